@@ -1,0 +1,116 @@
+//! Other threads' way into a loop: an inbox and one wake-up.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+use async_task::Runnable;
+use switchboard_driver::Waker;
+
+use crate::hooks::Name;
+use crate::turn::{self, Item};
+
+/// What another thread sent.
+pub(crate) enum Sent {
+    Task(Runnable<Name>),
+    Call(Box<dyn FnOnce() + Send>, Name),
+}
+
+struct Shared {
+    id: u32,
+    inbox: Mutex<Vec<Sent>>,
+    /// Set by whoever wakes the loop, cleared by the loop before it empties the inbox: between the
+    /// two, further senders need no system call.
+    notified: AtomicBool,
+    waker: Waker,
+}
+
+/// A handle on a [`Loop`](crate::Loop) for other threads: cheap to clone, usable from anywhere, and
+/// harmless after the loop is gone.
+#[derive(Clone)]
+pub struct Remote(Arc<Shared>);
+
+static LOOPS: LazyLock<Mutex<HashMap<u32, Weak<Shared>>>> = LazyLock::new(Mutex::default);
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half-done under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Remote {
+    pub(crate) fn new(waker: Waker) -> Remote {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::new(Shared {
+            id,
+            inbox: Mutex::default(),
+            notified: AtomicBool::new(false),
+            waker,
+        });
+        lock(&LOOPS).insert(id, Arc::downgrade(&shared));
+        Remote(shared)
+    }
+
+    /// The loop with this number, if it is still there.
+    pub fn of(id: u32) -> Option<Remote> {
+        lock(&LOOPS).get(&id).and_then(Weak::upgrade).map(Remote)
+    }
+
+    /// The loop's number, unique in this process.
+    pub fn id(&self) -> u32 {
+        self.0.id
+    }
+
+    /// Runs `f` on the loop's thread, in a later turn. Never blocks. If the loop is gone, or goes
+    /// before its turn comes, `f` is dropped.
+    #[track_caller]
+    pub fn call_soon(&self, f: impl FnOnce() + Send + 'static) {
+        self.send(Sent::Call(
+            Box::new(f),
+            Name::from(std::panic::Location::caller()),
+        ));
+    }
+
+    /// Ends the loop's wait. Never blocks.
+    pub fn wake(&self) {
+        if !self.0.notified.swap(true, Ordering::SeqCst) {
+            self.0.waker.wake();
+        }
+    }
+
+    /// Puts a woken task into its loop's queue; on the loop's own thread without lock or wake-up.
+    pub(crate) fn schedule(&self, task: Runnable<Name>) {
+        if let Some(task) = turn::push_local(self.0.id, Item::Task(task)) {
+            match task {
+                Item::Task(task) => self.send(Sent::Task(task)),
+                Item::Call(_) => unreachable!("what was not taken comes back as it was"),
+            }
+        }
+    }
+
+    fn send(&self, sent: Sent) {
+        lock(&self.0.inbox).push(sent);
+        self.wake();
+    }
+
+    pub(crate) fn was_notified(&self) -> bool {
+        self.0.notified.load(Ordering::SeqCst)
+    }
+
+    /// Empties the inbox into `into`.
+    pub(crate) fn drain(&self, into: &mut Vec<Sent>) {
+        self.0.notified.store(false, Ordering::SeqCst);
+        into.append(&mut lock(&self.0.inbox));
+    }
+
+    pub(crate) fn retire(&self) {
+        lock(&LOOPS).remove(&self.0.id);
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remote(loop {})", self.0.id)
+    }
+}

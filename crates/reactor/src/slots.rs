@@ -1,0 +1,393 @@
+//! Slots: what the loop knows of each descriptor that is waited for.
+//!
+//! A direction of a slot is a small state machine. *Ready* means that a call is worth trying; it is
+//! believed until a call says otherwise:
+//!
+//! ```text
+//!             event                       event, wakes who waits
+//!        ┌────────────────► READY ◄────────────────────┐
+//!        │                    │ would block,           │
+//!        │                    ▼ or a short read        │
+//!      start ──────────►   NOT READY ── waiter ──►  WAITING
+//! ```
+//!
+//! An edge driver is told of the descriptor once. A level driver is told of a direction only while
+//! somebody waits for it, since it would report it in every turn otherwise.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::task::Waker;
+
+use slab::Slab;
+use switchboard_driver::{Event, Interest, Mode, Poller, Ready, Token};
+
+use crate::hooks::Name;
+
+/// Names a slot of one loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub(crate) u32);
+
+impl Slot {
+    /// The number of the slot.
+    pub fn index(self) -> u32 {
+        self.0
+    }
+
+    /// The slot of a number that [`index`](Slot::index) gave.
+    pub fn from_index(index: u32) -> Slot {
+        Slot(index)
+    }
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the peer: read, accept.
+    Read,
+    /// To the peer: write, connect.
+    Write,
+    /// From the peer, out of band.
+    Priority,
+}
+
+impl Direction {
+    pub(crate) fn interest(self) -> Interest {
+        match self {
+            Direction::Read => Interest::READ,
+            Direction::Write => Interest::WRITE,
+            Direction::Priority => Interest::PRIORITY,
+        }
+    }
+
+    fn is_in(self, ready: Ready) -> bool {
+        match self {
+            Direction::Read => ready.is_readable(),
+            Direction::Write => ready.is_writable(),
+            Direction::Priority => {
+                ready.intersects(Ready::PRIORITY | Ready::HANG_UP | Ready::ERROR)
+            }
+        }
+    }
+}
+
+pub(crate) type IoCall = Rc<std::cell::RefCell<dyn FnMut(Ready)>>;
+
+/// Who is told when a direction becomes ready.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    first: Option<Waker>,
+    more: Vec<Waker>,
+    call: Option<(IoCall, Name)>,
+}
+
+impl Waiters {
+    fn add(&mut self, waker: &Waker) {
+        match &self.first {
+            None => self.first = Some(waker.clone()),
+            Some(first) if first.will_wake(waker) => {}
+            Some(_) if self.more.iter().any(|other| other.will_wake(waker)) => {}
+            Some(_) => self.more.push(waker.clone()),
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.first.is_some() || self.call.is_some()
+    }
+}
+
+/// Whom to wake once the slots are let go of.
+#[derive(Default)]
+pub(crate) struct Fired {
+    wakers: [Option<Waker>; 3],
+    more: Vec<Waker>,
+    /// Directions whose callback is to run.
+    pub(crate) calls: [bool; 3],
+}
+
+impl Fired {
+    pub(crate) fn wake(&mut self) {
+        self.wakers
+            .iter_mut()
+            .filter_map(Option::take)
+            .for_each(Waker::wake);
+        self.more.drain(..).for_each(Waker::wake);
+    }
+
+    fn take(&mut self, at: usize, waiters: &mut Waiters) {
+        self.wakers[at] = waiters.first.take();
+        self.more.append(&mut waiters.more);
+        self.calls[at] = waiters.call.is_some();
+    }
+}
+
+pub(crate) const DIRECTIONS: [Direction; 3] =
+    [Direction::Read, Direction::Write, Direction::Priority];
+
+struct State {
+    fd: RawFd,
+    generation: u32,
+    /// What the driver was told; `None` if it does not know the descriptor.
+    told: Option<(Interest, Mode)>,
+    ready: Interest,
+    /// Directions that a short read or write does not make unready: the peer is gone, or
+    /// out-of-band data is there, which a read stops short of.
+    sticky: Interest,
+    read: Waiters,
+    write: Waiters,
+    priority: Option<Box<Waiters>>,
+}
+
+impl State {
+    fn waiters(&mut self, direction: Direction) -> Option<&mut Waiters> {
+        match direction {
+            Direction::Read => Some(&mut self.read),
+            Direction::Write => Some(&mut self.write),
+            Direction::Priority => self.priority.as_deref_mut(),
+        }
+    }
+
+    /// As [`waiters`](State::waiters), for somebody who will wait.
+    fn waiters_mut(&mut self, direction: Direction) -> &mut Waiters {
+        match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+            Direction::Priority => self.priority.get_or_insert_default(),
+        }
+    }
+
+    fn wanted(&mut self) -> Interest {
+        let mut wanted = Interest::NONE;
+        for direction in DIRECTIONS {
+            if self.waiters(direction).is_some_and(|w| w.is_waiting()) {
+                wanted |= direction.interest();
+            }
+        }
+        wanted
+    }
+
+    fn has_call(&mut self) -> bool {
+        DIRECTIONS
+            .into_iter()
+            .any(|direction| self.waiters(direction).is_some_and(|w| w.call.is_some()))
+    }
+}
+
+pub(crate) struct Slots {
+    slab: Slab<State>,
+    generation: u32,
+    edge: bool,
+    callbacks: usize,
+}
+
+/// Index and generation in one word, so that an event for a slot that was given up and taken again
+/// within one batch finds nothing.
+#[cfg(target_pointer_width = "64")]
+fn token(slot: Slot, generation: u32) -> Token {
+    Token((generation as usize) << 32 | slot.0 as usize)
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+fn token(slot: Slot, generation: u32) -> Token {
+    Token((generation as usize & 0xff) << 24 | slot.0 as usize)
+}
+
+#[cfg(target_pointer_width = "64")]
+const INDEX: usize = u32::MAX as usize;
+#[cfg(not(target_pointer_width = "64"))]
+const INDEX: usize = (1 << 24) - 1;
+
+impl Slots {
+    pub(crate) fn new(edge: bool) -> Slots {
+        Slots {
+            slab: Slab::new(),
+            generation: 0,
+            edge,
+            callbacks: 0,
+        }
+    }
+
+    /// How many callbacks of descriptors there are; they keep `run_until_empty` running.
+    pub(crate) fn callbacks(&self) -> usize {
+        self.callbacks
+    }
+
+    pub(crate) fn attach(&mut self, fd: BorrowedFd<'_>) -> Slot {
+        // One bit less than the token has room for: all ones is the driver's own token.
+        self.generation = self.generation.wrapping_add(1) & (u32::MAX >> 1);
+        let index = self.slab.insert(State {
+            fd: fd.as_raw_fd(),
+            generation: self.generation,
+            told: None,
+            ready: Interest::NONE,
+            sticky: Interest::NONE,
+            read: Waiters::default(),
+            write: Waiters::default(),
+            priority: None,
+        });
+        Slot(index as u32)
+    }
+
+    /// Gives the slot up. Whoever waits is to be woken, so that it finds out.
+    pub(crate) fn detach(&mut self, slot: Slot, poller: &mut dyn Poller) -> Fired {
+        let mut fired = Fired::default();
+        let Some(mut state) = self.slab.try_remove(slot.0 as usize) else {
+            return fired;
+        };
+        if state.told.is_some() {
+            // It may have been closed already; then there is nothing left to forget.
+            let _ = poller.unregister(state.fd);
+        }
+        for (at, direction) in DIRECTIONS.into_iter().enumerate() {
+            if let Some(waiters) = state.waiters(direction) {
+                fired.take(at, waiters);
+                self.callbacks -= usize::from(waiters.call.is_some());
+            }
+        }
+        fired
+    }
+
+    pub(crate) fn is_ready(&self, slot: Slot, direction: Direction) -> bool {
+        self.slab
+            .get(slot.0 as usize)
+            .is_some_and(|state| state.ready.contains(direction.interest()))
+    }
+
+    /// Adds a waker; the next event in this direction wakes it.
+    pub(crate) fn wait(
+        &mut self,
+        slot: Slot,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        waker: &Waker,
+        poller: &mut dyn Poller,
+    ) -> io::Result<()> {
+        let state = &mut self.slab[slot.0 as usize];
+        state.waiters_mut(direction).add(waker);
+        let result = state.tell(token(slot, state.generation), fd, self.edge, poller);
+        if result.is_err() {
+            state.waiters_mut(direction).first = None;
+        }
+        result
+    }
+
+    /// A call in this direction found nothing (`would_block`), or took all there seemed to be.
+    pub(crate) fn clear(&mut self, slot: Slot, direction: Direction, would_block: bool) {
+        let Some(state) = self.slab.get_mut(slot.0 as usize) else {
+            return;
+        };
+        let bit = direction.interest();
+        if would_block {
+            state.sticky = state.sticky.without(bit);
+        }
+        if !state.sticky.contains(bit) {
+            state.ready = state.ready.without(bit);
+        }
+    }
+
+    /// Sets or removes the callback of a direction; says whether there was one.
+    pub(crate) fn set_call(
+        &mut self,
+        slot: Slot,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        call: Option<(IoCall, Name)>,
+        poller: &mut dyn Poller,
+    ) -> io::Result<bool> {
+        let state = &mut self.slab[slot.0 as usize];
+        let added = call.is_some();
+        let had = std::mem::replace(&mut state.waiters_mut(direction).call, call).is_some();
+        self.callbacks = self.callbacks + usize::from(added) - usize::from(had);
+        let result = state.tell(token(slot, state.generation), fd, self.edge, poller);
+        if result.is_err() && added {
+            state.waiters_mut(direction).call = None;
+            self.callbacks -= 1;
+        }
+        result.map(|()| had)
+    }
+
+    /// The callback of a direction, if the slot that the event was for still has one.
+    pub(crate) fn call(&mut self, event: Token, direction: Direction) -> Option<(IoCall, Name)> {
+        let (_, state) = self.find(event)?;
+        state.waiters(direction)?.call.clone()
+    }
+
+    fn find(&mut self, event: Token) -> Option<(Slot, &mut State)> {
+        let slot = Slot((event.0 & INDEX) as u32);
+        let state = self.slab.get_mut(event.0 & INDEX)?;
+        (token(slot, state.generation) == event).then_some((slot, state))
+    }
+
+    /// Takes an event in: what became ready, and whom to tell.
+    pub(crate) fn fire(&mut self, event: Event, poller: &mut dyn Poller) -> Option<Fired> {
+        let edge = self.edge;
+        let (_, state) = self.find(event.token)?;
+        let mut fired = Fired::default();
+        let gone = event.ready.intersects(Ready::HANG_UP | Ready::ERROR);
+        for (at, direction) in DIRECTIONS.into_iter().enumerate() {
+            if direction.is_in(event.ready) {
+                state.ready |= direction.interest();
+                if gone {
+                    state.sticky |= direction.interest();
+                }
+                if let Some(waiters) = state.waiters(direction) {
+                    fired.take(at, waiters);
+                }
+            }
+        }
+        if event.ready.intersects(Ready::READ_CLOSED | Ready::PRIORITY) {
+            state.sticky |= Interest::READ;
+        }
+        if !edge && !state.has_call() {
+            // Reported in every turn otherwise; a hang-up even with no interest left. Whoever still
+            // waits in another direction is woken to register again.
+            if state.told.take().is_some() {
+                let _ = poller.unregister(state.fd);
+            }
+            for (at, direction) in DIRECTIONS.into_iter().enumerate() {
+                if let Some(waiters) = state.waiters(direction).filter(|w| w.is_waiting()) {
+                    fired.take(at, waiters);
+                }
+            }
+        }
+        Some(fired)
+    }
+}
+
+impl State {
+    /// Brings the driver's idea of the descriptor up to what is wanted of it.
+    fn tell(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        edge: bool,
+        poller: &mut dyn Poller,
+    ) -> io::Result<()> {
+        let wanted = self.wanted();
+        // Callbacks see level-triggered readiness, as asyncio's do: they run again until the
+        // descriptor is drained.
+        let target = if edge && !self.has_call() {
+            // Edges cost nothing while nobody waits, so interest only grows. Out-of-band data is
+            // always asked for: a read stops short of it, which must not look like the end.
+            let told = self.told.map_or(Interest::NONE, |(told, _)| told);
+            (
+                wanted | told | Interest::READ | Interest::PRIORITY,
+                Mode::Edge,
+            )
+        } else {
+            (wanted, Mode::Level)
+        };
+        if self.told == Some(target) {
+            return Ok(());
+        }
+        if target.0.is_empty() {
+            return match self.told.take() {
+                Some(_) => poller.unregister(self.fd),
+                None => Ok(()),
+            };
+        }
+        poller.register(fd, token, target.0, target.1)?;
+        self.told = Some(target);
+        Ok(())
+    }
+}

@@ -1,0 +1,488 @@
+//! The loop and its turn.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use async_task::Runnable;
+use slab::Slab;
+use switchboard_driver::{Driver, Event, Poller};
+
+use crate::calls::{Call, CallKey, Calls, Handle, Pending};
+use crate::clock;
+use crate::hooks::{Hooks, Name, Quiet, Stall, TurnReport};
+use crate::remote::{Remote, Sent};
+use crate::slots::{DIRECTIONS, Slots};
+use crate::timers::Timers;
+
+/// How much one turn does before it looks at the kernel again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Callbacks and task polls.
+    pub ready: usize,
+    /// What may hold the loop before it is reported as a stall; below 10 ms the clock is too coarse.
+    pub stall: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget {
+            ready: 1024,
+            stall: Duration::from_millis(100),
+        }
+    }
+}
+
+pub(crate) enum Item {
+    Task(Runnable<Name>),
+    Call(CallKey),
+}
+
+/// What an expired timer does.
+pub(crate) enum Due {
+    Call(Call, Name),
+    Wake(Waker),
+}
+
+pub(crate) struct Inner {
+    pub(crate) remote: Remote,
+    pub(crate) poller: RefCell<Box<dyn Poller>>,
+    pub(crate) slots: RefCell<Slots>,
+    pub(crate) timers: RefCell<Timers<Due>>,
+    pub(crate) calls: RefCell<Calls>,
+    pub(crate) tasks: RefCell<Slab<Waker>>,
+    ready: RefCell<VecDeque<Item>>,
+    events: RefCell<Vec<Event>>,
+    sent: RefCell<Vec<Sent>>,
+    now: Cell<Option<Instant>>,
+    stopping: Cell<bool>,
+    until_empty: Cell<bool>,
+    budget: Cell<Budget>,
+    hooks: RefCell<Arc<dyn Hooks>>,
+    driver: Driver,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Loop>> = const { RefCell::new(None) };
+}
+
+/// Queues `item` if its loop is the one running on this thread; gives it back otherwise.
+pub(crate) fn push_local(id: u32, item: Item) -> Option<Item> {
+    // The thread may be at its end, its locals gone: then no loop runs on it.
+    let mut item = Some(item);
+    let _ = CURRENT.try_with(|current| {
+        if let Some(lp) = &*current.borrow()
+            && lp.0.remote.id() == id
+        {
+            lp.0.ready.borrow_mut().extend(item.take());
+        }
+    });
+    item
+}
+
+/// An event loop: one driver, its timers, callbacks and tasks, on one thread.
+///
+/// A clone is the same loop.
+#[derive(Clone)]
+pub struct Loop(pub(crate) Rc<Inner>);
+
+impl Loop {
+    /// A loop that waits with `driver`.
+    ///
+    /// # Errors
+    /// As [`Driver::open`].
+    pub fn new(driver: Driver) -> io::Result<Loop> {
+        driver.open().map(Loop::with_poller)
+    }
+
+    /// A loop that waits with this very poller, such as a seeded `Sim`.
+    pub fn with_poller(poller: Box<dyn Poller>) -> Loop {
+        Loop(Rc::new(Inner {
+            remote: Remote::new(poller.waker()),
+            slots: RefCell::new(Slots::new(poller.has_edge())),
+            driver: poller.driver(),
+            poller: RefCell::new(poller),
+            timers: RefCell::default(),
+            calls: RefCell::default(),
+            tasks: RefCell::default(),
+            ready: RefCell::default(),
+            events: RefCell::default(),
+            sent: RefCell::default(),
+            now: Cell::new(None),
+            stopping: Cell::new(false),
+            until_empty: Cell::new(false),
+            budget: Cell::default(),
+            hooks: RefCell::new(Arc::new(Quiet)),
+        }))
+    }
+
+    /// The loop that runs on this thread, if one does.
+    pub fn current() -> Option<Loop> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok()?
+    }
+
+    /// Calls `f` with the loop that runs on this thread.
+    pub fn with_current<R>(f: impl FnOnce(Option<&Loop>) -> R) -> R {
+        CURRENT.with(|current| f(current.borrow().as_ref()))
+    }
+
+    /// The driver it waits with.
+    pub fn driver(&self) -> Driver {
+        self.0.driver
+    }
+
+    /// A handle on this loop for other threads.
+    pub fn remote(&self) -> Remote {
+        self.0.remote.clone()
+    }
+
+    /// The loop's number, unique in this process.
+    pub fn id(&self) -> u32 {
+        self.0.remote.id()
+    }
+
+    /// Sets how much a turn does and what counts as a stall.
+    pub fn set_budget(&self, budget: Budget) {
+        self.0.budget.set(budget);
+    }
+
+    /// Sets who watches; replaces who did.
+    pub fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
+        *self.0.hooks.borrow_mut() = hooks;
+    }
+
+    /// Who watches.
+    pub fn hooks(&self) -> Arc<dyn Hooks> {
+        self.0.hooks.borrow().clone()
+    }
+
+    /// The loop's time: read once a turn, virtual under the `sim` driver.
+    pub fn now(&self) -> Instant {
+        self.0.now.get().unwrap_or_else(|| {
+            // No turn is under way, or this one has not asked yet.
+            let now = self.0.poller.borrow().now();
+            if Loop::with_current(|current| current.is_some_and(|lp| lp.id() == self.id())) {
+                self.0.now.set(Some(now));
+            }
+            now
+        })
+    }
+
+    /// Runs `f` in the next turn, after what was scheduled before it.
+    #[track_caller]
+    pub fn call_soon(&self, f: impl FnOnce() + 'static) -> Handle {
+        let key = self
+            .0
+            .calls
+            .borrow_mut()
+            .add(Box::new(f), Location::caller());
+        self.0.ready.borrow_mut().push_back(Item::Call(key));
+        self.handle(Pending::Soon(key))
+    }
+
+    /// Runs `f` once `delay` has passed; never earlier.
+    #[track_caller]
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Handle {
+        self.call_at(deadline(self.now(), delay), f)
+    }
+
+    /// Runs `f` at `when` by the loop's [time](Loop::now); at once if that has passed.
+    #[track_caller]
+    pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> Handle {
+        let due = Due::Call(Box::new(f), Location::caller());
+        self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, due)))
+    }
+
+    fn handle(&self, pending: Pending) -> Handle {
+        Handle {
+            inner: Rc::downgrade(&self.0),
+            pending,
+        }
+    }
+
+    /// Ends the run under way after this turn.
+    pub fn stop(&self) {
+        self.0.stopping.set(true);
+    }
+
+    /// Runs turns until [`stop`](Loop::stop).
+    ///
+    /// # Errors
+    /// Those of the driver's wait.
+    pub fn run_forever(&self) -> io::Result<()> {
+        self.run_while(|| true)
+    }
+
+    /// Runs turns until nothing is left that could happen: no callback, timer, task or watched
+    /// descriptor.
+    ///
+    /// # Errors
+    /// Those of the driver's wait.
+    pub fn run_until_empty(&self) -> io::Result<()> {
+        self.0.until_empty.set(true);
+        let result = self.run_while(|| !self.is_empty());
+        self.0.until_empty.set(false);
+        result
+    }
+
+    fn is_empty(&self) -> bool {
+        let inner = &self.0;
+        inner.ready.borrow().is_empty()
+            && inner.timers.borrow().is_empty()
+            && inner.tasks.borrow().is_empty()
+            && inner.slots.borrow().callbacks() == 0
+            && !inner.remote.was_notified()
+    }
+
+    fn run_while(&self, go_on: impl Fn() -> bool) -> io::Result<()> {
+        let _entered = self.enter();
+        self.0.stopping.set(false);
+        while !self.0.stopping.get() && go_on() {
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// Runs `future` on this thread and the loop beside it, until the future is done. What it
+    /// spawned goes on in the next run.
+    ///
+    /// # Errors
+    /// Those of the driver's wait.
+    pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        let _entered = self.enter();
+        let root = Arc::new(Root {
+            woken: AtomicBool::new(true),
+            remote: self.remote(),
+        });
+        let waker = Waker::from(root.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut future = pin!(future);
+        loop {
+            if root.woken.swap(false, Ordering::AcqRel)
+                && let Poll::Ready(output) = future.as_mut().poll(&mut context)
+            {
+                return Ok(output);
+            }
+            let idle = !root.woken.load(Ordering::Acquire);
+            self.turn((!idle).then_some(Duration::ZERO))?;
+        }
+    }
+
+    fn enter(&self) -> Entered {
+        CURRENT.with(|current| {
+            let mut current = current.borrow_mut();
+            assert!(current.is_none(), "a loop runs on this thread already");
+            *current = Some(self.clone());
+        });
+        Entered
+    }
+
+    /// One turn; its wait ends after `limit` at the latest.
+    ///
+    /// # Errors
+    /// Those of the driver's wait.
+    pub fn turn(&self, limit: Option<Duration>) -> io::Result<()> {
+        // 1. Timers that have expired.
+        let timers = self.run_timers();
+        // 2. Ready callbacks and tasks; what they add waits for the next turn.
+        let budget = self.0.budget.get().ready;
+        let batch = self.0.ready.borrow().len().min(budget);
+        for _ in 0..batch {
+            let item = self.0.ready.borrow_mut().pop_front();
+            self.run_item(item);
+        }
+        // 3. The wait.
+        let mut events = self.0.events.take();
+        let timeout = self.timeout(limit);
+        self.0.poller.borrow_mut().wait(&mut events, timeout)?;
+        self.0.now.set(None);
+        // 4. What became ready.
+        let report = TurnReport {
+            timers,
+            ran: batch,
+            events: events.len(),
+        };
+        for event in events.drain(..) {
+            self.dispatch(event);
+        }
+        self.0.events.replace(events);
+        // 5. What other threads sent.
+        if self.0.remote.was_notified() {
+            self.receive();
+        }
+        self.0.hooks.borrow().turn(&report);
+        Ok(())
+    }
+
+    fn run_timers(&self) -> usize {
+        if self.0.timers.borrow().is_empty() {
+            return 0;
+        }
+        let now = self.now();
+        let last = self.0.timers.borrow().next_seq();
+        let mut ran = 0;
+        loop {
+            let due = self.0.timers.borrow_mut().pop(now, last);
+            match due {
+                None => return ran,
+                Some(Due::Wake(waker)) => waker.wake(),
+                Some(Due::Call(call, name)) => self.run_named(name, call),
+            }
+            ran += 1;
+        }
+    }
+
+    fn run_item(&self, item: Option<Item>) {
+        match item {
+            None => {}
+            Some(Item::Task(task)) => {
+                let name = *task.metadata();
+                self.run_named(name, || {
+                    task.run();
+                });
+            }
+            Some(Item::Call(key)) => {
+                let call = self.0.calls.borrow_mut().take(key);
+                if let Some((call, name)) = call {
+                    self.run_named(name, call);
+                }
+            }
+        }
+    }
+
+    /// Runs something that is not ours: it may panic, and it may hold the loop.
+    pub(crate) fn run_named(&self, name: Name, f: impl FnOnce()) {
+        let start = clock::coarse();
+        if catch_unwind(AssertUnwindSafe(f)).is_err() {
+            self.hooks().panic(name);
+        }
+        let held = clock::coarse().saturating_sub(start);
+        if held >= self.0.budget.get().stall {
+            self.hooks().stall(&Stall { name, held });
+        }
+    }
+
+    fn timeout(&self, limit: Option<Duration>) -> Option<Duration> {
+        let ending = self.0.stopping.get() || (self.0.until_empty.get() && self.is_empty());
+        if ending || !self.0.ready.borrow().is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.0.timers.borrow().next_deadline();
+        let timer = next.map(|due| {
+            // Not the turn's time: callbacks have run since.
+            due.saturating_duration_since(self.0.poller.borrow().now())
+        });
+        match (timer, limit) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn dispatch(&self, event: Event) {
+        let fired = {
+            let mut poller = self.0.poller.borrow_mut();
+            self.0.slots.borrow_mut().fire(event, &mut **poller)
+        };
+        let Some(mut fired) = fired else { return };
+        fired.wake();
+        for (direction, call) in DIRECTIONS.into_iter().zip(fired.calls) {
+            if call {
+                // Looked up as late as this, because the callback before may have removed it.
+                let call = self.0.slots.borrow_mut().call(event.token, direction);
+                if let Some((call, name)) = call {
+                    self.run_named(name, || call.borrow_mut()(event.ready));
+                }
+            }
+        }
+    }
+
+    fn receive(&self) {
+        let mut sent = self.0.sent.take();
+        self.0.remote.drain(&mut sent);
+        for one in sent.drain(..) {
+            match one {
+                Sent::Task(task) => self.0.ready.borrow_mut().push_back(Item::Task(task)),
+                Sent::Call(call, name) => {
+                    let key = self.0.calls.borrow_mut().add(call, name);
+                    self.0.ready.borrow_mut().push_back(Item::Call(key));
+                }
+            }
+        }
+        self.0.sent.replace(sent);
+    }
+}
+
+/// `now + delay`, or the far future where that would overflow.
+pub(crate) fn deadline(now: Instant, delay: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    now.checked_add(delay).unwrap_or(now + CENTURY)
+}
+
+/// While it lives, the loop is this thread's current one.
+struct Entered;
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = CURRENT.with(|current| current.borrow_mut().take());
+        if let Some(lp) = left {
+            lp.0.now.set(None);
+        }
+    }
+}
+
+struct Root {
+    woken: AtomicBool,
+    remote: Remote,
+}
+
+impl Wake for Root {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.remote.wake();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // From here on a dropped socket or timer finds no loop to tell.
+        self.remote.retire();
+        self.ready.take();
+        // A woken task comes to the inbox, since no loop runs here, and is dropped there, with its
+        // future; that may wake others.
+        let tasks: Vec<Waker> = self
+            .tasks
+            .take()
+            .into_iter()
+            .map(|(_, waker)| waker)
+            .collect();
+        tasks.into_iter().for_each(Waker::wake);
+        let mut sent = Vec::new();
+        loop {
+            self.remote.drain(&mut sent);
+            if sent.is_empty() {
+                break;
+            }
+            sent.clear();
+        }
+    }
+}
+
+impl fmt::Debug for Loop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Loop({}, {})", self.id(), self.driver())
+    }
+}
