@@ -34,7 +34,7 @@ mod wake;
 pub use choice::{Driver, UnknownDriver};
 pub use sim::{Sim, Step};
 pub use types::{Event, Interest, Mode, Ready, Token};
-pub use wake::Waker;
+pub use wake::{Bell, Waker};
 
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};

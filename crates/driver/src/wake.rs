@@ -44,21 +44,36 @@ impl fmt::Debug for Waker {
     }
 }
 
-/// The driver's end: a descriptor that is readable once a [`Waker`] was used.
-pub(crate) struct Bell(Arc<Line>);
+/// A descriptor that is readable once it was rung: an eventfd, or a pipe where there is none.
+pub struct Bell(Arc<Line>);
 
 impl Bell {
-    pub(crate) fn new() -> io::Result<Bell> {
+    /// A silent one.
+    ///
+    /// # Errors
+    /// The system's, where no descriptor is left.
+    pub fn new() -> io::Result<Bell> {
         Ok(Bell(Arc::new(Line::open()?)))
     }
 
     /// Makes the descriptor unreadable until the next wake. Never blocks.
-    pub(crate) fn drain(&self) {
+    pub fn drain(&self) {
         self.0.drain();
+    }
+
+    /// Makes the descriptor readable. Never blocks.
+    pub fn ring(&self) {
+        self.0.ring();
     }
 
     pub(crate) fn waker(&self) -> Waker {
         Waker(Kind::Bell(self.0.clone()))
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bell")
     }
 }
 

@@ -5,11 +5,13 @@
 //!
 //! ```text
 //!             event                       event, wakes who waits
-//!        ┌────────────────► READY ◄────────────────────┐
+//!        ┌──────────────►  READY  ◄────────────────────┐
 //!        │                    │ would block,           │
 //!        │                    ▼ or a short read        │
-//!      start ──────────►   NOT READY ── waiter ──►  WAITING
+//!        └──────────────  NOT READY ── waiter ──►  WAITING
 //! ```
+//!
+//! A slot starts ready: the first call is always worth trying.
 //!
 //! An edge driver is told of the descriptor once. A level driver is told of a direction only while
 //! somebody waits for it, since it would report it in every turn otherwise.
@@ -219,7 +221,7 @@ impl Slots {
             fd: fd.as_raw_fd(),
             generation: self.generation,
             told: None,
-            ready: Interest::NONE,
+            ready: Interest::READ | Interest::WRITE,
             sticky: Interest::NONE,
             read: Waiters::default(),
             write: Waiters::default(),

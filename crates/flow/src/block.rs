@@ -1,0 +1,364 @@
+//! Blocking flows: a thread that waits for exactly what its future asked for.
+//!
+//! A read polled with the flow's own waker only notes what it wants. When the future is pending:
+//!
+//! ```text
+//!   wants noted   timers   waker held elsewhere   the flow
+//!   one           none     no                     polls again with leave to block: one `recv`
+//!   none          some     no                     sleeps
+//!   else                                          waits in poll(2) for wants, timers and its bell
+//! ```
+//!
+//! Leave is given to one operation by name. With nobody else holding the waker and nothing else
+//! noted, nothing else could have ended the wait, so blocking in that call loses nothing.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use switchboard_driver::Bell;
+use switchboard_reactor::{Direction, TimerKey, Timers};
+
+use crate::model::Model;
+use crate::source::Inner as Socket;
+
+/// What wakes a blocking flow.
+pub(crate) struct Parker {
+    notified: AtomicBool,
+    /// Whether the flow is in poll(2), where only its bell wakes it.
+    parked: AtomicBool,
+    cancelled: AtomicBool,
+    bell: OnceLock<Bell>,
+}
+
+impl Parker {
+    pub(crate) fn new() -> Arc<Parker> {
+        Arc::new(Parker {
+            notified: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            bell: OnceLock::new(),
+        })
+    }
+
+    /// Makes the flow drop its future at its next wait.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        self.notify();
+    }
+
+    fn notify(&self) {
+        self.notified.store(true, Ordering::SeqCst);
+        if self.parked.load(Ordering::SeqCst)
+            && let Some(bell) = self.bell.get()
+        {
+            bell.ring();
+        }
+    }
+
+    fn bell(&self) -> Option<&Bell> {
+        if self.bell.get().is_none()
+            && let Ok(bell) = Bell::new()
+        {
+            let _ = self.bell.set(bell);
+        }
+        self.bell.get()
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.notify();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.notify();
+    }
+}
+
+/// One operation that the flow's future waits for.
+struct Want {
+    source: Weak<Socket>,
+    direction: Direction,
+    /// The flow's own waker stands as `None`.
+    waker: Option<Waker>,
+    ready: bool,
+}
+
+impl Want {
+    fn is(&self, source: &Arc<Socket>, direction: Direction) -> bool {
+        self.direction == direction && std::ptr::eq(self.source.as_ptr(), Arc::as_ptr(source))
+    }
+}
+
+/// What an operation is to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Make the call and wait in it.
+    Block,
+    /// Make the call, but don't wait in it.
+    Try,
+    /// It has been noted; come again.
+    Pending,
+}
+
+pub(crate) struct Blocker {
+    id: u64,
+    parker: Arc<Parker>,
+    waker: Waker,
+    wants: RefCell<Vec<Want>>,
+    timers: RefCell<Timers<Option<Waker>>>,
+    leave: Cell<bool>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Blocker>>> = const { RefCell::new(None) };
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Calls `f` with the blocking flow of this thread, if one runs.
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Blocker>) -> R) -> R {
+    CURRENT.with(|current| f(current.borrow().as_deref()))
+}
+
+/// Runs `future` as a blocking flow of `model`.
+pub(crate) fn run<F: Future>(model: Model, future: F) -> F::Output {
+    match run_cancellable(model, Parker::new(), future) {
+        Some(output) => output,
+        None => unreachable!("nobody else holds this flow's parker"),
+    }
+}
+
+/// Runs `future` until it is done; `None` if it was cancelled.
+pub(crate) fn run_cancellable<F: Future>(
+    model: Model,
+    parker: Arc<Parker>,
+    future: F,
+) -> Option<F::Output> {
+    let _entered = model.enter();
+    let blocker = Rc::new(Blocker {
+        id: NEXT.fetch_add(1, Ordering::Relaxed),
+        waker: Waker::from(parker.clone()),
+        parker,
+        wants: RefCell::default(),
+        timers: RefCell::default(),
+        leave: Cell::new(false),
+    });
+    let _current = Restore(CURRENT.replace(Some(blocker.clone())));
+    let mut context = Context::from_waker(&blocker.waker);
+    let mut future = pin!(future);
+    loop {
+        blocker.parker.notified.store(false, Ordering::SeqCst);
+        if blocker.parker.cancelled.load(Ordering::SeqCst) {
+            return None;
+        }
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        blocker.wait();
+    }
+}
+
+struct Restore(Option<Rc<Blocker>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.replace(self.0.take());
+    }
+}
+
+impl Blocker {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// An operation asks what to do; see the top of this file.
+    pub(crate) fn plan(&self, source: &Arc<Socket>, direction: Direction, waker: &Waker) -> Plan {
+        let mut wants = self.wants.borrow_mut();
+        let noted = wants.iter().position(|want| want.is(source, direction));
+        let own = waker.will_wake(&self.waker);
+        match noted {
+            Some(at) if own && self.leave.take() => {
+                wants.swap_remove(at);
+                Plan::Block
+            }
+            Some(at) => {
+                // It is ready, or it is polled again before the flow could wait, as beside a
+                // branch that never has to: it must get its chance.
+                wants.swap_remove(at);
+                Plan::Try
+            }
+            // Room to send is there almost always, and a waker of a combinator's means that the
+            // flow waits for several things.
+            None if direction == Direction::Write || !own => Plan::Try,
+            None => {
+                drop(wants);
+                self.note(source, direction, waker);
+                Plan::Pending
+            }
+        }
+    }
+
+    /// Notes an operation that would block.
+    pub(crate) fn note(&self, source: &Arc<Socket>, direction: Direction, waker: &Waker) {
+        // Leave was for a future that waits for one thing.
+        self.leave.set(false);
+        let waker = (!waker.will_wake(&self.waker)).then(|| waker.clone());
+        let mut wants = self.wants.borrow_mut();
+        // Two branches may wait for one direction; each has its note.
+        let same = wants.iter_mut().find(|want| {
+            want.is(source, direction)
+                && match (&want.waker, &waker) {
+                    (None, None) => true,
+                    (Some(a), Some(b)) => a.will_wake(b),
+                    _ => false,
+                }
+        });
+        match same {
+            Some(want) => want.ready = false,
+            None => wants.push(Want {
+                source: Arc::downgrade(source),
+                direction,
+                waker,
+                ready: false,
+            }),
+        }
+    }
+
+    pub(crate) fn arm(&self, when: Instant, waker: &Waker) -> TimerKey {
+        self.leave.set(false);
+        let waker = (!waker.will_wake(&self.waker)).then(|| waker.clone());
+        self.timers.borrow_mut().arm(when, waker)
+    }
+
+    pub(crate) fn disarm(&self, timer: TimerKey) {
+        let waker = self.timers.borrow_mut().cancel(timer);
+        drop(waker);
+    }
+
+    /// Waits until something that the future waits for has happened.
+    fn wait(&self) {
+        if self.leave.take() || self.parker.notified.load(Ordering::SeqCst) {
+            // Leave that nobody used: what was noted is nobody's any more, but may be again.
+            if self.parker.notified.load(Ordering::SeqCst) {
+                return;
+            }
+            return self.wait_many();
+        }
+        // The parker is held by the flow and by its waker.
+        let alone = Arc::strong_count(&self.parker) == 2;
+        let (noted, own) = {
+            let wants = self.wants.borrow();
+            (wants.len(), wants.iter().all(|want| want.waker.is_none()))
+        };
+        if alone && own && noted == 1 && self.timers.borrow().is_empty() {
+            self.leave.set(true);
+        } else if alone && noted == 0 && !self.timers.borrow().is_empty() {
+            self.sleep();
+        } else {
+            self.wait_many();
+        }
+    }
+
+    fn sleep(&self) {
+        let next = self.timers.borrow().next_deadline();
+        if let Some(next) = next {
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        self.expire();
+    }
+
+    fn wait_many(&self) {
+        // Upgraded for the time of the call, so that the descriptors stay what they are.
+        self.wants
+            .borrow_mut()
+            .retain(|want| want.source.strong_count() > 0);
+        let sources: Vec<(Arc<Socket>, PollFlags)> = self
+            .wants
+            .borrow()
+            .iter()
+            .filter_map(|want| Some((want.source.upgrade()?, flags(want.direction))))
+            .collect();
+        let bell = self.parker.bell();
+        let mut fds: Vec<PollFd<'_>> = sources
+            .iter()
+            .map(|(source, flags)| PollFd::from_borrowed_fd(source.fd(), *flags))
+            .collect();
+        fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
+        self.parker.parked.store(true, Ordering::SeqCst);
+        if !self.parker.notified.load(Ordering::SeqCst) {
+            // An interrupted wait looks like one in which nothing was ready, and is repeated.
+            let _ = rustix::event::poll(&mut fds, self.timeout(bell.is_none()).as_ref());
+        }
+        self.parker.parked.store(false, Ordering::SeqCst);
+        if let Some(bell) = bell
+            && fds.pop().is_some_and(|fd| !fd.revents().is_empty())
+        {
+            bell.drain();
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        self.mark(&sources, &ready);
+        self.expire();
+    }
+
+    /// Marks what is ready and wakes who waits for it.
+    fn mark(&self, sources: &[(Arc<Socket>, PollFlags)], ready: &[bool]) {
+        let mut wakers = Vec::new();
+        for ((source, flag), _) in sources.iter().zip(ready).filter(|(_, ready)| **ready) {
+            self.wants.borrow_mut().retain_mut(|want| {
+                if want.ready || !want.is(source, want.direction) || flags(want.direction) != *flag
+                {
+                    return true;
+                }
+                want.ready = true;
+                wakers.extend(want.waker.take());
+                true
+            });
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn timeout(&self, without_bell: bool) -> Option<Timespec> {
+        // Out of descriptors for a bell: look every 10 ms rather than fail.
+        const TICK: Duration = Duration::from_millis(10);
+        let next = self.timers.borrow().next_deadline();
+        let wait = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let wait = match (wait, without_bell) {
+            (Some(wait), true) => Some(wait.min(TICK)),
+            (None, true) => Some(TICK),
+            (wait, false) => wait,
+        };
+        wait.and_then(|wait| Timespec::try_from(wait).ok())
+    }
+
+    fn expire(&self) {
+        if self.timers.borrow().is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        loop {
+            let due = self.timers.borrow_mut().pop(now, u64::MAX);
+            match due {
+                None => break,
+                Some(None) => {}
+                Some(Some(waker)) => waker.wake(),
+            }
+        }
+    }
+}
+
+fn flags(direction: Direction) -> PollFlags {
+    match direction {
+        Direction::Read => PollFlags::IN,
+        Direction::Write => PollFlags::OUT,
+        Direction::Priority => PollFlags::PRI,
+    }
+}

@@ -1,0 +1,218 @@
+//! Join handles: what a spawned flow left behind, or why it didn't.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use async_task::FallibleTask;
+use switchboard_reactor::Name;
+
+use crate::block::Parker;
+use crate::model::Refusal;
+
+/// Why a flow gave no result.
+#[derive(Debug)]
+pub enum JoinError {
+    /// It panicked, with this message.
+    Panicked(String),
+    /// It was cancelled, or the loop it ran on is gone.
+    Cancelled,
+    /// The model cannot start it.
+    Refused(Refusal),
+    /// The system could not start a thread for it.
+    Thread(io::Error),
+}
+
+impl JoinError {
+    pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> JoinError {
+        let message = match payload.downcast::<String>() {
+            Ok(message) => *message,
+            Err(payload) => match payload.downcast::<&'static str>() {
+                Ok(message) => (*message).to_owned(),
+                Err(_) => "a value that is no text".to_owned(),
+            },
+        };
+        JoinError::Panicked(message)
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Panicked(message) => write!(f, "the flow panicked: {message}"),
+            JoinError::Cancelled => f.write_str("the flow was cancelled"),
+            JoinError::Refused(refusal) => refusal.fmt(f),
+            JoinError::Thread(error) => write!(
+                f,
+                "no thread could be started for the flow: {error}; use fewer, or model `tasks`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> io::Error {
+        match error {
+            JoinError::Thread(error) => error,
+            JoinError::Refused(refusal) => refusal.into(),
+            error => io::Error::other(error),
+        }
+    }
+}
+
+/// Where a flow on another thread leaves its result.
+pub(crate) struct Packet<T> {
+    state: Mutex<State<T>>,
+    done: Condvar,
+}
+
+struct State<T> {
+    result: Option<Result<T, JoinError>>,
+    finished: bool,
+    waker: Option<Waker>,
+}
+
+impl<T> Packet<T> {
+    pub(crate) fn new() -> Arc<Packet<T>> {
+        Arc::new(Packet {
+            state: Mutex::new(State {
+                result: None,
+                finished: false,
+                waker: None,
+            }),
+            done: Condvar::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn finish(&self, result: Result<T, JoinError>) {
+        let mut state = self.lock();
+        state.result = Some(result);
+        state.finished = true;
+        let waker = state.waker.take();
+        drop(state);
+        self.done.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn wait(&self) {
+        let mut state = self.lock();
+        while !state.finished {
+            state = self
+                .done
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+pub(crate) enum Kind<T> {
+    Task(FallibleTask<Result<T, JoinError>, Name>),
+    Thread {
+        packet: Arc<Packet<T>>,
+        /// `None` for work that cannot be cancelled once it runs.
+        parker: Option<Arc<Parker>>,
+    },
+    Over,
+}
+
+/// A spawned flow. Awaiting it gives its result, or its panic as an error; dropping it leaves the
+/// flow running.
+#[must_use = "a flow's error is seen by whoever awaits its handle; `detach` says that nobody will"]
+pub struct JoinHandle<T>(pub(crate) Kind<T>);
+
+impl<T> JoinHandle<T> {
+    /// Lets the flow go on by itself.
+    pub fn detach(self) {}
+
+    /// Cancels the flow: its future is dropped at its next wait, by its own thread. A flow that has
+    /// ended keeps its result; work handed to [`run_blocking`](crate::run_blocking) runs on.
+    pub fn cancel(&mut self) {
+        match std::mem::replace(&mut self.0, Kind::Over) {
+            Kind::Task(task) if !task.is_finished() => drop(task),
+            Kind::Thread {
+                packet,
+                parker: Some(parker),
+            } => {
+                parker.cancel();
+                self.0 = Kind::Thread {
+                    packet,
+                    parker: Some(parker),
+                };
+            }
+            other => self.0 = other,
+        }
+    }
+
+    /// Whether the flow has ended.
+    pub fn is_finished(&self) -> bool {
+        match &self.0 {
+            Kind::Task(task) => task.is_finished(),
+            Kind::Thread { packet, .. } => packet.lock().finished,
+            Kind::Over => true,
+        }
+    }
+
+    /// Blocks the thread until a flow on another thread has ended; a task is not waited for.
+    pub(crate) fn wait_on_thread(&self) {
+        if let Kind::Thread { packet, .. } = &self.0 {
+            packet.wait();
+        }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match &mut self.0 {
+            Kind::Task(task) => match Pin::new(task).poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(result) => result.unwrap_or(Err(JoinError::Cancelled)),
+            },
+            Kind::Thread { packet, .. } => {
+                let mut state = packet.lock();
+                match state.result.take() {
+                    Some(result) => result,
+                    None => {
+                        state.waker = Some(context.waker().clone());
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Kind::Over => Err(JoinError::Cancelled),
+        };
+        self.0 = Kind::Over;
+        Poll::Ready(result)
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if let Kind::Task(task) = std::mem::replace(&mut self.0, Kind::Over) {
+            task.detach();
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.is_finished() {
+            "finished"
+        } else {
+            "running"
+        };
+        write!(f, "JoinHandle({state})")
+    }
+}

@@ -1,0 +1,70 @@
+//! Who waits, and how?
+//!
+//! A *flow* is one line of work: a connection, a job. A [`Model`] is a way of waiting, and everything
+//! here means the same under each of them: [`spawn`], [`sleep`], [`timeout`], [`scope`], [`gather`],
+//! [`channel`], [`Event`], [`run_blocking`], and [`Source`], which sockets are made of.
+//!
+//! ```
+//! use std::time::Duration;
+//! use switchboard_flow::{self as flow, Driver, Model};
+//!
+//! for model in [Model::Threads, Model::Tasks] {
+//!     let sum = model.run(Driver::best(), async {
+//!         let (sender, receiver) = flow::channel(1);
+//!         let producer = flow::spawn(async move {
+//!             for number in 1..=3 {
+//!                 flow::sleep(Duration::from_millis(1)).await;
+//!                 sender.send(number).await.unwrap();
+//!             }
+//!         });
+//!         let mut sum = 0;
+//!         while let Ok(number) = receiver.recv().await {
+//!             sum += number;
+//!         }
+//!         producer.await.unwrap();
+//!         sum
+//!     })?;
+//!     assert_eq!(sum, 6);
+//! }
+//! # std::io::Result::Ok(())
+//! ```
+
+mod block;
+mod budget;
+mod chunk;
+mod event;
+mod gather;
+mod jobs;
+mod join;
+mod model;
+mod offload;
+pub mod process;
+mod room;
+mod scope;
+mod source;
+mod spawn;
+mod time;
+
+pub use async_channel::{Receiver, Sender};
+pub use chunk::Chunk;
+pub use event::Event;
+pub use futures_lite::future::{or as race, zip as join};
+pub use gather::gather;
+pub use jobs::{JobError, run_each};
+pub use join::{JoinError, JoinHandle};
+pub use model::{Model, Refusal, UnknownModel};
+pub use offload::{OffloadStats, offload_stats, run_blocking};
+pub use room::{thread_room, threads_alive};
+pub use scope::{Scope, ScopeHandle, scope};
+pub use source::Source;
+pub use spawn::{launch, spawn};
+pub use switchboard_reactor::{Direction, Driver, Hooks, Loop};
+pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};
+
+/// A bounded channel between flows of any model: `send` waits while `capacity` messages are in it.
+///
+/// # Panics
+/// If `capacity` is zero.
+pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    async_channel::bounded(capacity)
+}

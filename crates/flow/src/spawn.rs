@@ -1,0 +1,123 @@
+//! Starting flows, in each model's own way.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_lite::FutureExt;
+use pin_project_lite::pin_project;
+use switchboard_reactor::{Loop, Name};
+
+use crate::block::{self, Parker};
+use crate::budget;
+use crate::join::{JoinError, JoinHandle, Kind, Packet};
+use crate::model::{Model, Refusal};
+use crate::room;
+
+/// Starts a flow beside this one: a task where a loop runs, a thread under the blocking models.
+///
+/// Never blocks. What goes wrong is the handle's to tell: a panic, a thread that could not be
+/// started, or a model that starts nothing (`blocking`).
+///
+/// ```
+/// use switchboard_flow::{self as flow, Driver, JoinError, Model};
+///
+/// let result = Model::Tasks.run(Driver::best(), async {
+///     flow::spawn(async { panic!("oh") }).await
+/// })?;
+/// assert!(matches!(result, Err(JoinError::Panicked(message)) if message == "oh"));
+///
+/// let refused = Model::Blocking.run(Driver::best(), async { flow::spawn(async {}).await })?;
+/// assert!(refused.unwrap_err().to_string().contains("use threads, pool, processes or tasks"));
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn spawn<T, F>(future: F) -> JoinHandle<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    launch(Location::caller(), move || future)
+}
+
+/// As [`spawn`], for a future that is made where it will run, and so need not be `Send`; `name` is
+/// what stall reports call it.
+pub fn launch<T, F>(name: Name, make: impl FnOnce() -> F + Send + 'static) -> JoinHandle<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + 'static,
+{
+    let on_loop = Loop::with_current(|lp| lp.cloned());
+    if let Some(lp) = on_loop {
+        let task = lp.spawn_named(
+            name,
+            Turned {
+                future: AssertUnwindSafe(make()).catch_unwind(),
+            },
+        );
+        return JoinHandle(Kind::Task(task.fallible()));
+    }
+    let model = Model::current().unwrap_or(Model::Threads);
+    let packet = Packet::new();
+    let parker = Parker::new();
+    let handle = JoinHandle(Kind::Thread {
+        packet: packet.clone(),
+        parker: Some(parker.clone()),
+    });
+    if model == Model::Blocking {
+        packet.finish(Err(JoinError::Refused(Refusal {
+            model,
+            operation: "spawn",
+            instead: "it runs one flow at a time; use threads, pool, processes or tasks",
+        })));
+        return handle;
+    }
+    let result = packet.clone();
+    let started = room::start(name, move || {
+        let future = AssertUnwindSafe(make()).catch_unwind();
+        let outcome = block::run_cancellable(model, parker, future);
+        result.finish(match outcome {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(payload)) => Err(JoinError::panicked(payload)),
+            None => Err(JoinError::Cancelled),
+        });
+    });
+    if let Err(error) = started {
+        packet.finish(Err(JoinError::Thread(error)));
+    }
+    handle
+}
+
+pin_project! {
+    /// A task: each poll is a turn with a budget of its own.
+    struct Turned<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F, T> Future for Turned<F>
+where
+    F: Future<Output = std::thread::Result<T>>,
+{
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        budget::renew();
+        let polled = self.project().future.poll(context);
+        polled.map(|result| result.map_err(JoinError::panicked))
+    }
+}
+
+/// A thread of the `pool` or of the lab's: runs a flow made by `make` and returns its result.
+pub(crate) fn run_here<T>(model: Model, future: impl Future<Output = T>) -> Result<T, JoinError> {
+    block::run_cancellable(
+        model,
+        Parker::new(),
+        AssertUnwindSafe(future).catch_unwind(),
+    )
+    .map_or(Err(JoinError::Cancelled), |result| {
+        result.map_err(JoinError::panicked)
+    })
+}
