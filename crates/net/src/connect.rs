@@ -1,0 +1,170 @@
+//! Connecting: by name, to several addresses, in happy-eyeballs order.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use switchboard_flow::{self as flow, Direction};
+
+use crate::stream::Stream;
+
+/// The head start of each address over the next (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Looks `host` up, off the loop, and gives its addresses in the order to try them: the families by
+/// turns, beginning with the one that the system put first. An IP address is its own.
+///
+/// # Errors
+/// The resolver's, with the name; `NotFound` for a name without an address.
+pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = literal.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let name = host.to_owned();
+    let found = flow::run_blocking(move || {
+        let found = (name.as_str(), port).to_socket_addrs();
+        found.map(|addrs| addrs.collect::<Vec<_>>())
+    });
+    let found = found.await.map_err(io::Error::from)?;
+    let found = found.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot resolve {host}: {error}; check the name"),
+        )
+    })?;
+    if found.is_empty() {
+        let text = format!("cannot resolve {host}: it has no address");
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    Ok(by_turns(found))
+}
+
+pub(crate) async fn resolve_name(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let parts = name
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let Some((host, port)) = parts else {
+        let text = format!("`{name}` is no address: use HOST:PORT");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    };
+    resolve(host, port).await
+}
+
+/// One family after the other, in each the order they came in.
+fn by_turns(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let six_first = addrs.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addrs
+        .into_iter()
+        .partition(|addr| addr.is_ipv6() == six_first);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut order = Vec::new();
+    loop {
+        let turn = [first.next(), second.next()];
+        if turn == [None, None] {
+            return order;
+        }
+        order.extend(turn.into_iter().flatten());
+    }
+}
+
+/// Connects to the first of `addrs` that answers. The next is tried when one fails, or a quarter of
+/// a second after it was begun; the losers are closed.
+///
+/// # Errors
+/// The last address's, naming it.
+pub async fn connect_any(addrs: &[SocketAddr]) -> io::Result<Stream> {
+    if let [addr] = addrs {
+        return connect_one(*addr).await;
+    }
+    type Attempt = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+    let mut waiting = addrs.iter().copied();
+    let mut attempts: Vec<Attempt> = Vec::new();
+    let mut head_start = Box::pin(flow::sleep(Duration::ZERO));
+    let mut last = None;
+    poll_fn(move |context| {
+        loop {
+            let mut failed = false;
+            let mut at = 0;
+            while at < attempts.len() {
+                match attempts[at].as_mut().poll(context) {
+                    Poll::Ready(Ok(stream)) => return Poll::Ready(Ok(stream)),
+                    Poll::Ready(Err(error)) => {
+                        last = Some(error);
+                        failed = true;
+                        drop(attempts.swap_remove(at));
+                    }
+                    Poll::Pending => at += 1,
+                }
+            }
+            let due = failed || head_start.as_mut().poll(context).is_ready();
+            if !due {
+                return Poll::Pending;
+            }
+            match waiting.next() {
+                Some(addr) => {
+                    attempts.push(Box::pin(connect_one(addr)));
+                    head_start.as_mut().reset(flow::now() + HEAD_START);
+                }
+                None if attempts.is_empty() => {
+                    let none =
+                        || io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
+                    return Poll::Ready(Err(last.take().unwrap_or_else(none)));
+                }
+                None => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+async fn connect_one(addr: SocketAddr) -> io::Result<Stream> {
+    let begin = || {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        socket.set_tcp_nodelay(true)?;
+        Ok(socket)
+    };
+    finish(begin(), &addr.into())
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot connect to {addr}: {error}")))
+}
+
+pub(crate) async fn connect_unix(path: &Path) -> io::Result<Stream> {
+    let connected = async {
+        let addr = SockAddr::unix(path)?;
+        finish(Socket::new(Domain::UNIX, Type::STREAM, None), &addr).await
+    };
+    connected.await.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot connect to {}: {error}", path.display()),
+        )
+    })
+}
+
+/// Connects without blocking the thread, and waits for the outcome as the flow does.
+async fn finish(socket: io::Result<Socket>, addr: &SockAddr) -> io::Result<Stream> {
+    let socket = socket?;
+    socket.set_nonblocking(true)?;
+    let begun = socket.connect(addr);
+    let stream = Stream::from_fd(socket.into());
+    match begun {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
+            stream.source().ready(Direction::Write).await?;
+            if let Some(error) = SockRef::from(&stream).take_error()? {
+                return Err(error);
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    // Calls say themselves whether they may wait; a flow of its own thread waits in them.
+    SockRef::from(&stream).set_nonblocking(false)?;
+    Ok(stream)
+}

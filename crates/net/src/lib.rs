@@ -1,0 +1,45 @@
+//! What is a connection?
+//!
+//! One [`Stream`] and one [`Listener`], for TCP and Unix sockets, under every model: a read blocks
+//! the thread or suspends the task, whichever it finds itself in. The same type implements
+//! `std::io::{Read, Write}` for plain functions and the `futures-io` traits for async ones.
+//!
+//! ```
+//! use switchboard_flow::{self as flow, Driver, Model};
+//! use switchboard_net::{Listener, Stream};
+//!
+//! for model in [Model::Threads, Model::Tasks] {
+//!     model.run(Driver::best(), async {
+//!         let listener = Listener::bind("127.0.0.1:0")?;
+//!         let client = Stream::connect(&listener.local_addr()?.to_string()).await?;
+//!         let (server, _peer) = listener.accept().await?;
+//!         client.write_all(b"hello").await?;
+//!         client.shutdown_write()?;
+//!         assert_eq!(&*server.recv().await?, b"hello");
+//!         assert!(server.recv().await?.is_empty());
+//!         std::io::Result::Ok(())
+//!     })??;
+//! }
+//! # std::io::Result::Ok(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod addr;
+mod connect;
+mod listener;
+mod stream;
+
+pub use addr::Addr;
+pub use connect::{connect_any, resolve};
+pub use listener::Listener;
+pub use stream::Stream;
+pub use switchboard_flow::Chunk;
+
+/// A TCP connection; the same type as a Unix one.
+pub type TcpStream = Stream;
+/// A TCP listener; the same type as a Unix one.
+pub type TcpListener = Listener;
+/// A Unix connection; the same type as a TCP one.
+pub type UnixStream = Stream;
+/// A Unix listener; the same type as a TCP one.
+pub type UnixListener = Listener;

@@ -1,0 +1,170 @@
+//! Listeners.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::task::{Context, Poll};
+
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use switchboard_flow::{Direction, Source};
+
+use crate::addr::Addr;
+use crate::stream::Stream;
+
+/// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A listening TCP or Unix socket, for every model. A clone is the same socket.
+#[derive(Clone, Debug)]
+pub struct Listener(Source);
+
+impl Listener {
+    /// Listens on a TCP address such as `127.0.0.1:8080`; port 0 takes a free one. The address may
+    /// be used again as soon as this socket is closed. A name is looked up, which may block.
+    ///
+    /// # Errors
+    /// What the system says, with the address and what to do about it.
+    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Listener> {
+        Listener::bind_each(addr, false)
+    }
+
+    /// As [`bind`](Listener::bind), for one of several sockets on one port, among which the kernel
+    /// divides the connections (`SO_REUSEPORT`).
+    ///
+    /// # Errors
+    /// As [`bind`](Listener::bind).
+    pub fn bind_shared(addr: impl ToSocketAddrs) -> io::Result<Listener> {
+        Listener::bind_each(addr, true)
+    }
+
+    fn bind_each(addr: impl ToSocketAddrs, shared: bool) -> io::Result<Listener> {
+        let mut last = None;
+        for addr in addr.to_socket_addrs()? {
+            match Listener::bind_one(addr, shared) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = Some(explain(addr, &error)),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the name has no address to listen on",
+            )
+        }))
+    }
+
+    fn bind_one(addr: SocketAddr, shared: bool) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        if shared {
+            socket.set_reuse_port(true)?;
+        }
+        // What is accepted inherits it: Nagle and delayed ACK make a small answer wait 40 ms.
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&addr.into())?;
+        Listener::listen(socket)
+    }
+
+    /// Listens on a Unix socket at `path`, which must not exist.
+    ///
+    /// # Errors
+    /// What the system says, with the path.
+    pub fn bind_unix(path: impl AsRef<Path>) -> io::Result<Listener> {
+        let path = path.as_ref();
+        let bound = Socket::new(Domain::UNIX, Type::STREAM, None).and_then(|socket| {
+            socket.bind(&SockAddr::unix(path)?)?;
+            Listener::listen(socket)
+        });
+        bound.map_err(|error| {
+            let text = format!("cannot listen on {}: {error}", path.display());
+            io::Error::new(error.kind(), text)
+        })
+    }
+
+    fn listen(socket: Socket) -> io::Result<Listener> {
+        socket.listen(BACKLOG)?;
+        Listener::from_fd(socket.into())
+    }
+
+    /// Takes over a socket that listens already.
+    ///
+    /// # Errors
+    /// The system's, for a descriptor that is none.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
+        SockRef::from(&fd).set_nonblocking(true)?;
+        Ok(Listener(Source::new(fd)))
+    }
+
+    /// A second descriptor of the same socket, as for another worker.
+    ///
+    /// # Errors
+    /// The system's, where no descriptor is left.
+    pub fn try_clone(&self) -> io::Result<Listener> {
+        Ok(Listener(Source::new(self.0.as_fd().try_clone_to_owned()?)))
+    }
+
+    /// Waits for a connection and accepts it. Cancelling it loses none.
+    ///
+    /// # Errors
+    /// The system's; `EMFILE` and `ENFILE` (no descriptor left) leave the connection in the queue.
+    pub async fn accept(&self) -> io::Result<(Stream, Addr)> {
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    /// As [`accept`](Listener::accept).
+    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Stream, Addr)>> {
+        loop {
+            let accepted = std::task::ready!(self.0.poll_accept(context));
+            return Poll::Ready(match accepted {
+                Ok(fd) => {
+                    let stream = Stream::from_fd(fd);
+                    // A peer that is gone already has no address, but may have left bytes.
+                    let peer = stream.peer_addr().unwrap_or(Addr::Unix(None));
+                    Ok((stream, peer))
+                }
+                // It was reset while it waited: that one's loss, not the listener's.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => Err(error),
+            });
+        }
+    }
+
+    /// Waits until a connection is there to be accepted.
+    ///
+    /// # Errors
+    /// Those of registering the descriptor.
+    pub async fn ready(&self) -> io::Result<()> {
+        self.0.ready(Direction::Read).await
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<Addr> {
+        SockRef::from(&self.0).local_addr().map(Addr::from)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn explain(addr: SocketAddr, error: &io::Error) -> io::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; stop what listens there, or take another port (0: any free one)"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need the right to bind them",
+        _ => "",
+    };
+    io::Error::new(
+        error.kind(),
+        format!("cannot listen on {addr}: {error}{remedy}"),
+    )
+}
