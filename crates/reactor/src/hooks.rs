@@ -59,6 +59,8 @@ pub trait Hooks: Send + Sync {
     fn stall(&self, _stall: &Stall) {}
     /// A callback of the loop panicked; the loop goes on.
     fn panic(&self, _name: Name) {}
+    /// Something an operator should know, in one line.
+    fn notice(&self, _text: &dyn fmt::Display) {}
     /// A server accepted a connection from `peer`.
     fn accept(&self, _peer: &dyn fmt::Display) {}
     /// A server's connection ended; `how` is its error, if it was one.

@@ -1,0 +1,225 @@
+//! Processes: one for each connection, or a few supervised ones that were forked before.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGCHLD, SIGTERM};
+use switchboard_flow::process::{self, Child, Ended};
+use switchboard_flow::{self as flow, Driver, Model, race};
+use switchboard_net::Stream;
+
+use crate::accept::{Place, accept_loop, connection};
+use crate::counts::{Report, add};
+use crate::server::{Bound, Workers};
+use crate::watch::{Signals, Stop, Watch};
+use crate::workers::{self, share};
+
+/// A handler's panic, as a process's exit status.
+const PANICKED: i32 = 101;
+
+/// Accepts on this thread, which must be the only one, and forks for each connection.
+pub(crate) fn accept_and_fork<H, F>(bound: Bound, handler: H, watch: &Watch) -> io::Result<Report>
+where
+    H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    let shared = share(&bound);
+    let children: RefCell<Vec<(Child, Place)>> = RefCell::default();
+    let died = Signals::new(&[SIGCHLD])?;
+    let mut listeners = bound.listeners;
+    let start = |stream: Stream, mut place: Place| {
+        let forked = process::fork(|| {
+            process::default_signals(&[SIGTERM, SIGCHLD]);
+            let place = Place::take(&shared);
+            let run = connection(&handler, stream.clone(), place);
+            match Model::Processes.run(Driver::best(), run) {
+                Ok(Ok(())) => 0,
+                _ => PANICKED,
+            }
+        });
+        match forked {
+            Ok(child) => {
+                place.ran();
+                children.borrow_mut().push((child, place));
+            }
+            Err(error) => shared.hooks.notice(&format_args!(
+                "cannot start a process for a connection: {error}; it is closed"
+            )),
+        }
+    };
+    let reap = || {
+        children
+            .borrow_mut()
+            .retain(|(child, _)| match child.try_wait() {
+                Ok(None) => true,
+                Ok(Some(Ended::Exited(0))) => false,
+                Ok(Some(Ended::Exited(PANICKED))) => {
+                    add(&shared.counts.panicked);
+                    false
+                }
+                Ok(Some(_)) | Err(_) => {
+                    add(&shared.counts.failed);
+                    false
+                }
+            });
+    };
+    let reaping = async {
+        loop {
+            died.wait().await?;
+            reap();
+        }
+    };
+    Model::Processes.run(bound.server.driver, async {
+        let halt = async { drop(watch.wait().await) };
+        race(accept_loop(&shared, &listeners[0], halt, start), reaping).await?;
+        listeners.clear();
+        let gone = async {
+            while !children.borrow().is_empty() {
+                died.wait().await?;
+                reap();
+            }
+            io::Result::Ok(())
+        };
+        reap();
+        let drained = flow::timeout(bound.server.drain, gone).await;
+        if drained.is_err() {
+            for (child, _) in children.borrow().iter() {
+                add(&shared.counts.cut);
+                child.kill();
+            }
+            for (child, _) in children.borrow_mut().drain(..) {
+                child.wait()?;
+            }
+        }
+        io::Result::Ok(())
+    })??;
+    Ok(shared.counts.report())
+}
+
+/// A worker process, as its supervisor knows it.
+struct Worker {
+    child: Child,
+    report: io::PipeReader,
+    since: Instant,
+}
+
+/// Forks the workers and replaces those that die, until the server is to end.
+pub(crate) fn supervise<H, F>(mut bound: Bound, handler: H) -> io::Result<Report>
+where
+    H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    // Kept in places that a child can empty: a signal caught there must not be heard here.
+    let mut watch = Some(Watch::new(
+        bound.stop.clone(),
+        bound.server.signals,
+        bound.server.until_eof,
+    )?);
+    let mut died = Some(Signals::new(&[SIGCHLD])?);
+    let listeners = std::mem::take(&mut bound.listeners);
+    let start = |index: usize, watch: &mut Option<Watch>, died: &mut Option<Signals>| {
+        let (report, mut writer) = io::pipe()?;
+        let child = process::fork(|| {
+            drop((watch.take(), died.take()));
+            process::default_signals(&[SIGCHLD]);
+            let mut server = bound.server.clone();
+            server.workers = Workers::Threads(1);
+            // Ctrl-C in a terminal reaches the workers as well as their supervisor.
+            server.signals = true;
+            server.until_eof = false;
+            let worker = Bound {
+                server,
+                listeners: vec![listeners[index].clone()],
+                addr: bound.addr.clone(),
+                limit: bound.limit,
+                why: bound.why.clone(),
+                stop: Stop::default(),
+            };
+            match workers::run(worker, handler.clone()) {
+                Ok(report) => {
+                    // The supervisor may be gone.
+                    let _ = serde_json::to_writer(&mut writer, &report);
+                    let _ = writer.flush();
+                    0
+                }
+                Err(error) => {
+                    bound
+                        .server
+                        .hooks
+                        .notice(&format_args!("worker {index}: {error}"));
+                    1
+                }
+            }
+        })?;
+        io::Result::Ok(Worker {
+            child,
+            report,
+            since: Instant::now(),
+        })
+    };
+    let mut running = Vec::new();
+    for index in 0..listeners.len() {
+        running.push(Some(start(index, &mut watch, &mut died)?));
+    }
+    let mut report = Report::default();
+    loop {
+        let halted = Model::Threads.run(Driver::best(), async {
+            let (Some(watch), Some(died)) = (&watch, &died) else {
+                unreachable!("emptied in children only")
+            };
+            let halt = async { watch.wait().await.map(|()| true) };
+            race(halt, async { died.wait().await.map(|()| false) }).await
+        })??;
+        if halted {
+            break;
+        }
+        for (index, slot) in running.iter_mut().enumerate() {
+            let Some(worker) = slot else { continue };
+            let Some(how) = worker.child.try_wait()? else {
+                continue;
+            };
+            report.replaced += 1;
+            bound.server.hooks.notice(&format_args!(
+                "worker {index} (process {}) died ({how:?}); starting another",
+                worker.child.pid()
+            ));
+            // One that dies as soon as it starts must not keep this process busy forking.
+            let age = worker.since.elapsed();
+            std::thread::sleep(Duration::from_millis(500).saturating_sub(age));
+            *slot = Some(start(index, &mut watch, &mut died)?);
+        }
+    }
+    let limit = bound.server.drain + Duration::from_secs(2);
+    end(running.into_iter().flatten().collect(), limit, &mut report)?;
+    Ok(report)
+}
+
+/// Asks the workers to end, waits, ends those that don't, and adds up what they report.
+fn end(workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Result<()> {
+    let deadline = Instant::now() + limit;
+    workers.iter().for_each(|worker| worker.child.terminate());
+    for mut worker in workers {
+        let fds = &mut [rustix::event::PollFd::new(
+            &worker.report,
+            rustix::event::PollFlags::IN,
+        )];
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = rustix::event::Timespec::try_from(left).ok();
+        // Its end of the pipe closes with it, whether it reports or not.
+        let _ = rustix::event::poll(fds, left.as_ref());
+        if worker.child.try_wait()?.is_none() && Instant::now() >= deadline {
+            worker.child.kill();
+        }
+        let mut text = String::new();
+        worker.report.read_to_string(&mut text)?;
+        if let Ok(one) = serde_json::from_str(&text) {
+            report.add(one);
+        }
+        if worker.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            worker.child.wait()?;
+        }
+    }
+    Ok(())
+}
