@@ -69,6 +69,13 @@ pub trait Poller: Send {
     /// Whether [`Mode::Edge`] is to be had.
     fn has_edge(&self) -> bool;
 
+    /// Whether the end of input is told by [`Ready::READ_CLOSED`]. Where it isn't, the end may arrive
+    /// with the last bytes in one edge, so that only a read that would block proves that nothing is
+    /// left.
+    fn has_read_closed(&self) -> bool {
+        true
+    }
+
     /// Watches `fd` for `interest`; its events carry `token`. Never blocks.
     ///
     /// The descriptor must stay open until [`unregister`](Poller::unregister).

@@ -47,6 +47,10 @@ impl Poller for Portable {
         Driver::Portable
     }
 
+    fn has_read_closed(&self) -> bool {
+        false
+    }
+
     fn has_edge(&self) -> bool {
         self.poller.supports_edge()
     }

@@ -179,6 +179,8 @@ pub(crate) struct Slots {
     slab: Slab<State>,
     generation: u32,
     edge: bool,
+    /// Whether a short read took all there was, the end of input included.
+    short_is_all: bool,
     callbacks: usize,
 }
 
@@ -200,11 +202,13 @@ const INDEX: usize = u32::MAX as usize;
 const INDEX: usize = (1 << 24) - 1;
 
 impl Slots {
-    pub(crate) fn new(edge: bool) -> Slots {
+    pub(crate) fn new(poller: &dyn Poller) -> Slots {
+        let edge = poller.has_edge();
         Slots {
             slab: Slab::new(),
             generation: 0,
             edge,
+            short_is_all: !edge || poller.has_read_closed(),
             callbacks: 0,
         }
     }
@@ -281,6 +285,8 @@ impl Slots {
         let bit = direction.interest();
         if would_block {
             state.sticky = state.sticky.without(bit);
+        } else if direction == Direction::Read && !self.short_is_all {
+            return;
         }
         if !state.sticky.contains(bit) {
             state.ready = state.ready.without(bit);

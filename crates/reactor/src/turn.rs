@@ -108,7 +108,7 @@ impl Loop {
     pub fn with_poller(poller: Box<dyn Poller>) -> Loop {
         Loop(Rc::new(Inner {
             remote: Remote::new(poller.waker()),
-            slots: RefCell::new(Slots::new(poller.has_edge())),
+            slots: RefCell::new(Slots::new(&*poller)),
             driver: poller.driver(),
             poller: RefCell::new(poller),
             timers: RefCell::default(),

@@ -3,11 +3,14 @@
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use switchboard_flow::{Model, thread_room};
+use switchboard_flow::{Driver, Model, thread_room};
 
 /// Descriptors left for everything but connections: files, resolvers, wake-ups of flows that wait
 /// for several things.
 const RESERVE: usize = 32;
+
+/// The first descriptor that `select` can't watch.
+const FD_SETSIZE: usize = 1024;
 
 /// How many connections the descriptor limit (`RLIMIT_NOFILE`) leaves room for now, with a reserve.
 ///
@@ -16,9 +19,12 @@ const RESERVE: usize = 32;
 /// ```
 pub fn descriptor_room() -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    limit.saturating_sub(open + RESERVE).max(1)
+    limit.saturating_sub(open() + RESERVE).max(1)
+}
+
+fn open() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count)
 }
 
 /// Raises the descriptor limit as far as the system lets this process, and says what it is now.
@@ -40,6 +46,7 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
 /// How many connections a server of `model` holds, and what says so.
 pub(crate) fn limit(
     model: Model,
+    driver: Driver,
     asked: Option<usize>,
     pool: usize,
     workers: usize,
@@ -49,6 +56,15 @@ pub(crate) fn limit(
         descriptors,
         format!("RLIMIT_NOFILE leaves room for {descriptors}"),
     );
+    if model.has_loop() && driver == Driver::Select {
+        let select = FD_SETSIZE.saturating_sub(open() + RESERVE);
+        if select < room.0 {
+            room = (
+                select,
+                format!("select's FD_SETSIZE leaves room for {select}"),
+            );
+        }
+    }
     if model == Model::Threads {
         let (threads, limit) = thread_room();
         // The workers themselves, and the pool of run_blocking.

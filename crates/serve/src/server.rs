@@ -211,8 +211,13 @@ impl Bound {
         } else {
             server.workers.count()
         };
-        let (limit, why) =
-            limits::limit(server.model, server.max_connections, server.pool, sharing)?;
+        let (limit, why) = limits::limit(
+            server.model,
+            server.driver,
+            server.max_connections,
+            server.pool,
+            sharing,
+        )?;
         Ok(Bound {
             addr: listeners[0].local_addr()?,
             limit: limit.div_ceil(sharing),

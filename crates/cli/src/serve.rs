@@ -1,0 +1,162 @@
+//! `switchboard serve`.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use switchboard_flow::{Driver, Model};
+use switchboard_net::Stream;
+use switchboard_reactor::{Hooks, Name, Stall};
+use switchboard_serve::{Report, Server, Workers, raise_descriptor_limit};
+use switchboard_services as services;
+
+#[derive(Subcommand)]
+pub(crate) enum Service {
+    /// Send back whatever arrives
+    Echo(Options),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WorkersAs {
+    Threads,
+    Processes,
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7007", value_name = "HOST:PORT")]
+    listen: String,
+    /// Listen on a Unix socket at this path instead
+    #[arg(long, value_name = "PATH", conflicts_with = "listen")]
+    unix: Option<PathBuf>,
+    /// How connections wait: blocking, threads, pool, processes or tasks
+    #[arg(long, default_value = "tasks")]
+    model: Model,
+    /// What event loops wait with: select, poll, epoll, portable or sim
+    #[arg(long, default_value_t = Driver::best())]
+    driver: Driver,
+    /// How many workers, each with a listener and a loop of its own
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    workers: usize,
+    /// What workers are; processes are forked before the first connection and replaced if they die
+    #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
+    workers_as: WorkersAs,
+    /// Threads of the `pool` model
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pool: usize,
+    /// Connections held at once [default: as many as the machine's limits leave room for]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+    /// Seconds that open connections get to end in when the server stops
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    drain: f64,
+    /// Stop at the end of stdin
+    #[arg(long)]
+    until_eof: bool,
+    /// Print nothing but errors and the address
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(service: Service) -> ExitCode {
+    let served = match service {
+        Service::Echo(options) => serve(&options, "echo", services::echo),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("switchboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve<F>(
+    options: &Options,
+    name: &str,
+    handler: impl Fn(Stream) -> F + Clone + Send + Sync + 'static,
+) -> io::Result<()>
+where
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    // Without the right to raise it, the limit is what it is.
+    let _ = raise_descriptor_limit();
+    let workers = match options.workers_as {
+        WorkersAs::Threads => Workers::Threads(options.workers),
+        WorkersAs::Processes => Workers::Processes(options.workers),
+    };
+    let drain = Duration::try_from_secs_f64(options.drain).map_err(|error| {
+        let text = format!("--drain {}: {error}", options.drain);
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    })?;
+    let mut server = Server::new()
+        .model(options.model)
+        .driver(options.driver)
+        .workers(workers)
+        .pool(options.pool)
+        .drain(drain)
+        .on_signals(true)
+        .until_eof(options.until_eof)
+        .hooks(Arc::new(Print));
+    if let Some(connections) = options.max_connections {
+        server = server.max_connections(connections);
+    }
+    let bound = match &options.unix {
+        Some(path) => server.bind_unix(path)?,
+        None => server.bind(options.listen.as_str())?,
+    };
+    // The address is for whoever started this: port 0 can be known from it alone.
+    writeln!(io::stdout(), "listening on {}", bound.local_addr())?;
+    if !options.quiet {
+        let (limit, why) = bound.limit();
+        let waiting = match options.model.has_loop() {
+            true => format!("{}/{}", options.model, options.driver),
+            false => options.model.to_string(),
+        };
+        eprintln!("{name} under {waiting}, at most {limit} connections a worker ({why})");
+    }
+    let report = bound.serve(handler)?;
+    if !options.quiet {
+        print_report(&report);
+    }
+    Ok(())
+}
+
+fn print_report(report: &Report) {
+    let Report {
+        accepted,
+        panicked,
+        failed,
+        refused,
+        cut,
+        peak,
+        replaced,
+    } = report;
+    eprintln!(
+        "accepted {accepted}, panicked {panicked}, failed {failed}, refused {refused}, cut {cut}, \
+         at once {peak}, workers replaced {replaced}"
+    );
+}
+
+/// Tells the operator on stderr.
+struct Print;
+
+impl Hooks for Print {
+    fn stall(&self, stall: &Stall) {
+        eprintln!("switchboard: {stall}");
+    }
+
+    fn panic(&self, name: Name) {
+        eprintln!("switchboard: a callback started at {name} panicked");
+    }
+
+    fn notice(&self, text: &dyn fmt::Display) {
+        eprintln!("switchboard: {text}");
+    }
+}

@@ -1,0 +1,6 @@
+//! What do we say? Each service is written once and runs under every model.
+#![forbid(unsafe_code)]
+
+mod echo;
+
+pub use echo::echo;
