@@ -1,0 +1,208 @@
+//! Answers: a head, and a body still to be read.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use http::response::Parts;
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+use switchboard_flow as flow;
+use url::Url;
+
+use crate::client::Client;
+use crate::error::{Error, Phase};
+use crate::wire::Wire;
+
+/// An answer whose head has come. Read to its end, its connection serves again; dropped before, it
+/// is closed.
+pub struct Answer {
+    url: Url,
+    head: Parts,
+    body: Incoming,
+    wire: Wire,
+    client: Client,
+    key: (bool, String, u16),
+    limit: Duration,
+}
+
+impl Answer {
+    pub(crate) fn new(
+        url: Url,
+        answer: Response<Incoming>,
+        wire: Wire,
+        client: Client,
+        key: (bool, String, u16),
+        limit: Duration,
+    ) -> Answer {
+        let (head, body) = answer.into_parts();
+        Answer {
+            url,
+            head,
+            body,
+            wire,
+            client,
+            key,
+            limit,
+        }
+    }
+
+    /// Where it came from, after redirects.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The next bytes as they were sent; `None` at the end.
+    ///
+    /// # Errors
+    /// [`Phase::Body`]: an end before its time, or too long a wait.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let frame = flow::timeout(self.limit, self.wire.frame(&mut self.body)).await;
+            let frame = frame.map_err(|late| Error::new(Phase::Body, late))?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(Error::new(Phase::Body, error)),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole body, decompressed, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Phase::Body`] if it breaks off; [`Phase::Decode`] if it can't be decompressed or is longer
+    /// than `limit`.
+    pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Error> {
+        let mut decoder = Decoder::new(&self.head.headers, limit);
+        while let Some(bytes) = self.chunk().await? {
+            decoder.feed(&bytes)?;
+        }
+        let body = decoder.finish()?;
+        if self.wire.is_reusable().await {
+            self.client.keep(self.key, self.wire);
+        }
+        Ok(body)
+    }
+
+    /// The whole body as text, in the encoding that its head or first bytes name, or UTF-8.
+    ///
+    /// # Errors
+    /// As [`bytes`](Answer::bytes). Bytes that are no text become replacement characters.
+    pub async fn text(self, limit: usize) -> Result<String, Error> {
+        let kind = self.head.headers.get(CONTENT_TYPE);
+        let kind = kind.map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+        let bytes = self.bytes(limit).await?;
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]);
+        let label = kind
+            .as_deref()
+            .and_then(charset)
+            .or_else(|| charset(&start));
+        let encoding = label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
+        Ok(encoding
+            .unwrap_or(encoding_rs::UTF_8)
+            .decode(&bytes)
+            .0
+            .into_owned())
+    }
+}
+
+/// What follows `charset=`.
+fn charset(text: &str) -> Option<&str> {
+    let at = text.to_ascii_lowercase().find("charset=")? + "charset=".len();
+    let rest = text.get(at..)?.trim_start_matches(['"', '\'']);
+    let end = rest
+        .find(['"', '\'', ';', ' ', '>', '/'])
+        .unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|label| !label.is_empty())
+}
+
+/// Undoes the content encoding, and stops where it would give more than asked for.
+struct Decoder {
+    limit: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    Plain(Vec<u8>),
+    Gzip(MultiGzDecoder<Vec<u8>>),
+    Deflate(ZlibDecoder<Vec<u8>>),
+    Unknown(String),
+}
+
+impl Decoder {
+    fn new(headers: &HeaderMap, limit: usize) -> Decoder {
+        let encoding = headers
+            .get(CONTENT_ENCODING)
+            .map_or(&b""[..], |value| value.as_bytes());
+        let encoding = String::from_utf8_lossy(encoding)
+            .trim()
+            .to_ascii_lowercase();
+        let kind = match encoding.as_str() {
+            "" | "identity" => Kind::Plain(Vec::new()),
+            "gzip" | "x-gzip" => Kind::Gzip(MultiGzDecoder::new(Vec::new())),
+            "deflate" => Kind::Deflate(ZlibDecoder::new(Vec::new())),
+            _ => Kind::Unknown(encoding),
+        };
+        Decoder { limit, kind }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        // A little at a time: a kilobyte may become a megabyte.
+        for piece in bytes.chunks(1024) {
+            let fed = match &mut self.kind {
+                Kind::Plain(out) => out.write_all(piece),
+                Kind::Gzip(decoder) => decoder.write_all(piece),
+                Kind::Deflate(decoder) => decoder.write_all(piece),
+                Kind::Unknown(encoding) => {
+                    let text = format!("the content encoding `{encoding}` is not known here");
+                    return Err(Error::new(Phase::Decode, text));
+                }
+            };
+            fed.map_err(|error| Error::new(Phase::Decode, error))?;
+            let length = match &self.kind {
+                Kind::Plain(out) => out.len(),
+                Kind::Gzip(decoder) => decoder.get_ref().len(),
+                Kind::Deflate(decoder) => decoder.get_ref().len(),
+                Kind::Unknown(_) => 0,
+            };
+            if length > self.limit {
+                let text = format!("longer than the {} bytes allowed", self.limit);
+                return Err(Error::new(Phase::Decode, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Vec<u8>, Error> {
+        let finished = match self.kind {
+            Kind::Plain(out) => Ok(out),
+            Kind::Gzip(decoder) => decoder.finish(),
+            Kind::Deflate(decoder) => decoder.finish(),
+            Kind::Unknown(_) => Ok(Vec::new()),
+        };
+        finished.map_err(|error| Error::new(Phase::Decode, error))
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({} from {})", self.head.status, self.url)
+    }
+}

@@ -1,0 +1,92 @@
+//! hyper's idea of a connection and of time, in ours.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use switchboard_flow as flow;
+
+/// A futures-io stream as hyper reads and writes it.
+#[derive(Debug)]
+pub struct Io<S>(pub S);
+
+const SCRATCH: usize = 16 * 1024;
+
+thread_local! {
+    /// hyper's buffer is not initialised, so that bytes come here first: a copy of what was read,
+    /// instead of clearing room for what might be.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<S: AsyncRead + Unpin> Read for Io<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut into: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Taken, not borrowed: what is read from may come here itself.
+        let mut buffer = BUFFER.take();
+        buffer.resize(SCRATCH, 0);
+        let room = into.remaining().min(SCRATCH);
+        let read = Pin::new(&mut self.0).poll_read(context, &mut buffer[..room]);
+        if let Poll::Ready(Ok(length)) = read {
+            into.put_slice(&buffer[..length]);
+        }
+        BUFFER.set(buffer);
+        read.map_ok(drop)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for Io<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(context)
+    }
+}
+
+/// The flow's time as hyper asks for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timer;
+
+struct Sleep(flow::Sleep);
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(())
+    }
+}
+
+impl hyper::rt::Sleep for Sleep {}
+
+impl hyper::rt::Timer for Timer {
+    fn sleep(&self, delay: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Sleep(flow::sleep(delay)))
+    }
+
+    fn sleep_until(&self, when: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Sleep(flow::Sleep::until(when)))
+    }
+
+    fn now(&self) -> Instant {
+        flow::now()
+    }
+}

@@ -1,0 +1,53 @@
+//! How do we speak HTTP?
+//!
+//! hyper over our streams, the same under every model. Nothing here is spawned: a server's connection
+//! is one future, and a client's connection is polled beside the request that uses it.
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use http_body_util::Full;
+//! use switchboard_flow::{self as flow, Driver, Model};
+//! use switchboard_http::{Client, Request, Response, serve_connection};
+//! use switchboard_net::Listener;
+//!
+//! for model in [Model::Blocking, Model::Tasks] {
+//!     let text = model.run(Driver::best(), async {
+//!         let listener = Listener::bind("127.0.0.1:0").unwrap();
+//!         let url = format!("http://{}/", listener.local_addr().unwrap());
+//!         let server = async {
+//!             let (stream, _) = listener.accept().await.unwrap();
+//!             serve_connection(stream, |_request: Request| async {
+//!                 Ok::<_, Infallible>(Response::new(Full::<hyper::body::Bytes>::from("hello")))
+//!             })
+//!             .await
+//!             .unwrap();
+//!             String::new()
+//!         };
+//!         let client = async {
+//!             Client::new().get(&url).await.unwrap().text(1024).await.unwrap()
+//!         };
+//!         flow::race(server, client).await
+//!     })?;
+//!     assert_eq!(text, "hello");
+//! }
+//! # std::io::Result::Ok(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod answer;
+mod client;
+mod error;
+mod io;
+mod server;
+mod tls;
+mod wire;
+
+pub use answer::Answer;
+pub use client::{Client, Limits};
+pub use error::{Error, Phase};
+pub use http::{Response, StatusCode};
+pub use io::{Io, Timer};
+pub use server::serve_connection;
+
+/// A request as a server's handler gets it.
+pub type Request = http::Request<hyper::body::Incoming>;
