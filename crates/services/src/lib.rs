@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod echo;
+pub mod slow_site;
 
 pub use echo::echo;
