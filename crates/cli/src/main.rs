@@ -1,6 +1,9 @@
 //! The `switchboard` command: one file per subcommand.
 #![forbid(unsafe_code)]
 
+mod cell;
+mod compare;
+mod fetch;
 mod serve;
 
 use std::process::ExitCode;
@@ -17,13 +20,23 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Do the same work under every model, measure it, and say which model to run
+    Compare(compare::Options),
     /// Run a server until SIGINT, SIGTERM, or the end of stdin if asked to
     #[command(subcommand)]
     Serve(serve::Service),
+    /// Fetch pages, many at once, and print a line for each as it finishes
+    Fetch(fetch::Options),
+    /// One cell of `compare`, in a process of its own
+    #[command(hide = true)]
+    Cell(cell::Options),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Compare(options) => compare::run(&options),
         Command::Serve(service) => serve::run(service),
+        Command::Fetch(options) => fetch::run(options),
+        Command::Cell(options) => cell::run(&options),
     }
 }

@@ -14,11 +14,14 @@ use switchboard_net::Stream;
 use switchboard_reactor::{Hooks, Name, Stall};
 use switchboard_serve::{Report, Server, Workers, raise_descriptor_limit};
 use switchboard_services as services;
+use switchboard_services::slow_site::{self, Latency, Site};
 
 #[derive(Subcommand)]
 pub(crate) enum Service {
     /// Send back whatever arrives
     Echo(Options),
+    /// A little web of slow pages, the same for everybody: / and /page/N
+    SlowSite(SiteOptions),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,9 +67,69 @@ pub(crate) struct Options {
     quiet: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct SiteOptions {
+    #[command(flatten)]
+    options: Options,
+    /// What all pages depend on
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// How many pages
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pages: u64,
+    /// Links on each page
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    links: u64,
+    /// How long a page takes: 250ms, 1.5s or lognormal:MEDIAN,SIGMA
+    #[arg(long, default_value = "250ms")]
+    latency: Latency,
+    /// Bytes of a page, about
+    #[arg(long, default_value_t = 2048, value_name = "BYTES")]
+    size: usize,
+    /// Share of pages that answer 404, from 0 to 1
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    not_found: f64,
+    /// Share of pages that answer 500
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    errors: f64,
+    /// Share of pages that redirect to another
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    redirects: f64,
+    /// Share of pages that reset the connection half-way
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    resets: f64,
+    /// Share of pages that come in a hundred pieces over ten times their latency
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    drips: f64,
+}
+
+impl SiteOptions {
+    fn site(&self) -> io::Result<Site> {
+        let site = Site {
+            seed: self.seed,
+            pages: self.pages,
+            links: self.links,
+            latency: self.latency,
+            size: self.size,
+            not_found: self.not_found,
+            errors: self.errors,
+            redirects: self.redirects,
+            resets: self.resets,
+            drips: self.drips,
+        };
+        let checked = site.check().map(|()| site);
+        checked.map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+}
+
 pub(crate) fn run(service: Service) -> ExitCode {
     let served = match service {
         Service::Echo(options) => serve(&options, "echo", services::echo),
+        Service::SlowSite(options) => options.site().and_then(|site| {
+            let site = Arc::new(site);
+            let handler = move |stream| slow_site::serve(stream, site.clone());
+            serve(&options.options, "slow-site", handler)
+        }),
     };
     match served {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,98 @@
+//! `switchboard compare`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use switchboard_flow::Model;
+use switchboard_lab::{Plan, Workload, compare};
+
+/// Models: blocking, threads, pool, processes, tasks. Workloads: io, cpu, echo.
+#[derive(Args)]
+#[command(
+    after_help = "Each workload runs under each model in a process of its own. `io` fetches \
+pages from a slow site, `cpu` computes 7777^200000, `echo` serves 64-byte messages. The advice at \
+the end follows from the numbers just measured and from nothing else.\n\nExit status: 0 if every \
+cell ran, 1 if one failed, 2 for wrong usage."
+)]
+pub(crate) struct Options {
+    /// Only these models, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "MODEL,…")]
+    models: Vec<Model>,
+    /// Only these workloads, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "WORKLOAD,…")]
+    workloads: Vec<Workload>,
+    /// Runs of each cell; the median is shown
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
+    /// Jobs of `io` and `cpu`
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Pages that each `io` job fetches, one after another
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pages: u16,
+    /// Milliseconds that each page takes
+    #[arg(long, default_value_t = 250, value_name = "MS")]
+    latency: u32,
+    /// Clients of `echo`
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    clients: u16,
+    /// Milliseconds that each `echo` cell is measured for
+    #[arg(long, default_value_t = 2000, value_name = "MS", value_parser = clap::value_parser!(u32).range(100..))]
+    duration: u32,
+    /// Write everything measured to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> ExitCode {
+    match try_run(options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("switchboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_run(options: &Options) -> io::Result<bool> {
+    let or_all = |chosen: &[Model]| match chosen {
+        [] => Model::ALL.to_vec(),
+        chosen => chosen.to_vec(),
+    };
+    let plan = Plan {
+        program: std::env::current_exe()?,
+        workloads: match options.workloads.as_slice() {
+            [] => Workload::ALL.to_vec(),
+            chosen => chosen.to_vec(),
+        },
+        models: or_all(&options.models),
+        repeat: options.repeat.into(),
+        jobs: options.jobs.into(),
+        pages: options.pages.into(),
+        latency: Duration::from_millis(options.latency.into()),
+        clients: options.clients.into(),
+        duration: Duration::from_millis(options.duration.into()),
+    };
+    // Opened first: nobody wants to hear of a wrong path after a minute's work.
+    let json = options.json.as_ref().map(|path| {
+        std::fs::File::create(path).map_err(|error| {
+            let text = format!(
+                "cannot write {}: {error}; choose another path",
+                path.display()
+            );
+            io::Error::new(error.kind(), text)
+        })
+    });
+    let json = json.transpose()?;
+    let report = compare(&plan)?;
+    write!(io::stdout(), "{}", report.text())?;
+    if let Some(mut file) = json {
+        serde_json::to_writer_pretty(&mut file, &report)?;
+        writeln!(file)?;
+    }
+    Ok(report.cells.iter().all(|cell| cell.error.is_none()))
+}

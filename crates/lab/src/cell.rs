@@ -1,0 +1,181 @@
+//! Cells: one workload under one model, in a process of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use switchboard_flow::{self as flow, Model, run_each};
+use switchboard_http::Client;
+
+use crate::cpu::{DIGEST, digest, power};
+use crate::load::Load;
+use crate::measure::{tree_cpu, tree_memory};
+use crate::report::{Echo, Measured};
+use crate::rows::{Row, Workload};
+use crate::rusage;
+
+/// What a cell is to do; travels to its process as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CellSpec {
+    /// The work.
+    pub workload: Workload,
+    /// The row's name.
+    pub row: String,
+    /// Jobs of `io` and `cpu`.
+    pub jobs: usize,
+    /// Jobs at once, of `pool` and `processes` in `cpu`.
+    pub at_once: usize,
+    /// Pages of each `io` job.
+    pub pages: usize,
+    /// Clients of `echo`.
+    pub clients: usize,
+    /// Bytes of an `echo` message.
+    pub message: usize,
+    /// How long `echo` is measured.
+    pub duration: Duration,
+    /// The slow site, or the echo server.
+    pub addr: Option<SocketAddr>,
+    /// The echo server's process.
+    pub server: Option<u32>,
+}
+
+/// Does it, in this process, which must have no other thread.
+///
+/// # Errors
+/// What kept the work from being done, one line.
+pub fn run(spec: &CellSpec) -> io::Result<Measured> {
+    let row: Row = spec.row.parse().map_err(io::Error::other)?;
+    match spec.workload {
+        Workload::Echo => echo(spec),
+        Workload::Io => timed(|| fetch_pages(spec, row)),
+        Workload::Cpu => timed(|| compute(spec, row)),
+    }
+}
+
+fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Measured> {
+    let (user, system) = rusage::cpu();
+    let start = Instant::now();
+    work()?;
+    let wall = start.elapsed();
+    let (user_after, system_after) = rusage::cpu();
+    Ok(Measured {
+        wall_s: wall.as_secs_f64(),
+        user_s: (user_after - user).as_secs_f64(),
+        system_s: (system_after - system).as_secs_f64(),
+        // The parent sees the whole tree of processes.
+        peak_rss_bytes: 0,
+        echo: None,
+    })
+}
+
+fn jobs<F>(
+    row: Row,
+    jobs: usize,
+    at_once: usize,
+    work: impl Fn(usize) -> F + Clone + Send + Sync + 'static,
+) -> io::Result<()>
+where
+    F: Future<Output = Result<(), String>> + 'static,
+{
+    let mut failed = None;
+    run_each(row.model, row.driver, jobs, at_once, work, |job, result| {
+        let error = match result {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(error) => error.to_string(),
+        };
+        failed.get_or_insert(format!("job {job}: {error}"));
+    })?;
+    failed.map_or(Ok(()), |error| Err(io::Error::other(error)))
+}
+
+fn fetch_pages(spec: &CellSpec, row: Row) -> io::Result<()> {
+    let addr = spec
+        .addr
+        .ok_or_else(|| io::Error::other("no site to fetch from"))?;
+    let pages = spec.pages;
+    let client = Client::new();
+    jobs(row, spec.jobs, spec.jobs, move |job| {
+        let client = client.clone();
+        async move {
+            for page in 0..pages {
+                let url = format!("http://{addr}/page/{}", job * pages + page);
+                let fetched = async { client.get(&url).await?.bytes(1 << 20).await }.await;
+                let body = fetched.map_err(|error| error.to_string())?;
+                if body.is_empty() {
+                    return Err(format!("{url}: an empty page"));
+                }
+            }
+            Ok(())
+        }
+    })
+}
+
+fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
+    let at_once = match row.model {
+        Model::Pool | Model::Processes => spec.at_once,
+        _ => spec.jobs,
+    };
+    let right = |found| {
+        (found == DIGEST)
+            .then_some(())
+            .ok_or("a wrong result".to_owned())
+    };
+    let hand_off = row.model.has_loop() && !row.inline;
+    jobs(row, spec.jobs, at_once, move |_| async move {
+        if !hand_off {
+            return right(digest(&power()));
+        }
+        let found = flow::run_blocking(|| digest(&power())).await;
+        found.map_err(|error| error.to_string()).and_then(right)
+    })
+}
+
+/// Drives the server that the parent started.
+fn echo(spec: &CellSpec) -> io::Result<Measured> {
+    let missing = || io::Error::other("no server to drive");
+    let addr = spec.addr.ok_or_else(missing)?;
+    let server = spec.server.ok_or_else(missing)?;
+    let load = Load {
+        addr,
+        connections: spec.clients,
+        message: spec.message,
+        warm_up: spec.duration / 5,
+        duration: spec.duration,
+    };
+    let before = std::cell::Cell::new((Duration::ZERO, Duration::ZERO));
+    let after = std::cell::Cell::new((Duration::ZERO, Duration::ZERO, 0));
+    let outcome = load.run(
+        || before.set(tree_cpu(server)),
+        || {
+            let (user, system) = tree_cpu(server);
+            after.set((user, system, tree_memory(server)));
+        },
+    )?;
+    if let Some(error) = outcome.errors.first() {
+        let failed = outcome.errors.len();
+        return Err(io::Error::other(format!(
+            "{failed} clients failed, such as: {error}"
+        )));
+    }
+    let (user, system, memory) = after.get();
+    let (user, system) = (user - before.get().0, system - before.get().1);
+    let micros = |quantile| outcome.latencies.value_at_quantile(quantile) as f64 / 1e3;
+    Ok(Measured {
+        wall_s: outcome.elapsed.as_secs_f64(),
+        user_s: user.as_secs_f64(),
+        system_s: system.as_secs_f64(),
+        peak_rss_bytes: memory,
+        echo: Some(Echo {
+            round_trips_per_s: outcome.round_trips as f64 / outcome.elapsed.as_secs_f64(),
+            cpu_us_per_round_trip: (user + system).as_secs_f64() * 1e6
+                / outcome.round_trips.max(1) as f64,
+            p50_us: micros(0.5),
+            p99_us: micros(0.99),
+            p999_us: micros(0.999),
+            served: outcome.served,
+            clients: spec.clients,
+        }),
+    })
+}

@@ -1,0 +1,262 @@
+//! `compare`: every cell in a process of its own, one after another.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use switchboard_flow::Model;
+
+use crate::advise::advise;
+use crate::cell::CellSpec;
+use crate::measure::{machine, pin, tree_memory};
+use crate::progress::Progress;
+use crate::report::{Cell, Measured, Report};
+use crate::rows::{Row, Workload, rows};
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The `switchboard` program, which runs the cells and their servers.
+    pub program: PathBuf,
+    /// Which workloads.
+    pub workloads: Vec<Workload>,
+    /// Which models; a model of its own for every driver it is compared under.
+    pub models: Vec<Model>,
+    /// Runs of each cell; the median is reported.
+    pub repeat: usize,
+    /// Jobs of `io` and `cpu`.
+    pub jobs: usize,
+    /// Pages of each `io` job.
+    pub pages: usize,
+    /// How long each page takes.
+    pub latency: Duration,
+    /// Clients of `echo`.
+    pub clients: usize,
+    /// How long each `echo` cell is measured.
+    pub duration: Duration,
+}
+
+/// Bytes of an echo message.
+const MESSAGE: usize = 64;
+
+/// Runs the plan. Blocks until it is done; a cell that fails is a row with its error.
+///
+/// # Errors
+/// What keeps every cell from running, such as a program that can't be started.
+pub fn compare(plan: &Plan) -> io::Result<Report> {
+    let cells: Vec<(Workload, Row)> = plan
+        .workloads
+        .iter()
+        .flat_map(|&workload| rows(workload).into_iter().map(move |row| (workload, row)))
+        .filter(|(_, row)| plan.models.contains(&row.model))
+        .collect();
+    let progress = Progress::new(cells.len() * plan.repeat);
+    let site = match plan.workloads.contains(&Workload::Io) {
+        true => Some(Server::start(plan, &site_arguments(plan))?),
+        false => None,
+    };
+    let mut runs: Vec<Vec<Result<Measured, String>>> = vec![Vec::new(); cells.len()];
+    // Round by round, so that a machine that slows down slows all rows.
+    for _ in 0..plan.repeat {
+        for (at, (workload, row)) in cells.iter().enumerate() {
+            progress.begin(&format!("{workload} {row}"));
+            let measured = run_cell(plan, *workload, *row, site.as_ref());
+            runs[at].push(measured.map_err(|error| error.to_string()));
+            progress.end();
+        }
+    }
+    let cells = cells.into_iter().zip(runs);
+    let mut report = Report {
+        machine: machine(),
+        settings: settings(plan),
+        cells: cells
+            .map(|((workload, row), runs)| {
+                Cell::from_runs(workload, row.to_string(), row.inline, runs)
+            })
+            .collect(),
+        advice: Vec::new(),
+    };
+    report.set_speed_ups();
+    report.advice = advise(&report.cells);
+    Ok(report)
+}
+
+fn settings(plan: &Plan) -> Vec<String> {
+    let latency = plan.latency.as_millis();
+    let bound = plan.latency.as_secs_f64() * plan.pages as f64;
+    vec![
+        format!(
+            "io: {} jobs, each {} pages one after another, {latency} ms a page; at best {bound:.2} s",
+            plan.jobs, plan.pages
+        ),
+        format!("cpu: {} times 7777^200000 by num-bigint", plan.jobs),
+        format!(
+            "echo: {} clients, {MESSAGE} bytes, closed loop, {:.1} s; the server on one core, the load on another",
+            plan.clients,
+            plan.duration.as_secs_f64()
+        ),
+    ]
+}
+
+fn site_arguments(plan: &Plan) -> Vec<String> {
+    let latency = format!("{}ms", plan.latency.as_millis());
+    ["serve", "slow-site", "--latency", &latency]
+        .map(String::from)
+        .to_vec()
+}
+
+fn run_cell(
+    plan: &Plan,
+    workload: Workload,
+    row: Row,
+    site: Option<&Server>,
+) -> io::Result<Measured> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut spec = CellSpec {
+        workload,
+        row: row.to_string(),
+        jobs: plan.jobs,
+        at_once: cores,
+        pages: plan.pages,
+        clients: plan.clients,
+        message: MESSAGE,
+        duration: plan.duration,
+        addr: site.map(|site| site.addr),
+        server: None,
+    };
+    if workload != Workload::Echo {
+        return in_child(plan, &spec, None);
+    }
+    let arguments = [
+        "serve",
+        "echo",
+        "--model",
+        row.model.name(),
+        "--driver",
+        row.driver.name(),
+    ];
+    let server = Server::start(plan, &arguments.map(String::from))?;
+    if cores > 1 {
+        pin(Some(server.child.id()), 0)?;
+        // Its threads and processes to come inherit it; those it has already are its workers.
+        for entry in std::fs::read_dir(format!("/proc/{}/task", server.child.id()))?.flatten() {
+            let thread = entry.file_name().to_string_lossy().parse();
+            pin(thread.ok(), 0)?;
+        }
+    }
+    spec.addr = Some(server.addr);
+    spec.server = Some(server.child.id());
+    in_child(plan, &spec, (cores > 1).then_some(1))
+}
+
+/// Runs one cell in a child and watches how much memory its processes hold.
+fn in_child(plan: &Plan, spec: &CellSpec, core: Option<usize>) -> io::Result<Measured> {
+    let mut child = Command::new(&plan.program)
+        .arg("cell")
+        .arg(serde_json::to_string(spec)?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pid = child.id();
+    if let Some(core) = core {
+        pin(Some(pid), core)?;
+    }
+    let ended = AtomicBool::new(false);
+    let (output, peak) = std::thread::scope(|scope| {
+        let sampler = scope.spawn(|| {
+            let mut peak = 0;
+            while !ended.load(Ordering::Relaxed) {
+                peak = peak.max(tree_memory(pid));
+                std::thread::park_timeout(Duration::from_millis(50));
+            }
+            peak
+        });
+        let output = wait_with_output(&mut child);
+        ended.store(true, Ordering::Relaxed);
+        sampler.thread().unpark();
+        (output, sampler.join().unwrap_or(0))
+    });
+    let (stdout, stderr) = output?;
+    let Ok(mut measured) = serde_json::from_str::<Measured>(&stdout) else {
+        let line = stderr
+            .lines()
+            .next()
+            .unwrap_or("the cell ended without a word");
+        return Err(io::Error::other(
+            line.trim_start_matches("switchboard: ").to_owned(),
+        ));
+    };
+    if spec.workload != Workload::Echo {
+        measured.peak_rss_bytes = peak;
+    }
+    Ok(measured)
+}
+
+fn wait_with_output(child: &mut Child) -> io::Result<(String, String)> {
+    let mut stdout = String::new();
+    let mut stderr = String::new();
+    if let (Some(out), Some(err)) = (&mut child.stdout, &mut child.stderr) {
+        io::Read::read_to_string(out, &mut stdout)?;
+        io::Read::read_to_string(err, &mut stderr)?;
+    }
+    child.wait()?;
+    Ok((stdout, stderr))
+}
+
+/// A `switchboard serve` that ends with this process.
+struct Server {
+    child: Child,
+    addr: SocketAddr,
+}
+
+impl Server {
+    fn start(plan: &Plan, arguments: &[String]) -> io::Result<Server> {
+        let mut child = Command::new(&plan.program)
+            .args(arguments)
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--until-eof",
+                "--quiet",
+                "--drain",
+                "0",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        match line
+            .trim()
+            .strip_prefix("listening on ")
+            .and_then(|addr| addr.parse().ok())
+        {
+            Some(addr) => Ok(Server { child, addr }),
+            None => {
+                // It has ended, or is of no use.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(io::Error::other(format!(
+                    "`switchboard {}` did not start",
+                    arguments.join(" ")
+                )))
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The end of its stdin ends it, and with it what it forked.
+        if let Some(mut stdin) = self.child.stdin.take() {
+            let _ = stdin.flush();
+        }
+        let _ = self.child.wait();
+    }
+}
