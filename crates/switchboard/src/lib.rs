@@ -1,0 +1,50 @@
+//! Write what happens on one connection, once. Run it under every concurrency model.
+//!
+//! A handler is async Rust: it says *what* to wait for. A [`Model`] says *how*: by a blocking call in
+//! a thread, by one in a forked process, by suspending a task on an event loop.
+//!
+//! ```no_run
+//! use switchboard::{Model, Server, Stream};
+//!
+//! async fn shout(stream: Stream) -> std::io::Result<()> {
+//!     loop {
+//!         let chunk = stream.recv().await?;
+//!         if chunk.is_empty() {
+//!             return stream.shutdown_write();
+//!         }
+//!         stream.write_all(&chunk.to_ascii_uppercase()).await?;
+//!     }
+//! }
+//!
+//! let model: Model = std::env::args().nth(1).as_deref().unwrap_or("tasks").parse()?;
+//! let server = Server::new().model(model).on_signals(true).bind("127.0.0.1:7007")?;
+//! println!("{}", server.local_addr());
+//! server.serve(shout)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Inside a handler everything waits in the model's own way: [`spawn`], [`sleep`], [`timeout`],
+//! [`scope`], [`gather`], [`race`], [`channel`], [`Event`], [`run_blocking`]. What a model cannot do
+//! it refuses with an error that names the model, the operation and a model that can.
+//!
+//! | want | look at |
+//! |---|---|
+//! | connections | [`Stream`], [`Listener`] |
+//! | a server | [`Server`] |
+//! | HTTP | [`http`] |
+//! | flows without a server | [`Model::run`], [`run_each`] |
+//! | callbacks, timers, signals on a loop | [`reactor`] |
+#![forbid(unsafe_code)]
+
+pub use switchboard_flow::{
+    Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, Receiver, Refusal,
+    Scope, Sender, Sleep, Source, channel, gather, join, now, race, run_blocking, run_each, scope,
+    sleep, spawn, thread_room, timeout, yield_now,
+};
+pub use switchboard_http as http;
+pub use switchboard_net::{
+    Addr, Chunk, Listener, Stream, TcpListener, TcpStream, UnixListener, UnixStream,
+};
+pub use switchboard_reactor as reactor;
+pub use switchboard_serve::{Bound, Hooks, Report, Server, Stop, Workers};
+pub use switchboard_services as services;

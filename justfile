@@ -1,0 +1,17 @@
+# What CI does, without installing anything.
+default: lint test
+
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+test:
+    cargo test
+
+compare *args:
+    cargo run --release -- compare {{args}}
+
+# Licences and advisories; needs cargo-deny.
+deny:
+    cargo deny check
