@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -172,7 +173,7 @@ where
     }
     let bound = match &options.unix {
         Some(path) => server.bind_unix(path)?,
-        None => server.bind(options.listen.as_str())?,
+        None => server.bind(addresses(&options.listen)?.as_slice())?,
     };
     // The address is for whoever started this: port 0 can be known from it alone.
     writeln!(io::stdout(), "listening on {}", bound.local_addr())?;
@@ -189,6 +190,15 @@ where
         print_report(&report);
     }
     Ok(())
+}
+
+fn addresses(listen: &str) -> io::Result<Vec<SocketAddr>> {
+    let found = listen.to_socket_addrs().map(Iterator::collect);
+    found.map_err(|error| {
+        let text =
+            format!("cannot listen on `{listen}`: {error}; use HOST:PORT, as 127.0.0.1:8080");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    })
 }
 
 fn print_report(report: &Report) {

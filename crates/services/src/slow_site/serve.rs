@@ -19,6 +19,8 @@ use crate::slow_site::page::{Fate, Page, Site};
 
 /// Pieces of a page that drips.
 const DRIPS: usize = 100;
+/// Between the first half of a page that resets and the reset.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves the site on a connection, with keep-alive.
 ///
@@ -102,7 +104,8 @@ impl Slow {
         Slow {
             piece: body.len() / 2,
             left: body.into(),
-            pause: None,
+            // Until then the first half is sent; hyper would throw it away with the connection.
+            pause: Some((PAUSE, flow::sleep(PAUSE))),
             reset: Some(connection),
         }
     }
@@ -119,16 +122,16 @@ impl Body for Slow {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let half_sent = self.piece == 0;
-        if let Some(connection) = self.reset.take_if(|_| half_sent) {
+        let first_half = self.reset.is_some() && self.piece > 0;
+        if let Some((pause, sleep)) = self.pause.as_mut().filter(|_| !first_half) {
+            ready!(Pin::new(&mut *sleep).poll(context));
+            *sleep = flow::sleep(*pause);
+        }
+        if !first_half && let Some(connection) = self.reset.take() {
             // The error makes hyper drop the connection, and the close is then a reset.
             let reset = connection.reset_on_close();
             let error = io::Error::new(io::ErrorKind::ConnectionReset, "this page resets");
             return Poll::Ready(Some(Err(reset.err().unwrap_or(error))));
-        }
-        if let Some((pause, sleep)) = &mut self.pause {
-            ready!(Pin::new(&mut *sleep).poll(context));
-            *sleep = flow::sleep(*pause);
         }
         let piece = self.piece.min(self.left.len());
         if self.reset.is_some() {

@@ -1,0 +1,194 @@
+//! `switchboard fetch` against `switchboard serve slow-site`.
+
+use std::process::Output;
+
+use switchboard_flow::{Driver, Model};
+
+use crate::served::{Served, run};
+
+fn site(arguments: &[&str]) -> Served {
+    let options = ["slow-site", "--listen", "127.0.0.1:0", "--latency", "5ms"];
+    Served::start(&[&options[..], arguments].concat(), None)
+}
+
+fn text(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn every_model_fetches_the_same() {
+    let served = site(&[]);
+    let urls: Vec<String> = (0..12)
+        .map(|n| format!("http://{}/page/{n}", served.addr))
+        .collect();
+    let mut expected: Option<Vec<String>> = None;
+    for model in Model::ALL {
+        for driver in Driver::ALL {
+            if driver != Driver::best() && (!model.has_loop() || driver == Driver::Sim) {
+                continue;
+            }
+            let mut arguments = vec!["fetch", "--model", model.name(), "--driver", driver.name()];
+            arguments.extend(["--extract", "temperature: (.* C)"]);
+            arguments.extend(urls.iter().map(String::as_str));
+            let output = run(&arguments);
+            let (out, err) = text(&output);
+            assert_eq!(output.status.code(), Some(0), "{model}/{driver}: {err}");
+            let mut lines: Vec<String> = out.lines().map(str::to_owned).collect();
+            lines.sort();
+            assert_eq!(lines.len(), 12);
+            assert!(lines.iter().all(|line| line.ends_with(" C")), "{lines:?}");
+            assert_eq!(
+                expected.get_or_insert_with(|| lines.clone()),
+                &lines,
+                "{model}/{driver}"
+            );
+            assert!(
+                err.contains("12 pages: 12 ok, 0 without match, 0 failed"),
+                "{err}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_model_is_served_the_same() {
+    for model in Model::ALL {
+        let served = site(&["--model", model.name()]);
+        let urls: Vec<String> = (0..5)
+            .map(|n| format!("http://{}/page/{n}", served.addr))
+            .collect();
+        let mut arguments = vec!["fetch", "--model", "blocking"];
+        arguments.extend(urls.iter().map(String::as_str));
+        let output = run(&arguments);
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{model}: {err}");
+        assert_eq!(
+            out.lines().filter(|line| line.contains(", 200, ")).count(),
+            5,
+            "{out}"
+        );
+    }
+}
+
+#[test]
+fn fates_are_told_by_phase_and_lose_nothing_beside_them() {
+    let served = site(&[
+        "--errors",
+        "0.2",
+        "--resets",
+        "0.2",
+        "--not-found",
+        "0.1",
+        "--redirects",
+        "0.1",
+    ]);
+    for model in Model::ALL {
+        let urls: Vec<String> = (0..40)
+            .map(|n| format!("http://{}/page/{n}", served.addr))
+            .collect();
+        let mut arguments = vec!["fetch", "--model", model.name(), "--concurrency", "8"];
+        arguments.extend(urls.iter().map(String::as_str));
+        let output = run(&arguments);
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{model}");
+        let failed = err
+            .lines()
+            .filter(|line| line.starts_with("error for "))
+            .count();
+        assert_eq!(out.lines().count() + failed, 40, "{model}: {out}{err}");
+        assert!(err.contains("status: 500"), "{model}: {err}");
+        assert!(err.contains("status: 404"), "{model}: {err}");
+        assert!(err.contains(": body: "), "{model}: {err}");
+    }
+}
+
+#[test]
+fn errors_name_their_phase() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = nobody.local_addr().unwrap();
+    drop(nobody);
+    for model in Model::ALL {
+        let refused = format!("http://{closed}/");
+        let output = run(&[
+            "fetch",
+            "--model",
+            model.name(),
+            &refused,
+            "http://no-such-host.invalid/",
+        ]);
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{model}: {err}");
+        assert!(
+            err.contains(&format!("connect: cannot connect to {closed}")),
+            "{model}: {err}"
+        );
+        assert!(
+            err.contains("resolve: cannot resolve no-such-host.invalid"),
+            "{model}: {err}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_fetches_nothing() {
+    for (arguments, says) in [
+        (&["fetch"][..], "nothing to fetch"),
+        (
+            &["fetch", "example.org"],
+            "did you mean http://example.org?",
+        ),
+        (&["fetch", "ftp://example.org/"], "use http or https"),
+        (
+            &["fetch", "http://x/", "--extract", "("],
+            "no regular expression",
+        ),
+        (
+            &["fetch", "--from", "/nowhere/list"],
+            "--from /nowhere/list",
+        ),
+        (
+            &["fetch", "https://x/", "--cacert", "/nowhere/ca"],
+            "--cacert /nowhere/ca",
+        ),
+    ] {
+        let output = run(arguments);
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {err}");
+        assert!(err.contains(says), "{arguments:?}: {err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+}
+
+#[test]
+fn a_list_with_names() {
+    let served = site(&[]);
+    let path = std::env::temp_dir().join(format!("switchboard-list-{}", std::process::id()));
+    let list = format!(
+        "# cities\nOslo http://{0}/page/1\n\nhttp://{0}/page/2\n",
+        served.addr
+    );
+    std::fs::write(&path, list).unwrap();
+    let output = run(&[
+        "fetch",
+        "--from",
+        path.to_str().unwrap(),
+        "--extract",
+        "temperature: (.* C)",
+    ]);
+    std::fs::remove_file(&path).unwrap();
+    let (out, err) = text(&output);
+    assert!(
+        out.lines().any(|line| line.starts_with("Oslo, ")),
+        "{out}{err}"
+    );
+    let output = run(&[
+        "fetch",
+        &format!("http://{}/page/1", served.addr),
+        "--extract",
+        "absent",
+    ]);
+    let (out, _) = text(&output);
+    assert!(out.starts_with("no match at http://"), "{out}");
+    assert_eq!(output.status.code(), Some(1));
+}

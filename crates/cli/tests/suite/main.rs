@@ -1,0 +1,8 @@
+//! The command as its users meet it: real processes, real sockets.
+
+mod errors;
+mod fetch;
+mod limits;
+mod matrix;
+mod served;
+mod workers;

@@ -1,0 +1,147 @@
+//! A `switchboard serve` for the length of a test.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_switchboard");
+
+/// Ends with the end of its stdin, when it is dropped.
+pub(crate) struct Served {
+    pub(crate) child: Child,
+    pub(crate) addr: String,
+    pub(crate) stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Served {
+    /// `switchboard serve …`, under a limit of descriptors if one is given.
+    pub(crate) fn start(arguments: &[&str], descriptors: Option<usize>) -> Served {
+        let mut command = match descriptors {
+            None => Command::new(BINARY),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args([
+                    "-c",
+                    &format!("ulimit -n {limit}; exec \"$0\" \"$@\""),
+                    BINARY,
+                ]);
+                shell
+            }
+        };
+        let mut child = command
+            .arg("serve")
+            .args(arguments)
+            .arg("--until-eof")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let addr = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| {
+                let mut text = String::new();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut text)
+                    .unwrap();
+                panic!("{arguments:?} printed {line:?} and {text}")
+            });
+        Served {
+            addr: addr.to_owned(),
+            stderr: BufReader::new(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    pub(crate) fn echo(arguments: &[&str]) -> Served {
+        Served::start(
+            &[&["echo", "--listen", "127.0.0.1:0"], arguments].concat(),
+            None,
+        )
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let addr: SocketAddr = self.addr.parse().unwrap();
+        let stream = TcpStream::connect(addr).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream
+    }
+
+    /// Ends it and gives what it said on stderr that was not read before.
+    pub(crate) fn stop(mut self) -> String {
+        drop(self.child.stdin.take());
+        let mut text = String::new();
+        self.stderr.read_to_string(&mut text).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{text}");
+        text
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends and receives one small message.
+pub(crate) fn round_trip(stream: &mut TcpStream) {
+    stream.write_all(b"hello").unwrap();
+    let mut back = [0; 5];
+    stream.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"hello");
+}
+
+/// Sends `bytes` in pieces while reading what comes back, in pieces too, to the end.
+pub(crate) fn echo_through<S: Read + Write + Send>(
+    mut reader: S,
+    mut writer: S,
+    bytes: &[u8],
+    write: usize,
+    read: usize,
+    half_close: impl FnOnce() + Send,
+) -> Vec<u8> {
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for piece in bytes.chunks(write) {
+                writer.write_all(piece).unwrap();
+            }
+            half_close();
+        });
+        let mut back = Vec::new();
+        let mut buffer = vec![0; read];
+        loop {
+            match reader.read(&mut buffer).unwrap() {
+                0 => return back,
+                length => back.extend_from_slice(&buffer[..length]),
+            }
+        }
+    })
+}
+
+pub(crate) fn echo_tcp(stream: &TcpStream, bytes: &[u8], write: usize, read: usize) -> Vec<u8> {
+    let (reader, writer) = (stream.try_clone().unwrap(), stream.try_clone().unwrap());
+    echo_through(reader, writer, bytes, write, read, || {
+        stream.shutdown(Shutdown::Write).unwrap();
+    })
+}
+
+/// Runs the command to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
