@@ -19,7 +19,8 @@ pub(crate) enum Sent {
 
 struct Shared {
     id: u32,
-    inbox: Mutex<Vec<Sent>>,
+    /// `None` once the loop is gone.
+    inbox: Mutex<Option<Vec<Sent>>>,
     /// Set by whoever wakes the loop, cleared by the loop before it empties the inbox: between the
     /// two, further senders need no system call.
     notified: AtomicBool,
@@ -44,7 +45,7 @@ impl Remote {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared {
             id,
-            inbox: Mutex::default(),
+            inbox: Mutex::new(Some(Vec::new())),
             notified: AtomicBool::new(false),
             waker,
         });
@@ -90,8 +91,17 @@ impl Remote {
     }
 
     fn send(&self, sent: Sent) {
-        lock(&self.0.inbox).push(sent);
-        self.wake();
+        let mut sent = Some(sent);
+        if let Some(inbox) = &mut *lock(&self.0.inbox) {
+            inbox.extend(sent.take());
+        }
+        match sent {
+            None => self.wake(),
+            Some(Sent::Call(..)) => {}
+            // Woken in the very moment in which the loop went. Its future must not be dropped on
+            // another thread than its own, so it is leaked.
+            Some(Sent::Task(task)) => std::mem::forget(task),
+        }
     }
 
     pub(crate) fn was_notified(&self) -> bool {
@@ -101,7 +111,19 @@ impl Remote {
     /// Empties the inbox into `into`.
     pub(crate) fn drain(&self, into: &mut Vec<Sent>) {
         self.0.notified.store(false, Ordering::SeqCst);
-        into.append(&mut lock(&self.0.inbox));
+        if let Some(inbox) = &mut *lock(&self.0.inbox) {
+            into.append(inbox);
+        }
+    }
+
+    /// What is in the inbox; if that is nothing, closes it.
+    pub(crate) fn drain_or_close(&self) -> Option<Vec<Sent>> {
+        let mut inbox = lock(&self.0.inbox);
+        let sent = inbox.take().filter(|sent| !sent.is_empty());
+        if sent.is_some() {
+            *inbox = Some(Vec::new());
+        }
+        sent
     }
 
     pub(crate) fn retire(&self) {

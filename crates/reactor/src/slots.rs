@@ -16,8 +16,9 @@
 //! An edge driver is told of the descriptor once. A level driver is told of a direction only while
 //! somebody waits for it, since it would report it in every turn otherwise.
 
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -126,8 +127,12 @@ impl Fired {
 pub(crate) const DIRECTIONS: [Direction; 3] =
     [Direction::Read, Direction::Write, Direction::Priority];
 
-struct State {
+pub(crate) struct State {
     fd: RawFd,
+    /// The duplicate that `fd` is, where another callback has the descriptor itself.
+    copy: Option<OwnedFd>,
+    /// What its callback watches, if it has one.
+    watch: Option<(RawFd, Direction)>,
     generation: u32,
     /// What the driver was told; `None` if it does not know the descriptor.
     told: Option<(Interest, Mode)>,
@@ -168,10 +173,8 @@ impl State {
         wanted
     }
 
-    fn has_call(&mut self) -> bool {
-        DIRECTIONS
-            .into_iter()
-            .any(|direction| self.waiters(direction).is_some_and(|w| w.call.is_some()))
+    fn has_call(&self) -> bool {
+        self.watch.is_some()
     }
 }
 
@@ -181,7 +184,8 @@ pub(crate) struct Slots {
     edge: bool,
     /// Whether a short read took all there was, the end of input included.
     short_is_all: bool,
-    callbacks: usize,
+    /// The slots of callbacks: one for each direction of a descriptor.
+    watched: HashMap<(RawFd, Direction), usize>,
 }
 
 /// Index and generation in one word, so that an event for a slot that was given up and taken again
@@ -209,20 +213,27 @@ impl Slots {
             generation: 0,
             edge,
             short_is_all: !edge || poller.has_read_closed(),
-            callbacks: 0,
+            watched: HashMap::new(),
         }
     }
 
     /// How many callbacks of descriptors there are; they keep `run_until_empty` running.
     pub(crate) fn callbacks(&self) -> usize {
-        self.callbacks
+        self.watched.len()
     }
 
     pub(crate) fn attach(&mut self, fd: BorrowedFd<'_>) -> Slot {
+        let state = self.state(fd);
+        Slot(self.slab.insert(state) as u32)
+    }
+
+    fn state(&mut self, fd: BorrowedFd<'_>) -> State {
         // One bit less than the token has room for: all ones is the driver's own token.
         self.generation = self.generation.wrapping_add(1) & (u32::MAX >> 1);
-        let index = self.slab.insert(State {
+        State {
             fd: fd.as_raw_fd(),
+            copy: None,
+            watch: None,
             generation: self.generation,
             told: None,
             ready: Interest::READ | Interest::WRITE,
@@ -230,16 +241,19 @@ impl Slots {
             read: Waiters::default(),
             write: Waiters::default(),
             priority: None,
-        });
-        Slot(index as u32)
+        }
     }
 
-    /// Gives the slot up. Whoever waits is to be woken, so that it finds out.
-    pub(crate) fn detach(&mut self, slot: Slot, poller: &mut dyn Poller) -> Fired {
+    /// Gives the slot up. Whoever waits is to be woken, so that it finds out; what the slot owned
+    /// is to be dropped once the slots are let go of.
+    pub(crate) fn detach(&mut self, slot: Slot, poller: &mut dyn Poller) -> (Fired, Option<State>) {
         let mut fired = Fired::default();
         let Some(mut state) = self.slab.try_remove(slot.0 as usize) else {
-            return fired;
+            return (fired, None);
         };
+        if let Some(watch) = &state.watch {
+            self.watched.remove(watch);
+        }
         if state.told.is_some() {
             // It may have been closed already; then there is nothing left to forget.
             let _ = poller.unregister(state.fd);
@@ -247,10 +261,9 @@ impl Slots {
         for (at, direction) in DIRECTIONS.into_iter().enumerate() {
             if let Some(waiters) = state.waiters(direction) {
                 fired.take(at, waiters);
-                self.callbacks -= usize::from(waiters.call.is_some());
             }
         }
-        fired
+        (fired, Some(state))
     }
 
     pub(crate) fn is_ready(&self, slot: Slot, direction: Direction) -> bool {
@@ -293,25 +306,48 @@ impl Slots {
         }
     }
 
-    /// Sets or removes the callback of a direction; says whether there was one.
-    pub(crate) fn set_call(
+    /// Sets the callback of a direction of `fd`. What comes back beside the slot, a callback that was
+    /// replaced or refused, is to be dropped once the slots are let go of.
+    pub(crate) fn watch(
         &mut self,
-        slot: Slot,
         fd: BorrowedFd<'_>,
         direction: Direction,
-        call: Option<(IoCall, Name)>,
+        call: (IoCall, Name),
         poller: &mut dyn Poller,
-    ) -> io::Result<bool> {
-        let state = &mut self.slab[slot.0 as usize];
-        let added = call.is_some();
-        let had = std::mem::replace(&mut state.waiters_mut(direction).call, call).is_some();
-        self.callbacks = self.callbacks + usize::from(added) - usize::from(had);
-        let result = state.tell(token(slot, state.generation), fd, self.edge, poller);
-        if result.is_err() && added {
-            state.waiters_mut(direction).call = None;
-            self.callbacks -= 1;
+    ) -> (io::Result<Slot>, Option<State>) {
+        let number = fd.as_raw_fd();
+        let known = self.watched.get(&(number, direction)).copied();
+        // The driver knows a descriptor once, so the second direction is watched by a duplicate.
+        let taken = DIRECTIONS
+            .into_iter()
+            .filter(|other| *other != direction)
+            .filter_map(|other| self.watched.get(&(number, other)))
+            .any(|&at| self.slab[at].fd == number);
+        let mut state = self.state(fd);
+        state.waiters_mut(direction).call = Some(call);
+        state.watch = Some((number, direction));
+        let copy = match taken.then(|| fd.try_clone_to_owned()).transpose() {
+            Ok(copy) => copy,
+            Err(error) => return (Err(error), Some(state)),
+        };
+        let fd = copy.as_ref().map_or(fd, |copy| copy.as_fd());
+        state.fd = fd.as_raw_fd();
+        let at = known.unwrap_or(self.slab.vacant_key());
+        let slot = Slot(at as u32);
+        if let Err(error) = state.tell(token(slot, state.generation), fd, self.edge, poller) {
+            return (Err(error), Some(state));
         }
-        result.map(|()| had)
+        state.copy = copy;
+        self.watched.insert((number, direction), at);
+        let Some(old) = self.slab.get_mut(at) else {
+            self.slab.insert(state);
+            return (Ok(slot), None);
+        };
+        let old = std::mem::replace(old, state);
+        if old.copy.is_some() {
+            let _ = poller.unregister(old.fd);
+        }
+        (Ok(slot), Some(old))
     }
 
     /// The callback of a direction, if the slot that the event was for still has one.

@@ -10,7 +10,7 @@ use async_task::{Builder, Runnable, Task};
 use pin_project_lite::pin_project;
 
 use crate::hooks::Name;
-use crate::turn::{Inner, Loop};
+use crate::turn::{Inner, Item, Loop};
 
 impl Loop {
     /// Starts a task on this loop: it is first polled in the next turn, and only ever on this
@@ -54,7 +54,8 @@ impl Loop {
             );
         entry.insert(runnable.waker());
         drop(tasks);
-        runnable.schedule();
+        // In line with what `call_soon` adds, whether the loop runs already or not.
+        self.push(Item::Task(runnable));
         task
     }
 }

@@ -157,7 +157,8 @@ impl Loop {
 
     /// Sets who watches; replaces who did.
     pub fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
-        *self.0.hooks.borrow_mut() = hooks;
+        let old = self.0.hooks.replace(hooks);
+        drop(old);
     }
 
     /// Who watches.
@@ -185,8 +186,12 @@ impl Loop {
             .calls
             .borrow_mut()
             .add(Box::new(f), Location::caller());
-        self.0.ready.borrow_mut().push_back(Item::Call(key));
+        self.push(Item::Call(key));
         self.handle(Pending::Soon(key))
+    }
+
+    pub(crate) fn push(&self, item: Item) {
+        self.0.ready.borrow_mut().push_back(item);
     }
 
     /// Runs `f` once `delay` has passed; never earlier.
@@ -198,6 +203,8 @@ impl Loop {
     /// Runs `f` at `when` by the loop's [time](Loop::now); at once if that has passed.
     #[track_caller]
     pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> Handle {
+        // Not before now: one that arms itself again in the past would keep the others behind it.
+        let when = when.max(self.now());
         let due = Due::Call(Box::new(f), Location::caller());
         self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, due)))
     }
@@ -219,7 +226,7 @@ impl Loop {
     /// # Errors
     /// Those of the driver's wait.
     pub fn run_forever(&self) -> io::Result<()> {
-        self.run_while(|| true)
+        self.run(false)
     }
 
     /// Runs turns until nothing is left that could happen: no callback, timer, task or watched
@@ -228,10 +235,7 @@ impl Loop {
     /// # Errors
     /// Those of the driver's wait.
     pub fn run_until_empty(&self) -> io::Result<()> {
-        self.0.until_empty.set(true);
-        let result = self.run_while(|| !self.is_empty());
-        self.0.until_empty.set(false);
-        result
+        self.run(true)
     }
 
     fn is_empty(&self) -> bool {
@@ -243,10 +247,13 @@ impl Loop {
             && !inner.remote.was_notified()
     }
 
-    fn run_while(&self, go_on: impl Fn() -> bool) -> io::Result<()> {
+    fn run(&self, until_empty: bool) -> io::Result<()> {
         let _entered = self.enter();
-        self.0.stopping.set(false);
-        while !self.0.stopping.get() && go_on() {
+        self.0.until_empty.set(until_empty);
+        while !self.0.stopping.get() {
+            if until_empty && self.is_empty() {
+                break;
+            }
             self.turn(None)?;
         }
         Ok(())
@@ -274,6 +281,8 @@ impl Loop {
             }
             let idle = !root.woken.load(Ordering::Acquire);
             self.turn((!idle).then_some(Duration::ZERO))?;
+            // It ends with its future alone.
+            self.0.stopping.set(false);
         }
     }
 
@@ -283,6 +292,7 @@ impl Loop {
             assert!(current.is_none(), "a loop runs on this thread already");
             *current = Some(self.clone());
         });
+        self.0.stopping.set(false);
         Entered
     }
 
@@ -435,6 +445,8 @@ impl Drop for Entered {
         let left = CURRENT.with(|current| current.borrow_mut().take());
         if let Some(lp) = left {
             lp.0.now.set(None);
+            lp.0.stopping.set(false);
+            lp.0.until_empty.set(false);
         }
     }
 }
@@ -470,13 +482,8 @@ impl Drop for Inner {
             .map(|(_, waker)| waker)
             .collect();
         tasks.into_iter().for_each(Waker::wake);
-        let mut sent = Vec::new();
-        loop {
-            self.remote.drain(&mut sent);
-            if sent.is_empty() {
-                break;
-            }
-            sent.clear();
+        while let Some(sent) = self.remote.drain_or_close() {
+            drop(sent);
         }
     }
 }

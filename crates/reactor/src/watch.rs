@@ -16,6 +16,8 @@ use crate::turn::{Due, Loop};
 
 /// Callbacks on descriptors, level-triggered: a callback runs in every turn in which its descriptor
 /// is ready, until it is removed. The descriptor must stay open until then.
+/// Each direction of a descriptor has its own callback and its own slot; beside the first, one is
+/// watched through a duplicate, which is closed with its slot.
 impl Loop {
     /// Runs `f` whenever `fd` is readable, has ended or has an error. A second reader replaces the
     /// first.
@@ -68,22 +70,16 @@ impl Loop {
     #[track_caller]
     fn add(&self, fd: BorrowedFd<'_>, direction: Direction, f: IoCall) -> io::Result<Slot> {
         let name = Location::caller();
-        let slot = self.attach(fd);
-        let set = {
-            let mut poller = self.0.poller.borrow_mut();
-            let mut slots = self.0.slots.borrow_mut();
-            slots.set_call(slot, fd, direction, Some((f, name)), &mut **poller)
-        };
-        match set {
-            Ok(_) => Ok(slot),
-            Err(error) => {
-                self.detach(slot);
-                Err(error)
-            }
-        }
+        let mut poller = self.0.poller.borrow_mut();
+        let mut slots = self.0.slots.borrow_mut();
+        let (slot, old) = slots.watch(fd, direction, (f, name), &mut **poller);
+        // First let go of the tables: what the old callback owned may use the loop as it is dropped.
+        drop((slots, poller));
+        drop(old);
+        slot
     }
 
-    /// Removes a callback; if it was about to run in this turn, it doesn't.
+    /// Removes a callback and drops it; if it was about to run in this turn, it doesn't.
     pub fn remove(&self, slot: Slot) {
         self.detach(slot);
     }
@@ -99,10 +95,11 @@ impl Loop {
 
     /// Gives a slot up and wakes whoever waits in it.
     pub fn detach(&self, slot: Slot) {
-        let mut fired = {
+        let (mut fired, state) = {
             let mut poller = self.0.poller.borrow_mut();
             self.0.slots.borrow_mut().detach(slot, &mut **poller)
         };
+        drop(state);
         fired.wake();
     }
 
