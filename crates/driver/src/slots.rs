@@ -39,11 +39,12 @@ impl<T> Slots<T> {
     /// # Errors
     /// `NotFound` if it has none.
     pub(crate) fn find(&self, fd: RawFd) -> io::Result<usize> {
-        let place = usize::try_from(fd).ok().and_then(|fd| self.place.get(fd));
-        match place {
-            Some(&place) if place != NONE => Ok(place as usize),
-            _ => Err(refuse::unknown(fd)),
-        }
+        self.lookup(fd).ok_or_else(|| refuse::unknown(fd))
+    }
+
+    fn lookup(&self, fd: RawFd) -> Option<usize> {
+        let place = *self.place.get(usize::try_from(fd).ok()?)?;
+        (place != NONE).then_some(place as usize)
     }
 
     pub(crate) fn fd(&self, slot: usize) -> RawFd {
@@ -64,7 +65,7 @@ impl<T> Slots<T> {
 
     /// Puts `item` into the slot of `fd`, or into a new last slot.
     pub(crate) fn put(&mut self, fd: RawFd, item: T) -> usize {
-        if let Ok(slot) = self.find(fd) {
+        if let Some(slot) = self.lookup(fd) {
             self.items[slot].1 = item;
             return slot;
         }
