@@ -17,18 +17,20 @@ pub(crate) struct Served {
 impl Served {
     /// `switchboard serve …`, under a limit of descriptors if one is given.
     pub(crate) fn start(arguments: &[&str], descriptors: Option<usize>) -> Served {
-        let mut command = match descriptors {
-            None => Command::new(BINARY),
+        match descriptors {
+            None => Served::start_under(&[], arguments),
             Some(limit) => {
-                let mut shell = Command::new("sh");
-                shell.args([
-                    "-c",
-                    &format!("ulimit -n {limit}; exec \"$0\" \"$@\""),
-                    BINARY,
-                ]);
-                shell
+                let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+                Served::start_under(&["sh", "-c", &script], arguments)
             }
-        };
+        }
+    }
+
+    /// As an argument of another program, such as strace.
+    pub(crate) fn start_under(program: &[&str], arguments: &[&str]) -> Served {
+        let words = [program, &[BINARY]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         let mut child = command
             .arg("serve")
             .args(arguments)

@@ -1,0 +1,191 @@
+//! What a round trip and an idle connection cost: system calls and memory, which a noisy machine does
+//! not blur.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use switchboard_lab::Load;
+
+use crate::served::{Served, round_trip};
+
+/// Calls by name, as `strace -c` counted them.
+fn calls(summary: &str) -> Vec<(String, u64)> {
+    let line = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let calls = fields.get(3)?.parse().ok()?;
+        fields.first()?.parse::<f64>().ok()?;
+        Some(((*fields.last()?).to_owned(), calls))
+    };
+    summary
+        .lines()
+        .filter_map(line)
+        .filter(|(name, _)| name != "total")
+        .collect()
+}
+
+/// Runs an echo server under strace with 50 busy clients; gives round trips and calls.
+fn traced(arguments: &[&str]) -> Option<(u64, Vec<(String, u64)>)> {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skip: system calls of {arguments:?}: strace is not installed");
+        return None;
+    }
+    let name = format!(
+        "switchboard-strace-{}-{}",
+        std::process::id(),
+        arguments.join("-")
+    );
+    let path = std::env::temp_dir().join(name);
+    let strace = ["strace", "-c", "-f", "-o", path.to_str().unwrap()];
+    let served = Served::start_under(
+        &strace,
+        &[&["echo", "--listen", "127.0.0.1:0"], arguments].concat(),
+    );
+    let load = Load {
+        addr: served.addr.parse().unwrap(),
+        connections: 50,
+        message: 64,
+        warm_up: Duration::ZERO,
+        duration: Duration::from_secs(5),
+    };
+    let outcome = load.run(|| (), || ()).unwrap();
+    assert_eq!(outcome.errors, Vec::<String>::new());
+    assert_eq!(outcome.served, 50);
+    served.stop();
+    let summary = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    Some((outcome.round_trips, calls(&summary)))
+}
+
+fn of(calls: &[(String, u64)], names: &[&str]) -> u64 {
+    calls
+        .iter()
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .map(|(_, calls)| calls)
+        .sum()
+}
+
+#[test]
+fn a_task_makes_two_calls_a_round_trip() {
+    let Some((trips, calls)) = traced(&["--model", "tasks", "--driver", "epoll"]) else {
+        return;
+    };
+    let all: u64 = calls.iter().map(|(_, calls)| calls).sum();
+    let each = all as f64 / trips as f64;
+    println!("tasks/epoll: {each:.3} system calls a round trip over {trips}: {calls:?}");
+    assert!(trips > 1000, "{trips} round trips are too few to tell");
+    assert!(each <= 2.1, "{each:.3} calls a round trip: {calls:?}");
+    let registered = of(&calls, &["epoll_ctl"]);
+    // Each connection is registered once, and forgotten once.
+    assert!(
+        registered <= 110,
+        "{registered} registrations of 50 connections"
+    );
+}
+
+#[test]
+fn a_thread_makes_two_calls_a_round_trip() {
+    let Some((trips, calls)) = traced(&["--model", "threads"]) else {
+        return;
+    };
+    let moved = of(&calls, &["recvfrom", "sendto"]) as f64 / trips as f64;
+    println!("threads: {moved:.3} calls to move bytes a round trip over {trips}: {calls:?}");
+    assert!((1.9..2.1).contains(&moved), "{moved:.3}: {calls:?}");
+    let polls = of(&calls, &["poll", "ppoll", "select", "pselect6"]);
+    assert!(polls < 200, "{polls} polls: a thread waits in its recv");
+}
+
+/// Two tests that each need most of this process's descriptors.
+static DESCRIPTORS: Mutex<()> = Mutex::new(());
+
+/// Anonymous memory of a process in bytes.
+fn memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("RssAnon:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 1024
+}
+
+#[test]
+fn ten_thousand_idle_connections_are_cheap_and_answer() {
+    const CLIENTS: usize = 10_000;
+    let _alone = DESCRIPTORS.lock();
+    let served = Served::echo(&["--model", "tasks", "--driver", "epoll"]);
+    if let Err(error) = raise_limit(CLIENTS as u64 + 200) {
+        println!("skip: ten thousand idle connections: {error}");
+        return;
+    }
+    let mut first = served.connect();
+    round_trip(&mut first);
+    let before = memory(served.child.id());
+    let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| served.connect()).collect();
+    clients.iter_mut().for_each(round_trip);
+    let each = (memory(served.child.id()) - before) / CLIENTS as u64;
+    println!("{each} bytes of user memory for each of {CLIENTS} idle connections");
+    assert!(each <= 1024, "{each} bytes each");
+    clients.iter_mut().for_each(round_trip);
+}
+
+fn raise_limit(needed: u64) -> Result<(), String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if maximum.is_some_and(|maximum| maximum < needed) {
+        return Err(format!(
+            "the limit of descriptors is {maximum:?}, {needed} are needed"
+        ));
+    }
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )
+    .map_err(|error| error.to_string())
+}
+
+/// The machine's room for threads is less than its descriptors: the server stops in time and lives.
+#[test]
+fn threads_stop_where_the_machine_ends() {
+    let _alone = DESCRIPTORS.lock();
+    let (room, limit) = switchboard_flow::thread_room();
+    let needed = room as u64 + 700;
+    if let Err(error) = raise_limit(needed) {
+        println!("skip: more clients than threads: never: {error}");
+        return;
+    }
+    let mut served = Served::echo(&["--model", "threads"]);
+    let mut clients: Vec<TcpStream> = Vec::new();
+    let host = served.addr.parse::<std::net::SocketAddr>().unwrap();
+    for _ in 0..room + 500 {
+        clients.push(TcpStream::connect(host).unwrap());
+    }
+    let mut line = String::new();
+    while !line.contains("full at") {
+        line.clear();
+        assert_ne!(
+            std::io::BufRead::read_line(&mut served.stderr, &mut line).unwrap(),
+            0
+        );
+    }
+    print!("{line}");
+    assert!(line.contains(limit), "{line}");
+    round_trip(&mut clients[0]);
+    // One leaves, the next in line comes in.
+    let last = clients.len() - 1;
+    clients[last].write_all(b"x").unwrap();
+    drop(clients.drain(..600));
+    let mut next = clients.pop().unwrap();
+    std::io::Read::read_exact(&mut next, &mut [0; 1]).unwrap();
+    drop(clients);
+    assert!(served.stop().contains("panicked 0, failed 0, refused 0"));
+}
