@@ -1,106 +1,202 @@
 //! Advice: what follows from the cells just measured, and from nothing else.
+//!
+//! Of the rows of a workload the fastest wins. Rows within 10 % of it count as equally fast; of those
+//! the one that used the least processor time wins, then the one with the least memory. Rows that
+//! failed, show a mistake or left clients alone don't compete.
 
-use crate::report::{Cell, seconds, size};
+use crate::report::Cell;
 use crate::rows::Workload;
+use crate::table::{seconds, size};
 
 /// Rows this close to the best count as equal; then processor time decides, then memory.
 const EQUAL: f64 = 1.10;
 
-/// Which model to run for what, by how much, and what was a mistake; one line each.
+/// Which model to run for what, by how much, and what was a mistake; one line each. The last line is
+/// the whole of it in short.
 pub fn advise(cells: &[Cell]) -> Vec<String> {
     let mut lines = Vec::new();
+    let mut short = Vec::new();
     for workload in Workload::ALL {
-        let cells: Vec<&Cell> = cells
-            .iter()
-            .filter(|cell| cell.workload == workload)
-            .collect();
-        if let Some(line) = best_line(workload, &cells) {
-            lines.push(line);
+        let of_it = cells.iter().filter(|cell| cell.workload == workload);
+        let cells: Vec<&Cell> = of_it.collect();
+        if cells.is_empty() {
+            continue;
+        }
+        let (what, in_short) = match workload {
+            Workload::Io => ("work that waits for the network", "I/O-bound work"),
+            Workload::Cpu => ("work that computes", "CPU-bound work"),
+            Workload::Echo => ("a server of small messages", "a server"),
+        };
+        match choose(&cells) {
+            Some(choice) => {
+                lines.push(format!("for {what}, {}", choice.sentence(&cells)));
+                let doubt = if choice.is_clear() {
+                    ""
+                } else {
+                    " (within noise)"
+                };
+                short.push(format!("{} for {in_short}{doubt}", choice.chosen.model));
+            }
+            None => lines.push(format!(
+                "for {what}, nothing to recommend: no row did it all"
+            )),
         }
         lines.extend(mistakes(&cells));
         lines.extend(starving(&cells));
     }
+    if !short.is_empty() {
+        lines.push(format!("in short: {}", short.join(", ")));
+    }
     lines
 }
 
-/// The row to run: of those as fast as the fastest, the one that costs least.
-pub(crate) fn choose<'a>(cells: &[&'a Cell]) -> Option<(&'a Cell, f64)> {
-    let fair = || {
-        cells
-            .iter()
-            .filter(|cell| !cell.mistake && cell.error.is_none())
-    };
-    let best = fair()
-        .filter_map(|cell| cell.score())
-        .min_by(f64::total_cmp)?;
-    let equal = fair().filter(|cell| cell.score().is_some_and(|score| score <= best * EQUAL));
-    let chosen =
-        equal.min_by(|a, b| cost(a).total_cmp(&cost(b)).then(memory(a).cmp(&memory(b))))?;
-    Some((chosen, best))
+struct Choice<'a> {
+    /// The row to run: of those as fast as the fastest, the one that costs least.
+    chosen: &'a Cell,
+    fastest: &'a Cell,
+    /// The chosen one's rivals, those as fast as the fastest and the slower ones, fastest first.
+    equal: Vec<&'a Cell>,
+    slower: Vec<&'a Cell>,
 }
 
+fn choose<'a>(cells: &[&'a Cell]) -> Option<Choice<'a>> {
+    let fair = cells.iter().filter(|cell| !cell.mistake);
+    let mut ranked: Vec<(f64, &Cell)> = fair
+        .filter_map(|cell| Some((cell.score()?, *cell)))
+        .collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let &(best, fastest) = ranked.first()?;
+    let (equal, slower): (Vec<_>, Vec<_>) = ranked
+        .into_iter()
+        .partition(|(score, _)| *score <= best * EQUAL);
+    let rows = |ranked: Vec<(f64, &'a Cell)>| ranked.into_iter().map(|(_, cell)| cell);
+    let mut equal: Vec<&Cell> = rows(equal).collect();
+    // The first of the least, so that the faster one wins if all else is equal too.
+    let (at, _) = equal
+        .iter()
+        .enumerate()
+        .min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b)).then(memory(a).cmp(&memory(b))))?;
+    Some(Choice {
+        chosen: equal.remove(at),
+        fastest,
+        equal,
+        slower: rows(slower).collect(),
+    })
+}
+
+/// Processor time, as far as it can be told apart.
 fn cost(cell: &Cell) -> f64 {
-    cell.measured
-        .as_ref()
-        .map_or(f64::INFINITY, |measured| match measured.echo {
-            Some(echo) => echo.cpu_us_per_round_trip,
-            // Below a clock tick there is no telling them apart.
-            None => ((measured.user_s + measured.system_s) * 100.0).round(),
-        })
+    let Some(measured) = &cell.measured else {
+        return f64::INFINITY;
+    };
+    match measured.echo {
+        Some(echo) => echo.cpu_us_per_round_trip,
+        // Below a clock tick there is no telling them apart.
+        None => ((measured.user_s + measured.system_s) * 100.0).round(),
+    }
 }
 
 fn memory(cell: &Cell) -> u64 {
-    cell.measured
-        .as_ref()
-        .map_or(u64::MAX, |measured| measured.peak_rss_bytes)
+    let measured = cell.measured.as_ref();
+    measured.map_or(u64::MAX, |measured| measured.peak_rss_bytes)
 }
 
-fn best_line(workload: Workload, cells: &[&Cell]) -> Option<String> {
-    let what = match workload {
-        Workload::Io => "work that waits for the network",
-        Workload::Cpu => "work that computes",
-        Workload::Echo => "a server of small messages",
-    };
-    let (chosen, best) = choose(cells)?;
-    let measured = chosen.measured.as_ref()?;
-    let score = chosen.score()?;
-    let rivals: Vec<&&Cell> = cells
-        .iter()
-        .filter(|cell| !cell.mistake && cell.model != chosen.model)
-        .filter(|cell| cell.score().is_some())
-        .collect();
-    let equal: Vec<&str> = rivals
-        .iter()
-        .filter(|cell| cell.score().is_some_and(|score| score <= best * EQUAL))
-        .map(|cell| cell.model.as_str())
-        .collect();
-    let next = rivals
-        .iter()
-        .filter(|cell| cell.score().is_some_and(|other| other > best * EQUAL))
-        .filter_map(|cell| Some((cell.score()? / score, cell.model.as_str())))
-        .min_by(|a, b| a.0.total_cmp(&b.0));
-    let mut line = format!("for {what}, run {}", chosen.model);
-    match chosen.speed_up {
-        Some(speed_up) if chosen.model != "blocking" => {
-            line += &format!(": {speed_up:.1} times as fast as blocking");
+impl Choice<'_> {
+    fn sentence(&self, cells: &[&Cell]) -> String {
+        let Choice {
+            chosen,
+            fastest,
+            equal,
+            slower,
+        } = self;
+        let mut line = format!("run {}", chosen.model);
+        let blocking = cells.iter().find(|cell| cell.model == "blocking");
+        // One that leaves clients alone is fast for those it serves: no measure for the rest.
+        if let Some(times) = chosen.speed_up
+            && chosen.model != "blocking"
+            && blocking.is_some_and(|cell| cell.score().is_some())
+        {
+            line += &format!(": {times:.1} times as fast as blocking");
         }
-        _ => {}
+        if !equal.is_empty() {
+            line += &self.tie();
+        }
+        match slower.first() {
+            Some(next) => {
+                // Against the fastest: that is what made it slower than the rest.
+                let pair = next.score().zip(fastest.score());
+                let times = pair.map_or(1.0, |(next, best)| next / best);
+                line += &format!("; {} takes {times:.2} times as long", next.model);
+                if fastest.model != chosen.model {
+                    line += &format!(" as {}", fastest.model);
+                }
+                if next.spread.overlaps(chosen.spread) {
+                    line += ", but within noise: more runs would tell";
+                }
+            }
+            None if equal.is_empty() => line += "; it has no rival here",
+            None => {}
+        }
+        line
     }
-    if !equal.is_empty() {
-        let cost = match measured.echo {
-            Some(echo) => format!("{:.2} us of CPU a round trip", echo.cpu_us_per_round_trip),
-            None => format!("{} of CPU", seconds(measured.user_s + measured.system_s)),
+
+    /// Whether no rival's runs mingle with the chosen one's.
+    fn is_clear(&self) -> bool {
+        let mut rivals = self.equal.iter().chain(&self.slower);
+        !rivals.any(|rival| rival.spread.overlaps(self.chosen.spread))
+    }
+
+    /// Who is as fast, and what made the difference.
+    fn tie(&self) -> String {
+        let Choice {
+            chosen,
+            fastest,
+            equal,
+            ..
+        } = self;
+        let noisy = equal.iter().filter(|cell| {
+            let apart = match cell.model == fastest.model {
+                true => chosen,
+                false => fastest,
+            };
+            cell.spread.overlaps(apart.spread)
+        });
+        let noisy: Vec<&Cell> = noisy.copied().collect();
+        let mut text = format!("; as fast within 10 %: {}", names(equal));
+        if !noisy.is_empty() {
+            text += &format!("; no clear winner in time: {} within noise", names(&noisy));
+        }
+        let least = equal
+            .iter()
+            .map(|cell| cost(cell))
+            .fold(f64::INFINITY, f64::min);
+        let frugal = equal.iter().filter(|cell| cost(cell) == cost(chosen));
+        let leanest = frugal.map(|cell| memory(cell)).min().unwrap_or(u64::MAX);
+        text += "; of them it takes ";
+        text += &match () {
+            () if cost(chosen) < least => format!("the least CPU ({})", cpu(chosen)),
+            () if memory(chosen) < leanest => format!(
+                "no more CPU than any ({}) and the least memory ({})",
+                cpu(chosen),
+                size(memory(chosen))
+            ),
+            () => format!("no more CPU than any ({}) nor memory", cpu(chosen)),
         };
-        line += &format!(
-            "; within 10 % of it in time: {}; it costs least of them ({cost}, {})",
-            equal.join(", "),
-            size(measured.peak_rss_bytes)
-        );
+        text
     }
-    if let Some((times, model)) = next {
-        line += &format!("; next, {times:.2} times slower: {model}");
-    }
-    Some(line)
+}
+
+fn names(cells: &[&Cell]) -> String {
+    let names: Vec<&str> = cells.iter().map(|cell| cell.model.as_str()).collect();
+    names.join(", ")
+}
+
+fn cpu(cell: &Cell) -> String {
+    let measured = cell.measured.as_ref();
+    measured.map_or(String::new(), |measured| match measured.echo {
+        Some(echo) => format!("{:.2} us a round trip", echo.cpu_us_per_round_trip),
+        None => seconds(measured.user_s + measured.system_s),
+    })
 }
 
 fn mistakes(cells: &[&Cell]) -> Vec<String> {
@@ -130,7 +226,7 @@ fn starving(cells: &[&Cell]) -> Option<String> {
         .iter()
         .filter_map(|cell| {
             let echo = cell.measured.as_ref()?.echo?;
-            let left = echo.clients - echo.served;
+            let left = echo.clients.saturating_sub(echo.served);
             (left > 0).then(|| format!("{} {left} of {}", cell.model, echo.clients))
         })
         .collect();
@@ -138,96 +234,4 @@ fn starving(cells: &[&Cell]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::{Echo, Measured, Spread};
-
-    fn cell(model: &str, wall_s: f64, user_s: f64) -> Cell {
-        Cell {
-            workload: Workload::Io,
-            model: model.into(),
-            measured: Some(Measured {
-                wall_s,
-                user_s,
-                peak_rss_bytes: 1 << 20,
-                ..Measured::default()
-            }),
-            spread: Spread::default(),
-            speed_up: Some(10.0 / wall_s),
-            error: None,
-            mistake: false,
-        }
-    }
-
-    #[test]
-    fn the_numbers_decide() {
-        let one = [
-            cell("blocking", 10.0, 0.1),
-            cell("threads", 1.0, 0.1),
-            cell("tasks", 2.0, 0.1),
-        ];
-        assert!(
-            advise(&one)[0].contains("run threads: 10.0 times as fast"),
-            "{:?}",
-            advise(&one)
-        );
-        let other = [
-            cell("blocking", 10.0, 0.1),
-            cell("threads", 2.0, 0.1),
-            cell("tasks", 1.0, 0.1),
-        ];
-        assert!(advise(&other)[0].contains("run tasks"));
-        assert!(advise(&other)[0].contains("2.00 times slower: threads"));
-    }
-
-    #[test]
-    fn equal_time_is_decided_by_processor_time() {
-        let cells = [cell("threads", 1.00, 0.9), cell("tasks", 1.05, 0.1)];
-        let advice = advise(&cells);
-        assert!(
-            advice[0].contains("run tasks") && advice[0].contains("threads"),
-            "{advice:?}"
-        );
-    }
-
-    #[test]
-    fn the_choice_is_never_slower_than_a_tenth_above_the_fastest() {
-        let seed = fastrand::u64(..);
-        let mut rng = fastrand::Rng::with_seed(seed);
-        for _ in 0..1000 {
-            let cells: Vec<Cell> = (0..rng.usize(1..6))
-                .map(|n| cell(&format!("m{n}"), 0.1 + rng.f64(), rng.f64()))
-                .collect();
-            let all: Vec<&Cell> = cells.iter().collect();
-            let (chosen, best) = choose(&all).unwrap();
-            let least = cells
-                .iter()
-                .filter_map(Cell::score)
-                .min_by(f64::total_cmp)
-                .unwrap();
-            assert_eq!(best, least, "seed {seed}");
-            assert!(chosen.score().unwrap() <= least * EQUAL, "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn mistakes_failures_and_starving_servers_are_not_recommended() {
-        let mut inline = cell("tasks/epoll on the loop", 0.5, 0.1);
-        inline.mistake = true;
-        let mut failed = cell("pool", 0.1, 0.1);
-        failed.error = Some("no".into());
-        let mut starving = cell("blocking", 0.1, 0.1);
-        starving.measured.as_mut().unwrap().echo = Some(Echo {
-            round_trips_per_s: 1e9,
-            served: 1,
-            clients: 50,
-            ..Echo::default()
-        });
-        let cells = [inline, failed, starving, cell("tasks/epoll", 0.2, 0.1)];
-        let advice = advise(&cells).join("\n");
-        assert!(advice.contains("run tasks/epoll"), "{advice}");
-        assert!(advice.contains("blocking 49 of 50"), "{advice}");
-        assert!(advice.contains("2.50 times as long"), "{advice}");
-        assert!(advise(&[]).is_empty());
-    }
-}
+mod tests;

@@ -10,10 +10,9 @@ use switchboard_http::Client;
 
 use crate::cpu::{DIGEST, digest, power};
 use crate::load::Load;
-use crate::measure::{tree_cpu, tree_memory};
+use crate::measure::{Usage, tree_cpu, tree_memory};
 use crate::report::{Echo, Measured};
 use crate::rows::{Row, Workload};
-use crate::rusage;
 
 /// What a cell is to do; travels to its process as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,15 +53,15 @@ pub fn run(spec: &CellSpec) -> io::Result<Measured> {
 }
 
 fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Measured> {
-    let (user, system) = rusage::cpu();
+    let before = Usage::of_self();
     let start = Instant::now();
     work()?;
     let wall = start.elapsed();
-    let (user_after, system_after) = rusage::cpu();
+    let after = Usage::of_self();
     Ok(Measured {
         wall_s: wall.as_secs_f64(),
-        user_s: (user_after - user).as_secs_f64(),
-        system_s: (system_after - system).as_secs_f64(),
+        user_s: after.user.saturating_sub(before.user).as_secs_f64(),
+        system_s: after.system.saturating_sub(before.system).as_secs_f64(),
         // The parent sees the whole tree of processes.
         peak_rss_bytes: 0,
         echo: None,
@@ -143,14 +142,14 @@ fn echo(spec: &CellSpec) -> io::Result<Measured> {
         message: spec.message,
         warm_up: spec.duration / 5,
         duration: spec.duration,
+        push: false,
     };
-    let before = std::cell::Cell::new((Duration::ZERO, Duration::ZERO));
-    let after = std::cell::Cell::new((Duration::ZERO, Duration::ZERO, 0));
+    let (mut before, mut after, mut memory) = (None, None, None);
     let outcome = load.run(
-        || before.set(tree_cpu(server)),
+        || before = tree_cpu(server),
         || {
-            let (user, system) = tree_cpu(server);
-            after.set((user, system, tree_memory(server)));
+            after = tree_cpu(server);
+            memory = tree_memory(server);
         },
     )?;
     if let Some(error) = outcome.errors.first() {
@@ -159,14 +158,16 @@ fn echo(spec: &CellSpec) -> io::Result<Measured> {
             "{failed} clients failed, such as: {error}"
         )));
     }
-    let (user, system, memory) = after.get();
-    let (user, system) = (user - before.get().0, system - before.get().1);
+    let untold = || io::Error::other("the system does not tell what the server used");
+    let (before, after) = before.zip(after).ok_or_else(untold)?;
+    let user = after.0.saturating_sub(before.0);
+    let system = after.1.saturating_sub(before.1);
     let micros = |quantile| outcome.latencies.value_at_quantile(quantile) as f64 / 1e3;
     Ok(Measured {
         wall_s: outcome.elapsed.as_secs_f64(),
         user_s: user.as_secs_f64(),
         system_s: system.as_secs_f64(),
-        peak_rss_bytes: memory,
+        peak_rss_bytes: memory.unwrap_or(0),
         echo: Some(Echo {
             round_trips_per_s: outcome.round_trips as f64 / outcome.elapsed.as_secs_f64(),
             cpu_us_per_round_trip: (user + system).as_secs_f64() * 1e6

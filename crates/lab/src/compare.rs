@@ -4,14 +4,14 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use switchboard_flow::Model;
 
 use crate::advise::advise;
 use crate::cell::CellSpec;
-use crate::measure::{machine, pin, tree_memory};
+use crate::machine::{cores, machine, pin};
+use crate::measure::Sampler;
 use crate::progress::Progress;
 use crate::report::{Cell, Measured, Report};
 use crate::rows::{Row, Workload, rows};
@@ -114,12 +114,12 @@ fn run_cell(
     row: Row,
     site: Option<&Server>,
 ) -> io::Result<Measured> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let mut spec = CellSpec {
         workload,
         row: row.to_string(),
         jobs: plan.jobs,
-        at_once: cores,
+        at_once: cores.len(),
         pages: plan.pages,
         clients: plan.clients,
         message: MESSAGE,
@@ -139,17 +139,20 @@ fn run_cell(
         row.driver.name(),
     ];
     let server = Server::start(plan, &arguments.map(String::from))?;
-    if cores > 1 {
-        pin(Some(server.child.id()), 0)?;
+    // On a machine of one core both share it.
+    let (first, second) = (cores[0], cores.get(1).copied());
+    if second.is_some() {
+        pin(Some(server.child.id()), first)?;
         // Its threads and processes to come inherit it; those it has already are its workers.
         for entry in std::fs::read_dir(format!("/proc/{}/task", server.child.id()))?.flatten() {
-            let thread = entry.file_name().to_string_lossy().parse();
-            pin(thread.ok(), 0)?;
+            if let Ok(thread) = entry.file_name().to_string_lossy().parse() {
+                pin(Some(thread), first)?;
+            }
         }
     }
     spec.addr = Some(server.addr);
     spec.server = Some(server.child.id());
-    in_child(plan, &spec, (cores > 1).then_some(1))
+    in_child(plan, &spec, second)
 }
 
 /// Runs one cell in a child and watches how much memory its processes hold.
@@ -165,21 +168,9 @@ fn in_child(plan: &Plan, spec: &CellSpec, core: Option<usize>) -> io::Result<Mea
     if let Some(core) = core {
         pin(Some(pid), core)?;
     }
-    let ended = AtomicBool::new(false);
-    let (output, peak) = std::thread::scope(|scope| {
-        let sampler = scope.spawn(|| {
-            let mut peak = 0;
-            while !ended.load(Ordering::Relaxed) {
-                peak = peak.max(tree_memory(pid));
-                std::thread::park_timeout(Duration::from_millis(50));
-            }
-            peak
-        });
-        let output = wait_with_output(&mut child);
-        ended.store(true, Ordering::Relaxed);
-        sampler.thread().unpark();
-        (output, sampler.join().unwrap_or(0))
-    });
+    let sampler = Sampler::start(pid)?;
+    let output = wait_with_output(&mut child);
+    let peak = sampler.stop().unwrap_or(0);
     let (stdout, stderr) = output?;
     let Ok(mut measured) = serde_json::from_str::<Measured>(&stdout) else {
         let line = stderr

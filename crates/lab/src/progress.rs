@@ -13,11 +13,14 @@ impl Progress {
             false => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(cells as u64), target);
-        let template = "{bar:24} {pos}/{len}  {elapsed_precise}  {msg}";
+        let template = "{bar:24} {pos}/{len}  {elapsed_precise}, about {eta} to go  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        // A thread, which nobody needs who sees nothing.
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        }
         Progress(bar)
     }
 

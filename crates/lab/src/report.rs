@@ -1,12 +1,10 @@
-//! Reports: cells, their medians, a table for people and JSON for machines.
-
-use std::fmt::Write;
-use std::time::Duration;
+//! Reports: cells and the medians of their runs. As JSON every number has its unit in its name.
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::Machine;
+use crate::machine::Machine;
 use crate::rows::Workload;
+use crate::table;
 
 /// What one run of a cell measured. Times in seconds, memory in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,14 +40,87 @@ pub struct Echo {
     pub clients: usize,
 }
 
-/// The least and the most of what the runs of a cell took, in seconds of wall time, or for echo in
-/// microseconds of processor time per round trip.
+impl Measured {
+    /// Seconds that the work took, or for echo a round trip, over all clients.
+    fn time(&self) -> f64 {
+        self.echo
+            .map_or(self.wall_s, |echo| 1.0 / echo.round_trips_per_s)
+    }
+
+    /// Field by field, since the run of the median wall time need not have the median of the rest.
+    fn median(runs: &[Measured]) -> Option<Measured> {
+        if runs.is_empty() {
+            return None;
+        }
+        let of = |field: fn(&Measured) -> f64| median(runs.iter().map(field).collect());
+        let echoes: Vec<Echo> = runs.iter().filter_map(|run| run.echo).collect();
+        Some(Measured {
+            wall_s: of(|run| run.wall_s),
+            user_s: of(|run| run.user_s),
+            system_s: of(|run| run.system_s),
+            peak_rss_bytes: of(|run| run.peak_rss_bytes as f64) as u64,
+            echo: (!echoes.is_empty()).then(|| Echo::median(&echoes)),
+        })
+    }
+}
+
+impl Echo {
+    fn median(runs: &[Echo]) -> Echo {
+        let of = |field: fn(&Echo) -> f64| median(runs.iter().map(field).collect());
+        Echo {
+            round_trips_per_s: of(|run| run.round_trips_per_s),
+            cpu_us_per_round_trip: of(|run| run.cpu_us_per_round_trip),
+            p50_us: of(|run| run.p50_us),
+            p99_us: of(|run| run.p99_us),
+            p999_us: of(|run| run.p999_us),
+            // A client that was left alone once was left alone.
+            served: runs.iter().map(|run| run.served).min().unwrap_or(0),
+            clients: runs.iter().map(|run| run.clients).max().unwrap_or(0),
+        }
+    }
+}
+
+/// The middle value; of an even number, what lies halfway between the middle two.
+///
+/// ```
+/// assert_eq!(switchboard_lab::median(vec![3.0, 1.0, 2.0]), 2.0);
+/// assert_eq!(switchboard_lab::median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+/// ```
+///
+/// # Panics
+/// If there is none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+/// The least and the most that the runs of a cell took: seconds of wall time, or for echo seconds
+/// per round trip. Equal if there was but one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The least.
-    pub min: f64,
+    pub min_s: f64,
     /// The most.
-    pub max: f64,
+    pub max_s: f64,
+}
+
+impl Spread {
+    /// Whether there is one.
+    pub(crate) fn is_known(self) -> bool {
+        self.min_s < self.max_s
+    }
+
+    /// Whether the runs of two cells mingle, so that another day may see them change places.
+    pub(crate) fn overlaps(self, other: Spread) -> bool {
+        self.is_known()
+            && other.is_known()
+            && self.min_s <= other.max_s
+            && other.min_s <= self.max_s
+    }
 }
 
 /// One workload under one model.
@@ -59,28 +130,25 @@ pub struct Cell {
     pub workload: Workload,
     /// How: the row's name.
     pub model: String,
-    /// The median of its runs; none if they failed.
+    /// The median of the runs that worked; none if they all failed.
     pub measured: Option<Measured>,
     /// How far the runs were apart.
     pub spread: Spread,
     /// How many times as fast as the `blocking` row.
     pub speed_up: Option<f64>,
-    /// Why it failed.
+    /// Why a run failed.
     pub error: Option<String>,
     /// A row that shows a mistake is never recommended.
     pub mistake: bool,
 }
 
 impl Cell {
-    /// What decides: wall time, or for echo the time for each round trip; the less the better.
+    /// What decides: seconds of wall time, or for echo per round trip; the less the better. None if
+    /// the cell failed or its server left clients without an answer: it is no contender.
     pub fn score(&self) -> Option<f64> {
-        let measured = self.measured.as_ref()?;
-        match measured.echo {
-            None => Some(measured.wall_s),
-            // A server that leaves clients without an answer is no contender.
-            Some(echo) if echo.served < echo.clients => None,
-            Some(echo) => Some(1.0 / echo.round_trips_per_s),
-        }
+        let measured = self.measured.as_ref().filter(|_| self.error.is_none())?;
+        let fair = measured.echo.is_none_or(|echo| echo.served >= echo.clients);
+        Some(measured.time()).filter(|time| fair && time.is_finite())
     }
 
     pub(crate) fn from_runs(
@@ -97,20 +165,19 @@ impl Cell {
                 Err(text) => error = Some(text),
             }
         }
-        let key = |one: &Measured| {
-            one.echo
-                .map_or(one.wall_s, |echo| echo.cpu_us_per_round_trip)
-        };
-        good.sort_by(|a, b| key(a).total_cmp(&key(b)));
-        let spread = Spread {
-            min: good.first().map_or(0.0, key),
-            max: good.last().map_or(0.0, key),
+        let times = || {
+            good.iter()
+                .map(Measured::time)
+                .filter(|time| time.is_finite())
         };
         Cell {
             workload,
             model,
-            measured: (!good.is_empty()).then(|| good.swap_remove(good.len() / 2)),
-            spread,
+            measured: Measured::median(&good),
+            spread: Spread {
+                min_s: times().min_by(f64::total_cmp).unwrap_or(0.0),
+                max_s: times().max_by(f64::total_cmp).unwrap_or(0.0),
+            },
             speed_up: None,
             error,
             mistake,
@@ -132,175 +199,128 @@ pub struct Report {
 }
 
 impl Report {
-    /// Compares each cell with its workload's `blocking` row, or the first row without one.
+    /// Compares each cell with its workload's `blocking` row; without one there is no speed-up.
     pub(crate) fn set_speed_ups(&mut self) {
+        let time = |cell: &Cell| cell.measured.as_ref().map(Measured::time);
         for workload in Workload::ALL {
             let base = self
                 .cells
                 .iter()
                 .find(|cell| cell.workload == workload && cell.model == "blocking")
-                .and_then(speed);
+                .and_then(time);
             for cell in self
                 .cells
                 .iter_mut()
                 .filter(|cell| cell.workload == workload)
             {
-                cell.speed_up = Some(speed(cell).unwrap_or(0.0))
-                    .zip(base)
-                    .map(|(a, b)| a / b);
+                let ratio = base.zip(time(cell)).map(|(base, time)| base / time);
+                cell.speed_up = ratio.filter(|ratio| ratio.is_finite());
             }
         }
     }
 
-    /// The report as text for a terminal.
+    /// The report as text for a terminal of 100 columns.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        let Machine {
-            cpu,
-            cores,
-            memory_bytes,
-            kernel,
-        } = &self.machine;
-        let _ = writeln!(
-            text,
-            "{cpu}, {cores} cores, {}, {kernel}",
-            size(*memory_bytes)
-        );
-        for workload in Workload::ALL {
-            let cells: Vec<&Cell> = self
-                .cells
-                .iter()
-                .filter(|cell| cell.workload == workload)
-                .collect();
-            if !cells.is_empty() {
-                let settings = self
-                    .settings
-                    .iter()
-                    .find(|s| s.starts_with(workload.name()));
-                let _ = writeln!(
-                    text,
-                    "\n{}",
-                    settings.map_or(workload.name(), String::as_str)
-                );
-                table(&mut text, workload, &cells);
-            }
-        }
-        if !self.advice.is_empty() {
-            let _ = writeln!(text, "\nadvice, from the numbers above");
-            for line in &self.advice {
-                let _ = writeln!(text, "  {line}");
-            }
-        }
-        text
+        table::report(self)
     }
 }
 
-/// Work per second, for ratios.
-fn speed(cell: &Cell) -> Option<f64> {
-    let measured = cell.measured.as_ref()?;
-    Some(match measured.echo {
-        None => 1.0 / measured.wall_s,
-        Some(echo) => echo.round_trips_per_s,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn table(text: &mut String, workload: Workload, cells: &[&Cell]) {
-    let echo = workload == Workload::Echo;
-    let head: &[&str] = match echo {
-        false => &["wall", "speed-up", "user", "system", "memory"],
-        true => &[
-            "trips/s", "speed-up", "CPU/trip", "p50", "p99", "p99.9", "served", "user", "system",
-            "memory",
-        ],
-    };
-    let best = cells
-        .iter()
-        .filter(|cell| !cell.mistake)
-        .filter_map(|cell| cell.score())
-        .min_by(f64::total_cmp);
-    let mut rows = vec![
-        head.iter()
-            .map(|head| (*head).to_owned())
-            .collect::<Vec<_>>(),
-    ];
-    for cell in cells {
-        rows.push(match &cell.measured {
-            None => Vec::new(),
-            Some(measured) => columns(cell, measured),
-        });
-    }
-    let widths: Vec<usize> = (0..head.len())
-        .map(|at| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(String::len)
-                .max()
-                .unwrap_or(0)
+    fn took(wall_s: f64, user_s: f64) -> Result<Measured, String> {
+        Ok(Measured {
+            wall_s,
+            user_s,
+            peak_rss_bytes: (wall_s * 100.0) as u64,
+            ..Measured::default()
         })
-        .collect();
-    for (at, row) in rows.iter().enumerate() {
-        let cell = at.checked_sub(1).map(|at| cells[at]);
-        let mark = cell.is_some_and(|cell| cell.score().is_some() && cell.score() == best);
-        let name = cell.map_or("model", |cell| cell.model.as_str());
-        let _ = write!(text, "{} {name:<24}", if mark { '*' } else { ' ' });
-        for (column, width) in row.iter().zip(&widths) {
-            let _ = write!(text, "  {column:>width$}");
-        }
-        if let Some(error) = cell.and_then(|cell| cell.error.as_ref()) {
-            let _ = write!(text, "  failed: {error}");
-        }
-        text.truncate(text.trim_end().len());
-        text.push('\n');
     }
-}
 
-fn columns(cell: &Cell, measured: &Measured) -> Vec<String> {
-    let speed_up = cell
-        .speed_up
-        .map_or("-".into(), |speed_up| format!("{speed_up:.2}x"));
-    let (user, system) = (seconds(measured.user_s), seconds(measured.system_s));
-    let memory = size(measured.peak_rss_bytes);
-    match measured.echo {
-        None => vec![seconds(measured.wall_s), speed_up, user, system, memory],
-        Some(echo) => vec![
-            format!("{:.0}", echo.round_trips_per_s),
-            speed_up,
-            micros(echo.cpu_us_per_round_trip),
-            micros(echo.p50_us),
-            micros(echo.p99_us),
-            micros(echo.p999_us),
-            format!("{}/{}", echo.served, echo.clients),
-            user,
-            system,
-            memory,
-        ],
+    fn cell(model: &str, runs: Vec<Result<Measured, String>>) -> Cell {
+        Cell::from_runs(Workload::Io, model.into(), false, runs)
     }
-}
 
-pub(crate) fn seconds(s: f64) -> String {
-    let s = Duration::try_from_secs_f64(s)
-        .unwrap_or_default()
-        .as_secs_f64();
-    match s {
-        s if s >= 1.0 => format!("{s:.2} s"),
-        s => format!("{:.0} ms", s * 1e3),
+    #[test]
+    fn a_cell_is_the_median_of_its_runs() {
+        let one = cell(
+            "tasks",
+            vec![took(3.0, 0.1), took(1.0, 0.3), took(2.0, 0.2)],
+        );
+        let measured = one.measured.clone().unwrap();
+        assert_eq!((measured.wall_s, measured.user_s), (2.0, 0.2));
+        assert_eq!(measured.peak_rss_bytes, 200);
+        assert_eq!((one.spread.min_s, one.spread.max_s), (1.0, 3.0));
+        assert_eq!(one.score(), Some(2.0));
+        assert!(!cell("tasks", vec![took(3.0, 0.1)]).spread.is_known());
     }
-}
 
-fn micros(us: f64) -> String {
-    match us {
-        us if us >= 10_000.0 => format!("{:.0} ms", us / 1e3),
-        us if us >= 1_000.0 => format!("{:.1} ms", us / 1e3),
-        us if us >= 100.0 => format!("{us:.0} us"),
-        us => format!("{us:.1} us"),
+    #[test]
+    fn one_failed_run_makes_a_failed_cell_that_keeps_the_others() {
+        let half = cell("pool", vec![took(1.0, 0.1), Err("no threads".into())]);
+        assert_eq!(half.error.as_deref(), Some("no threads"));
+        assert!(half.measured.is_some());
+        assert_eq!(half.score(), None);
+        let none = cell("pool", vec![Err("no".into())]);
+        assert_eq!((none.measured, none.spread), (None, Spread::default()));
     }
-}
 
-pub(crate) fn size(bytes: u64) -> String {
-    let mib = bytes as f64 / f64::from(1 << 20);
-    match mib {
-        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
-        mib if mib >= 100.0 => format!("{mib:.0} MiB"),
-        mib => format!("{mib:.1} MiB"),
+    #[test]
+    fn an_echo_that_never_answered_is_no_number() {
+        let silent = Measured {
+            echo: Some(Echo::default()),
+            ..Measured::default()
+        };
+        let cell = Cell::from_runs(Workload::Echo, "tasks".into(), false, vec![Ok(silent)]);
+        assert_eq!((cell.score(), cell.spread), (None, Spread::default()));
+    }
+
+    #[test]
+    fn speed_ups_need_a_blocking_row_and_a_result() {
+        let mut report = Report {
+            machine: Machine::default(),
+            settings: Vec::new(),
+            cells: vec![
+                cell("blocking", vec![took(10.0, 0.1)]),
+                cell("threads", vec![took(2.0, 0.1)]),
+                cell("pool", vec![Err("no".into())]),
+            ],
+            advice: Vec::new(),
+        };
+        report.set_speed_ups();
+        let found =
+            |report: &Report| -> Vec<_> { report.cells.iter().map(|cell| cell.speed_up).collect() };
+        assert_eq!(found(&report), [Some(1.0), Some(5.0), None]);
+        report.cells.remove(0);
+        report.set_speed_ups();
+        assert_eq!(found(&report), [None, None]);
+    }
+
+    #[test]
+    fn names_in_json_stay() {
+        let measured = Measured {
+            echo: Some(Echo::default()),
+            ..Measured::default()
+        };
+        let cell = Cell::from_runs(
+            Workload::Echo,
+            "tasks/epoll".into(),
+            false,
+            vec![Ok(measured)],
+        );
+        let text = serde_json::to_string(&cell).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"workload":"echo","model":"tasks/epoll","measured":{"wall_s":0.0,"user_s":0.0,"#,
+                r#""system_s":0.0,"peak_rss_bytes":0,"echo":{"round_trips_per_s":0.0,"#,
+                r#""cpu_us_per_round_trip":0.0,"p50_us":0.0,"p99_us":0.0,"p999_us":0.0,"#,
+                r#""served":0,"clients":0}},"spread":{"min_s":0.0,"max_s":0.0},"speed_up":null,"#,
+                r#""error":null,"mistake":false}"#
+            )
+        );
+        let back: Cell = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.measured, cell.measured);
     }
 }

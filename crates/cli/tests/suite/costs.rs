@@ -49,6 +49,7 @@ fn traced(arguments: &[&str]) -> Option<(u64, Vec<(String, u64)>)> {
         message: 64,
         warm_up: Duration::ZERO,
         duration: Duration::from_secs(5),
+        push: false,
     };
     let outcome = load.run(|| (), || ()).unwrap();
     assert_eq!(outcome.errors, Vec::<String>::new());

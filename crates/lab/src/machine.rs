@@ -1,0 +1,144 @@
+//! The machine that the numbers are measured on, and its cores.
+
+use std::fs;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+/// What the numbers were measured on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor's name, or its architecture where the system keeps the name to itself.
+    pub cpu: String,
+    /// Processors this process may use.
+    pub cores: usize,
+    /// Bytes of memory; 0 where the system doesn't tell.
+    pub memory_bytes: u64,
+    /// The kernel's name and release.
+    pub kernel: String,
+}
+
+/// Describes this machine.
+pub fn machine() -> Machine {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let memory = field(&read("/proc/meminfo"), "MemTotal").and_then(|text| {
+        let kib: u64 = text.strip_suffix(" kB")?.parse().ok()?;
+        kib.checked_mul(1024)
+    });
+    let name = rustix::system::uname();
+    Machine {
+        cpu: field(&read("/proc/cpuinfo"), "model name")
+            .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        cores: cores().len(),
+        memory_bytes: memory.unwrap_or(0),
+        kernel: format!(
+            "{} {}",
+            name.sysname().to_string_lossy(),
+            name.release().to_string_lossy()
+        ),
+    }
+}
+
+/// The value of the first `name : value` line.
+fn field(text: &str, name: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim().to_owned())
+    })
+}
+
+/// The numbers of the cores that this thread may run on, never none.
+pub fn cores() -> Vec<usize> {
+    affinity::allowed().unwrap_or_else(|| {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..count).collect()
+    })
+}
+
+/// Keeps a thread, by its id (a process's id is its first thread's; `None`: this one), and the
+/// threads and processes it will start, on one core.
+///
+/// # Errors
+/// `InvalidInput` for an id or a core that can't be; the system's, for a core or a thread that is
+/// not there; `Unsupported` where the system can't pin.
+pub fn pin(thread: Option<u32>, core: usize) -> io::Result<()> {
+    affinity::pin(thread, core)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod affinity {
+    use std::io;
+
+    use rustix::process::Pid;
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    pub(super) fn allowed() -> Option<Vec<usize>> {
+        // It fails on machines of more cores than a `CpuSet` has room for.
+        let set = sched_getaffinity(None).ok()?;
+        Some((0..CpuSet::MAX_CPU).filter(|&n| set.is_set(n)).collect())
+    }
+
+    pub(super) fn pin(thread: Option<u32>, core: usize) -> io::Result<()> {
+        let invalid = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+        if core >= CpuSet::MAX_CPU {
+            return Err(invalid(format!("there is no core {core}")));
+        }
+        // 0 would mean this thread, which is not what the caller named.
+        let named = |id: u32| {
+            let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+            pid.ok_or_else(|| invalid(format!("{id} is no thread's id")))
+        };
+        let mut set = CpuSet::new();
+        set.set(core);
+        Ok(sched_setaffinity(thread.map(named).transpose()?, &set)?)
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod affinity {
+    use std::io;
+
+    pub(super) fn allowed() -> Option<Vec<usize>> {
+        None
+    }
+
+    pub(super) fn pin(_thread: Option<u32>, _core: usize) -> io::Result<()> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this platform has no call that keeps a thread on a core",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_whole_name() {
+        let text = "model\t\t: 85\nmodel name\t: A: B\n";
+        assert_eq!(field(text, "model name").as_deref(), Some("A: B"));
+        assert_eq!(field(text, "name"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_thread_is_pinned_to_a_core_it_may_use() {
+        let core = *cores().last().unwrap();
+        std::thread::spawn(move || {
+            pin(None, core).unwrap();
+            assert_eq!(cores(), [core]);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn nobody_is_pinned_by_mistake() {
+        let before = cores();
+        assert!(pin(None, usize::MAX).is_err());
+        assert!(pin(Some(0), before[0]).is_err());
+        assert!(pin(Some(u32::MAX), before[0]).is_err());
+        assert_eq!(cores(), before);
+    }
+}

@@ -1,0 +1,335 @@
+//! Reports as text: tables of at most 100 columns, one for each workload, and the advice.
+
+use std::fmt::Write;
+
+use crate::machine::Machine;
+use crate::report::{Cell, Measured, Report};
+use crate::rows::Workload;
+
+const WIDTH: usize = 100;
+
+/// Above each column what it is, and in which unit.
+type Head = (&'static str, &'static str);
+
+const WORK: &[Head] = &[
+    ("wall", "s"),
+    ("speed", "x"),
+    ("user", "s"),
+    ("sys", "s"),
+    ("memory", "MiB"),
+];
+
+/// Added when a cell ran more than once.
+const SPREAD: &[Head] = &[("least", "s"), ("most", "s")];
+
+const ECHO: &[Head] = &[
+    ("trips/s", ""),
+    ("speed", "x"),
+    ("CPU/trip", "us"),
+    ("p50", "us"),
+    ("p99", "us"),
+    ("p99.9", "us"),
+    ("served", ""),
+    ("user", "s"),
+    ("sys", "s"),
+    ("memory", "MiB"),
+];
+
+/// The machine, the tables, the advice.
+pub(crate) fn report(report: &Report) -> String {
+    let mut text = String::new();
+    let Machine {
+        cpu,
+        cores,
+        memory_bytes,
+        kernel,
+    } = &report.machine;
+    let _ = write!(text, "{cpu}, {cores} cores, ");
+    if *memory_bytes > 0 {
+        let _ = write!(text, "{}, ", size(*memory_bytes));
+    }
+    let _ = writeln!(text, "{kernel}");
+    for workload in Workload::ALL {
+        let of_it = report.cells.iter().filter(|cell| cell.workload == workload);
+        let cells: Vec<&Cell> = of_it.collect();
+        if !cells.is_empty() {
+            let mut settings = report.settings.iter();
+            let title = settings.find(|text| text.starts_with(workload.name()));
+            text.push('\n');
+            wrap(&mut text, "", title.map_or(workload.name(), String::as_str));
+            table(&mut text, workload, &cells);
+        }
+    }
+    if report.cells.iter().any(|cell| cell.score().is_some()) {
+        text.push_str("\n* the fastest; speed: times blocking's");
+        if report.cells.iter().any(|cell| cell.mistake) {
+            text.push_str("; ! a mistake, shown for its price");
+        }
+        text.push('\n');
+    }
+    if !report.advice.is_empty() {
+        text.push_str("\nadvice, from the numbers above\n");
+        for line in &report.advice {
+            wrap(&mut text, "  ", line);
+        }
+    }
+    text
+}
+
+fn table(text: &mut String, workload: Workload, cells: &[&Cell]) {
+    let spread = workload != Workload::Echo && cells.iter().any(|cell| cell.spread.is_known());
+    let heads = match workload {
+        Workload::Echo => ECHO.to_vec(),
+        _ if spread => [WORK, SPREAD].concat(),
+        _ => WORK.to_vec(),
+    };
+    let (names, units): (Vec<&str>, Vec<&str>) = heads.into_iter().unzip();
+    let mut rows = vec![row(' ', "model", names), row(' ', "", units)];
+    let fair = cells.iter().filter(|cell| !cell.mistake);
+    let best = fair.filter_map(|cell| cell.score()).min_by(f64::total_cmp);
+    for cell in cells {
+        let mark = match cell.score() {
+            _ if cell.mistake => '!',
+            score if score.is_some() && score == best => '*',
+            _ => ' ',
+        };
+        let values = cell.measured.as_ref();
+        let values = values.map_or(Vec::new(), |measured| columns(cell, measured, spread));
+        rows.push(row(mark, &cell.model, values));
+    }
+    let width = |at: usize| {
+        let values = rows.iter().filter_map(|row| row.get(at));
+        values.map(String::len).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let failures = [None, None].into_iter();
+    let failures = failures.chain(cells.iter().map(|cell| cell.error.as_deref()));
+    for (row, failure) in rows.iter().zip(failures) {
+        let mut line = format!("{:<1$}", row[0], widths[0]);
+        for (value, width) in row.iter().zip(&widths).skip(1) {
+            let _ = write!(line, "  {value:>width$}");
+        }
+        let _ = match failure {
+            Some(error) if row.len() == 1 => write!(line, "  failed: {error}"),
+            Some(error) => write!(line, "\n    a run of it failed: {error}"),
+            None => Ok(()),
+        };
+        for line in line.lines() {
+            text.push_str(&clip(line.trim_end()));
+            text.push('\n');
+        }
+    }
+}
+
+fn row<T: Into<String>>(mark: char, name: &str, values: Vec<T>) -> Vec<String> {
+    let name = std::iter::once(format!("{mark} {name}"));
+    name.chain(values.into_iter().map(Into::into)).collect()
+}
+
+fn columns(cell: &Cell, measured: &Measured, spread: bool) -> Vec<String> {
+    let s = |seconds: f64| format!("{seconds:.3}");
+    let us = |us: f64| match us {
+        us if us >= 1000.0 => format!("{us:.0}"),
+        us => format!("{us:.1}"),
+    };
+    let mut values = match measured.echo {
+        None => vec![s(measured.wall_s)],
+        Some(echo) => vec![format!("{:.0}", echo.round_trips_per_s)],
+    };
+    let speed_up = cell.speed_up;
+    values.push(speed_up.map_or("-".into(), |times| format!("{times:.2}")));
+    if let Some(echo) = measured.echo {
+        let times = [
+            echo.cpu_us_per_round_trip,
+            echo.p50_us,
+            echo.p99_us,
+            echo.p999_us,
+        ];
+        values.extend(times.map(us));
+        values.push(format!("{}/{}", echo.served, echo.clients));
+    }
+    values.extend([measured.user_s, measured.system_s].map(s));
+    let mib = measured.peak_rss_bytes as f64 / f64::from(1 << 20);
+    values.push(format!("{mib:.1}"));
+    if spread {
+        values.extend([cell.spread.min_s, cell.spread.max_s].map(s));
+    }
+    values
+}
+
+/// Cuts a line, such as a long error, at the width of the page.
+fn clip(line: &str) -> String {
+    match line.char_indices().nth(WIDTH) {
+        None => line.to_owned(),
+        Some(_) => line.chars().take(WIDTH - 1).chain(['…']).collect(),
+    }
+}
+
+/// Breaks a line between words; what goes on in the next is indented.
+fn wrap(text: &mut String, indent: &str, line: &str) {
+    let mut used = indent.len();
+    text.push_str(indent);
+    for (nth, word) in line.split(' ').enumerate() {
+        let length = word.chars().count();
+        if nth > 0 && used + 1 + length > WIDTH {
+            let _ = write!(text, "\n{indent}  ");
+            used = indent.len() + 2;
+        } else if nth > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += length;
+    }
+    text.push('\n');
+}
+
+/// A time as people say it: `1.03 s`, `12.4 ms`, `350 us`.
+pub(crate) fn seconds(s: f64) -> String {
+    match s {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 0.1 => format!("{:.0} ms", s * 1e3),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.0} us", s * 1e6),
+    }
+}
+
+/// A size as people say it: `5.1 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    match mib {
+        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        mib if mib >= 100.0 => format!("{mib:.0} MiB"),
+        mib => format!("{mib:.1} MiB"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Echo, Spread};
+
+    fn cell(workload: Workload, model: &str, measured: Measured) -> Cell {
+        Cell::from_runs(workload, model.into(), false, vec![Ok(measured)])
+    }
+
+    fn work(wall_s: f64, user_s: f64, peak_rss_bytes: u64) -> Measured {
+        Measured {
+            wall_s,
+            user_s,
+            system_s: 0.012,
+            peak_rss_bytes,
+            echo: None,
+        }
+    }
+
+    fn page(cells: Vec<Cell>) -> String {
+        let mut page = Report {
+            machine: Machine {
+                cpu: "Z80".into(),
+                cores: 2,
+                memory_bytes: 64 << 20,
+                kernel: "CP/M 2.2".into(),
+            },
+            settings: vec!["io: 10 jobs".into()],
+            cells,
+            advice: Vec::new(),
+        };
+        page.set_speed_ups();
+        page.text()
+    }
+
+    #[test]
+    fn a_small_table_to_the_letter() {
+        let of = |model, measured| cell(Workload::Io, model, measured);
+        let failed = vec![Err("x".repeat(200))];
+        let mut mistake = of("tasks/epoll on the loop", work(0.5, 0.5, 4 << 20));
+        mistake.mistake = true;
+        let text = page(vec![
+            of("blocking", work(20.1, 0.02, 5_400_000)),
+            of("threads", work(1.031, 0.015, 12 << 20)),
+            mistake,
+            Cell::from_runs(Workload::Io, "pool".into(), false, failed),
+        ]);
+        let expected = "\
+Z80, 2 cores, 64.0 MiB, CP/M 2.2
+
+io: 10 jobs
+  model                      wall  speed   user    sys  memory
+                                s      x      s      s     MiB
+  blocking                 20.100   1.00  0.020  0.012     5.1
+* threads                   1.031  19.50  0.015  0.012    12.0
+! tasks/epoll on the loop   0.500  40.20  0.500  0.012     4.0
+  pool                     failed: XXX…
+
+* the fastest; speed: times blocking's; ! a mistake, shown for its price
+";
+        assert_eq!(text, expected.replace("XXX", &"x".repeat(64)));
+    }
+
+    #[test]
+    fn the_spread_of_several_runs_is_shown() {
+        let runs = [1.0, 3.0, 2.0].map(|wall_s| Ok(work(wall_s, 0.1, 1 << 20)));
+        let mut runs = runs.to_vec();
+        runs.push(Err("out of luck".into()));
+        let text = page(vec![Cell::from_runs(
+            Workload::Cpu,
+            "pool".into(),
+            false,
+            runs,
+        )]);
+        let expected = "
+cpu
+  model   wall  speed   user    sys  memory  least   most
+             s      x      s      s     MiB      s      s
+  pool   2.000      -  0.100  0.012     1.0  1.000  3.000
+    a run of it failed: out of luck
+";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn the_widest_echo_table_fits() {
+        let busy = Measured {
+            echo: Some(Echo {
+                round_trips_per_s: 250_000.0,
+                cpu_us_per_round_trip: 16.25,
+                p50_us: 398.4,
+                p99_us: 1_215_000.0,
+                p999_us: 1_215_000.0,
+                served: 1000,
+                clients: 1000,
+            }),
+            ..work(2.0, 10.5, 1_500 << 20)
+        };
+        let text = page(vec![cell(Workload::Echo, "tasks/portable", busy)]);
+        assert!(
+            text.contains("1000/1000") && text.contains("1215000"),
+            "{text}"
+        );
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+    }
+
+    #[test]
+    fn advice_is_broken_between_words() {
+        let mut text = String::new();
+        wrap(&mut text, "  ", &"word ".repeat(30));
+        let lengths: Vec<usize> = text.lines().map(|line| line.trim_end().len()).collect();
+        assert_eq!(lengths, [96, 58]);
+    }
+
+    #[test]
+    fn figures_as_people_say_them() {
+        let times = [1.034, 0.35, 0.0124, 0.00035].map(seconds);
+        assert_eq!(times, ["1.03 s", "350 ms", "12.4 ms", "350 us"]);
+        let sizes = [5_400_000, 200 << 20, 3 << 30].map(size);
+        assert_eq!(sizes, ["5.1 MiB", "200 MiB", "3.0 GiB"]);
+    }
+
+    #[test]
+    fn the_spread_may_be_unknown() {
+        assert!(!Spread::default().overlaps(Spread::default()));
+    }
+}

@@ -1,0 +1,248 @@
+//! The load generator against small servers that do right and wrong.
+
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchboard_lab::{Load, Outcome};
+
+/// Serves each connection in a thread of its own.
+fn serve(handle: impl Fn(TcpStream) + Copy + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || handle(stream));
+        }
+    });
+    addr
+}
+
+/// Echoes what `change` makes of it until that says no more.
+fn echo(mut stream: TcpStream, mut change: impl FnMut(&mut Vec<u8>) -> bool) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        let mut bytes = buffer[..length].to_vec();
+        if !change(&mut bytes) || stream.write_all(&bytes).is_err() {
+            return;
+        }
+    }
+}
+
+fn load(addr: SocketAddr, message: usize) -> Load {
+    Load {
+        addr,
+        connections: 3,
+        message,
+        warm_up: Duration::from_millis(20),
+        duration: Duration::from_millis(200),
+        push: false,
+    }
+}
+
+fn run(addr: SocketAddr, message: usize) -> Outcome {
+    load(addr, message).run(|| (), || ()).unwrap()
+}
+
+#[test]
+fn counts_what_comes_back() {
+    let addr = serve(|stream| echo(stream, |_| true));
+    for message in [1, 64, 5000, 300_000] {
+        let outcome = run(addr, message);
+        assert_eq!(outcome.errors, Vec::<String>::new());
+        assert_eq!(outcome.served, 3, "{message} bytes");
+        assert!(outcome.round_trips > 0, "{message} bytes");
+        assert_eq!(outcome.latencies.len(), outcome.round_trips);
+    }
+}
+
+#[test]
+fn several_messages_may_be_under_way() {
+    let addr = serve(|stream| echo(stream, |_| true));
+    for (message, depth) in [(1, 2), (64, 16), (4096, 50)] {
+        let outcome = load(addr, message)
+            .run_pipelined(depth, || (), || ())
+            .unwrap();
+        assert_eq!(outcome.errors, Vec::<String>::new());
+        assert_eq!(outcome.served, 3);
+        assert_eq!(outcome.latencies.len(), outcome.round_trips);
+    }
+}
+
+/// A server that has to send before it can take more needs a client who reads while it writes.
+#[test]
+fn a_message_larger_than_all_buffers_comes_back() {
+    let addr = serve(|stream| echo(stream, |_| true));
+    let load = Load {
+        connections: 1,
+        duration: Duration::from_secs(2),
+        ..load(addr, 32 << 20)
+    };
+    let outcome = load.run(|| (), || ()).unwrap();
+    assert_eq!(outcome.errors, Vec::<String>::new());
+    assert_eq!(outcome.served, 1);
+}
+
+#[test]
+fn the_measured_time_has_a_beginning_and_an_end() {
+    let addr = serve(|stream| echo(stream, |_| true));
+    let calls = Cell::new(0);
+    let began = Cell::new(None);
+    let at_start = || {
+        began.set(Some(Instant::now()));
+        calls.set(calls.get() * 10 + 1);
+    };
+    let outcome = load(addr, 64)
+        .run(at_start, || calls.set(calls.get() * 10 + 2))
+        .unwrap();
+    assert_eq!(calls.get(), 12);
+    assert!(outcome.elapsed >= Duration::from_millis(200));
+    assert!(began.get().unwrap().elapsed() >= outcome.elapsed);
+}
+
+#[test]
+fn changed_bytes_are_noticed() {
+    let flipped = serve(|stream| {
+        echo(stream, |bytes| {
+            *bytes.last_mut().unwrap() ^= 1;
+            true
+        });
+    });
+    // The first answer again and again: right once.
+    let stale = serve(|stream| {
+        let mut first = None;
+        echo(stream, |bytes| {
+            bytes.clone_from(first.get_or_insert_with(|| bytes.clone()));
+            true
+        });
+    });
+    let more = serve(|stream| {
+        echo(stream, |bytes| {
+            bytes.push(0);
+            true
+        });
+    });
+    for (addr, served, text) in [
+        (flipped, 0, "other"),
+        (stale, 3, "other"),
+        (more, 0, "more"),
+    ] {
+        let outcome = run(addr, 64);
+        assert_eq!(outcome.errors.len(), 3, "{:?}", outcome.errors);
+        assert!(outcome.errors[0].contains(text), "{:?}", outcome.errors);
+        assert_eq!(outcome.served, served);
+    }
+}
+
+/// What one client is owed goes to the other, byte for byte.
+#[test]
+fn answers_to_somebody_else_are_noticed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut one, _) = listener.accept().unwrap();
+        let (mut other, _) = listener.accept().unwrap();
+        let (mut a, mut b) = ([0; 64], [0; 64]);
+        one.read_exact(&mut a).unwrap();
+        other.read_exact(&mut b).unwrap();
+        one.write_all(&b).unwrap();
+        other.write_all(&a).unwrap();
+        // Both hang up on it.
+        let _ = one.read_to_end(&mut Vec::new());
+        let _ = other.read_to_end(&mut Vec::new());
+    });
+    let load = Load {
+        connections: 2,
+        ..load(addr, 64)
+    };
+    let outcome = load.run(|| (), || ()).unwrap();
+    assert_eq!(outcome.errors.len(), 2, "{:?}", outcome.errors);
+    assert_eq!(outcome.served, 0);
+}
+
+#[test]
+fn one_who_is_hung_up_on_does_not_spoil_the_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        // Unread bytes in a socket that is closed make a reset of it.
+        let (mut reset, _) = listener.accept().unwrap();
+        reset.read_exact(&mut [0; 1]).unwrap();
+        drop(reset);
+        let (mut ended, _) = listener.accept().unwrap();
+        ended.read_exact(&mut [0; 64]).unwrap();
+        ended.shutdown(Shutdown::Both).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        echo(stream, |_| true);
+    });
+    let outcome = run(addr, 64);
+    let errors = outcome.errors.join("\n");
+    assert_eq!(outcome.errors.len(), 2, "{errors}");
+    assert!(errors.contains("reset"), "{errors}");
+    assert!(errors.contains("closed"), "{errors}");
+    assert_eq!(outcome.served, 1);
+    assert!(outcome.round_trips > 0);
+}
+
+#[test]
+fn refused_connections_are_reported() {
+    let addr = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let outcome = run(addr, 64);
+    assert_eq!(outcome.errors.len(), 3);
+    assert!(
+        outcome.errors[0].contains("refused"),
+        "{:?}",
+        outcome.errors
+    );
+    assert_eq!((outcome.served, outcome.round_trips), (0, 0));
+}
+
+#[test]
+fn one_client_at_a_time_is_fine() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            echo(stream, |_| true);
+        }
+    });
+    let outcome = run(addr, 64);
+    assert_eq!(outcome.errors, Vec::<String>::new());
+    assert_eq!(outcome.served, 1);
+}
+
+/// Nobody accepts, and the queue is shorter than the crowd: the last ones are not even connected.
+#[test]
+fn a_server_that_never_answers_does_not_keep_us() {
+    let queue = rustix::net::socket(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::STREAM,
+        None,
+    )
+    .unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    rustix::net::bind(&queue, &any).unwrap();
+    rustix::net::listen(&queue, 1).unwrap();
+    let listener = TcpListener::from(queue);
+    let load = Load {
+        connections: 20,
+        ..load(listener.local_addr().unwrap(), 64)
+    };
+    let start = Instant::now();
+    let outcome = load.run(|| (), || ()).unwrap();
+    assert!(start.elapsed() < load.warm_up + load.duration + Duration::from_secs(1));
+    assert_eq!(outcome.errors, Vec::<String>::new());
+    assert_eq!((outcome.served, outcome.round_trips), (0, 0));
+}
+
+#[test]
+fn nothing_to_send_is_refused() {
+    let addr: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    assert!(load(addr, 0).run(|| (), || ()).is_err());
+    assert!(load(addr, 1).run_pipelined(0, || (), || ()).is_err());
+}
