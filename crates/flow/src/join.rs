@@ -117,8 +117,12 @@ impl<T> Packet<T> {
     }
 }
 
+type Cancelled<T> = Pin<Box<dyn Future<Output = Option<Result<T, JoinError>>> + Send>>;
+
 pub(crate) enum Kind<T> {
     Task(FallibleTask<Result<T, JoinError>, Name>),
+    /// A task that was cancelled and waits for its turn to drop its future.
+    Cancelled(Cancelled<T>),
     Thread {
         packet: Arc<Packet<T>>,
         /// `None` for work that cannot be cancelled once it runs.
@@ -132,15 +136,26 @@ pub(crate) enum Kind<T> {
 #[must_use = "a flow's error is seen by whoever awaits its handle; `detach` says that nobody will"]
 pub struct JoinHandle<T>(pub(crate) Kind<T>);
 
-impl<T> JoinHandle<T> {
-    /// Lets the flow go on by itself.
-    pub fn detach(self) {}
-
-    /// Cancels the flow: its future is dropped at its next wait, by its own thread. A flow that has
-    /// ended keeps its result; work handed to [`run_blocking`](crate::run_blocking) runs on.
+impl<T: Send + 'static> JoinHandle<T> {
+    /// Cancels the flow: its future is dropped at its next wait, by its own thread, and awaiting the
+    /// handle waits for that. A flow that has ended keeps its result; work handed to
+    /// [`run_blocking`](crate::run_blocking) runs on.
     pub fn cancel(&mut self) {
         match std::mem::replace(&mut self.0, Kind::Over) {
-            Kind::Task(task) if !task.is_finished() => drop(task),
+            Kind::Task(task) if !task.is_finished() => {
+                let mut cancelled = Box::pin(task.cancel());
+                // Its first poll is what cancels.
+                let mut context = Context::from_waker(Waker::noop());
+                self.0 = match cancelled.as_mut().poll(&mut context) {
+                    Poll::Pending => Kind::Cancelled(cancelled),
+                    Poll::Ready(result) => {
+                        let packet = Packet::new();
+                        packet.finish(result.unwrap_or(Err(JoinError::Cancelled)));
+                        let parker = None;
+                        Kind::Thread { packet, parker }
+                    }
+                };
+            }
             Kind::Thread {
                 packet,
                 parker: Some(parker),
@@ -154,11 +169,17 @@ impl<T> JoinHandle<T> {
             other => self.0 = other,
         }
     }
+}
+
+impl<T> JoinHandle<T> {
+    /// Lets the flow go on by itself.
+    pub fn detach(self) {}
 
     /// Whether the flow has ended.
     pub fn is_finished(&self) -> bool {
         match &self.0 {
             Kind::Task(task) => task.is_finished(),
+            Kind::Cancelled(_) => false,
             Kind::Thread { packet, .. } => packet.lock().finished,
             Kind::Over => true,
         }
@@ -178,6 +199,10 @@ impl<T> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match &mut self.0 {
             Kind::Task(task) => match Pin::new(task).poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(result) => result.unwrap_or(Err(JoinError::Cancelled)),
+            },
+            Kind::Cancelled(task) => match task.as_mut().poll(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(result) => result.unwrap_or(Err(JoinError::Cancelled)),
             },

@@ -14,9 +14,9 @@ use crate::event::Event;
 use crate::join::{JoinError, JoinHandle};
 use crate::spawn::launch;
 
-#[derive(Default)]
 struct Inner {
-    children: Mutex<Vec<JoinHandle<()>>>,
+    /// None once the scope has ended: nothing is started any more.
+    children: Mutex<Option<Vec<JoinHandle<()>>>>,
     /// Set with the first child's failure.
     failed: Event,
     failure: Mutex<Option<JoinError>>,
@@ -26,12 +26,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Inner {
+    fn fail(&self, error: JoinError) {
+        lock(&self.failure).get_or_insert(error);
+        self.failed.set();
+    }
+}
+
 /// Where [`scope`]'s children are spawned.
 #[derive(Clone)]
 pub struct Scope(Arc<Inner>);
 
 impl Scope {
-    /// Starts a child: it ends before the scope does.
+    /// Starts a child: it ends before the scope does. In a scope that has ended nothing is started,
+    /// and the handle gives `None`.
     #[track_caller]
     pub fn spawn<T, F>(&self, future: F) -> ScopeHandle<T>
     where
@@ -41,56 +49,69 @@ impl Scope {
         let name = Location::caller();
         let (sender, receiver) = async_channel::bounded(1);
         let inner = Arc::downgrade(&self.0);
-        let child = launch(name, move || async move {
+        let child = async move {
             match AssertUnwindSafe(future).catch_unwind().await {
                 // Nobody may be there to take it.
                 Ok(value) => drop(sender.try_send(value)),
                 Err(payload) => {
                     if let Some(inner) = inner.upgrade() {
-                        lock(&inner.failure).get_or_insert(JoinError::panicked(payload));
-                        inner.failed.set();
+                        inner.fail(JoinError::panicked(payload));
                     }
                 }
             }
-        });
-        lock(&self.0.children).push(child);
+        };
+        if let Some(children) = &mut *lock(&self.0.children) {
+            children.push(launch(name, move || child));
+        }
         ScopeHandle(Box::pin(receiver))
     }
 
     /// Cancels every child that is there now; the scope waits for them still.
     pub fn cancel(&self) {
-        lock(&self.0.children)
-            .iter_mut()
-            .for_each(JoinHandle::cancel);
+        let mut children = lock(&self.0.children);
+        children.iter_mut().flatten().for_each(JoinHandle::cancel);
     }
 
-    /// Waits for all children, those they spawn included.
+    /// Waits for all children, those they spawn included. After a failure it cancels them first.
     async fn drain(&self) {
-        loop {
-            let child = lock(&self.0.children).pop();
-            let Some(child) = child else { return };
-            let mut child = Guard(Some(child));
-            let result = match &mut child.0 {
-                Some(handle) => handle.await,
-                None => Ok(()),
+        while let Some(child) = self.next() {
+            let mut child = Guard(child);
+            let failed = async {
+                self.0.failed.wait().await;
+                None
+            };
+            let result = match async { Some((&mut child.0).await) }.or(failed).await {
+                Some(result) => result,
+                None => {
+                    child.0.cancel();
+                    self.cancel();
+                    (&mut child.0).await
+                }
             };
             if let Err(error @ (JoinError::Refused(_) | JoinError::Thread(_))) = result {
-                lock(&self.0.failure).get_or_insert(error);
-                self.cancel();
+                self.0.fail(error);
             }
         }
+    }
+
+    /// A child to wait for; after the last the scope takes no more.
+    fn next(&self) -> Option<JoinHandle<()>> {
+        let mut children = lock(&self.0.children);
+        let child = children.as_mut().and_then(Vec::pop);
+        if child.is_none() {
+            *children = None;
+        }
+        child
     }
 }
 
 /// Cancels what it holds when it is dropped, and waits for threads: nothing outlives the scope.
-struct Guard(Option<JoinHandle<()>>);
+struct Guard(JoinHandle<()>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            child.cancel();
-            child.wait_on_thread();
-        }
+        self.0.cancel();
+        self.0.wait_on_thread();
     }
 }
 
@@ -99,10 +120,11 @@ struct GuardAll(Scope);
 impl Drop for GuardAll {
     fn drop(&mut self) {
         self.0.cancel();
-        let children = std::mem::take(&mut *lock(&self.0.0.children));
-        for child in children {
-            drop(Guard(Some(child)));
-        }
+        let children = lock(&self.0.0.children).take();
+        children
+            .into_iter()
+            .flatten()
+            .for_each(|child| drop(Guard(child)));
     }
 }
 
@@ -121,8 +143,8 @@ impl<T> Future for ScopeHandle<T> {
 
 /// Runs `body` and the children it spawns, and ends when all of them have ended.
 ///
-/// If a child panics, the body and the other children are cancelled and the panic is the scope's
-/// error. If the scope itself is dropped, everything in it is cancelled: tasks drop their futures
+/// If a child panics, or could not be started, the body and the other children are cancelled and
+/// that is the scope's error. If the scope itself is dropped, everything in it is cancelled: tasks drop their futures
 /// within a turn of the loop, threads are waited for.
 ///
 /// # Errors
@@ -146,7 +168,11 @@ pub async fn scope<T, F>(body: impl FnOnce(Scope) -> F) -> Result<T, JoinError>
 where
     F: Future<Output = T>,
 {
-    let scope = Scope(Arc::default());
+    let scope = Scope(Arc::new(Inner {
+        children: Mutex::new(Some(Vec::new())),
+        failed: Event::new(),
+        failure: Mutex::default(),
+    }));
     let guard = GuardAll(scope.clone());
     let body = AssertUnwindSafe(body(scope.clone())).catch_unwind();
     let failed = async {
@@ -171,6 +197,7 @@ where
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scope({} children)", lock(&self.0.children).len())
+        let children = lock(&self.0.children).as_ref().map_or(0, Vec::len);
+        write!(f, "Scope({children} children)")
     }
 }
