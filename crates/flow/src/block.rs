@@ -88,12 +88,24 @@ struct Want {
     direction: Direction,
     /// The flow's own waker stands as `None`.
     waker: Option<Waker>,
-    ready: bool,
+    /// It was ready, or was given up, and isn't waited for. What is left is that it was asked for, so
+    /// that it gets its chance when it is asked for again: else a branch that is dropped each time
+    /// another is ready would never be tried.
+    spent: bool,
 }
 
 impl Want {
     fn is(&self, source: &Arc<Socket>, direction: Direction) -> bool {
         self.direction == direction && std::ptr::eq(self.source.as_ptr(), Arc::as_ptr(source))
+    }
+
+    /// Whether it was noted with `waker`: two branches may wait for one direction, each with a note.
+    fn is_of(&self, waker: Option<&Waker>) -> bool {
+        match (&self.waker, waker) {
+            (None, None) => true,
+            (Some(a), Some(b)) => a.will_wake(b),
+            _ => false,
+        }
     }
 }
 
@@ -182,10 +194,13 @@ impl Blocker {
     /// An operation asks what to do; see the top of this file.
     pub(crate) fn plan(&self, source: &Arc<Socket>, direction: Direction, waker: &Waker) -> Plan {
         let mut wants = self.wants.borrow_mut();
-        let noted = wants.iter().position(|want| want.is(source, direction));
         let own = waker.will_wake(&self.waker);
+        let kept = (!own).then_some(waker);
+        let noted = wants
+            .iter()
+            .position(|want| want.is(source, direction) && want.is_of(kept));
         match noted {
-            Some(at) if own && self.leave.take() => {
+            Some(at) if own && !wants[at].spent && self.leave.take() => {
                 wants.swap_remove(at);
                 Plan::Block
             }
@@ -212,24 +227,38 @@ impl Blocker {
         self.leave.set(false);
         let waker = (!waker.will_wake(&self.waker)).then(|| waker.clone());
         let mut wants = self.wants.borrow_mut();
-        // Two branches may wait for one direction; each has its note.
-        let same = wants.iter_mut().find(|want| {
-            want.is(source, direction)
-                && match (&want.waker, &waker) {
-                    (None, None) => true,
-                    (Some(a), Some(b)) => a.will_wake(b),
-                    _ => false,
-                }
-        });
-        match same {
-            Some(want) => want.ready = false,
+        let same = |want: &&mut Want| want.is(source, direction) && want.is_of(waker.as_ref());
+        match wants.iter_mut().find(same) {
+            Some(want) => want.spent = false,
             None => wants.push(Want {
                 source: Arc::downgrade(source),
                 direction,
                 waker,
-                ready: false,
+                spent: false,
             }),
         }
+    }
+
+    /// An operation was given up. Others may have shared its note: whoever is left is polled once
+    /// more and makes its own.
+    pub(crate) fn forget(&self, source: &Arc<Socket>, direction: Direction) {
+        self.spend(|want| want.is(source, direction));
+    }
+
+    /// Ends the wait for the wants that `which` picks, and wakes whoever they belong to.
+    fn spend(&self, which: impl Fn(&Want) -> bool) {
+        let mut wakers = Vec::new();
+        self.wants.borrow_mut().retain_mut(|want| {
+            if want.spent || !which(want) {
+                return true;
+            }
+            want.spent = true;
+            let others = want.waker.take();
+            let own = others.is_none();
+            wakers.push(others.unwrap_or_else(|| self.waker.clone()));
+            own
+        });
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn arm(&self, when: Instant, waker: &Waker) -> TimerKey {
@@ -256,7 +285,9 @@ impl Blocker {
         let alone = Arc::strong_count(&self.parker) == 2;
         let (noted, own) = {
             let wants = self.wants.borrow();
-            (wants.len(), wants.iter().all(|want| want.waker.is_none()))
+            let live = wants.iter().filter(|want| !want.spent);
+            let own = live.clone().all(|want| want.waker.is_none());
+            (live.count(), own)
         };
         if alone && own && noted == 1 && self.timers.borrow().is_empty() {
             self.leave.set(true);
@@ -284,6 +315,7 @@ impl Blocker {
             .wants
             .borrow()
             .iter()
+            .filter(|want| !want.spent)
             .filter_map(|want| Some((want.source.upgrade()?, flags(want.direction))))
             .collect();
         let bell = self.parker.bell();
@@ -305,25 +337,10 @@ impl Blocker {
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(fds);
-        self.mark(&sources, &ready);
-        self.expire();
-    }
-
-    /// Marks what is ready and wakes who waits for it.
-    fn mark(&self, sources: &[(Arc<Socket>, PollFlags)], ready: &[bool]) {
-        let mut wakers = Vec::new();
-        for ((source, flag), _) in sources.iter().zip(ready).filter(|(_, ready)| **ready) {
-            self.wants.borrow_mut().retain_mut(|want| {
-                if want.ready || !want.is(source, want.direction) || flags(want.direction) != *flag
-                {
-                    return true;
-                }
-                want.ready = true;
-                wakers.extend(want.waker.take());
-                true
-            });
+        for ((source, flag), _) in sources.iter().zip(ready).filter(|(_, ready)| *ready) {
+            self.spend(|want| want.is(source, want.direction) && flags(want.direction) == *flag);
         }
-        wakers.into_iter().for_each(Waker::wake);
+        self.expire();
     }
 
     fn timeout(&self, without_bell: bool) -> Option<Timespec> {

@@ -123,6 +123,10 @@ impl Source {
         }))
     }
 
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
     /// Receives into a chunk of the thread's pool; an empty chunk is the end of input.
     ///
     /// A wait that is given up loses no byte: nothing is received before the flow is there to take it.
@@ -268,7 +272,8 @@ impl Source {
     /// # Errors
     /// Those of registering the descriptor.
     pub async fn ready(&self, direction: Direction) -> io::Result<()> {
-        std::future::poll_fn(|context| self.poll_ready(context, direction)).await
+        let poll = |context: &mut Context<'_>| self.poll_ready(context, direction);
+        self.operation(direction, poll).await
     }
 
     fn operate<R>(

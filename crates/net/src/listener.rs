@@ -1,6 +1,5 @@
 //! Listeners.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -110,7 +109,8 @@ impl Listener {
     /// # Errors
     /// The system's; `EMFILE` and `ENFILE` (no descriptor left) leave the connection in the queue.
     pub async fn accept(&self) -> io::Result<(Stream, Addr)> {
-        poll_fn(|context| self.poll_accept(context)).await
+        let poll = |context: &mut Context<'_>| self.poll_accept(context);
+        self.0.operation(Direction::Read, poll).await
     }
 
     /// As [`accept`](Listener::accept).

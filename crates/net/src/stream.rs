@@ -1,7 +1,6 @@
 //! Connections.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,7 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard_flow::{Chunk, Source};
+use switchboard_flow::{Chunk, Direction, Source};
 
 use crate::addr::Addr;
 use crate::connect;
@@ -65,7 +64,8 @@ impl Stream {
     /// # Errors
     /// The system's, such as `ConnectionReset`.
     pub async fn recv(&self) -> io::Result<Chunk> {
-        poll_fn(|context| self.0.poll_recv(context)).await
+        let poll = |context: &mut Context<'_>| self.0.poll_recv(context);
+        self.0.operation(Direction::Read, poll).await
     }
 
     /// As [`recv`](Stream::recv).
@@ -78,7 +78,8 @@ impl Stream {
     /// # Errors
     /// The system's.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| self.0.poll_read(context, buffer)).await
+        let poll = |context: &mut Context<'_>| self.0.poll_read(context, buffer);
+        self.0.operation(Direction::Read, poll).await
     }
 
     /// Waits for `buffer` to be filled.
@@ -100,7 +101,8 @@ impl Stream {
     /// # Errors
     /// The system's, such as `BrokenPipe`.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        poll_fn(|context| self.0.poll_send(context, bytes)).await
+        let poll = |context: &mut Context<'_>| self.0.poll_send(context, bytes);
+        self.0.operation(Direction::Write, poll).await
     }
 
     /// Sends all of `bytes`, waiting for room as often as it takes. Cancelled, it has sent a part.
@@ -120,7 +122,8 @@ impl Stream {
     /// # Errors
     /// The system's.
     pub async fn recv_urgent(&self) -> io::Result<u8> {
-        poll_fn(|context| self.0.poll_urgent(context)).await
+        let poll = |context: &mut Context<'_>| self.0.poll_urgent(context);
+        self.0.operation(Direction::Priority, poll).await
     }
 
     /// Tells the peer that no more bytes will come; those it sends can still be read.
