@@ -1,9 +1,15 @@
-//! Connections and flows, under every model that runs in this process. (`processes` forks, which
-//! the harness's threads forbid; the command's tests run it.)
+//! Connections and flows, under every model. (`processes` without forking, which the harness's
+//! threads forbid: a flow waits in this process as it would in one of its own. The command's tests
+//! fork.)
 
+mod flows;
+mod scopes;
+mod sockets;
 mod waits;
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use switchboard_flow::{Driver, Model};
 
@@ -17,12 +23,30 @@ impl Way {
     }
 }
 
+/// Tells when it is dropped.
+pub(crate) struct Dropped(Arc<AtomicBool>);
+
+impl Dropped {
+    pub(crate) fn new() -> (Dropped, impl Fn() -> bool) {
+        let flag = Arc::new(AtomicBool::new(false));
+        let dropped = flag.clone();
+        (Dropped(flag), move || dropped.load(Ordering::SeqCst))
+    }
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Stamps cases over all ways: a module for each way, a test for each case.
 macro_rules! stamp {
     ($($case:ident)*) => {
         crate::stamp!(@ blocking Blocking Poll $($case)*);
         crate::stamp!(@ threads Threads Poll $($case)*);
         crate::stamp!(@ pool Pool Poll $($case)*);
+        crate::stamp!(@ processes Processes Poll $($case)*);
         crate::stamp!(@ tasks_select Tasks Select $($case)*);
         crate::stamp!(@ tasks_poll Tasks Poll $($case)*);
         crate::stamp!(@ tasks_epoll Tasks Epoll $($case)*);

@@ -1,0 +1,257 @@
+//! Flows that start, join, signal and hand each other work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use switchboard_flow::{self as flow, Event, JoinError, Model, gather};
+
+use crate::{Dropped, Way};
+
+crate::stamp!(
+    a_panic_is_the_handles_to_tell
+    a_dropped_handle_leaves_the_flow_running
+    a_cancelled_flow_is_gone_when_its_handle_says_so
+    a_thousand_at_once
+    gathered_flows_that_wait_for_each_other
+    an_event_wakes_everybody
+    an_event_may_be_cleared
+    a_full_channel_holds_its_sender
+    a_closed_channel_gives_what_it_holds
+    blocking_work_does_not_hold_the_others
+    blocking_work_may_panic
+    more_blocking_work_than_threads
+    a_sleep_is_never_short
+    a_timeout_in_a_timeout
+);
+
+fn a_panic_is_the_handles_to_tell(way: Way) {
+    way.run(async {
+        let failed: Result<(), _> = flow::spawn(async { panic!("number {}", 7) }).await;
+        if way.0 == Model::Blocking {
+            assert!(matches!(failed, Err(JoinError::Refused(_))), "{failed:?}");
+            return;
+        }
+        assert!(matches!(&failed, Err(JoinError::Panicked(text)) if text == "number 7"));
+        assert_eq!(flow::spawn(async { 1 }).await.unwrap(), 1);
+    });
+}
+
+fn a_dropped_handle_leaves_the_flow_running(way: Way) {
+    if way.0 == Model::Blocking {
+        return;
+    }
+    way.run(async {
+        let (sender, receiver) = flow::channel(1);
+        drop(flow::spawn(async move {
+            flow::sleep(Duration::from_millis(1)).await;
+            sender.send(7).await.unwrap();
+        }));
+        assert_eq!(receiver.recv().await, Ok(7));
+    });
+}
+
+fn a_cancelled_flow_is_gone_when_its_handle_says_so(way: Way) {
+    if way.0 == Model::Blocking {
+        return;
+    }
+    way.run(async {
+        let (guard, dropped) = Dropped::new();
+        let mut flow = flow::spawn(async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        });
+        flow::yield_now().await;
+        flow.cancel();
+        assert!(matches!(flow.await, Err(JoinError::Cancelled)));
+        assert!(dropped());
+
+        let done = Event::new();
+        let doing = done.clone();
+        let mut flow = flow::spawn(async move {
+            doing.set();
+            7
+        });
+        done.wait().await;
+        while !flow.is_finished() {
+            flow::yield_now().await;
+        }
+        flow.cancel();
+        assert_eq!(flow.await.unwrap(), 7, "what has ended keeps its result");
+    });
+}
+
+fn a_thousand_at_once(way: Way) {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let sleeps = (0..1000).map(|n| {
+        let delay = Duration::from_micros(rng.u64(0..3000));
+        async move {
+            flow::sleep(delay).await;
+            n
+        }
+    });
+    let done = way.run(gather(sleeps));
+    assert_eq!(done, (0..1000).collect::<Vec<_>>());
+    assert!(
+        way.run(gather(Vec::<std::future::Ready<()>>::new()))
+            .is_empty()
+    );
+}
+
+fn gathered_flows_that_wait_for_each_other(way: Way) {
+    let events: Vec<Event> = (0..100).map(|_| Event::new()).collect();
+    // Each waits for the one after it; the last needs nobody.
+    let lines = (0..100).map(|n| {
+        let (mine, next) = (events[n].clone(), events.get(n + 1).cloned());
+        async move {
+            if let Some(next) = next {
+                next.wait().await;
+            }
+            mine.set();
+        }
+    });
+    way.run(gather(lines));
+    assert!(events.iter().all(Event::is_set));
+}
+
+fn an_event_wakes_everybody(way: Way) {
+    way.run(async {
+        let event = Event::new();
+        let woken = Arc::new(AtomicUsize::new(0));
+        let waiter = || {
+            let (event, woken) = (event.clone(), woken.clone());
+            async move {
+                event.wait().await;
+                woken.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let flows: Vec<_> = match way.0 {
+            Model::Blocking => Vec::new(),
+            _ => (0..20).map(|_| flow::spawn(waiter())).collect(),
+        };
+        let setter = {
+            let event = event.clone();
+            std::thread::spawn(move || event.set())
+        };
+        gather((0..20).map(|_| waiter())).await;
+        let spawned = flows.len();
+        for flow in flows {
+            flow.await.unwrap();
+        }
+        assert_eq!(woken.load(Ordering::SeqCst), 20 + spawned);
+        setter.join().unwrap();
+    });
+}
+
+fn an_event_may_be_cleared(way: Way) {
+    way.run(async {
+        let event = Event::new();
+        event.set();
+        event.wait().await;
+        event.clear();
+        let late = flow::timeout(Duration::from_millis(1), event.wait()).await;
+        assert!(late.is_err());
+        event.set();
+        event.wait().await;
+    });
+}
+
+fn a_full_channel_holds_its_sender(way: Way) {
+    way.run(async {
+        let (sender, receiver) = flow::channel(3);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counted = sent.clone();
+        let produce = async move {
+            for n in 0..500 {
+                sender.send(n).await.unwrap();
+                counted.store(n + 1, Ordering::SeqCst);
+            }
+        };
+        let consume = async {
+            let mut expected = 0;
+            while let Ok(n) = receiver.recv().await {
+                assert_eq!(n, expected);
+                expected += 1;
+                let ahead = sent.load(Ordering::SeqCst).saturating_sub(expected);
+                assert!(ahead <= 3, "{ahead} messages ahead");
+            }
+            assert_eq!(expected, 500);
+        };
+        if way.0 == Model::Blocking {
+            flow::join(produce, consume).await;
+            return;
+        }
+        let producer = flow::spawn(produce);
+        consume.await;
+        producer.await.unwrap();
+    });
+}
+
+fn a_closed_channel_gives_what_it_holds(way: Way) {
+    way.run(async {
+        let (sender, receiver) = flow::channel(2);
+        sender.send(1).await.unwrap();
+        sender.send(2).await.unwrap();
+        drop(sender);
+        assert_eq!(receiver.recv().await, Ok(1));
+        assert_eq!(receiver.recv().await, Ok(2));
+        assert!(receiver.recv().await.is_err());
+        let (sender, receiver) = flow::channel(1);
+        drop(receiver);
+        assert_eq!(sender.send(7).await.unwrap_err().into_inner(), 7);
+    });
+}
+
+fn blocking_work_does_not_hold_the_others(way: Way) {
+    way.run(async {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        // It ends only with what this flow does after it was begun.
+        let work = flow::run_blocking(move || receiver.recv().unwrap());
+        flow::yield_now().await;
+        sender.send(7).unwrap();
+        assert_eq!(work.await.unwrap(), 7);
+    });
+}
+
+fn blocking_work_may_panic(way: Way) {
+    way.run(async {
+        let failed: Result<(), _> = flow::run_blocking(|| panic!("work")).await;
+        assert!(matches!(&failed, Err(JoinError::Panicked(text)) if text == "work"));
+        assert_eq!(flow::run_blocking(|| 1).await.unwrap(), 1);
+    });
+}
+
+fn more_blocking_work_than_threads(way: Way) {
+    let works = (0..300_usize).map(|n| flow::run_blocking(move || n));
+    let done = way.run(async { gather(works).await });
+    let done: Vec<usize> = done.into_iter().map(Result::unwrap).collect();
+    assert_eq!(done, (0..300).collect::<Vec<_>>());
+    assert!(flow::offload_stats().threads <= 64);
+}
+
+fn a_sleep_is_never_short(way: Way) {
+    way.run(async {
+        for micros in [0, 1, 300, 999, 1_000, 1_001, 2_500] {
+            let delay = Duration::from_micros(micros);
+            let before = flow::now();
+            flow::sleep(delay).await;
+            assert!(flow::now() - before >= delay, "{delay:?}");
+        }
+    });
+}
+
+fn a_timeout_in_a_timeout(way: Way) {
+    way.run(async {
+        let forever = std::future::pending::<()>;
+        let inner = flow::timeout(Duration::from_millis(2), forever());
+        let outer = flow::timeout(Duration::from_secs(600), inner).await;
+        assert!(outer.unwrap().is_err());
+        let inner = flow::timeout(Duration::from_secs(600), forever());
+        let outer = flow::timeout(Duration::from_millis(2), inner).await;
+        assert!(outer.is_err());
+        let never = flow::timeout(Duration::MAX, async { 7 }).await;
+        assert_eq!(never.unwrap(), 7);
+    });
+}

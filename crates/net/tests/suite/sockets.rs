@@ -1,0 +1,174 @@
+//! Listeners and connections, beyond plain reads and writes.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use rustix::net::SendFlags;
+use switchboard_flow::{self as flow, Driver};
+use switchboard_net::{Listener, Stream, connect_any};
+
+use crate::Way;
+
+crate::stamp!(
+    an_accept_given_up_loses_no_connection
+    an_urgent_byte_passes_the_others
+    a_reset_is_an_error_and_then_over
+    a_write_to_a_peer_that_is_gone
+    a_stream_goes_from_thread_to_thread
+    a_stream_dropped_elsewhere_closes
+    the_next_address_is_tried
+    an_address_that_never_answers_is_overtaken
+);
+
+fn tcp_pair() -> (Stream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0.into(), there)
+}
+
+fn an_accept_given_up_loses_no_connection(way: Way) {
+    const CONNECTIONS: usize = 100;
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().as_tcp().unwrap();
+    let clients = std::thread::spawn(move || {
+        for n in 0..CONNECTIONS {
+            let mut client = TcpStream::connect(addr).unwrap();
+            client.write_all(&[n as u8]).unwrap();
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        }
+    });
+    way.run(async {
+        let mut given_up = 0;
+        for n in 0..CONNECTIONS {
+            let stream = loop {
+                let accept = async { Some(listener.accept().await.unwrap().0) };
+                let enough = async {
+                    flow::yield_now().await;
+                    None
+                };
+                match flow::race(enough, accept).await {
+                    Some(stream) => break stream,
+                    None => given_up += 1,
+                }
+            };
+            assert_eq!(*stream.recv().await.unwrap(), [n as u8]);
+        }
+        println!("{given_up} given up");
+    });
+    clients.join().unwrap();
+}
+
+fn an_urgent_byte_passes_the_others(way: Way) {
+    let (stream, peer) = tcp_pair();
+    way.run(async {
+        let late = flow::timeout(Duration::from_millis(1), stream.recv_urgent()).await;
+        assert!(late.is_err(), "none was sent yet");
+        (&peer).write_all(b"plain").unwrap();
+        rustix::net::send(&peer, b"!", SendFlags::OOB).unwrap();
+        assert_eq!(stream.recv_urgent().await.unwrap(), b'!');
+        assert_eq!(&*stream.recv().await.unwrap(), b"plain");
+    });
+}
+
+fn a_reset_is_an_error_and_then_over(way: Way) {
+    let (stream, peer) = tcp_pair();
+    Stream::from(peer).reset_on_close().unwrap();
+    way.run(async {
+        let error = stream.recv().await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert!(stream.recv().await.unwrap().is_empty());
+    });
+}
+
+fn a_write_to_a_peer_that_is_gone(way: Way) {
+    let (stream, peer) = tcp_pair();
+    drop(peer);
+    way.run(async {
+        assert!(stream.recv().await.unwrap().is_empty());
+        // The first may be sent before the peer's answer to it is here.
+        let error = loop {
+            if let Err(error) = stream.write_all(&[0; 1 << 16]).await {
+                break error;
+            }
+        };
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+        assert!(
+            matches!(error.kind(), BrokenPipe | ConnectionReset),
+            "{error}"
+        );
+    });
+}
+
+fn a_stream_goes_from_thread_to_thread(way: Way) {
+    let (mut stream, mut peer) = tcp_pair();
+    for n in 0..10_u8 {
+        let thread = std::thread::spawn(move || {
+            way.run(async {
+                let nothing = flow::timeout(Duration::from_millis(1), stream.recv()).await;
+                assert!(nothing.is_err(), "none was sent yet");
+                stream.write_all(&[n]).await.unwrap();
+                assert_eq!(*stream.recv().await.unwrap(), [n]);
+            });
+            stream
+        });
+        let mut byte = [0];
+        peer.read_exact(&mut byte).unwrap();
+        peer.write_all(&byte).unwrap();
+        stream = thread.join().unwrap();
+    }
+}
+
+fn a_stream_dropped_elsewhere_closes(way: Way) {
+    let (stream, mut peer) = tcp_pair();
+    way.run(async {
+        let nothing = flow::timeout(Duration::from_millis(1), stream.recv()).await;
+        assert!(nothing.is_err());
+        let (said, heard) = flow::channel(1);
+        let far = std::thread::spawn(move || {
+            drop(stream);
+            // Its loop closes it, so that its number is not used again too early.
+            assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+            said.send_blocking(()).unwrap();
+        });
+        heard.recv().await.unwrap();
+        far.join().unwrap();
+    });
+}
+
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn the_next_address_is_tried(way: Way) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    way.run(async {
+        let stream = connect_any(&[nobody(), nobody(), addr]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap().as_tcp(), Some(addr));
+        let last = nobody();
+        let error = connect_any(&[nobody(), last]).await.unwrap_err();
+        assert!(error.to_string().contains(&last.to_string()), "{error}");
+        assert!(connect_any(&[]).await.is_err());
+    });
+}
+
+fn an_address_that_never_answers_is_overtaken(way: Way) {
+    if way.1 == Driver::Sim {
+        println!("skip: overtake an address under sim: never: its time leaps over the answer");
+        return;
+    }
+    // A listener whose queue is full lets further clients wait.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    full.bind(&any.into()).unwrap();
+    full.listen(0).unwrap();
+    let silent = full.local_addr().unwrap().as_socket().unwrap();
+    let _queued = TcpStream::connect(silent).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let stream = way.run(connect_any(&[silent, addr])).unwrap();
+    assert_eq!(stream.peer_addr().unwrap().as_tcp(), Some(addr));
+}
