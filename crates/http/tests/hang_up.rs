@@ -14,13 +14,16 @@ use switchboard_http::{Client, Request, Response, serve_connection};
 use switchboard_net::Listener;
 
 fn ways() -> Vec<(Model, Driver)> {
-    let plain = [Model::Blocking, Model::Threads, Model::Pool].map(|model| (model, Driver::Poll));
+    let plain = Model::ALL
+        .into_iter()
+        .filter(|model| !model.has_loop())
+        .map(|model| (model, Driver::Poll));
     let loops = Driver::ALL
         .into_iter()
         // Time leaps there, and with it the limit on a request's head.
         .filter(|driver| *driver != Driver::Sim)
         .map(|driver| (Model::Tasks, driver));
-    plain.into_iter().chain(loops).collect()
+    plain.chain(loops).collect()
 }
 
 /// Tells when it is dropped.

@@ -1,0 +1,240 @@
+//! The client against servers that say exactly what a test makes them say.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use switchboard_flow::{Driver, Model};
+use switchboard_http::{Client, Error, Limits, Phase};
+
+/// Reads a request's head.
+fn head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Gives each connection the next of `answers` and closes it.
+fn answering(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let answer = |answer: Vec<u8>| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let asked = head(&mut stream);
+            // The client may have heard enough before the end.
+            let _ = stream.write_all(&answer);
+            asked
+        };
+        answers.into_iter().map(answer).collect()
+    });
+    (url, server)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
+    [head.as_bytes(), b"\r\n\r\n", body].concat()
+}
+
+/// Under a model that blocks and one that doesn't.
+fn fetch(answers: &[Vec<u8>], check: impl Fn(Result<String, Error>)) {
+    for model in [Model::Blocking, Model::Tasks] {
+        let (url, server) = answering(answers.to_vec());
+        let result = model.run(Driver::best(), async {
+            let client = Client::with(
+                Limits {
+                    first_byte: Duration::from_millis(200),
+                    ..Limits::default()
+                },
+                None,
+            );
+            client.get(&url).await?.text(100_000).await
+        });
+        check(result.unwrap());
+        server.join().unwrap();
+    }
+}
+
+fn failed(phase: Phase, says: &str) -> impl Fn(Result<String, Error>) {
+    move |result| {
+        let error = result.unwrap_err();
+        assert_eq!(error.phase(), phase, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_compressed_page() {
+    let body = gzip("grüß dich".as_bytes());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}",
+        body.len()
+    );
+    fetch(&[with_body(&head, &body)], |result| {
+        assert_eq!(result.unwrap(), "grüß dich");
+    });
+}
+
+#[test]
+fn a_page_that_says_its_encoding() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=iso-8859-1\r\nconnection: close",
+        "HTTP/1.0 200 OK",
+    ] {
+        let body = b"<meta charset='iso-8859-1'>gr\xfc\xdf dich";
+        fetch(&[with_body(head, body)], |result| {
+            assert!(result.unwrap().ends_with("grüß dich"));
+        });
+    }
+}
+
+#[test]
+fn a_small_page_that_would_grow_without_end() {
+    let body = gzip(&vec![0; 50_000_000]);
+    assert!(body.len() < 100_000);
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close";
+    let says = "longer than the 100000 bytes allowed";
+    fetch(&[with_body(head, &body)], failed(Phase::Decode, says));
+}
+
+#[test]
+fn a_page_that_is_not_what_it_says() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9";
+    let broken = with_body(head, b"plaintext");
+    fetch(&[broken], failed(Phase::Decode, ""));
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 1";
+    let says = "`br` is not known";
+    fetch(&[with_body(head, b"x")], failed(Phase::Decode, says));
+}
+
+#[test]
+fn a_page_cut_off() {
+    let cut = with_body("HTTP/1.1 200 OK\r\ncontent-length: 100", b"half");
+    fetch(&[cut], failed(Phase::Body, ""));
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked";
+    let cut = with_body(chunked, b"4\r\nhalf\r\n");
+    fetch(&[cut], failed(Phase::Body, ""));
+}
+
+#[test]
+fn an_answer_that_is_none() {
+    fetch(&[b"SSH-2.0-x\r\n".to_vec()], failed(Phase::FirstByte, ""));
+    fetch(&[Vec::new()], failed(Phase::FirstByte, ""));
+}
+
+#[test]
+fn a_server_that_says_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    for model in [Model::Blocking, Model::Tasks] {
+        let limits = Limits {
+            first_byte: Duration::from_millis(20),
+            ..Limits::default()
+        };
+        let client = Client::with(limits, None);
+        let got = model.run(Driver::best(), client.get(&url)).unwrap();
+        failed(Phase::FirstByte, "20ms")(got.map(|_| String::new()));
+    }
+}
+
+#[test]
+fn redirects_are_followed_so_far() {
+    let to = |place: &str| {
+        format!("HTTP/1.1 302 Found\r\nlocation: {place}\r\nconnection: close\r\n\r\n")
+    };
+    let page = with_body("HTTP/1.1 200 OK\r\ncontent-length: 4", b"here");
+    let answers = [to("/next").into_bytes(), to("?more").into_bytes(), page];
+    for model in [Model::Blocking, Model::Tasks] {
+        let (url, server) = answering(answers.to_vec());
+        let text = model.run(Driver::best(), async {
+            let answer = Client::new().get(&url).await?;
+            assert_eq!(answer.url(), format!("{url}next?more"));
+            answer.text(100).await
+        });
+        assert_eq!(text.unwrap().unwrap(), "here");
+        assert!(server.join().unwrap()[2].starts_with("GET /next?more HTTP/1.1\r\n"));
+    }
+    let round = vec![to("/").into_bytes(); 11];
+    fetch(&round, failed(Phase::FirstByte, "more than 10 redirects"));
+    let away = to("gopher://x/").into_bytes();
+    fetch(&[away], failed(Phase::Url, "`gopher` is not spoken"));
+}
+
+#[test]
+fn a_kept_connection_that_the_server_closed() {
+    let page = with_body("HTTP/1.1 200 OK\r\ncontent-length: 4", b"here");
+    for model in [Model::Blocking, Model::Tasks] {
+        // Neither answer says that it is the connection's last.
+        let (url, server) = answering(vec![page.clone(), page.clone()]);
+        let client = Client::new();
+        model
+            .run(Driver::best(), async {
+                for _ in 0..2 {
+                    let answer = client.get(&url).await.unwrap();
+                    assert_eq!(answer.text(100).await.unwrap(), "here");
+                }
+            })
+            .unwrap();
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn tls_trusts_whom_it_is_told_to_trust() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let serve = |stream: TcpStream| {
+        let session = ServerConnection::new(config.clone()).unwrap();
+        let mut tls = StreamOwned::new(session, stream);
+        if !head(&mut tls).is_empty() {
+            tls.write_all(&with_body(
+                "HTTP/1.1 200 OK\r\ncontent-length: 6",
+                b"secret",
+            ))
+            .unwrap();
+        }
+    };
+    let trusted = || Client::with(Limits::default(), Some(made.cert.pem().into_bytes()));
+    for model in [Model::Blocking, Model::Tasks] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..3).for_each(|_| serve(listener.accept().unwrap().0)));
+            let get = |client: Client, host: &str| {
+                let url = format!("https://{host}:{port}/");
+                let page = async { client.get(&url).await?.text(100).await };
+                model.run(Driver::best(), page).unwrap()
+            };
+            assert_eq!(get(trusted(), "localhost").unwrap(), "secret");
+            failed(Phase::Tls, "UnknownIssuer")(get(Client::new(), "localhost"));
+            failed(Phase::Tls, "not valid for name")(get(trusted(), "127.0.0.1"));
+        });
+    }
+    let none = Client::with(Limits::default(), Some(b"no PEM".to_vec()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let got = Model::Tasks.run(Driver::best(), none.get(&format!("https://{addr}/")));
+    failed(Phase::Tls, "no certificate")(got.unwrap().map(|_| String::new()));
+}
