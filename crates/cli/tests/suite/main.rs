@@ -1,5 +1,6 @@
 //! The command as its users meet it: real processes, real sockets.
 
+mod compare;
 mod costs;
 mod errors;
 mod fetch;
