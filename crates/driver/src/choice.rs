@@ -23,7 +23,7 @@ pub enum Driver {
     Poll,
     /// `epoll(7)`: Linux; a wait costs what is ready, not what is registered.
     Epoll,
-    /// The `polling` crate: kqueue on macOS and BSD, IOCP on Windows, epoll on Linux.
+    /// The `polling` crate: kqueue on macOS and BSD, epoll on Linux.
     Portable,
     /// A simulated kernel: seeded order, spurious and partial reports, virtual time.
     Sim,
