@@ -167,7 +167,9 @@ where
         .drain(drain)
         .on_signals(true)
         .until_eof(options.until_eof)
-        .hooks(Arc::new(Print));
+        .hooks(Arc::new(Print {
+            notices: !options.quiet,
+        }));
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }
@@ -218,7 +220,9 @@ fn print_report(report: &Report) {
 }
 
 /// Tells the operator on stderr.
-struct Print;
+struct Print {
+    notices: bool,
+}
 
 impl Hooks for Print {
     fn stall(&self, stall: &Stall) {
@@ -230,6 +234,8 @@ impl Hooks for Print {
     }
 
     fn notice(&self, text: &dyn fmt::Display) {
-        eprintln!("switchboard: {text}");
+        if self.notices {
+            eprintln!("switchboard: {text}");
+        }
     }
 }

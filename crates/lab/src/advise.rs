@@ -1,8 +1,11 @@
 //! Advice: what follows from the cells just measured, and from nothing else.
 //!
 //! Of the rows of a workload the fastest wins. Rows within 10 % of it count as equally fast; of those
-//! the one that used the least processor time wins, then the one with the least memory. Rows that
+//! those that used the least processor time win, then those with the least memory, within 5 % each.
+//! If nothing measured sets the rest apart, the platform's best driver wins, or the fastest. Rows that
 //! failed, show a mistake or left clients alone don't compete.
+
+use switchboard_flow::Driver;
 
 use crate::report::Cell;
 use crate::rows::Workload;
@@ -10,6 +13,9 @@ use crate::table::{seconds, size};
 
 /// Rows this close to the best count as equal; then processor time decides, then memory.
 const EQUAL: f64 = 1.10;
+
+/// Processor times and sizes this close are the same: the rest is noise.
+const SAME: f64 = 1.05;
 
 /// Which model to run for what, by how much, and what was a mistake; one line each. The last line is
 /// the whole of it in short.
@@ -71,17 +77,28 @@ fn choose<'a>(cells: &[&'a Cell]) -> Option<Choice<'a>> {
         .partition(|(score, _)| *score <= best * EQUAL);
     let rows = |ranked: Vec<(f64, &'a Cell)>| ranked.into_iter().map(|(_, cell)| cell);
     let mut equal: Vec<&Cell> = rows(equal).collect();
-    // The first of the least, so that the faster one wins if all else is equal too.
-    let (at, _) = equal
-        .iter()
-        .enumerate()
-        .min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b)).then(memory(a).cmp(&memory(b))))?;
+    let lean = least(least(equal.clone(), cost), memory);
+    let best = format!("/{}", Driver::best());
+    let default = lean.iter().find(|cell| cell.model.ends_with(&best));
+    // In order of speed: the first is the fastest.
+    let chosen = default.or(lean.first())?;
+    let at = equal.iter().position(|cell| std::ptr::eq(*cell, *chosen))?;
     Some(Choice {
         chosen: equal.remove(at),
         fastest,
         equal,
         slower: rows(slower).collect(),
     })
+}
+
+/// Those with the least, as far as it can be told apart.
+fn least(mut cells: Vec<&Cell>, of: fn(&Cell) -> f64) -> Vec<&Cell> {
+    let least = cells
+        .iter()
+        .map(|cell| of(cell))
+        .fold(f64::INFINITY, f64::min);
+    cells.retain(|cell| of(cell) <= least * SAME);
+    cells
 }
 
 /// Processor time, as far as it can be told apart.
@@ -96,9 +113,9 @@ fn cost(cell: &Cell) -> f64 {
     }
 }
 
-fn memory(cell: &Cell) -> u64 {
+fn memory(cell: &Cell) -> f64 {
     let measured = cell.measured.as_ref();
-    measured.map_or(u64::MAX, |measured| measured.peak_rss_bytes)
+    measured.map_or(f64::INFINITY, |measured| measured.peak_rss_bytes as f64)
 }
 
 impl Choice<'_> {
@@ -166,21 +183,27 @@ impl Choice<'_> {
         if !noisy.is_empty() {
             text += &format!("; no clear winner in time: {} within noise", names(&noisy));
         }
-        let least = equal
-            .iter()
-            .map(|cell| cost(cell))
-            .fold(f64::INFINITY, f64::min);
-        let frugal = equal.iter().filter(|cell| cost(cell) == cost(chosen));
-        let leanest = frugal.map(|cell| memory(cell)).min().unwrap_or(u64::MAX);
-        text += "; of them it takes ";
-        text += &match () {
-            () if cost(chosen) < least => format!("the least CPU ({})", cpu(chosen)),
-            () if memory(chosen) < leanest => format!(
-                "no more CPU than any ({}) and the least memory ({})",
-                cpu(chosen),
-                size(memory(chosen))
-            ),
-            () => format!("no more CPU than any ({}) nor memory", cpu(chosen)),
+        let mut all = equal.clone();
+        all.push(chosen);
+        let cheap = least(all, cost);
+        let mut lean = least(cheap.clone(), memory);
+        text += &match (cheap.len(), lean.len()) {
+            (1, _) => format!("; of them it takes the least CPU ({})", cpu(chosen)),
+            (_, 1) => {
+                let held = chosen.measured.as_ref().map_or(0, |m| m.peak_rss_bytes);
+                format!(
+                    "; of them it takes no more CPU than any ({}) and the least memory ({})",
+                    cpu(chosen),
+                    size(held)
+                )
+            }
+            _ => {
+                lean.retain(|cell| cell.model != chosen.model);
+                format!(
+                    "; nothing measured here sets it apart from {}",
+                    names(&lean)
+                )
+            }
         };
         text
     }

@@ -39,6 +39,21 @@ pub struct Plan {
     pub duration: Duration,
 }
 
+impl Plan {
+    /// How long a cell takes, for the progress bar; computing is guessed at.
+    fn about(&self, (workload, row): &(Workload, Row)) -> Duration {
+        let jobs = match row.model {
+            Model::Blocking => self.jobs as u32,
+            _ => 1,
+        };
+        match workload {
+            Workload::Io => self.latency * self.pages as u32 * jobs,
+            Workload::Cpu => Duration::from_millis(40) * self.jobs as u32,
+            Workload::Echo => self.duration,
+        }
+    }
+}
+
 /// Bytes of an echo message.
 const MESSAGE: usize = 64;
 
@@ -53,7 +68,8 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
         .flat_map(|&workload| rows(workload).into_iter().map(move |row| (workload, row)))
         .filter(|(_, row)| plan.models.contains(&row.model))
         .collect();
-    let progress = Progress::new(cells.len() * plan.repeat);
+    let round: Duration = cells.iter().map(|cell| plan.about(cell)).sum();
+    let progress = Progress::new(round.saturating_mul(plan.repeat as u32));
     let site = match plan.workloads.contains(&Workload::Io) {
         true => Some(Server::start(plan, &site_arguments(plan))?),
         false => None,
@@ -61,11 +77,12 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
     let mut runs: Vec<Vec<Result<Measured, String>>> = vec![Vec::new(); cells.len()];
     // Round by round, so that a machine that slows down slows all rows.
     for _ in 0..plan.repeat {
-        for (at, (workload, row)) in cells.iter().enumerate() {
+        for (at, cell) in cells.iter().enumerate() {
+            let (workload, row) = cell;
             progress.begin(&format!("{workload} {row}"));
             let measured = run_cell(plan, *workload, *row, site.as_ref());
             runs[at].push(measured.map_err(|error| error.to_string()));
-            progress.end();
+            progress.end(plan.about(cell));
         }
     }
     let cells = cells.into_iter().zip(runs);

@@ -66,10 +66,20 @@ fn equal_time_is_decided_by_processor_time_then_by_memory() {
     );
     cells[0].measured.as_mut().unwrap().user_s = 0.1;
     assert!(advise(&cells)[0].contains("run threads"));
-    assert!(advise(&cells)[0].ends_with("no more CPU than any (100 ms) nor memory"));
+    assert!(advise(&cells)[0].ends_with("; nothing measured here sets it apart from tasks"));
     cells[0].measured.as_mut().unwrap().peak_rss_bytes = 2 << 20;
     assert!(advise(&cells)[0].contains("run tasks"));
     assert!(advise(&cells)[0].ends_with("and the least memory (1.0 MiB)"));
+}
+
+#[test]
+fn what_nothing_sets_apart_is_the_default_driver() {
+    let best = format!("tasks/{}", Driver::best());
+    let cells = [cell("tasks/select", 1.00, 1.00), cell(&best, 1.02, 1.04)];
+    assert!(advise(&cells)[0].contains(&format!("run {best};")));
+    // But what is measured counts first.
+    let cells = [cell("tasks/select", 1.00, 1.00), cell(&best, 1.02, 1.10)];
+    assert!(advise(&cells)[0].contains("run tasks/select;"));
 }
 
 #[test]
@@ -123,10 +133,9 @@ fn the_winner_is_the_fastest_or_the_cheapest_of_its_equals() {
                 .filter(fair)
                 .filter(|cell| wall(cell) <= least * EQUAL);
             // Memory is the same; of the same cost too, the faster one.
-            equal.min_by(|a, b| {
-                let key = |cell: &Cell| (cost(cell), wall(cell));
-                key(a).partial_cmp(&key(b)).unwrap()
-            })
+            let least = equal.clone().map(cost).min_by(f64::total_cmp)?;
+            let cheap = equal.filter(|cell| cost(cell) <= least * SAME);
+            cheap.min_by(|a, b| wall(a).total_cmp(&wall(b)))
         });
         let all: Vec<&Cell> = cells.iter().collect();
         let chosen = choose(&all).map(|choice| choice.chosen.model.clone());
