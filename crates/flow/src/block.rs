@@ -16,71 +16,17 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use switchboard_driver::Bell;
 use switchboard_reactor::{Direction, TimerKey, Timers};
 
+use crate::home::Inner as Socket;
 use crate::model::Model;
-use crate::source::Inner as Socket;
-
-/// What wakes a blocking flow.
-pub(crate) struct Parker {
-    notified: AtomicBool,
-    /// Whether the flow is in poll(2), where only its bell wakes it.
-    parked: AtomicBool,
-    cancelled: AtomicBool,
-    bell: OnceLock<Bell>,
-}
-
-impl Parker {
-    pub(crate) fn new() -> Arc<Parker> {
-        Arc::new(Parker {
-            notified: AtomicBool::new(false),
-            parked: AtomicBool::new(false),
-            cancelled: AtomicBool::new(false),
-            bell: OnceLock::new(),
-        })
-    }
-
-    /// Makes the flow drop its future at its next wait.
-    pub(crate) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::SeqCst);
-        self.notify();
-    }
-
-    fn notify(&self) {
-        self.notified.store(true, Ordering::SeqCst);
-        if self.parked.load(Ordering::SeqCst)
-            && let Some(bell) = self.bell.get()
-        {
-            bell.ring();
-        }
-    }
-
-    fn bell(&self) -> Option<&Bell> {
-        if self.bell.get().is_none()
-            && let Ok(bell) = Bell::new()
-        {
-            let _ = self.bell.set(bell);
-        }
-        self.bell.get()
-    }
-}
-
-impl Wake for Parker {
-    fn wake(self: Arc<Self>) {
-        self.notify();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.notify();
-    }
-}
+use crate::parker::Parker;
 
 /// One operation that the flow's future waits for.
 struct Want {

@@ -31,14 +31,17 @@
 
 mod block;
 mod budget;
+mod calls;
 mod chunk;
 mod event;
 mod gather;
+mod home;
 mod jobs;
 mod join;
 mod model;
 mod offload;
 mod operation;
+mod parker;
 pub mod process;
 mod room;
 mod scope;

@@ -18,109 +18,27 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::net::{RecvFlags, SendFlags};
-use switchboard_reactor::{Direction, Loop, Slot};
+use rustix::net::RecvFlags;
+use switchboard_reactor::{Direction, Loop};
 
 use crate::block::{self, Plan};
 use crate::budget;
+use crate::calls::{Call, Done, Took, accept, may_block, recv_flags, send_flags, uninterrupted};
 use crate::chunk::Chunk;
-use crate::model::{Model, Refusal};
-use switchboard_reactor::Remote;
+use crate::home::Inner;
 
 /// A descriptor that flows of any model can wait for. A clone is the same descriptor; it closes with
 /// the last.
 #[derive(Clone)]
 pub struct Source(Arc<Inner>);
 
-pub(crate) struct Inner {
-    /// Taken only when it is sent to its loop to be closed there.
-    fd: Option<OwnedFd>,
-    /// Loop number and slot, in one word; zero for none.
-    home: AtomicU64,
-}
-
-impl Inner {
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        match &self.fd {
-            Some(fd) => fd.as_fd(),
-            None => unreachable!("the descriptor is taken in drop only"),
-        }
-    }
-
-    fn home(&self) -> Option<(u32, Slot)> {
-        let home = self.home.load(Ordering::Acquire);
-        (home != 0).then(|| ((home >> 32) as u32, Slot::from_index(home as u32)))
-    }
-
-    /// This source's slot on `lp`, if it has one there.
-    fn slot(&self, lp: &Loop) -> Option<Slot> {
-        let (id, slot) = self.home()?;
-        (id == lp.id()).then_some(slot)
-    }
-
-    /// Takes a slot on `lp`, leaving the one on another loop.
-    fn settle(&self, lp: &Loop) -> Slot {
-        if let Some((id, slot)) = self.home() {
-            if id == lp.id() {
-                return slot;
-            }
-            if let Some(remote) = Remote::of(id) {
-                remote.call_soon(move || {
-                    Loop::with_current(|lp| lp.map(|lp| lp.detach(slot)));
-                });
-            }
-        }
-        let slot = lp.attach(self.fd());
-        let home = u64::from(lp.id()) << 32 | u64::from(slot.index());
-        self.home.store(home, Ordering::Release);
-        slot
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let Some((id, slot)) = self.home() else {
-            return;
-        };
-        // The driver must forget the descriptor before its number can be used again, and only the
-        // loop's own thread may tell it.
-        let here = Loop::with_current(|lp| {
-            lp.filter(|lp| lp.id() == id)
-                .map(|lp| lp.detach(slot))
-                .is_some()
-        });
-        if !here && let Some(remote) = Remote::of(id) {
-            let fd = self.fd.take();
-            remote.call_soon(move || {
-                Loop::with_current(|lp| lp.map(|lp| lp.detach(slot)));
-                drop(fd);
-            });
-        }
-    }
-}
-
-/// A system call: on which descriptor, and whether it may wait.
-type Call<'a, R> = &'a mut dyn FnMut(BorrowedFd<'_>, bool) -> Done<R>;
-type Done<R> = io::Result<(R, Took)>;
-
-/// What a call took, for the loop's accounts.
-struct Took {
-    bytes: usize,
-    /// It took less than there was room for: nothing is left.
-    short: bool,
-}
-
 impl Source {
     /// Takes a descriptor over.
     pub fn new(fd: OwnedFd) -> Source {
-        Source(Arc::new(Inner {
-            fd: Some(fd),
-            home: AtomicU64::new(0),
-        }))
+        Source(Arc::new(Inner::new(fd)))
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -363,65 +281,6 @@ impl Source {
                 Poll::Ready(uninterrupted(|| call(self.as_fd(), true)).map(|(value, _)| value))
             }
             Err(error) => Poll::Ready(Err(error)),
-        }
-    }
-}
-
-/// Refuses what would hold this thread's loop.
-fn may_block(operation: &'static str) -> io::Result<()> {
-    let on_loop = block::with(|blocker| blocker.is_none()) && Loop::with_current(|lp| lp.is_some());
-    match on_loop {
-        false => Ok(()),
-        true => Err(io::Error::from(Refusal {
-            model: Model::Tasks,
-            operation,
-            instead: "it would hold the loop; use the async read and write, or model blocking, \
-                      threads, pool or processes",
-        })),
-    }
-}
-
-fn recv_flags(block: bool) -> RecvFlags {
-    if block {
-        RecvFlags::empty()
-    } else {
-        RecvFlags::DONTWAIT
-    }
-}
-
-fn send_flags(block: bool) -> SendFlags {
-    // A peer that is gone is an error of this call, not a signal.
-    let flags = SendFlags::NOSIGNAL;
-    if block {
-        flags
-    } else {
-        flags | SendFlags::DONTWAIT
-    }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    Ok(rustix::net::accept_with(
-        fd,
-        rustix::net::SocketFlags::CLOEXEC,
-    )?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let accepted = rustix::net::accept(fd)?;
-    rustix::io::fcntl_setfd(&accepted, rustix::io::FdFlags::CLOEXEC)?;
-    // What BSDs hand out inherits the listener's flag.
-    rustix::io::ioctl_fionbio(&accepted, false)?;
-    Ok(accepted)
-}
-
-/// Repeats a call that a signal interrupted.
-fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
         }
     }
 }

@@ -9,10 +9,11 @@ use futures_lite::FutureExt;
 use pin_project_lite::pin_project;
 use switchboard_reactor::{Loop, Name};
 
-use crate::block::{self, Parker};
+use crate::block;
 use crate::budget;
 use crate::join::{JoinError, JoinHandle, Kind, Packet};
 use crate::model::{Model, Refusal};
+use crate::parker::Parker;
 use crate::room;
 
 /// Starts a flow beside this one: a task where a loop runs, a thread under the blocking models.

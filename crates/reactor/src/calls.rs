@@ -5,9 +5,9 @@ use std::rc::Weak;
 
 use slab::Slab;
 
+use crate::event_loop::Inner;
 use crate::hooks::Name;
 use crate::timers::TimerKey;
-use crate::turn::Inner;
 
 pub(crate) type Call = Box<dyn FnOnce()>;
 

@@ -28,6 +28,7 @@
 
 mod calls;
 mod clock;
+mod event_loop;
 mod hooks;
 mod remote;
 mod signals;
@@ -35,13 +36,15 @@ mod slots;
 mod tasks;
 mod timers;
 mod turn;
+mod waiters;
 mod watch;
 
 pub use calls::Handle;
+pub use event_loop::{Budget, Loop};
 pub use hooks::{Hooks, Name, Quiet, Stall, TurnReport};
 pub use remote::Remote;
 pub use signals::SignalPipe;
-pub use slots::{Direction, Slot};
+pub use slots::Slot;
 pub use switchboard_driver::{Driver, Interest, Ready};
 pub use timers::{TimerKey, Timers};
-pub use turn::{Budget, Loop};
+pub use waiters::Direction;

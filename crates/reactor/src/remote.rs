@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use async_task::Runnable;
 use switchboard_driver::Waker;
 
+use crate::event_loop::{self, Item};
 use crate::hooks::Name;
-use crate::turn::{self, Item};
 
 /// What another thread sent.
 pub(crate) enum Sent {
@@ -82,7 +82,7 @@ impl Remote {
 
     /// Puts a woken task into its loop's queue; on the loop's own thread without lock or wake-up.
     pub(crate) fn schedule(&self, task: Runnable<Name>) {
-        if let Some(task) = turn::push_local(self.0.id, Item::Task(task)) {
+        if let Some(task) = event_loop::push_local(self.0.id, Item::Task(task)) {
             match task {
                 Item::Task(task) => self.send(Sent::Task(task)),
                 Item::Call(_) => unreachable!("what was not taken comes back as it was"),

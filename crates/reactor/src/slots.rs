@@ -19,13 +19,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::rc::Rc;
 use std::task::Waker;
 
 use slab::Slab;
 use switchboard_driver::{Event, Interest, Mode, Poller, Ready, Token};
 
 use crate::hooks::Name;
+use crate::waiters::{DIRECTIONS, Direction, Fired, IoCall, Waiters};
 
 /// Names a slot of one loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,90 +42,6 @@ impl Slot {
         Slot(index)
     }
 }
-
-/// Which way bytes go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// From the peer: read, accept.
-    Read,
-    /// To the peer: write, connect.
-    Write,
-    /// From the peer, out of band.
-    Priority,
-}
-
-impl Direction {
-    pub(crate) fn interest(self) -> Interest {
-        match self {
-            Direction::Read => Interest::READ,
-            Direction::Write => Interest::WRITE,
-            Direction::Priority => Interest::PRIORITY,
-        }
-    }
-
-    fn is_in(self, ready: Ready) -> bool {
-        match self {
-            Direction::Read => ready.is_readable(),
-            Direction::Write => ready.is_writable(),
-            Direction::Priority => {
-                ready.intersects(Ready::PRIORITY | Ready::HANG_UP | Ready::ERROR)
-            }
-        }
-    }
-}
-
-pub(crate) type IoCall = Rc<std::cell::RefCell<dyn FnMut(Ready)>>;
-
-/// Who is told when a direction becomes ready.
-#[derive(Default)]
-pub(crate) struct Waiters {
-    first: Option<Waker>,
-    more: Vec<Waker>,
-    call: Option<(IoCall, Name)>,
-}
-
-impl Waiters {
-    fn add(&mut self, waker: &Waker) {
-        match &self.first {
-            None => self.first = Some(waker.clone()),
-            Some(first) if first.will_wake(waker) => {}
-            Some(_) if self.more.iter().any(|other| other.will_wake(waker)) => {}
-            Some(_) => self.more.push(waker.clone()),
-        }
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.first.is_some() || self.call.is_some()
-    }
-}
-
-/// Whom to wake once the slots are let go of.
-#[derive(Default)]
-pub(crate) struct Fired {
-    wakers: [Option<Waker>; 3],
-    more: Vec<Waker>,
-    /// Directions whose callback is to run.
-    pub(crate) calls: [bool; 3],
-}
-
-impl Fired {
-    pub(crate) fn wake(&mut self) {
-        self.wakers
-            .iter_mut()
-            .filter_map(Option::take)
-            .for_each(Waker::wake);
-        self.more.drain(..).for_each(Waker::wake);
-    }
-
-    fn take(&mut self, at: usize, waiters: &mut Waiters) {
-        self.wakers[at] = waiters.first.take();
-        self.more.append(&mut waiters.more);
-        self.calls[at] = waiters.call.is_some();
-    }
-}
-
-pub(crate) const DIRECTIONS: [Direction; 3] =
-    [Direction::Read, Direction::Write, Direction::Priority];
 
 pub(crate) struct State {
     fd: RawFd,

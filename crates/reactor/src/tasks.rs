@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use async_task::{Builder, Runnable, Task};
 use pin_project_lite::pin_project;
 
+use crate::event_loop::{Inner, Item, Loop};
 use crate::hooks::Name;
-use crate::turn::{Inner, Item, Loop};
 
 impl Loop {
     /// Starts a task on this loop: it is first polled in the next turn, and only ever on this

@@ -1,226 +1,23 @@
-//! The loop and its turn.
+//! Turns: what happens in one, and runs of them.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use async_task::Runnable;
-use slab::Slab;
-use switchboard_driver::{Driver, Event, Poller};
+use switchboard_driver::Event;
 
-use crate::calls::{Call, CallKey, Calls, Handle, Pending};
 use crate::clock;
-use crate::hooks::{Hooks, Name, Quiet, Stall, TurnReport};
+use crate::event_loop::{Due, Item, Loop};
+use crate::hooks::{Name, Stall, TurnReport};
 use crate::remote::{Remote, Sent};
-use crate::slots::{DIRECTIONS, Slots};
-use crate::timers::Timers;
-
-/// How much one turn does before it looks at the kernel again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Callbacks and task polls.
-    pub ready: usize,
-    /// What may hold the loop before it is reported as a stall; below 10 ms the clock is too coarse.
-    pub stall: Duration,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Budget {
-            ready: 1024,
-            stall: Duration::from_millis(100),
-        }
-    }
-}
-
-pub(crate) enum Item {
-    Task(Runnable<Name>),
-    Call(CallKey),
-}
-
-/// What an expired timer does.
-pub(crate) enum Due {
-    Call(Call, Name),
-    Wake(Waker),
-}
-
-pub(crate) struct Inner {
-    pub(crate) remote: Remote,
-    pub(crate) poller: RefCell<Box<dyn Poller>>,
-    pub(crate) slots: RefCell<Slots>,
-    pub(crate) timers: RefCell<Timers<Due>>,
-    pub(crate) calls: RefCell<Calls>,
-    pub(crate) tasks: RefCell<Slab<Waker>>,
-    ready: RefCell<VecDeque<Item>>,
-    events: RefCell<Vec<Event>>,
-    sent: RefCell<Vec<Sent>>,
-    now: Cell<Option<Instant>>,
-    stopping: Cell<bool>,
-    until_empty: Cell<bool>,
-    budget: Cell<Budget>,
-    hooks: RefCell<Arc<dyn Hooks>>,
-    driver: Driver,
-}
-
-thread_local! {
-    static CURRENT: RefCell<Option<Loop>> = const { RefCell::new(None) };
-}
-
-/// Queues `item` if its loop is the one running on this thread; gives it back otherwise.
-pub(crate) fn push_local(id: u32, item: Item) -> Option<Item> {
-    // The thread may be at its end, its locals gone: then no loop runs on it.
-    let mut item = Some(item);
-    let _ = CURRENT.try_with(|current| {
-        if let Some(lp) = &*current.borrow()
-            && lp.0.remote.id() == id
-        {
-            lp.0.ready.borrow_mut().extend(item.take());
-        }
-    });
-    item
-}
-
-/// An event loop: one driver, its timers, callbacks and tasks, on one thread.
-///
-/// A clone is the same loop.
-#[derive(Clone)]
-pub struct Loop(pub(crate) Rc<Inner>);
+use crate::waiters::DIRECTIONS;
 
 impl Loop {
-    /// A loop that waits with `driver`.
-    ///
-    /// # Errors
-    /// As [`Driver::open`].
-    pub fn new(driver: Driver) -> io::Result<Loop> {
-        driver.open().map(Loop::with_poller)
-    }
-
-    /// A loop that waits with this very poller, such as a seeded `Sim`.
-    pub fn with_poller(poller: Box<dyn Poller>) -> Loop {
-        Loop(Rc::new(Inner {
-            remote: Remote::new(poller.waker()),
-            slots: RefCell::new(Slots::new(&*poller)),
-            driver: poller.driver(),
-            poller: RefCell::new(poller),
-            timers: RefCell::default(),
-            calls: RefCell::default(),
-            tasks: RefCell::default(),
-            ready: RefCell::default(),
-            events: RefCell::default(),
-            sent: RefCell::default(),
-            now: Cell::new(None),
-            stopping: Cell::new(false),
-            until_empty: Cell::new(false),
-            budget: Cell::default(),
-            hooks: RefCell::new(Arc::new(Quiet)),
-        }))
-    }
-
-    /// The loop that runs on this thread, if one does.
-    pub fn current() -> Option<Loop> {
-        CURRENT.try_with(|current| current.borrow().clone()).ok()?
-    }
-
-    /// Calls `f` with the loop that runs on this thread.
-    pub fn with_current<R>(f: impl FnOnce(Option<&Loop>) -> R) -> R {
-        CURRENT.with(|current| f(current.borrow().as_ref()))
-    }
-
-    /// The driver it waits with.
-    pub fn driver(&self) -> Driver {
-        self.0.driver
-    }
-
-    /// A handle on this loop for other threads.
-    pub fn remote(&self) -> Remote {
-        self.0.remote.clone()
-    }
-
-    /// The loop's number, unique in this process.
-    pub fn id(&self) -> u32 {
-        self.0.remote.id()
-    }
-
-    /// Sets how much a turn does and what counts as a stall.
-    pub fn set_budget(&self, budget: Budget) {
-        self.0.budget.set(budget);
-    }
-
-    /// Sets who watches; replaces who did.
-    pub fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
-        let old = self.0.hooks.replace(hooks);
-        drop(old);
-    }
-
-    /// Who watches.
-    pub fn hooks(&self) -> Arc<dyn Hooks> {
-        self.0.hooks.borrow().clone()
-    }
-
-    /// The loop's time: read once a turn, virtual under the `sim` driver.
-    pub fn now(&self) -> Instant {
-        self.0.now.get().unwrap_or_else(|| {
-            // No turn is under way, or this one has not asked yet.
-            let now = self.0.poller.borrow().now();
-            if Loop::with_current(|current| current.is_some_and(|lp| lp.id() == self.id())) {
-                self.0.now.set(Some(now));
-            }
-            now
-        })
-    }
-
-    /// Runs `f` in the next turn, after what was scheduled before it.
-    #[track_caller]
-    pub fn call_soon(&self, f: impl FnOnce() + 'static) -> Handle {
-        let key = self
-            .0
-            .calls
-            .borrow_mut()
-            .add(Box::new(f), Location::caller());
-        self.push(Item::Call(key));
-        self.handle(Pending::Soon(key))
-    }
-
-    pub(crate) fn push(&self, item: Item) {
-        self.0.ready.borrow_mut().push_back(item);
-    }
-
-    /// Runs `f` once `delay` has passed; never earlier.
-    #[track_caller]
-    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Handle {
-        self.call_at(deadline(self.now(), delay), f)
-    }
-
-    /// Runs `f` at `when` by the loop's [time](Loop::now); at once if that has passed.
-    #[track_caller]
-    pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> Handle {
-        // Not before now: one that arms itself again in the past would keep the others behind it.
-        let when = when.max(self.now());
-        let due = Due::Call(Box::new(f), Location::caller());
-        self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, due)))
-    }
-
-    fn handle(&self, pending: Pending) -> Handle {
-        Handle {
-            inner: Rc::downgrade(&self.0),
-            pending,
-        }
-    }
-
-    /// Ends the run under way after this turn.
-    pub fn stop(&self) {
-        self.0.stopping.set(true);
-    }
-
     /// Runs turns until [`stop`](Loop::stop).
     ///
     /// # Errors
@@ -284,16 +81,6 @@ impl Loop {
             // It ends with its future alone.
             self.0.stopping.set(false);
         }
-    }
-
-    fn enter(&self) -> Entered {
-        CURRENT.with(|current| {
-            let mut current = current.borrow_mut();
-            assert!(current.is_none(), "a loop runs on this thread already");
-            *current = Some(self.clone());
-        });
-        self.0.stopping.set(false);
-        Entered
     }
 
     /// One turn; its wait ends after `limit` at the latest.
@@ -431,26 +218,6 @@ impl Loop {
     }
 }
 
-/// `now + delay`, or the far future where that would overflow.
-pub(crate) fn deadline(now: Instant, delay: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    now.checked_add(delay).unwrap_or(now + CENTURY)
-}
-
-/// While it lives, the loop is this thread's current one.
-struct Entered;
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let left = CURRENT.with(|current| current.borrow_mut().take());
-        if let Some(lp) = left {
-            lp.0.now.set(None);
-            lp.0.stopping.set(false);
-            lp.0.until_empty.set(false);
-        }
-    }
-}
-
 struct Root {
     woken: AtomicBool,
     remote: Remote,
@@ -465,31 +232,5 @@ impl Wake for Root {
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.remote.wake();
         }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // From here on a dropped socket or timer finds no loop to tell.
-        self.remote.retire();
-        self.ready.take();
-        // A woken task comes to the inbox, since no loop runs here, and is dropped there, with its
-        // future; that may wake others.
-        let tasks: Vec<Waker> = self
-            .tasks
-            .take()
-            .into_iter()
-            .map(|(_, waker)| waker)
-            .collect();
-        tasks.into_iter().for_each(Waker::wake);
-        while let Some(sent) = self.remote.drain_or_close() {
-            drop(sent);
-        }
-    }
-}
-
-impl fmt::Debug for Loop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Loop({}, {})", self.id(), self.driver())
     }
 }

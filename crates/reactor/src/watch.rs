@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use switchboard_driver::Ready;
 
-use crate::slots::{Direction, IoCall, Slot};
+use crate::event_loop::{Due, Loop};
+use crate::slots::Slot;
 use crate::timers::TimerKey;
-use crate::turn::{Due, Loop};
+use crate::waiters::{Direction, IoCall};
 
 /// Callbacks on descriptors, level-triggered: a callback runs in every turn in which its descriptor
 /// is ready, until it is removed. The descriptor must stay open until then.
