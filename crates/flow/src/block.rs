@@ -77,12 +77,17 @@ pub(crate) struct Blocker {
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Blocker>>> = const { RefCell::new(None) };
+    /// Whether that is some: every operation asks, and on a loop the answer is no.
+    static BLOCKING: Cell<bool> = const { Cell::new(false) };
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// Calls `f` with the blocking flow of this thread, if one runs.
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Blocker>) -> R) -> R {
+    if !BLOCKING.get() {
+        return f(None);
+    }
     CURRENT.with(|current| f(current.borrow().as_deref()))
 }
 
@@ -110,6 +115,7 @@ pub(crate) fn run_cancellable<F: Future>(
         leave: Cell::new(false),
     });
     let _current = Restore(CURRENT.replace(Some(blocker.clone())));
+    BLOCKING.set(true);
     let mut context = Context::from_waker(&blocker.waker);
     let mut future = pin!(future);
     loop {
@@ -128,6 +134,7 @@ struct Restore(Option<Rc<Blocker>>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
+        BLOCKING.set(self.0.is_some());
         CURRENT.replace(self.0.take());
     }
 }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -117,10 +118,10 @@ impl<T> Packet<T> {
     }
 }
 
-type Cancelled<T> = Pin<Box<dyn Future<Output = Option<Result<T, JoinError>>> + Send>>;
+type Cancelled<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
 
 pub(crate) enum Kind<T> {
-    Task(FallibleTask<Result<T, JoinError>, Name>),
+    Task(FallibleTask<T, Name>),
     /// A task that was cancelled and waits for its turn to drop its future.
     Cancelled(Cancelled<T>),
     Thread {
@@ -146,11 +147,11 @@ impl<T: Send + 'static> JoinHandle<T> {
                 let mut cancelled = Box::pin(task.cancel());
                 // Its first poll is what cancels.
                 let mut context = Context::from_waker(Waker::noop());
-                self.0 = match cancelled.as_mut().poll(&mut context) {
+                self.0 = match poll_task(cancelled.as_mut(), &mut context) {
                     Poll::Pending => Kind::Cancelled(cancelled),
                     Poll::Ready(result) => {
                         let packet = Packet::new();
-                        packet.finish(result.unwrap_or(Err(JoinError::Cancelled)));
+                        packet.finish(result);
                         let parker = None;
                         Kind::Thread { packet, parker }
                     }
@@ -193,19 +194,24 @@ impl<T> JoinHandle<T> {
     }
 }
 
+/// A task that panicked goes on panicking in whoever polls its handle; here that is an error.
+fn poll_task<T>(
+    task: Pin<&mut (impl Future<Output = Option<T>> + ?Sized)>,
+    context: &mut Context<'_>,
+) -> Poll<Result<T, JoinError>> {
+    match catch_unwind(AssertUnwindSafe(|| task.poll(context))) {
+        Ok(polled) => polled.map(|result| result.ok_or(JoinError::Cancelled)),
+        Err(payload) => Poll::Ready(Err(JoinError::panicked(payload))),
+    }
+}
+
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match &mut self.0 {
-            Kind::Task(task) => match Pin::new(task).poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(result) => result.unwrap_or(Err(JoinError::Cancelled)),
-            },
-            Kind::Cancelled(task) => match task.as_mut().poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(result) => result.unwrap_or(Err(JoinError::Cancelled)),
-            },
+            Kind::Task(task) => std::task::ready!(poll_task(Pin::new(task), context)),
+            Kind::Cancelled(task) => std::task::ready!(poll_task(task.as_mut(), context)),
             Kind::Thread { packet, .. } => {
                 let mut state = packet.lock();
                 match state.result.take() {

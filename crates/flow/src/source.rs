@@ -221,8 +221,8 @@ impl Source {
         if let Some(poll) = blocking {
             return poll;
         }
-        Loop::with_current(|lp| match lp {
-            Some(lp) => self.operate_on(lp, context, direction, &mut call),
+        Loop::with_current(move |lp| match lp {
+            Some(lp) => self.operate_on(lp, context, direction, call),
             None => Poll::Ready(self.insist(direction, &mut call).map(|(value, _)| value)),
         })
     }
@@ -250,16 +250,16 @@ impl Source {
         lp: &Loop,
         context: &mut Context<'_>,
         direction: Direction,
-        call: Call<'_, R>,
+        mut call: impl FnMut(BorrowedFd<'_>, bool) -> Done<R>,
     ) -> Poll<io::Result<R>> {
         if budget::check(context).is_pending() {
             return Poll::Pending;
         }
-        let slot = self.0.slot(lp);
+        let mut slot = self.0.slot(lp);
         if slot.is_none_or(|slot| lp.is_ready(slot, direction)) {
             match uninterrupted(|| call(self.as_fd(), false)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let slot = slot.unwrap_or_else(|| self.0.settle(lp));
+                    let slot = *slot.get_or_insert_with(|| self.0.settle(lp));
                     lp.drained(slot, direction, true);
                 }
                 Err(error) => return Poll::Ready(Err(error)),
@@ -273,7 +273,7 @@ impl Source {
                 }
             }
         }
-        let slot = self.0.settle(lp);
+        let slot = slot.unwrap_or_else(|| self.0.settle(lp));
         match lp.wait_for(slot, self.as_fd(), direction, context.waker()) {
             Ok(()) => Poll::Pending,
             // A regular file can't be waited for and needs no waiting.

@@ -51,12 +51,7 @@ where
 {
     let on_loop = Loop::with_current(|lp| lp.cloned());
     if let Some(lp) = on_loop {
-        let task = lp.spawn_named(
-            name,
-            Turned {
-                future: AssertUnwindSafe(make()).catch_unwind(),
-            },
-        );
+        let task = lp.spawn_named(name, Turned { future: make() });
         return JoinHandle(Kind::Task(task.fallible()));
     }
     let model = Model::current().unwrap_or(Model::Threads);
@@ -98,16 +93,12 @@ pin_project! {
     }
 }
 
-impl<F, T> Future for Turned<F>
-where
-    F: Future<Output = std::thread::Result<T>>,
-{
-    type Output = Result<T, JoinError>;
+impl<F: Future> Future for Turned<F> {
+    type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         budget::renew();
-        let polled = self.project().future.poll(context);
-        polled.map(|result| result.map_err(JoinError::panicked))
+        self.project().future.poll(context)
     }
 }
 

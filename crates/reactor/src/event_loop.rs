@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) events: RefCell<Vec<Event>>,
     pub(crate) sent: RefCell<Vec<Sent>>,
     pub(crate) now: Cell<Option<Instant>>,
+    /// When what runs now began, as the stall report counts.
+    pub(crate) looked: Cell<Duration>,
     pub(crate) stopping: Cell<bool>,
     pub(crate) until_empty: Cell<bool>,
     pub(crate) budget: Cell<Budget>,
@@ -68,21 +71,19 @@ pub(crate) struct Inner {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Loop>> = const { RefCell::new(None) };
+    /// It needs no drop, since a run takes it out again; with one, each look would cost more.
+    static CURRENT: RefCell<Option<ManuallyDrop<Loop>>> = const { RefCell::new(None) };
 }
 
 /// Queues `item` if its loop is the one running on this thread; gives it back otherwise.
 pub(crate) fn push_local(id: u32, item: Item) -> Option<Item> {
-    // The thread may be at its end, its locals gone: then no loop runs on it.
-    let mut item = Some(item);
-    let _ = CURRENT.try_with(|current| {
-        if let Some(lp) = &*current.borrow()
-            && lp.0.remote.id() == id
-        {
-            lp.0.ready.borrow_mut().extend(item.take());
+    CURRENT.with(|current| match &*current.borrow() {
+        Some(lp) if lp.0.remote.id() == id => {
+            lp.push(item);
+            None
         }
-    });
-    item
+        _ => Some(item),
+    })
 }
 
 /// An event loop: one driver, its timers, callbacks and tasks, on one thread.
@@ -114,6 +115,7 @@ impl Loop {
             events: RefCell::default(),
             sent: RefCell::default(),
             now: Cell::new(None),
+            looked: Cell::default(),
             stopping: Cell::new(false),
             until_empty: Cell::new(false),
             budget: Cell::default(),
@@ -123,12 +125,12 @@ impl Loop {
 
     /// The loop that runs on this thread, if one does.
     pub fn current() -> Option<Loop> {
-        CURRENT.try_with(|current| current.borrow().clone()).ok()?
+        Loop::with_current(|lp| lp.cloned())
     }
 
     /// Calls `f` with the loop that runs on this thread.
     pub fn with_current<R>(f: impl FnOnce(Option<&Loop>) -> R) -> R {
-        CURRENT.with(|current| f(current.borrow().as_ref()))
+        CURRENT.with(|current| f(current.borrow().as_deref()))
     }
 
     /// The driver it waits with.
@@ -221,7 +223,7 @@ impl Loop {
         CURRENT.with(|current| {
             let mut current = current.borrow_mut();
             assert!(current.is_none(), "a loop runs on this thread already");
-            *current = Some(self.clone());
+            *current = Some(ManuallyDrop::new(self.clone()));
         });
         self.0.stopping.set(false);
         Entered
@@ -240,7 +242,7 @@ pub(crate) struct Entered;
 impl Drop for Entered {
     fn drop(&mut self) {
         let left = CURRENT.with(|current| current.borrow_mut().take());
-        if let Some(lp) = left {
+        if let Some(lp) = left.map(ManuallyDrop::into_inner) {
             lp.0.now.set(None);
             lp.0.stopping.set(false);
             lp.0.until_empty.set(false);

@@ -174,9 +174,9 @@ impl Slots {
             // It may have been closed already; then there is nothing left to forget.
             let _ = poller.unregister(state.fd);
         }
-        for (at, direction) in DIRECTIONS.into_iter().enumerate() {
+        for direction in DIRECTIONS {
             if let Some(waiters) = state.waiters(direction) {
-                fired.take(at, waiters);
+                fired.take(direction, waiters);
             }
         }
         (fired, Some(state))
@@ -199,9 +199,15 @@ impl Slots {
     ) -> io::Result<()> {
         let state = &mut self.slab[slot.0 as usize];
         state.waiters_mut(direction).add(waker);
+        // On an edge the driver knows already, all but the first time.
+        if let Some((told, Mode::Edge)) = state.told
+            && told.contains(direction.interest())
+        {
+            return Ok(());
+        }
         let result = state.tell(token(slot, state.generation), fd, self.edge, poller);
         if result.is_err() {
-            state.waiters_mut(direction).first = None;
+            state.waiters_mut(direction).remove_first();
         }
         result
     }
@@ -240,7 +246,7 @@ impl Slots {
             .filter_map(|other| self.watched.get(&(number, other)))
             .any(|&at| self.slab[at].fd == number);
         let mut state = self.state(fd);
-        state.waiters_mut(direction).call = Some(call);
+        state.waiters_mut(direction).set_call(call);
         state.watch = Some((number, direction));
         let copy = match taken.then(|| fd.try_clone_to_owned()).transpose() {
             Ok(copy) => copy,
@@ -269,7 +275,7 @@ impl Slots {
     /// The callback of a direction, if the slot that the event was for still has one.
     pub(crate) fn call(&mut self, event: Token, direction: Direction) -> Option<(IoCall, Name)> {
         let (_, state) = self.find(event)?;
-        state.waiters(direction)?.call.clone()
+        state.waiters(direction)?.call().cloned()
     }
 
     fn find(&mut self, event: Token) -> Option<(Slot, &mut State)> {
@@ -284,14 +290,14 @@ impl Slots {
         let (_, state) = self.find(event.token)?;
         let mut fired = Fired::default();
         let gone = event.ready.intersects(Ready::HANG_UP | Ready::ERROR);
-        for (at, direction) in DIRECTIONS.into_iter().enumerate() {
+        for direction in DIRECTIONS {
             if direction.is_in(event.ready) {
                 state.ready |= direction.interest();
                 if gone {
                     state.sticky |= direction.interest();
                 }
                 if let Some(waiters) = state.waiters(direction) {
-                    fired.take(at, waiters);
+                    fired.take(direction, waiters);
                 }
             }
         }
@@ -304,9 +310,9 @@ impl Slots {
             if state.told.take().is_some() {
                 let _ = poller.unregister(state.fd);
             }
-            for (at, direction) in DIRECTIONS.into_iter().enumerate() {
+            for direction in DIRECTIONS {
                 if let Some(waiters) = state.waiters(direction).filter(|w| w.is_waiting()) {
-                    fired.take(at, waiters);
+                    fired.take(direction, waiters);
                 }
             }
         }

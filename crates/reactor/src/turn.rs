@@ -88,6 +88,7 @@ impl Loop {
     /// # Errors
     /// Those of the driver's wait.
     pub fn turn(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.0.looked.set(clock::coarse());
         // 1. Timers that have expired.
         let timers = self.run_timers();
         // 2. Ready callbacks and tasks; what they add waits for the next turn.
@@ -102,6 +103,7 @@ impl Loop {
         let timeout = self.timeout(limit);
         self.0.poller.borrow_mut().wait(&mut events, timeout)?;
         self.0.now.set(None);
+        self.0.looked.set(clock::coarse());
         // 4. What became ready.
         let report = TurnReport {
             timers,
@@ -158,11 +160,11 @@ impl Loop {
 
     /// Runs something that is not ours: it may panic, and it may hold the loop.
     pub(crate) fn run_named(&self, name: Name, f: impl FnOnce()) {
-        let start = clock::coarse();
         if catch_unwind(AssertUnwindSafe(f)).is_err() {
             self.hooks().panic(name);
         }
-        let held = clock::coarse().saturating_sub(start);
+        let end = clock::coarse();
+        let held = end.saturating_sub(self.0.looked.replace(end));
         if held >= self.0.budget.get().stall {
             self.hooks().stall(&Stall { name, held });
         }
@@ -191,8 +193,11 @@ impl Loop {
         };
         let Some(mut fired) = fired else { return };
         fired.wake();
-        for (direction, call) in DIRECTIONS.into_iter().zip(fired.calls) {
-            if call {
+        if fired.calls.is_empty() {
+            return;
+        }
+        for direction in DIRECTIONS {
+            if fired.calls.contains(direction.interest()) {
                 // Looked up as late as this, because the callback before may have removed it.
                 let call = self.0.slots.borrow_mut().call(event.token, direction);
                 if let Some((call, name)) = call {

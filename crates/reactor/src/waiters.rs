@@ -44,9 +44,15 @@ pub(crate) type IoCall = Rc<RefCell<dyn FnMut(Ready)>>;
 /// Who is told when a direction becomes ready.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    pub(crate) first: Option<Waker>,
+    first: Option<Waker>,
+    /// What few directions have.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Default)]
+struct Rest {
     more: Vec<Waker>,
-    pub(crate) call: Option<(IoCall, Name)>,
+    call: Option<(IoCall, Name)>,
 }
 
 impl Waiters {
@@ -54,38 +60,61 @@ impl Waiters {
         match &self.first {
             None => self.first = Some(waker.clone()),
             Some(first) if first.will_wake(waker) => {}
-            Some(_) if self.more.iter().any(|other| other.will_wake(waker)) => {}
-            Some(_) => self.more.push(waker.clone()),
+            Some(_) => {
+                let more = &mut self.rest.get_or_insert_default().more;
+                if !more.iter().any(|other| other.will_wake(waker)) {
+                    more.push(waker.clone());
+                }
+            }
         }
     }
 
+    /// Takes back the waker that was added to a direction without others.
+    pub(crate) fn remove_first(&mut self) {
+        self.first = None;
+    }
+
+    pub(crate) fn set_call(&mut self, call: (IoCall, Name)) {
+        self.rest.get_or_insert_default().call = Some(call);
+    }
+
+    pub(crate) fn call(&self) -> Option<&(IoCall, Name)> {
+        self.rest.as_ref()?.call.as_ref()
+    }
+
     pub(crate) fn is_waiting(&self) -> bool {
-        self.first.is_some() || self.call.is_some()
+        self.first.is_some() || self.call().is_some()
     }
 }
 
 /// Whom to wake once the slots are let go of.
 #[derive(Default)]
 pub(crate) struct Fired {
-    wakers: [Option<Waker>; 3],
+    first: Option<Waker>,
     more: Vec<Waker>,
     /// Directions whose callback is to run.
-    pub(crate) calls: [bool; 3],
+    pub(crate) calls: Interest,
 }
 
 impl Fired {
     pub(crate) fn wake(&mut self) {
-        self.wakers
-            .iter_mut()
-            .filter_map(Option::take)
-            .for_each(Waker::wake);
+        if let Some(waker) = self.first.take() {
+            waker.wake();
+        }
         self.more.drain(..).for_each(Waker::wake);
     }
 
-    pub(crate) fn take(&mut self, at: usize, waiters: &mut Waiters) {
-        self.wakers[at] = waiters.first.take();
-        self.more.append(&mut waiters.more);
-        self.calls[at] = waiters.call.is_some();
+    pub(crate) fn take(&mut self, direction: Direction, waiters: &mut Waiters) {
+        match &self.first {
+            None => self.first = waiters.first.take(),
+            Some(_) => self.more.extend(waiters.first.take()),
+        }
+        if let Some(rest) = &mut waiters.rest {
+            self.more.append(&mut rest.more);
+            if rest.call.is_some() {
+                self.calls |= direction.interest();
+            }
+        }
     }
 }
 
