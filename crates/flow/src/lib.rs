@@ -59,7 +59,7 @@ pub use join::{JoinError, JoinHandle};
 pub use model::{Model, Refusal, UnknownModel};
 pub use offload::{OffloadStats, offload_stats, run_blocking};
 pub use operation::Operation;
-pub use room::{thread_room, threads_alive};
+pub use room::{process_room, thread_room, threads_alive};
 pub use scope::{Scope, ScopeHandle, scope};
 pub use source::Source;
 pub use spawn::{launch, spawn};

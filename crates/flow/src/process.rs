@@ -113,6 +113,22 @@ impl Child {
     }
 }
 
+/// In a child: ends it with SIGTERM when `parent`, its parent, ends, however that ends. Elsewhere
+/// than on Linux it stays.
+pub fn end_with_parent(parent: u32) {
+    #[cfg(target_os = "linux")]
+    {
+        // It may have ended before it was asked for.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+        let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+        if now.and_then(|pid| u32::try_from(pid).ok()) != Some(parent) {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::TERM);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = parent;
+}
+
 /// Gives `signals` their default meaning again, as in a child that must not share its parent's
 /// handlers.
 pub fn default_signals(signals: &[i32]) {

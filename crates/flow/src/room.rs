@@ -31,29 +31,41 @@ const THREADS_KEPT: usize = 64;
 /// ```
 pub fn thread_room() -> (usize, &'static str) {
     static ROOM: OnceLock<(usize, &'static str)> = OnceLock::new();
-    *ROOM.get_or_init(|| {
-        let mut room = (usize::MAX, "no limit is known");
-        for (limit, name) in limits() {
-            if limit < room.0 {
-                room = (limit, name);
-            }
-        }
-        room
-    })
+    *ROOM.get_or_init(|| least(mappings().into_iter().chain(limits())))
 }
 
-fn limits() -> Vec<(usize, &'static str)> {
-    let number = |path: &str| {
-        let text = std::fs::read_to_string(path).ok()?;
-        text.trim().parse::<usize>().ok()
-    };
+/// How many processes this one may fork, and which limit says so.
+///
+/// ```
+/// let (processes, limit) = switchboard_flow::process_room();
+/// assert!(processes > 0 && !limit.is_empty());
+/// ```
+pub fn process_room() -> (usize, &'static str) {
+    least(limits())
+}
+
+type Limit = (usize, &'static str);
+
+fn least(limits: impl IntoIterator<Item = Limit>) -> Limit {
+    let least = limits.into_iter().min_by_key(|(limit, _)| *limit);
+    least.unwrap_or((usize::MAX, "no limit is known"))
+}
+
+fn number(path: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(path).ok()?;
+    text.trim().parse().ok()
+}
+
+fn mappings() -> Option<Limit> {
+    let mappings = number("/proc/sys/vm/max_map_count")?;
+    let used = std::fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
+    let room = mappings.saturating_sub(used + MAPPINGS_KEPT) / MAPPINGS_PER_THREAD;
+    Some((room.max(1), "vm.max_map_count, at four mappings a thread"))
+}
+
+/// Those that count threads and processes alike.
+fn limits() -> Vec<Limit> {
     let mut limits = Vec::new();
-    if let Some(mappings) = number("/proc/sys/vm/max_map_count") {
-        let used =
-            std::fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
-        let room = mappings.saturating_sub(used + MAPPINGS_KEPT) / MAPPINGS_PER_THREAD;
-        limits.push((room.max(1), "vm.max_map_count, at four mappings a thread"));
-    }
     let mut add = |limit: Option<usize>, used: usize, name| {
         let room = limit.map(|limit| limit.saturating_sub(used + THREADS_KEPT).max(1));
         limits.extend(room.map(|room| (room, name)));

@@ -111,10 +111,11 @@ impl Client {
         let key = key(url)?;
         // One that was kept may be closed by the peer as it is used; then a new one is tried, since
         // a GET may be sent twice.
-        if let Some(wire) = self.take(&key).await
-            && let Ok(answer) = self.ask(wire, url, &key).await
-        {
-            return Ok(answer);
+        if let Some(wire) = self.take(&key).await {
+            match self.ask(wire, url, &key).await {
+                Err(error) if !error.is_late() => {}
+                result => return result,
+            }
         }
         let wire = self.connect(&key).await?;
         self.ask(wire, url, &key).await

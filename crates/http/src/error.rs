@@ -51,6 +51,12 @@ impl Error {
         }
     }
 
+    /// Whether time ran out.
+    pub(crate) fn is_late(&self) -> bool {
+        let io = self.cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
+    }
+
     /// The part of the fetch that failed.
     pub fn phase(&self) -> Phase {
         self.phase

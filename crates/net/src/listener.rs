@@ -139,6 +139,15 @@ impl Listener {
         self.0.ready(Direction::Read).await
     }
 
+    /// Stops listening: who waits in the queue, or comes, is refused. Other processes that have the
+    /// same socket don't listen any more either.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn shutdown(&self) -> io::Result<()> {
+        SockRef::from(&self.0).shutdown(std::net::Shutdown::Both)
+    }
+
     /// Where it listens.
     ///
     /// # Errors

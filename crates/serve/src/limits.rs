@@ -3,7 +3,7 @@
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use switchboard_flow::{Driver, Model, thread_room};
+use switchboard_flow::{Driver, Model, process_room, thread_room};
 
 /// Descriptors left for everything but connections: files, resolvers, wake-ups of flows that wait
 /// for several things.
@@ -73,6 +73,15 @@ pub(crate) fn limit(
             room = (
                 threads,
                 format!("{limit} leaves room for {threads} threads"),
+            );
+        }
+    }
+    if model == Model::Processes {
+        let (processes, limit) = process_room();
+        if processes < room.0 {
+            room = (
+                processes,
+                format!("{limit} leaves room for {processes} processes"),
             );
         }
     }

@@ -74,6 +74,8 @@ where
     Model::Processes.run(bound.server.driver, async {
         let halt = async { drop(watch.wait().await) };
         race(accept_loop(&shared, &listeners[0], halt, start), reaping).await?;
+        // The children have it too.
+        let _ = listeners[0].shutdown();
         listeners.clear();
         let gone = async {
             while !children.borrow().is_empty() {
@@ -99,6 +101,9 @@ where
 }
 
 /// A worker process, as its supervisor knows it.
+/// Between two attempts to start a worker.
+const RETRY: Duration = Duration::from_millis(500);
+
 struct Worker {
     child: Child,
     report: io::PipeReader,
@@ -119,11 +124,13 @@ where
     )?);
     let mut died = Some(Signals::new(&[SIGCHLD])?);
     let listeners = std::mem::take(&mut bound.listeners);
+    let supervisor = std::process::id();
     let start = |index: usize, watch: &mut Option<Watch>, died: &mut Option<Signals>| {
         let (report, mut writer) = io::pipe()?;
         let child = process::fork(|| {
             drop((watch.take(), died.take()));
             process::default_signals(&[SIGCHLD]);
+            process::end_with_parent(supervisor);
             let mut server = bound.server.clone();
             server.workers = Workers::Threads(1);
             // Ctrl-C in a terminal reaches the workers as well as their supervisor.
@@ -136,6 +143,7 @@ where
                 limit: bound.limit,
                 why: bound.why.clone(),
                 stop: Stop::default(),
+                unlink: None,
             };
             match workers::run(worker, handler.clone()) {
                 Ok(report) => {
@@ -170,25 +178,42 @@ where
                 unreachable!("emptied in children only")
             };
             let halt = async { watch.wait().await.map(|()| true) };
-            race(halt, async { died.wait().await.map(|()| false) }).await
+            let died = async { died.wait().await.map(|()| false) };
+            let again = async {
+                match running.iter().any(Option::is_none) {
+                    true => flow::sleep(RETRY).await,
+                    false => std::future::pending().await,
+                }
+                Ok(false)
+            };
+            race(halt, race(died, again)).await
         })??;
         if halted {
             break;
         }
         for (index, slot) in running.iter_mut().enumerate() {
-            let Some(worker) = slot else { continue };
-            let Some(how) = worker.child.try_wait()? else {
-                continue;
+            if let Some(worker) = slot {
+                let Some(how) = worker.child.try_wait()? else {
+                    continue;
+                };
+                report.replaced += 1;
+                bound.server.hooks.notice(&format_args!(
+                    "worker {index} (process {}) died ({how:?}); starting another",
+                    worker.child.pid()
+                ));
+                // One that dies as soon as it starts must not keep this process busy forking.
+                let age = worker.since.elapsed();
+                std::thread::sleep(RETRY.saturating_sub(age));
+            }
+            *slot = match start(index, &mut watch, &mut died) {
+                Ok(worker) => Some(worker),
+                Err(error) => {
+                    bound.server.hooks.notice(&format_args!(
+                        "cannot start worker {index}: {error}; trying again"
+                    ));
+                    None
+                }
             };
-            report.replaced += 1;
-            bound.server.hooks.notice(&format_args!(
-                "worker {index} (process {}) died ({how:?}); starting another",
-                worker.child.pid()
-            ));
-            // One that dies as soon as it starts must not keep this process busy forking.
-            let age = worker.since.elapsed();
-            std::thread::sleep(Duration::from_millis(500).saturating_sub(age));
-            *slot = Some(start(index, &mut watch, &mut died)?);
         }
     }
     let limit = bound.server.drain + Duration::from_secs(2);

@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,19 +154,38 @@ impl Server {
         Bound::new(self, listeners?)
     }
 
-    /// Listens on a Unix socket at `path`; its workers share one queue.
+    /// Listens on a Unix socket at `path`; its workers share one queue. A socket there that nobody
+    /// listens on is replaced, and this one is removed when the server ends.
     ///
     /// # Errors
     /// As [`bind`](Server::bind).
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Bound> {
-        let first = Listener::bind_unix(path)?;
+        let path = path.as_ref();
+        let first = match Listener::bind_unix(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+                std::fs::remove_file(path)?;
+                Listener::bind_unix(path)?
+            }
+            bound => bound?,
+        };
         let mut listeners = Vec::new();
         for _ in 1..self.workers.count() {
             listeners.push(first.try_clone()?);
         }
         listeners.push(first);
-        Bound::new(self, listeners)
+        let mut bound = Bound::new(self, listeners)?;
+        bound.unlink = Some(path.to_owned());
+        Ok(bound)
     }
+}
+
+/// A socket that a server left behind: nobody listens on it.
+fn is_stale(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let socket = std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
+    socket
+        && UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 impl fmt::Debug for Server {
@@ -187,6 +207,8 @@ pub struct Bound {
     pub(crate) limit: usize,
     pub(crate) why: String,
     pub(crate) stop: Stop,
+    /// A Unix socket's path, which goes with the server.
+    pub(crate) unlink: Option<PathBuf>,
 }
 
 impl Bound {
@@ -225,6 +247,7 @@ impl Bound {
             server,
             listeners,
             stop: Stop::default(),
+            unlink: None,
         })
     }
 
@@ -257,9 +280,15 @@ impl Bound {
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        match self.server.workers {
+        let unlink = self.unlink.clone();
+        let result = match self.server.workers {
             Workers::Processes(_) => processes::supervise(self, handler),
             Workers::Threads(_) => workers::run(self, handler),
+        };
+        if let Some(path) = unlink {
+            // It may be gone already.
+            let _ = std::fs::remove_file(path);
         }
+        result
     }
 }

@@ -59,17 +59,23 @@ where
         };
         let (handler, ended) = (handler.clone(), ended.clone());
         let thread = std::thread::Builder::new().name(format!("worker {index}"));
-        threads.push(thread.spawn(move || {
+        let started = thread.spawn(move || {
             let _ended = ended.guard();
             worker.run(handler)
-        })?);
+        });
+        // Those that run already end too.
+        threads.push(started.inspect_err(|_| bound.stop.stop())?);
     }
-    drop(bound.listeners);
     let count = threads.len();
     Model::Threads.run(Driver::best(), async {
         // A worker that fails ends the server too.
         race(watch.wait(), ended.wait(1)).await?;
         bound.stop.stop();
+        // Only now, so that accept loops know what ended them. Here, because a worker may be busy
+        // with a client, and because other processes may have the sockets too.
+        for listener in &bound.listeners {
+            let _ = listener.shutdown();
+        }
         let drained = flow::timeout(bound.server.drain, ended.wait(count)).await;
         if drained.is_err() {
             shares.iter().for_each(|shared| shared.cut());

@@ -1,10 +1,10 @@
 //! Echo is byte-identical under every model × driver × chunking.
 
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use switchboard_flow::{Driver, Model};
 
-use crate::served::{Served, echo_tcp, echo_through};
+use crate::served::{Served, echo_tcp, echo_through, run};
 
 /// Bytes, written at a time, read at a time.
 const CHUNKINGS: [(&str, usize, usize, usize); 4] = [
@@ -85,6 +85,8 @@ fn unix_sockets_too() {
     for model in Model::ALL {
         let path = std::env::temp_dir().join(format!("switchboard-{}-{model}", std::process::id()));
         let name = path.to_str().unwrap();
+        // As a server that was killed leaves it behind.
+        drop(UnixListener::bind(&path).unwrap());
         let served = Served::start(&["echo", "--unix", name, "--model", model.name()], None);
         let stream = UnixStream::connect(&path).unwrap();
         let bytes = vec![7; 1 << 20];
@@ -93,7 +95,9 @@ fn unix_sockets_too() {
             stream.shutdown(std::net::Shutdown::Write).unwrap();
         });
         assert!(back == bytes, "{model}");
+        let second = run(&["serve", "echo", "--unix", name]);
+        assert_eq!(second.status.code(), Some(1), "somebody listens there");
         served.stop();
-        std::fs::remove_file(&path).unwrap();
+        assert!(!path.exists(), "{model}: the socket is left behind");
     }
 }

@@ -90,3 +90,39 @@ fn the_drain_limit_cuts_who_stays() {
         assert!(said.contains("cut 1"), "{model}: {said}");
     }
 }
+
+#[test]
+fn a_server_that_drains_refuses_who_comes() {
+    let supervised = ["--workers", "2", "--workers-as", "processes"];
+    let models = switchboard_flow::Model::ALL.map(|model| vec!["--model", model.name()]);
+    for arguments in models.into_iter().chain([supervised.to_vec()]) {
+        let served = Served::echo(&[&arguments[..], &["--drain", "30"]].concat());
+        let mut inside = served.connect();
+        round_trip(&mut inside);
+        let pid = i32::try_from(served.child.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(&served.addr).is_ok() {
+            assert!(Instant::now() < deadline, "{arguments:?} listens on");
+            std::thread::yield_now();
+        }
+        round_trip(&mut inside);
+        drop(inside);
+        served.stop();
+    }
+}
+
+#[test]
+fn workers_end_with_their_supervisor() {
+    let mut served = Served::echo(&["--workers", "2", "--workers-as", "processes"]);
+    round_trip(&mut served.connect());
+    let workers = children(served.child.id());
+    assert_eq!(workers.len(), 2);
+    served.child.kill().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // They share its stderr, which ends with the last of them.
+    let mut said = String::new();
+    served.stderr.read_to_string(&mut said).unwrap();
+    assert!(Instant::now() < deadline);
+    assert!(std::net::TcpStream::connect(&served.addr).is_err());
+}
