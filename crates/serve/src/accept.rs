@@ -13,6 +13,7 @@ use switchboard_flow::{self as flow, Hooks, Model, race};
 use switchboard_net::{Listener, Stream};
 
 use crate::counts::{Counts, add};
+use crate::watch::Stop;
 
 /// What a worker's accept loop and its connections share.
 pub(crate) struct Shared {
@@ -186,12 +187,12 @@ fn is_exhaustion(error: &io::Error) -> bool {
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-/// A worker of any model but `processes`: accepts until `halt`, then lets open connections end.
+/// A worker of any model but `processes`: accepts until `stop`, then lets open connections end.
 pub(crate) async fn worker<H, F>(
     shared: Arc<Shared>,
     listener: Listener,
     handler: H,
-    halt: impl Future<Output = ()>,
+    stop: &Stop,
 ) -> io::Result<()>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
@@ -221,7 +222,11 @@ where
             .detach(),
         }
     };
-    accept_loop(&shared, &listener, halt, start).await?;
+    let accepted = accept_loop(&shared, &listener, stop.wait(), start).await;
+    // A server that ends shuts its listeners down, maybe in the middle of an accept.
+    if !stop.is_stopped() {
+        accepted?;
+    }
     drop(listener);
     while shared.counts.active() > 0 {
         shared.counts.freed.clear();

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::consts::{SIGCHLD, SIGTERM};
 use switchboard_flow::process::{self, Child, Ended};
 use switchboard_flow::{self as flow, Driver, Model, race};
@@ -101,6 +102,9 @@ where
 }
 
 /// A worker process, as its supervisor knows it.
+/// A worker that was started just now may not have heard.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// Between two attempts to start a worker.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -129,8 +133,6 @@ where
         let (report, mut writer) = io::pipe()?;
         let child = process::fork(|| {
             drop((watch.take(), died.take()));
-            process::default_signals(&[SIGCHLD]);
-            process::end_with_parent(supervisor);
             let mut server = bound.server.clone();
             server.workers = Workers::Threads(1);
             // Ctrl-C in a terminal reaches the workers as well as their supervisor.
@@ -144,6 +146,7 @@ where
                 why: bound.why.clone(),
                 stop: Stop::default(),
                 unlink: None,
+                supervisor: Some(supervisor),
             };
             match workers::run(worker, handler.clone()) {
                 Ok(report) => {
@@ -222,27 +225,29 @@ where
 }
 
 /// Asks the workers to end, waits, ends those that don't, and adds up what they report.
-fn end(workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Result<()> {
+fn end(mut workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Result<()> {
     let deadline = Instant::now() + limit;
-    workers.iter().for_each(|worker| worker.child.terminate());
-    for mut worker in workers {
-        let fds = &mut [rustix::event::PollFd::new(
-            &worker.report,
-            rustix::event::PollFlags::IN,
-        )];
+    while !workers.is_empty() {
+        workers.iter().for_each(|worker| worker.child.terminate());
         let left = deadline.saturating_duration_since(Instant::now());
-        let left = rustix::event::Timespec::try_from(left).ok();
-        // Its end of the pipe closes with it, whether it reports or not.
-        let _ = rustix::event::poll(fds, left.as_ref());
-        if worker.child.try_wait()?.is_none() && Instant::now() >= deadline {
-            worker.child.kill();
+        if left.is_zero() {
+            workers.iter().for_each(|worker| worker.child.kill());
         }
-        let mut text = String::new();
-        worker.report.read_to_string(&mut text)?;
-        if let Ok(one) = serde_json::from_str(&text) {
-            report.add(one);
-        }
-        if worker.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        // A worker's end of its pipe closes with it, whether it reports or not.
+        let mut fds: Vec<_> = workers
+            .iter()
+            .map(|worker| PollFd::new(&worker.report, PollFlags::IN))
+            .collect();
+        let wait = Timespec::try_from(left.clamp(Duration::from_millis(1), AGAIN)).ok();
+        let _ = rustix::event::poll(&mut fds, wait.as_ref());
+        let over: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        for at in (0..workers.len()).rev().filter(|at| over[*at]) {
+            let mut worker = workers.swap_remove(at);
+            let mut text = String::new();
+            worker.report.read_to_string(&mut text)?;
+            if let Ok(one) = serde_json::from_str(&text) {
+                report.add(one);
+            }
             worker.child.wait()?;
         }
     }

@@ -209,6 +209,8 @@ pub struct Bound {
     pub(crate) stop: Stop,
     /// A Unix socket's path, which goes with the server.
     pub(crate) unlink: Option<PathBuf>,
+    /// The process that this one is a worker of.
+    pub(crate) supervisor: Option<u32>,
 }
 
 impl Bound {
@@ -248,6 +250,7 @@ impl Bound {
             listeners,
             stop: Stop::default(),
             unlink: None,
+            supervisor: None,
         })
     }
 

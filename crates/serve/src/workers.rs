@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use slab::Slab;
-use switchboard_flow::{self as flow, Driver, Event, Loop, Model, race};
+use switchboard_flow::{self as flow, Driver, Event, Loop, Model, process, race};
 use switchboard_net::{Listener, Stream};
 
 use crate::accept::{self, Shared};
@@ -42,6 +42,10 @@ where
         bound.server.signals,
         bound.server.until_eof,
     )?;
+    if let Some(supervisor) = bound.supervisor {
+        // Now that a signal would be heard.
+        process::end_with_parent(supervisor);
+    }
     if bound.server.model == Model::Processes {
         return processes::accept_and_fork(bound, handler, &watch);
     }
@@ -113,9 +117,8 @@ impl Worker {
     {
         let model = self.server.model;
         let drain = self.server.drain;
-        let (stop, after) = (self.stop.clone(), self.stop);
-        let halt = async move { stop.wait().await };
-        let work = accept::worker(self.shared.clone(), self.listener, handler, halt);
+        let stop = &self.stop;
+        let work = accept::worker(self.shared.clone(), self.listener, handler, stop);
         if !model.has_loop() {
             return model.run(self.server.driver, work)?;
         }
@@ -124,7 +127,7 @@ impl Worker {
         let result = model.run_on(
             &lp,
             race(work, async {
-                after.wait().await;
+                stop.wait().await;
                 flow::sleep(drain).await;
                 Ok(())
             }),

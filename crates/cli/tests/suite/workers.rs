@@ -115,14 +115,40 @@ fn a_server_that_drains_refuses_who_comes() {
 #[test]
 fn workers_end_with_their_supervisor() {
     let mut served = Served::echo(&["--workers", "2", "--workers-as", "processes"]);
-    round_trip(&mut served.connect());
-    let workers = children(served.child.id());
-    assert_eq!(workers.len(), 2);
-    served.child.kill().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
+    while children(served.child.id()).len() < 2 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    served.child.kill().unwrap();
     // They share its stderr, which ends with the last of them.
     let mut said = String::new();
     served.stderr.read_to_string(&mut said).unwrap();
     assert!(Instant::now() < deadline);
     assert!(std::net::TcpStream::connect(&served.addr).is_err());
+}
+
+#[test]
+fn processes_are_reaped_under_a_supervisor_too() {
+    let model = ["--model", "processes"];
+    let supervised = ["--workers", "2", "--workers-as", "processes"];
+    for arguments in [&model[..], &[&model[..], &supervised[..]].concat()] {
+        let served = Served::echo(arguments);
+        let mut clients: Vec<_> = (0..20).map(|_| served.connect()).collect();
+        clients.iter_mut().for_each(round_trip);
+        drop(clients);
+        let workers = match arguments.len() {
+            2 => vec![i32::try_from(served.child.id()).unwrap()],
+            _ => children(served.child.id()),
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while workers
+            .iter()
+            .any(|&pid| !children(pid.cast_unsigned()).is_empty())
+        {
+            assert!(Instant::now() < deadline, "{arguments:?}: zombies");
+            std::thread::yield_now();
+        }
+        served.stop();
+    }
 }
