@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -21,6 +21,8 @@ use crate::connect;
 #[derive(Clone)]
 pub struct Stream(Source);
 
+// Reading and writing are plain functions that return small futures: an async function would hold its
+// arguments twice, in every connection that waits.
 impl Stream {
     /// Connects to `name`, a `host:port`. The name is looked up off the loop; of several addresses
     /// the first to answer wins, each being given a quarter of a second's start (RFC 8305).
@@ -63,9 +65,9 @@ impl Stream {
     ///
     /// # Errors
     /// The system's, such as `ConnectionReset`.
-    pub async fn recv(&self) -> io::Result<Chunk> {
+    pub fn recv(&self) -> impl Future<Output = io::Result<Chunk>> {
         let poll = |context: &mut Context<'_>| self.0.poll_recv(context);
-        self.0.operation(Direction::Read, poll).await
+        self.0.operation(Direction::Read, poll)
     }
 
     /// As [`recv`](Stream::recv).
@@ -77,9 +79,9 @@ impl Stream {
     ///
     /// # Errors
     /// The system's.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         let poll = |context: &mut Context<'_>| self.0.poll_read(context, buffer);
-        self.0.operation(Direction::Read, poll).await
+        self.0.operation(Direction::Read, poll)
     }
 
     /// Waits for `buffer` to be filled.
@@ -100,21 +102,26 @@ impl Stream {
     ///
     /// # Errors
     /// The system's, such as `BrokenPipe`.
-    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         let poll = |context: &mut Context<'_>| self.0.poll_send(context, bytes);
-        self.0.operation(Direction::Write, poll).await
+        self.0.operation(Direction::Write, poll)
     }
 
     /// Sends all of `bytes`, waiting for room as often as it takes. Cancelled, it has sent a part.
     ///
     /// # Errors
     /// The system's, such as `BrokenPipe`.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let sent = self.write(bytes).await?;
-            bytes = &bytes[sent..];
-        }
-        Ok(())
+    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+        let poll = move |context: &mut Context<'_>| {
+            while !bytes.is_empty() {
+                match ready!(self.0.poll_send(context, bytes)) {
+                    Ok(sent) => bytes = &bytes[sent..],
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            Poll::Ready(Ok(()))
+        };
+        self.0.operation(Direction::Write, poll)
     }
 
     /// Waits for the out-of-band byte of a TCP peer (`MSG_OOB`).

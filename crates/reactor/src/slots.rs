@@ -57,7 +57,8 @@ pub(crate) struct State {
     /// out-of-band data is there, which a read stops short of.
     sticky: Interest,
     read: Waiters,
-    write: Waiters,
+    /// Few ever wait for these.
+    write: Option<Box<Waiters>>,
     priority: Option<Box<Waiters>>,
 }
 
@@ -65,7 +66,7 @@ impl State {
     fn waiters(&mut self, direction: Direction) -> Option<&mut Waiters> {
         match direction {
             Direction::Read => Some(&mut self.read),
-            Direction::Write => Some(&mut self.write),
+            Direction::Write => self.write.as_deref_mut(),
             Direction::Priority => self.priority.as_deref_mut(),
         }
     }
@@ -74,7 +75,7 @@ impl State {
     fn waiters_mut(&mut self, direction: Direction) -> &mut Waiters {
         match direction {
             Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
+            Direction::Write => self.write.get_or_insert_default(),
             Direction::Priority => self.priority.get_or_insert_default(),
         }
     }
@@ -155,7 +156,7 @@ impl Slots {
             ready: Interest::READ | Interest::WRITE,
             sticky: Interest::NONE,
             read: Waiters::default(),
-            write: Waiters::default(),
+            write: None,
             priority: None,
         }
     }

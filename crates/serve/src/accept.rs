@@ -2,16 +2,16 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location};
+use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_lite::FutureExt;
 use slab::Slab;
 use switchboard_flow::{self as flow, Hooks, Model, race};
 use switchboard_net::{Listener, Stream};
 
+use crate::connection::connection;
 use crate::counts::{Counts, add};
 use crate::watch::Stop;
 
@@ -65,6 +65,10 @@ impl Place {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// The connection's handler, or its process, did start.
     pub(crate) fn ran(&mut self) {
         self.ran = true;
@@ -79,38 +83,6 @@ impl Drop for Place {
         }
         counts.active.fetch_sub(1, Ordering::SeqCst);
         counts.freed.set();
-    }
-}
-
-/// Runs the handler; what goes wrong is counted and ends here.
-pub(crate) async fn connection<F>(
-    handler: impl Fn(Stream) -> F,
-    stream: Stream,
-    mut place: Place,
-) -> Result<(), ()>
-where
-    F: Future<Output = io::Result<()>>,
-{
-    place.ran();
-    let shared = place.shared.clone();
-    let ended = AssertUnwindSafe(async { handler(stream).await })
-        .catch_unwind()
-        .await;
-    match ended {
-        Ok(Ok(())) => {
-            shared.hooks.close(None);
-            Ok(())
-        }
-        Ok(Err(error)) => {
-            add(&shared.counts.failed);
-            shared.hooks.close(Some(&error));
-            Ok(())
-        }
-        Err(_) => {
-            add(&shared.counts.panicked);
-            shared.hooks.close(Some(&"the handler panicked"));
-            Err(())
-        }
     }
 }
 
@@ -210,7 +182,7 @@ where
             // There is a thread for each place, so that the queue is never full.
             (Some(queue), _) => drop(queue.try_send((stream, place, listed))),
             (None, Model::Blocking) => {
-                let run = connection(handler, stream, place);
+                let run = async { connection(handler, stream, place).await };
                 // A flow within the flow, so that it waits for its client alone.
                 let _ = Model::Blocking.run(flow::Driver::best(), run);
                 drop(listed);

@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod connection;
 mod counts;
 mod limits;
 mod processes;

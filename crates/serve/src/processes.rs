@@ -11,7 +11,8 @@ use switchboard_flow::process::{self, Child, Ended};
 use switchboard_flow::{self as flow, Driver, Model, race};
 use switchboard_net::Stream;
 
-use crate::accept::{Place, accept_loop, connection};
+use crate::accept::{Place, accept_loop};
+use crate::connection::connection;
 use crate::counts::{Report, add};
 use crate::server::{Bound, Workers};
 use crate::watch::{Signals, Stop, Watch};
@@ -34,7 +35,7 @@ where
         let forked = process::fork(|| {
             process::default_signals(&[SIGTERM, SIGCHLD]);
             let place = Place::take(&shared);
-            let run = connection(&handler, stream.clone(), place);
+            let run = async { connection(&handler, stream.clone(), place).await };
             match Model::Processes.run(Driver::best(), run) {
                 Ok(Ok(())) => 0,
                 _ => PANICKED,
