@@ -45,10 +45,6 @@ impl Slot {
 
 pub(crate) struct State {
     fd: RawFd,
-    /// The duplicate that `fd` is, where another callback has the descriptor itself.
-    copy: Option<OwnedFd>,
-    /// What its callback watches, if it has one.
-    watch: Option<(RawFd, Direction)>,
     generation: u32,
     /// What the driver was told; `None` if it does not know the descriptor.
     told: Option<(Interest, Mode)>,
@@ -57,17 +53,26 @@ pub(crate) struct State {
     /// out-of-band data is there, which a read stops short of.
     sticky: Interest,
     read: Waiters,
-    /// Few ever wait for these.
-    write: Option<Box<Waiters>>,
-    priority: Option<Box<Waiters>>,
+    /// What a connection that waits for its client does without.
+    others: Option<Box<Others>>,
+}
+
+#[derive(Default)]
+struct Others {
+    write: Waiters,
+    priority: Waiters,
+    /// What its callback watches, if it has one.
+    watch: Option<(RawFd, Direction)>,
+    /// The duplicate that `fd` is, where another callback has the descriptor itself.
+    copy: Option<OwnedFd>,
 }
 
 impl State {
     fn waiters(&mut self, direction: Direction) -> Option<&mut Waiters> {
         match direction {
             Direction::Read => Some(&mut self.read),
-            Direction::Write => self.write.as_deref_mut(),
-            Direction::Priority => self.priority.as_deref_mut(),
+            Direction::Write => Some(&mut self.others.as_mut()?.write),
+            Direction::Priority => Some(&mut self.others.as_mut()?.priority),
         }
     }
 
@@ -75,9 +80,19 @@ impl State {
     fn waiters_mut(&mut self, direction: Direction) -> &mut Waiters {
         match direction {
             Direction::Read => &mut self.read,
-            Direction::Write => self.write.get_or_insert_default(),
-            Direction::Priority => self.priority.get_or_insert_default(),
+            Direction::Write => &mut self.others.get_or_insert_default().write,
+            Direction::Priority => &mut self.others.get_or_insert_default().priority,
         }
+    }
+
+    fn watch(&self) -> Option<(RawFd, Direction)> {
+        self.others.as_ref()?.watch
+    }
+
+    fn is_copy(&self) -> bool {
+        self.others
+            .as_ref()
+            .is_some_and(|others| others.copy.is_some())
     }
 
     fn wanted(&mut self) -> Interest {
@@ -91,7 +106,7 @@ impl State {
     }
 
     fn has_call(&self) -> bool {
-        self.watch.is_some()
+        self.watch().is_some()
     }
 }
 
@@ -149,15 +164,12 @@ impl Slots {
         self.generation = self.generation.wrapping_add(1) & (u32::MAX >> 1);
         State {
             fd: fd.as_raw_fd(),
-            copy: None,
-            watch: None,
             generation: self.generation,
             told: None,
             ready: Interest::READ | Interest::WRITE,
             sticky: Interest::NONE,
             read: Waiters::default(),
-            write: None,
-            priority: None,
+            others: None,
         }
     }
 
@@ -168,8 +180,8 @@ impl Slots {
         let Some(mut state) = self.slab.try_remove(slot.0 as usize) else {
             return (fired, None);
         };
-        if let Some(watch) = &state.watch {
-            self.watched.remove(watch);
+        if let Some(watch) = state.watch() {
+            self.watched.remove(&watch);
         }
         if state.told.is_some() {
             // It may have been closed already; then there is nothing left to forget.
@@ -248,7 +260,7 @@ impl Slots {
             .any(|&at| self.slab[at].fd == number);
         let mut state = self.state(fd);
         state.waiters_mut(direction).set_call(call);
-        state.watch = Some((number, direction));
+        state.others.get_or_insert_default().watch = Some((number, direction));
         let copy = match taken.then(|| fd.try_clone_to_owned()).transpose() {
             Ok(copy) => copy,
             Err(error) => return (Err(error), Some(state)),
@@ -260,14 +272,14 @@ impl Slots {
         if let Err(error) = state.tell(token(slot, state.generation), fd, self.edge, poller) {
             return (Err(error), Some(state));
         }
-        state.copy = copy;
+        state.others.get_or_insert_default().copy = copy;
         self.watched.insert((number, direction), at);
         let Some(old) = self.slab.get_mut(at) else {
             self.slab.insert(state);
             return (Ok(slot), None);
         };
         let old = std::mem::replace(old, state);
-        if old.copy.is_some() {
+        if old.is_copy() {
             let _ = poller.unregister(old.fd);
         }
         (Ok(slot), Some(old))

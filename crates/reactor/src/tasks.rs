@@ -3,13 +3,12 @@
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use async_task::{Builder, Runnable, Task};
 use pin_project_lite::pin_project;
 
-use crate::event_loop::{Inner, Item, Loop};
+use crate::event_loop::{Item, Loop};
 use crate::hooks::Name;
 
 impl Loop {
@@ -39,8 +38,8 @@ impl Loop {
         let mut tasks = self.0.tasks.borrow_mut();
         let entry = tasks.vacant_entry();
         let future = Listed {
-            entry: entry.key(),
-            inner: Rc::downgrade(&self.0),
+            entry: entry.key() as u32,
+            home: self.id(),
             future,
         };
         let (runnable, task) = Builder::new()
@@ -63,18 +62,20 @@ impl Loop {
 pin_project! {
     /// A future on the loop's list of tasks, so that the loop can drop it when it goes itself.
     struct Listed<F> {
-        entry: usize,
-        inner: Weak<Inner>,
+        entry: u32,
+        home: u32,
         #[pin]
         future: F,
     }
 
     impl<F> PinnedDrop for Listed<F> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(inner) = this.inner.upgrade() {
-                let waker = inner.tasks.borrow_mut().try_remove(this.entry);
-                drop(waker);
-            }
+            // A loop that goes drops its tasks when it has given up the list.
+            let waker = Loop::with_current(|lp| {
+                let lp = lp.filter(|lp| lp.id() == this.home)?;
+                lp.0.tasks.borrow_mut().try_remove(this.entry as usize)
+            });
+            drop(waker);
         }
     }
 }

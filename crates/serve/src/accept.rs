@@ -48,10 +48,7 @@ impl Shared {
 }
 
 /// One connection's place among the `limit`, from its acceptance to its end.
-pub(crate) struct Place {
-    shared: Arc<Shared>,
-    ran: bool,
-}
+pub(crate) struct Place(Arc<Shared>);
 
 impl Place {
     pub(crate) fn take(shared: &Arc<Shared>) -> Place {
@@ -59,28 +56,22 @@ impl Place {
         add(&counts.accepted);
         let active = counts.active.fetch_add(1, Ordering::SeqCst) + 1;
         counts.peak.fetch_max(active, Ordering::Relaxed);
-        Place {
-            shared: shared.clone(),
-            ran: false,
-        }
+        Place(shared.clone())
     }
 
     pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
+        &self.0
     }
 
     /// The connection's handler, or its process, did start.
-    pub(crate) fn ran(&mut self) {
-        self.ran = true;
+    pub(crate) fn ran(&self) {
+        add(&self.0.counts.ran);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let counts = &self.shared.counts;
-        if !self.ran {
-            add(&counts.refused);
-        }
+        let counts = &self.0.counts;
         counts.active.fetch_sub(1, Ordering::SeqCst);
         counts.freed.set();
     }

@@ -27,7 +27,7 @@ pin_project! {
 pub(crate) fn connection<F>(
     handler: impl FnOnce(Stream) -> F,
     stream: Stream,
-    mut place: Place,
+    place: Place,
 ) -> Connection<F> {
     place.ran();
     let handler = catch_unwind(AssertUnwindSafe(|| handler(stream))).ok();

@@ -45,7 +45,8 @@ pub(crate) struct Counts {
     pub(crate) accepted: AtomicU64,
     pub(crate) panicked: AtomicU64,
     pub(crate) failed: AtomicU64,
-    pub(crate) refused: AtomicU64,
+    /// Handlers, or their processes, that did start.
+    pub(crate) ran: AtomicU64,
     pub(crate) cut: AtomicU64,
     pub(crate) peak: AtomicUsize,
 }
@@ -59,12 +60,14 @@ impl Counts {
         self.active.load(Ordering::SeqCst)
     }
 
+    /// To be asked at the end, when whoever was accepted has started or never will.
     pub(crate) fn report(&self) -> Report {
+        let accepted = self.accepted.load(Ordering::Relaxed);
         Report {
-            accepted: self.accepted.load(Ordering::Relaxed),
+            accepted,
             panicked: self.panicked.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
+            refused: accepted.saturating_sub(self.ran.load(Ordering::Relaxed)),
             cut: self.cut.load(Ordering::Relaxed),
             peak: self.peak.load(Ordering::Relaxed) as u64,
             replaced: 0,

@@ -31,7 +31,7 @@ where
     let children: RefCell<Vec<(Child, Place)>> = RefCell::default();
     let died = Signals::new(&[SIGCHLD])?;
     let mut listeners = bound.listeners;
-    let start = |stream: Stream, mut place: Place| {
+    let start = |stream: Stream, place: Place| {
         let forked = process::fork(|| {
             process::default_signals(&[SIGTERM, SIGCHLD]);
             let place = Place::take(&shared);
