@@ -15,3 +15,7 @@ compare *args:
 # Licences and advisories; needs cargo-deny.
 deny:
     cargo deny check
+
+# The runtimes people would pick instead, beside ours; see bench/README.md.
+bench *args:
+    cd bench && cargo build --release && cargo run --release --bin bench -- {{args}}
