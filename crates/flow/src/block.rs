@@ -16,7 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -227,6 +227,10 @@ impl Blocker {
 
     /// Waits until something that the future waits for has happened.
     fn wait(&self) {
+        // The parker is held by the flow and by its waker. Counted before the look at `notified`:
+        // whoever was the last to hold it besides has rung before it let go.
+        let alone = Arc::strong_count(&self.parker) == 2;
+        fence(Ordering::Acquire);
         if self.leave.take() || self.parker.notified.load(Ordering::SeqCst) {
             // Leave that nobody used: what was noted is nobody's any more, but may be again.
             if self.parker.notified.load(Ordering::SeqCst) {
@@ -234,8 +238,6 @@ impl Blocker {
             }
             return self.wait_many();
         }
-        // The parker is held by the flow and by its waker.
-        let alone = Arc::strong_count(&self.parker) == 2;
         let (noted, own) = {
             let wants = self.wants.borrow();
             let live = wants.iter().filter(|want| !want.spent);

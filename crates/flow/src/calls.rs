@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendFlags};
 use switchboard_reactor::Loop;
 
@@ -67,6 +68,13 @@ pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // What BSDs hand out inherits the listener's flag.
     rustix::io::ioctl_fionbio(&accepted, false)?;
     Ok(accepted)
+}
+
+/// Whether the connection is over in both directions, or broken.
+pub(crate) fn is_gone(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::empty())];
+    let polled = rustix::event::poll(&mut fds, Some(&Timespec::default()));
+    polled.is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// Repeats a call that a signal interrupted.

@@ -51,12 +51,13 @@ impl Event {
 
     /// Waits until it is set.
     pub async fn wait(&self) {
-        while !self.is_set() {
-            let listener = self.0.bell.listen();
-            // Set between the two: nobody would ring again.
-            if self.is_set() {
-                return;
-            }
+        if self.is_set() {
+            return;
+        }
+        let listener = self.0.bell.listen();
+        // Set between the two: nobody would ring again.
+        if !self.is_set() {
+            // Rung, it was set, even if it was cleared right after.
             listener.await;
         }
     }

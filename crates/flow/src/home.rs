@@ -1,6 +1,7 @@
 //! A source's home: the loop that has a slot for it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use switchboard_reactor::{Loop, Remote, Slot};
@@ -39,14 +40,17 @@ impl Inner {
     }
 
     /// Takes a slot on `lp`, leaving the one on another loop.
-    pub(crate) fn settle(&self, lp: &Loop) -> Slot {
+    pub(crate) fn settle(self: &Arc<Self>, lp: &Loop) -> Slot {
         if let Some((id, slot)) = self.home() {
             if id == lp.id() {
                 return slot;
             }
             if let Some(remote) = Remote::of(id) {
+                // Kept open until then, so that its number is nobody else's.
+                let kept = self.clone();
                 remote.call_soon(move || {
                     Loop::with_current(|lp| lp.map(|lp| lp.detach(slot)));
+                    drop(kept);
                 });
             }
         }

@@ -76,7 +76,10 @@ where
     match model {
         Model::Blocking => {
             for job in 0..jobs {
-                done(job, run_here(model, work(job)).map_err(JobError::Join));
+                done(
+                    job,
+                    run_here(model, async { work(job).await }).map_err(JobError::Join),
+                );
             }
             Ok(())
         }
@@ -93,7 +96,8 @@ where
                 while next.get() < jobs {
                     let job = next.replace(next.get() + 1);
                     let work = work.clone();
-                    let result = launch(Location::caller(), move || work(job)).await;
+                    let result =
+                        launch(Location::caller(), move || async move { work(job).await }).await;
                     let mut done = done.borrow_mut();
                     done(job, result.map_err(JobError::Join));
                 }
@@ -123,7 +127,11 @@ fn on_threads<T, F>(
             let (work, sender, next) = (work.clone(), sender.clone(), next.clone());
             let run = move || loop {
                 let job = next.fetch_add(1, Ordering::Relaxed);
-                if job >= jobs || sender.send((job, run_here(model, work(job)))).is_err() {
+                if job >= jobs
+                    || sender
+                        .send((job, run_here(model, async { work(job).await })))
+                        .is_err()
+                {
                     return;
                 }
             };
@@ -146,7 +154,7 @@ fn on_threads<T, F>(
         while next < jobs && running < at_once {
             let (work, sender, job) = (work.clone(), sender.clone(), next);
             next += 1;
-            let run = move || drop(sender.send((job, run_here(model, work(job)))));
+            let run = move || drop(sender.send((job, run_here(model, async { work(job).await }))));
             match room::start(Location::caller(), run) {
                 Ok(()) => running += 1,
                 Err(error) => done(job, Err(JobError::Join(JoinError::Thread(error)))),
@@ -185,7 +193,7 @@ where
             next += 1;
             let started = std::io::pipe().and_then(|(pipe, mut writer)| {
                 let child = process::fork(|| {
-                    let value = run_here(Model::Processes, work(job));
+                    let value = run_here(Model::Processes, async { work(job).await });
                     let bytes = value.ok().and_then(|value| serde_json::to_vec(&value).ok());
                     match bytes.map(|bytes| writer.write_all(&bytes)) {
                         Some(Ok(())) => 0,

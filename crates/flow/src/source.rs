@@ -26,7 +26,9 @@ use switchboard_reactor::{Direction, Loop};
 
 use crate::block::{self, Plan};
 use crate::budget;
-use crate::calls::{Call, Done, Took, accept, may_block, recv_flags, send_flags, uninterrupted};
+use crate::calls::{
+    Call, Done, Took, accept, is_gone, may_block, recv_flags, send_flags, uninterrupted,
+};
 use crate::chunk::Chunk;
 use crate::home::Inner;
 
@@ -111,7 +113,11 @@ impl Source {
                     },
                 )),
                 // Linux says so while no urgent byte is on its way.
-                Ok(_) | Err(rustix::io::Errno::INVAL) => Err(io::ErrorKind::WouldBlock.into()),
+                Ok(_) | Err(rustix::io::Errno::INVAL) => Err(match is_gone(fd) {
+                    // None will come, and poll(2) would say so for ever.
+                    true => io::ErrorKind::ConnectionAborted.into(),
+                    false => io::ErrorKind::WouldBlock.into(),
+                }),
                 Err(error) => Err(error.into()),
             }
         })

@@ -1,7 +1,7 @@
 //! Starting flows, in each model's own way.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -71,12 +71,13 @@ where
     }
     let result = packet.clone();
     let started = room::start(name, move || {
-        let future = AssertUnwindSafe(make()).catch_unwind();
-        let outcome = block::run_cancellable(model, parker, future);
-        result.finish(match outcome {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(payload)) => Err(JoinError::panicked(payload)),
-            None => Err(JoinError::Cancelled),
+        let flow = async move { make().await };
+        // Around it all: a future that is dropped may panic too, and somebody waits for the packet.
+        let run = AssertUnwindSafe(|| block::run_cancellable(model, parker, flow));
+        result.finish(match catch_unwind(run) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(JoinError::Cancelled),
+            Err(payload) => Err(JoinError::panicked(payload)),
         });
     });
     if let Err(error) = started {

@@ -91,10 +91,13 @@ impl Answer {
     /// than `limit`.
     pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Error> {
         let mut decoder = Decoder::new(&self.head.headers, limit);
+        // Even where a head promises compression, nothing is nothing.
+        let mut empty = true;
         while let Some(bytes) = self.chunk().await? {
+            empty = empty && bytes.is_empty();
             decoder.feed(&bytes)?;
         }
-        let body = decoder.finish()?;
+        let body = if empty { Vec::new() } else { decoder.finish()? };
         if self.wire.is_reusable().await {
             self.client.keep(self.key, self.wire);
         }
@@ -182,10 +185,7 @@ impl Decoder {
                 Kind::Deflate(decoder) => decoder.get_ref().len(),
                 Kind::Unknown(_) => 0,
             };
-            if length > self.limit {
-                let text = format!("longer than the {} bytes allowed", self.limit);
-                return Err(Error::new(Phase::Decode, text));
-            }
+            within(length, self.limit)?;
         }
         Ok(())
     }
@@ -197,8 +197,18 @@ impl Decoder {
             Kind::Deflate(decoder) => decoder.finish(),
             Kind::Unknown(_) => Ok(Vec::new()),
         };
-        finished.map_err(|error| Error::new(Phase::Decode, error))
+        let body = finished.map_err(|error| Error::new(Phase::Decode, error))?;
+        within(body.len(), self.limit)?;
+        Ok(body)
     }
+}
+
+fn within(length: usize, limit: usize) -> Result<(), Error> {
+    if length <= limit {
+        return Ok(());
+    }
+    let text = format!("longer than the {limit} bytes allowed");
+    Err(Error::new(Phase::Decode, text))
 }
 
 impl std::fmt::Debug for Answer {

@@ -45,6 +45,8 @@ impl Default for Limits {
 
 /// Idle connections kept for each host.
 const KEPT: usize = 64;
+/// And for all hosts: each is a descriptor.
+const KEPT_IN_ALL: usize = 256;
 /// How long: less than most servers wait.
 const IDLE: Duration = Duration::from_secs(15);
 
@@ -100,7 +102,8 @@ impl Client {
                 return Ok(answer);
             };
             // Read, so that the connection can be kept; a long one is not worth it.
-            let _ = answer.bytes(64 * 1024).await;
+            let read = answer.bytes(64 * 1024);
+            let _ = flow::timeout(Duration::from_secs(1), read).await;
             url = next;
         }
         let text = format!("more than {} redirects", self.0.limits.redirects);
@@ -132,8 +135,14 @@ impl Client {
 
     pub(crate) fn keep(&self, key: Key, wire: Wire) {
         let mut idle = lock(&self.0.idle);
+        // Nobody may ever ask those hosts again.
+        idle.retain(|_, wires| {
+            wires.retain(|(since, _)| since.elapsed() < IDLE);
+            !wires.is_empty()
+        });
+        let all: usize = idle.values().map(Vec::len).sum();
         let wires = idle.entry(key).or_default();
-        if wires.len() < KEPT {
+        if wires.len() < KEPT && all < KEPT_IN_ALL {
             wires.push((Instant::now(), wire));
         }
     }
@@ -236,7 +245,7 @@ fn request(url: &Url) -> http::Result<Request<Empty<Bytes>>> {
             concat!("switchboard/", env!("CARGO_PKG_VERSION")),
         )
         .header(ACCEPT, "*/*")
-        .header(ACCEPT_ENCODING, "gzip, deflate")
+        .header(ACCEPT_ENCODING, "gzip")
         .body(Empty::new())
 }
 

@@ -122,6 +122,24 @@ fn a_page_that_is_not_what_it_says() {
 }
 
 #[test]
+fn nothing_is_nothing_however_it_is_compressed() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 0";
+    fetch(&[with_body(head, b"")], |result| {
+        assert_eq!(result.unwrap(), "")
+    });
+}
+
+#[test]
+fn a_page_a_little_too_long_for_a_decoder_that_holds_back() {
+    let body = gzip(&vec![7; 100_001]);
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close";
+    fetch(
+        &[with_body(head, &body)],
+        failed(Phase::Decode, "longer than"),
+    );
+}
+
+#[test]
 fn a_page_cut_off() {
     let cut = with_body("HTTP/1.1 200 OK\r\ncontent-length: 100", b"half");
     fetch(&[cut], failed(Phase::Body, ""));

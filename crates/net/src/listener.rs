@@ -124,8 +124,7 @@ impl Listener {
                     let peer = stream.peer_addr().unwrap_or(Addr::Unix(None));
                     Ok((stream, peer))
                 }
-                // It was reset while it waited: that one's loss, not the listener's.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) if is_its_own(&error) => continue,
                 Err(error) => Err(error),
             });
         }
@@ -161,6 +160,24 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// What is wrong with the connection that would have been accepted, not with the listener: it was
+/// reset while it waited, a firewall forbids it, or its network is gone (accept(2)).
+fn is_its_own(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let of_one = [
+        Errno::CONNABORTED,
+        Errno::PROTO,
+        Errno::PERM,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+    ];
+    let raw = error.raw_os_error();
+    of_one.iter().any(|one| raw == Some(one.raw_os_error()))
 }
 
 fn explain(addr: SocketAddr, error: &io::Error) -> io::Error {

@@ -106,6 +106,8 @@ pub(crate) async fn accept_loop(
                     shared.counts.freed.clear();
                     race(shared.counts.freed.wait(), flow::sleep(back_off)).await;
                 }
+                // Shut down, here or by another process that has it too: nobody comes any more.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
@@ -179,17 +181,13 @@ where
                 drop(listed);
             }
             (None, _) => flow::launch(name, move || async move {
-                let _ = connection(handler, stream, place).await;
+                connection(handler, stream, place).await;
                 drop(listed);
             })
             .detach(),
         }
     };
-    let accepted = accept_loop(&shared, &listener, stop.wait(), start).await;
-    // A server that ends shuts its listeners down, maybe in the middle of an accept.
-    if !stop.is_stopped() {
-        accepted?;
-    }
+    accept_loop(&shared, &listener, stop.wait(), start).await?;
     drop(listener);
     while shared.counts.active() > 0 {
         shared.counts.freed.clear();
@@ -213,7 +211,7 @@ where
         let (receiver, handler) = (receiver.clone(), handler.clone());
         let thread = flow::launch(Location::caller(), move || async move {
             while let Ok((stream, place, listed)) = receiver.recv().await {
-                let _ = connection(&handler, stream, place).await;
+                connection(&handler, stream, place).await;
                 drop(listed);
             }
         });

@@ -12,8 +12,16 @@ use switchboard_net::Stream;
 use crate::accept::Place;
 use crate::counts::add;
 
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Fine,
+    Failed,
+    Panicked,
+}
+
 pin_project! {
-    /// Runs the handler; what goes wrong is counted and ends here, as `Err` if it was a panic.
+    /// Runs the handler; what goes wrong is counted and ends here.
     ///
     /// By hand, because an async function would keep its arguments twice, for every connection.
     pub(crate) struct Connection<F> {
@@ -35,9 +43,9 @@ pub(crate) fn connection<F>(
 }
 
 impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
-    type Output = Result<(), ()>;
+    type Output = End;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
         let mut this = self.project();
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let polled = this.handler.as_mut().as_pin_mut()?.poll(context);
@@ -52,18 +60,18 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
             Ok(Some(Poll::Pending)) => return Poll::Pending,
             Ok(Some(Poll::Ready(Ok(())))) => {
                 shared.hooks.close(None);
-                Ok(())
+                End::Fine
             }
             Ok(Some(Poll::Ready(Err(error)))) => {
                 add(&shared.counts.failed);
                 shared.hooks.close(Some(&error));
-                Ok(())
+                End::Failed
             }
             // It panicked now, or as it was called.
             Ok(None) | Err(_) => {
                 add(&shared.counts.panicked);
                 shared.hooks.close(Some(&"the handler panicked"));
-                Err(())
+                End::Panicked
             }
         })
     }

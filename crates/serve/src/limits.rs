@@ -57,7 +57,7 @@ pub(crate) fn limit(
         format!("RLIMIT_NOFILE leaves room for {descriptors}"),
     );
     if model.has_loop() && driver == Driver::Select {
-        let select = FD_SETSIZE.saturating_sub(open() + RESERVE);
+        let select = FD_SETSIZE.saturating_sub(open() + RESERVE).max(1);
         if select < room.0 {
             room = (
                 select,

@@ -12,7 +12,7 @@ use switchboard_flow::{self as flow, Driver, Model, race};
 use switchboard_net::Stream;
 
 use crate::accept::{Place, accept_loop};
-use crate::connection::connection;
+use crate::connection::{End, connection};
 use crate::counts::{Report, add};
 use crate::server::{Bound, Workers};
 use crate::watch::{Signals, Stop, Watch};
@@ -20,6 +20,7 @@ use crate::workers::{self, share};
 
 /// A handler's panic, as a process's exit status.
 const PANICKED: i32 = 101;
+const FAILED: i32 = 1;
 
 /// Accepts on this thread, which must be the only one, and forks for each connection.
 pub(crate) fn accept_and_fork<H, F>(bound: Bound, handler: H, watch: &Watch) -> io::Result<Report>
@@ -37,8 +38,9 @@ where
             let place = Place::take(&shared);
             let run = async { connection(&handler, stream.clone(), place).await };
             match Model::Processes.run(Driver::best(), run) {
-                Ok(Ok(())) => 0,
-                _ => PANICKED,
+                Ok(End::Fine) => 0,
+                Ok(End::Panicked) => PANICKED,
+                Ok(End::Failed) | Err(_) => FAILED,
             }
         });
         match forked {
@@ -151,9 +153,9 @@ where
             };
             match workers::run(worker, handler.clone()) {
                 Ok(report) => {
-                    // The supervisor may be gone.
-                    let _ = serde_json::to_writer(&mut writer, &report);
-                    let _ = writer.flush();
+                    // In one piece; the supervisor may be gone.
+                    let bytes = serde_json::to_vec(&report).unwrap_or_default();
+                    let _ = writer.write_all(&bytes);
                     0
                 }
                 Err(error) => {
@@ -220,17 +222,18 @@ where
             };
         }
     }
-    let limit = bound.server.drain + Duration::from_secs(2);
+    workers::shut_down(&listeners);
+    let limit = bound.server.drain.saturating_add(Duration::from_secs(2));
     end(running.into_iter().flatten().collect(), limit, &mut report)?;
     Ok(report)
 }
 
 /// Asks the workers to end, waits, ends those that don't, and adds up what they report.
 fn end(mut workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Result<()> {
-    let deadline = Instant::now() + limit;
+    let start = Instant::now();
     while !workers.is_empty() {
         workers.iter().for_each(|worker| worker.child.terminate());
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = limit.saturating_sub(start.elapsed());
         if left.is_zero() {
             workers.iter().for_each(|worker| worker.child.kill());
         }
@@ -242,14 +245,24 @@ fn end(mut workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Re
         let wait = Timespec::try_from(left.clamp(Duration::from_millis(1), AGAIN)).ok();
         let _ = rustix::event::poll(&mut fds, wait.as_ref());
         let over: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        for at in (0..workers.len()).rev().filter(|at| over[*at]) {
+        for at in (0..workers.len()).rev() {
+            // A process of its own that outlives it may hold the pipe open.
+            let ended = workers[at].child.try_wait()?.is_some();
+            if !over[at] && !ended {
+                continue;
+            }
             let mut worker = workers.swap_remove(at);
-            let mut text = String::new();
-            worker.report.read_to_string(&mut text)?;
-            if let Ok(one) = serde_json::from_str(&text) {
+            let mut bytes = [0; 4096];
+            let length = match over[at] {
+                true => worker.report.read(&mut bytes)?,
+                false => 0,
+            };
+            if let Ok(one) = serde_json::from_slice(&bytes[..length]) {
                 report.add(one);
             }
-            worker.child.wait()?;
+            if !ended {
+                worker.child.wait()?;
+            }
         }
     }
     Ok(())

@@ -244,7 +244,7 @@ impl Bound {
         )?;
         Ok(Bound {
             addr: listeners[0].local_addr()?,
-            limit: limit.div_ceil(sharing),
+            limit: (limit / sharing).max(1),
             why,
             server,
             listeners,

@@ -75,10 +75,10 @@ where
         // A worker that fails ends the server too.
         race(watch.wait(), ended.wait(1)).await?;
         bound.stop.stop();
-        // Only now, so that accept loops know what ended them. Here, because a worker may be busy
-        // with a client, and because other processes may have the sockets too.
-        for listener in &bound.listeners {
-            let _ = listener.shutdown();
+        // Here, because a worker may be busy with a client. A supervised one leaves it to its
+        // supervisor, since whoever takes its place goes on with the same socket.
+        if bound.supervisor.is_none() {
+            shut_down(&bound.listeners);
         }
         let drained = flow::timeout(bound.server.drain, ended.wait(count)).await;
         if drained.is_err() {
@@ -90,7 +90,7 @@ where
     let mut report = Report::default();
     for thread in threads {
         // One that is still stuck in its handler is left to the end of the process.
-        if thread.is_finished() {
+        if ended.count() == count || thread.is_finished() {
             thread
                 .join()
                 .unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))?;
@@ -100,6 +100,14 @@ where
         report.add(shared.counts.report());
     }
     Ok(report)
+}
+
+/// Ends the queues: who comes is refused.
+pub(crate) fn shut_down(listeners: &[Listener]) {
+    for listener in listeners {
+        // It may have ended.
+        let _ = listener.shutdown();
+    }
 }
 
 struct Worker {

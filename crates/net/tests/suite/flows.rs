@@ -10,6 +10,7 @@ use crate::{Dropped, Way};
 
 crate::stamp!(
     a_panic_is_the_handles_to_tell
+    a_panic_while_it_is_dropped_is_told_too
     a_dropped_handle_leaves_the_flow_running
     a_cancelled_flow_is_gone_when_its_handle_says_so
     a_thousand_at_once
@@ -34,6 +35,33 @@ fn a_panic_is_the_handles_to_tell(way: Way) {
         }
         assert!(matches!(&failed, Err(JoinError::Panicked(text)) if text == "number 7"));
         assert_eq!(flow::spawn(async { 1 }).await.unwrap(), 1);
+    });
+}
+
+fn a_panic_while_it_is_dropped_is_told_too(way: Way) {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    if matches!(way.0, Model::Blocking | Model::Tasks) {
+        println!(
+            "skip: a panic in a destructor under {way:?}: never: threads alone have somebody who waits for it"
+        );
+        return;
+    }
+    way.run(async {
+        let mut flow = flow::spawn(async {
+            let _bad = Bad;
+            std::future::pending::<()>().await;
+        });
+        flow::sleep(Duration::from_millis(1)).await;
+        flow.cancel();
+        // Before its first poll it has nothing bad to drop.
+        let ended = flow.await;
+        let right = matches!(ended, Err(JoinError::Panicked(_) | JoinError::Cancelled));
+        assert!(right, "{ended:?}");
     });
 }
 

@@ -13,6 +13,7 @@ use crate::Way;
 crate::stamp!(
     an_accept_given_up_loses_no_connection
     an_urgent_byte_passes_the_others
+    an_urgent_byte_that_will_never_come
     a_reset_is_an_error_and_then_over
     a_write_to_a_peer_that_is_gone
     a_stream_goes_from_thread_to_thread
@@ -68,6 +69,14 @@ fn an_urgent_byte_passes_the_others(way: Way) {
         rustix::net::send(&peer, b"!", SendFlags::OOB).unwrap();
         assert_eq!(stream.recv_urgent().await.unwrap(), b'!');
         assert_eq!(&*stream.recv().await.unwrap(), b"plain");
+    });
+}
+
+fn an_urgent_byte_that_will_never_come(way: Way) {
+    let (stream, peer) = tcp_pair();
+    Stream::from(peer).reset_on_close().unwrap();
+    way.run(async {
+        assert!(stream.recv_urgent().await.is_err());
     });
 }
 
