@@ -18,7 +18,7 @@ use url::Url;
 #[command(
     after_help = "Lines on stdout: `NAME, MATCH` or `no match at URL`; without --extract \
 `NAME, STATUS, BYTES bytes, TIME`. Lines on stderr: `error for NAME (URL): PHASE: CAUSE`, where the phase \
-is one of resolve, connect, TLS, first byte, body, decode, status; and a summary.\n\nExit status: 0 \
+is one of URL, resolve, connect, TLS, first byte, body, decode, status; and a summary.\n\nExit status: 0 \
 if every page was fetched and matched, 1 if one was not, 2 for wrong usage; then nothing was fetched."
 )]
 pub(crate) struct Options {
@@ -77,6 +77,8 @@ pub(crate) fn run(options: Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Without the right to raise it, the limit is what it is.
+    let _ = switchboard_serve::raise_descriptor_limit();
     match fetch.run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

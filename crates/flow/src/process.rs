@@ -113,20 +113,31 @@ impl Child {
     }
 }
 
-/// In a child: ends it with SIGTERM when `parent`, its parent, ends, however that ends. Elsewhere
-/// than on Linux it stays.
-pub fn end_with_parent(parent: u32) {
+/// In a child: ends it when `parent`, its parent, ends, however that ends; with SIGTERM, or
+/// `at_once` with SIGKILL. Elsewhere than on Linux it stays.
+pub fn end_with_parent(parent: u32, at_once: bool) {
     #[cfg(target_os = "linux")]
     {
-        // It may have ended before it was asked for.
-        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+        let signal = if at_once { Signal::KILL } else { Signal::TERM };
+        let _ = rustix::process::set_parent_process_death_signal(Some(signal));
+        // It may have ended before.
         let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
         if now.and_then(|pid| u32::try_from(pid).ok()) != Some(parent) {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::TERM);
+            let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
         }
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = parent;
+    let _ = (parent, at_once);
+}
+
+/// Makes this process deaf to `signals`.
+pub fn ignore_signals(signals: &[i32]) {
+    for &signal in signals {
+        // SAFETY: to ignore is always valid, and no handler of ours runs after this.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
 }
 
 /// Gives `signals` their default meaning again, as in a child that must not share its parent's

@@ -98,6 +98,10 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
     };
     report.set_speed_ups();
     report.advice = advise(&report.cells);
+    if plan.repeat == 1 && !report.advice.is_empty() {
+        let line = "one run of each: `--repeat 3` shows how far they vary, and what is noise";
+        report.advice.insert(0, line.to_owned());
+    }
     Ok(report)
 }
 

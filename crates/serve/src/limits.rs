@@ -65,7 +65,7 @@ pub(crate) fn limit(
             );
         }
     }
-    if model == Model::Threads {
+    if matches!(model, Model::Threads | Model::Pool) {
         let (threads, limit) = thread_room();
         // The workers themselves, and the pool of run_blocking.
         let threads = threads.saturating_sub(workers + 64).max(1);

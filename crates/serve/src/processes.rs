@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use signal_hook::consts::{SIGCHLD, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use switchboard_flow::process::{self, Child, Ended};
 use switchboard_flow::{self as flow, Driver, Model, race};
 use switchboard_net::Stream;
@@ -32,11 +32,16 @@ where
     let children: RefCell<Vec<(Child, Place)>> = RefCell::default();
     let died = Signals::new(&[SIGCHLD])?;
     let mut listeners = bound.listeners;
+    let server = std::process::id();
     let start = |stream: Stream, place: Place| {
         let forked = process::fork(|| {
-            process::default_signals(&[SIGTERM, SIGCHLD]);
+            process::default_signals(&[SIGCHLD]);
+            // Those are for the server, which drains; a terminal and a service manager send them to
+            // everybody. What ends this process is its server, by SIGKILL or by ending itself.
+            process::ignore_signals(&[SIGINT, SIGTERM]);
+            process::end_with_parent(server, true);
             let place = Place::take(&shared);
-            let run = async { connection(&handler, stream.clone(), place).await };
+            let run = async { connection(&handler, stream, place).await };
             match Model::Processes.run(Driver::best(), run) {
                 Ok(End::Fine) => 0,
                 Ok(End::Panicked) => PANICKED,
@@ -104,13 +109,13 @@ where
     Ok(shared.counts.report())
 }
 
-/// A worker process, as its supervisor knows it.
-/// A worker that was started just now may not have heard.
+/// Between two times of asking workers to end: one that was started just now may not have heard.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Between two attempts to start a worker.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// A worker process, as its supervisor knows it.
 struct Worker {
     child: Child,
     report: io::PipeReader,

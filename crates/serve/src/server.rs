@@ -174,9 +174,16 @@ impl Server {
         }
         listeners.push(first);
         let mut bound = Bound::new(self, listeners)?;
-        bound.unlink = Some(path.to_owned());
+        bound.unlink = identity(path).map(|it| (path.to_owned(), it));
         Ok(bound)
     }
+}
+
+/// Device and inode: another server may put its own socket there meanwhile.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let data = std::fs::symlink_metadata(path).ok()?;
+    Some((data.dev(), data.ino()))
 }
 
 /// A socket that a server left behind: nobody listens on it.
@@ -208,7 +215,7 @@ pub struct Bound {
     pub(crate) why: String,
     pub(crate) stop: Stop,
     /// A Unix socket's path, which goes with the server.
-    pub(crate) unlink: Option<PathBuf>,
+    pub(crate) unlink: Option<(PathBuf, (u64, u64))>,
     /// The process that this one is a worker of.
     pub(crate) supervisor: Option<u32>,
 }
@@ -244,7 +251,11 @@ impl Bound {
         )?;
         Ok(Bound {
             addr: listeners[0].local_addr()?,
-            limit: (limit / sharing).max(1),
+            limit: match server.max_connections {
+                // Asked for as a whole.
+                Some(_) => (limit / server.workers.count()).max(1),
+                None => (limit / sharing).max(1),
+            },
             why,
             server,
             listeners,
@@ -288,7 +299,9 @@ impl Bound {
             Workers::Processes(_) => processes::supervise(self, handler),
             Workers::Threads(_) => workers::run(self, handler),
         };
-        if let Some(path) = unlink {
+        if let Some((path, it)) = unlink
+            && identity(&path) == Some(it)
+        {
             // It may be gone already.
             let _ = std::fs::remove_file(path);
         }

@@ -44,7 +44,7 @@ where
     )?;
     if let Some(supervisor) = bound.supervisor {
         // Now that a signal would be heard.
-        process::end_with_parent(supervisor);
+        process::end_with_parent(supervisor, false);
     }
     if bound.server.model == Model::Processes {
         return processes::accept_and_fork(bound, handler, &watch);
