@@ -91,6 +91,19 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Blocker>) -> R) -> R {
     CURRENT.with(|current| f(current.borrow().as_deref()))
 }
 
+/// While it lives, the blocking flow of this thread is out of sight: a loop runs within it.
+pub(crate) struct Hidden(bool);
+
+pub(crate) fn hide() -> Hidden {
+    Hidden(BLOCKING.replace(false))
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        BLOCKING.set(self.0);
+    }
+}
+
 /// Runs `future` as a blocking flow of `model`.
 pub(crate) fn run<F: Future>(model: Model, future: F) -> F::Output {
     match run_cancellable(model, Parker::new(), future) {

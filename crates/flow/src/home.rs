@@ -29,8 +29,7 @@ impl Inner {
     }
 
     pub(crate) fn home(&self) -> Option<(u32, Slot)> {
-        let home = self.home.load(Ordering::Acquire);
-        (home != 0).then(|| ((home >> 32) as u32, Slot::from_index(home as u32)))
+        split(self.home.load(Ordering::Acquire))
     }
 
     /// This source's slot on `lp`, if it has one there.
@@ -41,24 +40,29 @@ impl Inner {
 
     /// Takes a slot on `lp`, leaving the one on another loop.
     pub(crate) fn settle(self: &Arc<Self>, lp: &Loop) -> Slot {
-        if let Some((id, slot)) = self.home() {
-            if id == lp.id() {
-                return slot;
-            }
-            if let Some(remote) = Remote::of(id) {
-                // Kept open until then, so that its number is nobody else's.
-                let kept = self.clone();
-                remote.call_soon(move || {
-                    Loop::with_current(|lp| lp.map(|lp| lp.detach(slot)));
-                    drop(kept);
-                });
-            }
+        if let Some(slot) = self.slot(lp) {
+            return slot;
         }
         let slot = lp.attach(self.fd());
         let home = u64::from(lp.id()) << 32 | u64::from(slot.index());
-        self.home.store(home, Ordering::Release);
+        // The new one first: whoever is woken by the old one's end finds it.
+        let left = split(self.home.swap(home, Ordering::AcqRel));
+        if let Some((id, slot)) = left
+            && let Some(remote) = Remote::of(id)
+        {
+            // Kept open until then, so that its number is nobody else's.
+            let kept = self.clone();
+            remote.call_soon(move || {
+                Loop::with_current(|lp| lp.map(|lp| lp.detach(slot)));
+                drop(kept);
+            });
+        }
         slot
     }
+}
+
+fn split(home: u64) -> Option<(u32, Slot)> {
+    (home != 0).then(|| ((home >> 32) as u32, Slot::from_index(home as u32)))
 }
 
 impl Drop for Inner {

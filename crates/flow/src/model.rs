@@ -81,6 +81,7 @@ impl Model {
     /// Those of the driver's wait.
     pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
         let _entered = self.enter();
+        let _hidden = block::hide();
         lp.block_on(future)
     }
 

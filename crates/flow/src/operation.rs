@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use switchboard_reactor::Direction;
+use switchboard_reactor::{Direction, Loop};
 
 use crate::block;
 use crate::source::Source;
@@ -63,11 +63,20 @@ impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Future for Operation<'_, F> {
 
 impl<F> Drop for Operation<'_, F> {
     fn drop(&mut self) {
-        if self.pending {
-            block::with(|blocker| {
-                if let Some(blocker) = blocker {
-                    blocker.forget(self.source.inner(), self.direction);
-                }
+        if !self.pending {
+            return;
+        }
+        let inner = self.source.inner();
+        let blocking = block::with(|blocker| {
+            let Some(blocker) = blocker else { return false };
+            blocker.forget(inner, self.direction);
+            true
+        });
+        if !blocking {
+            Loop::with_current(|lp| {
+                let lp = lp?;
+                lp.abandon(inner.slot(lp)?, self.direction);
+                Some(())
             });
         }
     }

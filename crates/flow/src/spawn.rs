@@ -49,8 +49,9 @@ where
     T: Send + 'static,
     F: Future<Output = T> + 'static,
 {
+    let blocking = block::with(|blocker| blocker.is_some());
     let on_loop = Loop::with_current(|lp| lp.cloned());
-    if let Some(lp) = on_loop {
+    if let Some(lp) = on_loop.filter(|_| !blocking) {
         let task = lp.spawn_named(name, Turned { future: make() });
         return JoinHandle(Kind::Task(task.fallible()));
     }

@@ -21,8 +21,9 @@ pub fn now() -> Instant {
 ///
 /// Dropping it ends the wait. Outside of any flow there is nobody to wait and polling it panics.
 pub fn sleep(delay: Duration) -> Sleep {
+    let now = Loop::with_current(|lp| lp.map_or_else(Instant::now, Loop::time));
     Sleep {
-        when: now().checked_add(delay),
+        when: now.checked_add(delay),
         armed: None,
     }
 }

@@ -176,6 +176,11 @@ impl Loop {
         })
     }
 
+    /// The time at this moment: what a delay counts from, since a callback may have run for long.
+    pub fn time(&self) -> Instant {
+        self.0.poller.borrow().now()
+    }
+
     /// Runs `f` in the next turn, after what was scheduled before it.
     #[track_caller]
     pub fn call_soon(&self, f: impl FnOnce() + 'static) -> Handle {
@@ -195,7 +200,7 @@ impl Loop {
     /// Runs `f` once `delay` has passed; never earlier.
     #[track_caller]
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Handle {
-        self.call_at(deadline(self.now(), delay), f)
+        self.call_at(deadline(self.time(), delay), f)
     }
 
     /// Runs `f` at `when` by the loop's [time](Loop::now); at once if that has passed.

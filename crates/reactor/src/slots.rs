@@ -210,7 +210,10 @@ impl Slots {
         waker: &Waker,
         poller: &mut dyn Poller,
     ) -> io::Result<()> {
-        let state = &mut self.slab[slot.0 as usize];
+        let Some(state) = self.slab.get_mut(slot.0 as usize) else {
+            let text = "the slot was given up, as by another loop that took the descriptor";
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        };
         state.waiters_mut(direction).add(waker);
         // On an edge the driver knows already, all but the first time.
         if let Some((told, Mode::Edge)) = state.told
@@ -223,6 +226,19 @@ impl Slots {
             state.waiters_mut(direction).remove_first();
         }
         result
+    }
+
+    /// Somebody gave up waiting. Where several do, who it was is not known: all are to be woken, and
+    /// whoever is left comes again.
+    pub(crate) fn abandon(&mut self, slot: Slot, direction: Direction) -> Fired {
+        let mut fired = Fired::default();
+        let state = self.slab.get_mut(slot.0 as usize);
+        if let Some(waiters) = state.and_then(|state| state.waiters(direction))
+            && waiters.are_several()
+        {
+            fired.take(direction, waiters);
+        }
+        fired
     }
 
     /// A call in this direction found nothing (`would_block`), or took all there seemed to be.

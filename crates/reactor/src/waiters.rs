@@ -74,6 +74,10 @@ impl Waiters {
         self.first = None;
     }
 
+    pub(crate) fn are_several(&self) -> bool {
+        self.rest.as_ref().is_some_and(|rest| !rest.more.is_empty())
+    }
+
     pub(crate) fn set_call(&mut self, call: (IoCall, Name)) {
         self.rest.get_or_insert_default().call = Some(call);
     }

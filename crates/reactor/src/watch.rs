@@ -125,6 +125,12 @@ impl Loop {
         slots.wait(slot, fd, direction, waker, &mut **poller)
     }
 
+    /// Says that a wait was given up, so that its waker isn't kept.
+    pub fn abandon(&self, slot: Slot, direction: Direction) {
+        let mut fired = self.0.slots.borrow_mut().abandon(slot, direction);
+        fired.wake();
+    }
+
     /// Says what a call found: that it would block, or (`would_block` false) that it took all there
     /// seemed to be, so that the next one isn't worth trying before the next event.
     pub fn drained(&self, slot: Slot, direction: Direction, would_block: bool) {

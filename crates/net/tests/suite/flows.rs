@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use switchboard_flow::{self as flow, Event, JoinError, Model, gather};
+use switchboard_flow::{self as flow, Driver, Event, JoinError, Model, gather};
 
 use crate::{Dropped, Way};
 
@@ -23,6 +23,8 @@ crate::stamp!(
     blocking_work_may_panic
     more_blocking_work_than_threads
     a_sleep_is_never_short
+    a_sleep_counts_from_when_it_was_asked_for
+    a_model_within_a_model
     a_timeout_in_a_timeout
 );
 
@@ -267,6 +269,35 @@ fn a_sleep_is_never_short(way: Way) {
             flow::sleep(delay).await;
             assert!(flow::now() - before >= delay, "{delay:?}");
         }
+    });
+}
+
+fn a_sleep_counts_from_when_it_was_asked_for(way: Way) {
+    if way.1 == Driver::Sim {
+        println!("skip: compute before a sleep under sim: never: its time stands still meanwhile");
+        return;
+    }
+    way.run(async {
+        // The loop read its clock before this.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(20) {}
+        let asked = Instant::now();
+        flow::sleep(Duration::from_millis(10)).await;
+        assert!(asked.elapsed() >= Duration::from_millis(10));
+    });
+}
+
+fn a_model_within_a_model(way: Way) {
+    way.run(async {
+        if way.0 == Model::Tasks {
+            return;
+        }
+        let within = Model::Tasks.run(Driver::best(), async {
+            flow::sleep(Duration::from_millis(1)).await;
+            flow::spawn(async { 7 }).await.unwrap()
+        });
+        assert_eq!(within.unwrap(), 7);
+        flow::sleep(Duration::from_millis(1)).await;
     });
 }
 
