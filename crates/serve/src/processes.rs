@@ -83,9 +83,7 @@ where
     Model::Processes.run(bound.server.driver, async {
         let halt = async { drop(watch.wait().await) };
         race(accept_loop(&shared, &listeners[0], halt, start), reaping).await?;
-        // The children have it too.
-        let _ = listeners[0].shutdown();
-        listeners.clear();
+        workers::close(&mut listeners, bound.supervisor);
         let gone = async {
             while !children.borrow().is_empty() {
                 died.wait().await?;
@@ -135,7 +133,7 @@ where
         bound.server.until_eof,
     )?);
     let mut died = Some(Signals::new(&[SIGCHLD])?);
-    let listeners = std::mem::take(&mut bound.listeners);
+    let mut listeners = std::mem::take(&mut bound.listeners);
     let supervisor = std::process::id();
     let start = |index: usize, watch: &mut Option<Watch>, died: &mut Option<Signals>| {
         let (report, mut writer) = io::pipe()?;
@@ -227,7 +225,7 @@ where
             };
         }
     }
-    workers::shut_down(&listeners);
+    workers::close(&mut listeners, None);
     let limit = bound.server.drain.saturating_add(Duration::from_secs(2));
     end(running.into_iter().flatten().collect(), limit, &mut report)?;
     Ok(report)
@@ -242,7 +240,12 @@ fn end(mut workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Re
         if left.is_zero() {
             workers.iter().for_each(|worker| worker.child.kill());
         }
-        // A worker's end of its pipe closes with it, whether it reports or not.
+        // Looked at before its pipe: what has ended has said all it will. The pipe may stay open, held
+        // by a process of its own that outlives it.
+        let mut ended = Vec::new();
+        for worker in &workers {
+            ended.push(worker.child.try_wait()?.is_some());
+        }
         let mut fds: Vec<_> = workers
             .iter()
             .map(|worker| PollFd::new(&worker.report, PollFlags::IN))
@@ -251,9 +254,7 @@ fn end(mut workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Re
         let _ = rustix::event::poll(&mut fds, wait.as_ref());
         let over: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         for at in (0..workers.len()).rev() {
-            // A process of its own that outlives it may hold the pipe open.
-            let ended = workers[at].child.try_wait()?.is_some();
-            if !over[at] && !ended {
+            if !over[at] && !ended[at] {
                 continue;
             }
             let mut worker = workers.swap_remove(at);
@@ -265,7 +266,7 @@ fn end(mut workers: Vec<Worker>, limit: Duration, report: &mut Report) -> io::Re
             if let Ok(one) = serde_json::from_slice(&bytes[..length]) {
                 report.add(one);
             }
-            if !ended {
+            if !ended[at] {
                 worker.child.wait()?;
             }
         }

@@ -32,7 +32,7 @@ pub(crate) fn share(bound: &Bound) -> Arc<Shared> {
 }
 
 /// Runs the workers on threads of their own, while this one watches for what ends the server.
-pub(crate) fn run<H, F>(bound: Bound, handler: H) -> io::Result<Report>
+pub(crate) fn run<H, F>(mut bound: Bound, handler: H) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
@@ -75,11 +75,8 @@ where
         // A worker that fails ends the server too.
         race(watch.wait(), ended.wait(1)).await?;
         bound.stop.stop();
-        // Here, because a worker may be busy with a client. A supervised one leaves it to its
-        // supervisor, since whoever takes its place goes on with the same socket.
-        if bound.supervisor.is_none() {
-            shut_down(&bound.listeners);
-        }
+        // Here, because a worker may be busy with a client.
+        close(&mut bound.listeners, bound.supervisor);
         let drained = flow::timeout(bound.server.drain, ended.wait(count)).await;
         if drained.is_err() {
             shares.iter().for_each(|shared| shared.cut());
@@ -102,11 +99,14 @@ where
     Ok(report)
 }
 
-/// Ends the queues: who comes is refused.
-pub(crate) fn shut_down(listeners: &[Listener]) {
-    for listener in listeners {
-        // It may have ended.
-        let _ = listener.shutdown();
+/// Ends the queues: who comes is refused, whoever else has the sockets. A supervised worker leaves that
+/// to its supervisor, since whoever takes its place goes on with the same sockets.
+pub(crate) fn close(listeners: &mut Vec<Listener>, supervisor: Option<u32>) {
+    for listener in listeners.drain(..) {
+        if supervisor.is_none() {
+            // It may have ended.
+            let _ = listener.shutdown();
+        }
     }
 }
 

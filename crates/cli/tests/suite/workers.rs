@@ -155,26 +155,35 @@ fn processes_are_reaped_under_a_supervisor_too() {
 
 #[test]
 fn a_worker_asked_to_end_leaves_its_queue_to_the_next() {
-    let mut served = Served::echo(&["--workers", "2", "--workers-as", "processes"]);
-    round_trip(&mut served.connect());
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while children(served.child.id()).len() < 2 {
-        assert!(Instant::now() < deadline);
-        std::thread::yield_now();
+    for model in ["tasks", "threads", "processes"] {
+        let mut served = Served::echo(&[
+            "--model",
+            model,
+            "--workers",
+            "2",
+            "--workers-as",
+            "processes",
+        ]);
+        round_trip(&mut served.connect());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while children(served.child.id()).len() < 2 {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        let first = Pid::from_raw(children(served.child.id())[0]).unwrap();
+        let mut line = String::new();
+        while !line.contains("died") {
+            // Again, should it not hear yet.
+            let _ = kill_process(first, Signal::TERM);
+            line.clear();
+            assert_ne!(served.stderr.read_line(&mut line).unwrap(), 0);
+        }
+        let mut clients: Vec<_> = (0..40).map(|_| served.connect()).collect();
+        clients.iter_mut().for_each(round_trip);
+        drop(clients);
+        let said = served.stop();
+        assert!(said.contains("workers replaced 1"), "{said}");
     }
-    let first = Pid::from_raw(children(served.child.id())[0]).unwrap();
-    let mut line = String::new();
-    while !line.contains("died") {
-        // Again, should it not hear yet.
-        let _ = kill_process(first, Signal::TERM);
-        line.clear();
-        assert_ne!(served.stderr.read_line(&mut line).unwrap(), 0);
-    }
-    let mut clients: Vec<_> = (0..40).map(|_| served.connect()).collect();
-    clients.iter_mut().for_each(round_trip);
-    drop(clients);
-    let said = served.stop();
-    assert!(said.contains("workers replaced 1"), "{said}");
 }
 
 #[test]
