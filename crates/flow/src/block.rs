@@ -22,7 +22,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use switchboard_reactor::{Direction, TimerKey, Timers};
+use switchboard_reactor::{Direction, Loop, TimerKey, Timers};
 
 use crate::home::Inner as Socket;
 use crate::model::Model;
@@ -89,6 +89,11 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Blocker>) -> R) -> R {
         return f(None);
     }
     CURRENT.with(|current| f(current.borrow().as_deref()))
+}
+
+/// The loop that flows of this thread run on; none where a blocking flow runs, in a task too.
+pub(crate) fn current_loop() -> Option<Loop> {
+    (!BLOCKING.get()).then(Loop::current)?
 }
 
 /// While it lives, the blocking flow of this thread is out of sight: a loop runs within it.

@@ -5,7 +5,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendFlags};
-use switchboard_reactor::Loop;
 
 use crate::block;
 use crate::model::{Model, Refusal};
@@ -23,10 +22,9 @@ pub(crate) struct Took {
 
 /// Refuses what would hold this thread's loop.
 pub(crate) fn may_block(operation: &'static str) -> io::Result<()> {
-    let on_loop = block::with(|blocker| blocker.is_none()) && Loop::with_current(|lp| lp.is_some());
-    match on_loop {
-        false => Ok(()),
-        true => Err(io::Error::from(Refusal {
+    match block::current_loop() {
+        None => Ok(()),
+        Some(_) => Err(io::Error::from(Refusal {
             model: Model::Tasks,
             operation,
             instead: "it would hold the loop; use the async read and write, or model blocking, \

@@ -76,10 +76,7 @@ where
     match model {
         Model::Blocking => {
             for job in 0..jobs {
-                done(
-                    job,
-                    run_here(model, async { work(job).await }).map_err(JobError::Join),
-                );
+                done(job, run_here(model, || work(job)).map_err(JobError::Join));
             }
             Ok(())
         }
@@ -127,11 +124,7 @@ fn on_threads<T, F>(
             let (work, sender, next) = (work.clone(), sender.clone(), next.clone());
             let run = move || loop {
                 let job = next.fetch_add(1, Ordering::Relaxed);
-                if job >= jobs
-                    || sender
-                        .send((job, run_here(model, async { work(job).await })))
-                        .is_err()
-                {
+                if job >= jobs || sender.send((job, run_here(model, || work(job)))).is_err() {
                     return;
                 }
             };
@@ -154,7 +147,7 @@ fn on_threads<T, F>(
         while next < jobs && running < at_once {
             let (work, sender, job) = (work.clone(), sender.clone(), next);
             next += 1;
-            let run = move || drop(sender.send((job, run_here(model, async { work(job).await }))));
+            let run = move || drop(sender.send((job, run_here(model, || work(job)))));
             match room::start(Location::caller(), run) {
                 Ok(()) => running += 1,
                 Err(error) => done(job, Err(JobError::Join(JoinError::Thread(error)))),
@@ -193,7 +186,7 @@ where
             next += 1;
             let started = std::io::pipe().and_then(|(pipe, mut writer)| {
                 let child = process::fork(|| {
-                    let value = run_here(Model::Processes, async { work(job).await });
+                    let value = run_here(Model::Processes, || work(job));
                     let bytes = value.ok().and_then(|value| serde_json::to_vec(&value).ok());
                     match bytes.map(|bytes| writer.write_all(&bytes)) {
                         Some(Ok(())) => 0,

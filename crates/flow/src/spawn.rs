@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_lite::FutureExt;
 use pin_project_lite::pin_project;
-use switchboard_reactor::{Loop, Name};
+use switchboard_reactor::Name;
 
 use crate::block;
 use crate::budget;
@@ -49,9 +49,7 @@ where
     T: Send + 'static,
     F: Future<Output = T> + 'static,
 {
-    let blocking = block::with(|blocker| blocker.is_some());
-    let on_loop = Loop::with_current(|lp| lp.cloned());
-    if let Some(lp) = on_loop.filter(|_| !blocking) {
+    if let Some(lp) = block::current_loop() {
         let task = lp.spawn_named(name, Turned { future: make() });
         return JoinHandle(Kind::Task(task.fallible()));
     }
@@ -71,16 +69,7 @@ where
         return handle;
     }
     let result = packet.clone();
-    let started = room::start(name, move || {
-        let flow = async move { make().await };
-        // Around it all: a future that is dropped may panic too, and somebody waits for the packet.
-        let run = AssertUnwindSafe(|| block::run_cancellable(model, parker, flow));
-        result.finish(match catch_unwind(run) {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(JoinError::Cancelled),
-            Err(payload) => Err(JoinError::panicked(payload)),
-        });
-    });
+    let started = room::start(name, move || result.finish(run_caught(model, parker, make)));
     if let Err(error) = started {
         packet.finish(Err(JoinError::Thread(error)));
     }
@@ -104,14 +93,25 @@ impl<F: Future> Future for Turned<F> {
     }
 }
 
-/// A thread of the `pool` or of the lab's: runs a flow made by `make` and returns its result.
-pub(crate) fn run_here<T>(model: Model, future: impl Future<Output = T>) -> Result<T, JoinError> {
-    block::run_cancellable(
-        model,
-        Parker::new(),
-        AssertUnwindSafe(future).catch_unwind(),
-    )
-    .map_or(Err(JoinError::Cancelled), |result| {
-        result.map_err(JoinError::panicked)
-    })
+/// Runs the flow that `make` makes on this thread and gives its result, or its panic.
+pub(crate) fn run_here<T, F: Future<Output = T>>(
+    model: Model,
+    make: impl FnOnce() -> F,
+) -> Result<T, JoinError> {
+    run_caught(model, Parker::new(), make)
+}
+
+fn run_caught<T, F: Future<Output = T>>(
+    model: Model,
+    parker: Arc<Parker>,
+    make: impl FnOnce() -> F,
+) -> Result<T, JoinError> {
+    let flow = async { make().await };
+    // Around it all: a future that is dropped may panic too, and somebody waits for the result.
+    let run = AssertUnwindSafe(|| block::run_cancellable(model, parker, flow));
+    match catch_unwind(run) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(JoinError::Cancelled),
+        Err(payload) => Err(JoinError::panicked(payload)),
+    }
 }

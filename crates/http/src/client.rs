@@ -135,15 +135,16 @@ impl Client {
 
     pub(crate) fn keep(&self, key: Key, wire: Wire) {
         let mut idle = lock(&self.0.idle);
+        let now = Instant::now();
         // Nobody may ever ask those hosts again.
         idle.retain(|_, wires| {
-            wires.retain(|(since, _)| since.elapsed() < IDLE);
+            wires.retain(|(since, _)| now - *since < IDLE);
             !wires.is_empty()
         });
         let all: usize = idle.values().map(Vec::len).sum();
         let wires = idle.entry(key).or_default();
         if wires.len() < KEPT && all < KEPT_IN_ALL {
-            wires.push((Instant::now(), wire));
+            wires.push((now, wire));
         }
     }
 

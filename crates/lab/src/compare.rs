@@ -49,7 +49,7 @@ impl Plan {
         match workload {
             Workload::Io => self.latency * self.pages as u32 * jobs,
             Workload::Cpu => Duration::from_millis(40) * self.jobs as u32,
-            Workload::Echo => self.duration,
+            Workload::Echo => self.duration + self.duration / 5,
         }
     }
 }

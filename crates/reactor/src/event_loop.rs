@@ -168,7 +168,7 @@ impl Loop {
     pub fn now(&self) -> Instant {
         self.0.now.get().unwrap_or_else(|| {
             // No turn is under way, or this one has not asked yet.
-            let now = self.0.poller.borrow().now();
+            let now = self.time();
             if Loop::with_current(|current| current.is_some_and(|lp| lp.id() == self.id())) {
                 self.0.now.set(Some(now));
             }

@@ -178,7 +178,7 @@ impl Loop {
         let next = self.0.timers.borrow().next_deadline();
         let timer = next.map(|due| {
             // Not the turn's time: callbacks have run since.
-            due.saturating_duration_since(self.0.poller.borrow().now())
+            due.saturating_duration_since(self.time())
         });
         match (timer, limit) {
             (Some(a), Some(b)) => Some(a.min(b)),

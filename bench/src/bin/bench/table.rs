@@ -50,7 +50,7 @@ pub(crate) fn of(header: &str, name: &str, what: &str, row: &[Cell]) -> String {
             let spread = (ratios.first(), ratios.last());
             let _ = writeln!(
                 text,
-                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} ({:.2}–{:.2}) | {:.0} | {:.0} | {:.0} | {:.2} |{}",
+                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} ({:.2}–{:.2}) | {} | {} | {} | {:.2} |{}",
                 cell.contender,
                 of(|f| f.per_s),
                 of(Figures::cpu_us),
@@ -59,9 +59,9 @@ pub(crate) fn of(header: &str, name: &str, what: &str, row: &[Cell]) -> String {
                 median(ratios.clone()),
                 spread.0.unwrap_or(&f64::NAN),
                 spread.1.unwrap_or(&f64::NAN),
-                of(|f| f.p50_us),
-                of(|f| f.p99_us),
-                of(|f| f.p999_us),
+                told(of(|f| f.p50_us)),
+                told(of(|f| f.p99_us)),
+                told(of(|f| f.p999_us)),
                 of(|f| f.load_us),
                 match cell.errors.first() {
                     Some(error) => format!(" {} failed: {error}", cell.errors.len()),
@@ -71,4 +71,12 @@ pub(crate) fn of(header: &str, name: &str, what: &str, row: &[Cell]) -> String {
         }
     }
     text
+}
+
+/// Some loads have no latency of one message.
+fn told(micros: f64) -> String {
+    match micros {
+        0.0 => "–".to_owned(),
+        micros => format!("{micros:.0}"),
+    }
 }
