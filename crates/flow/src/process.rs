@@ -30,6 +30,16 @@ pub enum Ended {
 /// `Unsupported` if this process has more than one thread; the system's if there is no room for a
 /// process.
 pub fn fork(child: impl FnOnce() -> i32) -> io::Result<Child> {
+    fork_after(|| (), child)
+}
+
+/// As [`fork`]; before `child`, the new process runs `first`, and no signal reaches it until that is
+/// done. There it lets go of the parent's handlers: one that ran in the child would write to a pipe
+/// that the parent reads, and the parent would take the signal for its own.
+///
+/// # Errors
+/// As [`fork`].
+pub fn fork_after(first: impl FnOnce(), child: impl FnOnce() -> i32) -> io::Result<Child> {
     if let Some(threads) = threads().filter(|threads| *threads > 1) {
         return Err(io::Error::new(
             io::ErrorKind::Unsupported,
@@ -39,12 +49,17 @@ pub fn fork(child: impl FnOnce() -> i32) -> io::Result<Child> {
             ),
         ));
     }
+    let held = Held::new();
     // SAFETY: this is the only thread, so that no lock is held by a thread that the child lacks, and
     // the child runs its closure and exits without returning into frames it shares with the parent.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            let run = std::panic::AssertUnwindSafe(child);
+            let run = std::panic::AssertUnwindSafe(|| {
+                first();
+                drop(held);
+                child()
+            });
             let status = std::panic::catch_unwind(run).unwrap_or(101);
             std::process::exit(status)
         }
@@ -52,6 +67,31 @@ pub fn fork(child: impl FnOnce() -> i32) -> io::Result<Child> {
             Some(pid) => Ok(Child { pid }),
             None => unreachable!("fork gives the parent a positive number"),
         },
+    }
+}
+
+/// While it lives, signals wait.
+struct Held(libc::sigset_t);
+
+impl Held {
+    fn new() -> Held {
+        // SAFETY: both sets are this function's own, and each is written before it is read.
+        unsafe {
+            let mut all = std::mem::zeroed();
+            let mut before = std::mem::zeroed();
+            libc::sigfillset(&mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+            Held(before)
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: the set is what the system gave.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut());
+        }
     }
 }
 

@@ -34,11 +34,13 @@ where
     let mut listeners = bound.listeners;
     let server = std::process::id();
     let start = |stream: Stream, place: Place| {
-        let forked = process::fork(|| {
+        let signals = || {
             process::default_signals(&[SIGCHLD]);
             // Those are for the server, which drains; a terminal and a service manager send them to
             // everybody. What ends this process is its server, by SIGKILL or by ending itself.
             process::ignore_signals(&[SIGINT, SIGTERM]);
+        };
+        let forked = process::fork_after(signals, || {
             process::end_with_parent(server, true);
             let place = Place::take(&shared);
             let run = async { connection(&handler, stream, place).await };
@@ -137,8 +139,8 @@ where
     let supervisor = std::process::id();
     let start = |index: usize, watch: &mut Option<Watch>, died: &mut Option<Signals>| {
         let (report, mut writer) = io::pipe()?;
-        let child = process::fork(|| {
-            drop((watch.take(), died.take()));
+        let alone = || drop((watch.take(), died.take()));
+        let child = process::fork_after(alone, || {
             let mut server = bound.server.clone();
             server.workers = Workers::Threads(1);
             // Ctrl-C in a terminal reaches the workers as well as their supervisor.
