@@ -23,6 +23,9 @@ pub enum Driver {
     Poll,
     /// `epoll(7)`: Linux; a wait costs what is ready, not what is registered.
     Epoll,
+    /// `io_uring(7)`: Linux from 6.0; the kernel carries operations out, and one system call a turn
+    /// hands over and waits.
+    Uring,
     /// The `polling` crate: kqueue on macOS and BSD, epoll on Linux.
     Portable,
     /// A simulated kernel: seeded order, spurious and partial reports, virtual time.
@@ -31,10 +34,11 @@ pub enum Driver {
 
 impl Driver {
     /// Every driver, on any platform.
-    pub const ALL: [Driver; 5] = [
+    pub const ALL: [Driver; 6] = [
         Driver::Select,
         Driver::Poll,
         Driver::Epoll,
+        Driver::Uring,
         Driver::Portable,
         Driver::Sim,
     ];
@@ -54,6 +58,7 @@ impl Driver {
             Driver::Select => "select",
             Driver::Poll => "poll",
             Driver::Epoll => "epoll",
+            Driver::Uring => "uring",
             Driver::Portable => "portable",
             Driver::Sim => "sim",
         }
@@ -69,6 +74,7 @@ impl Driver {
             Driver::Select => Ok(Box::new(crate::select::Select::new()?)),
             Driver::Poll => Ok(Box::new(crate::poll::Poll::new()?)),
             Driver::Epoll => crate::epoll::open(),
+            Driver::Uring => crate::uring::open(),
             Driver::Portable => Ok(Box::new(crate::portable::Portable::new()?)),
             Driver::Sim => Ok(Box::new(Sim::new(0)?)),
         }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::open;
+pub(crate) use linux::{Epoll, open};
 
 /// Says that this platform has none.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -37,7 +37,7 @@ mod linux {
     /// The longest wait that a count of milliseconds in an `i32` can ask for: 24 days.
     const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
-    struct Epoll {
+    pub(crate) struct Epoll {
         epoll: OwnedFd,
         bell: Bell,
         buffer: Vec<epoll::Event>,
@@ -49,21 +49,63 @@ mod linux {
 
     /// Opens an epoll instance.
     pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let bell = Bell::new()?;
+        let new = Epoll::new()?;
         // Edge-triggered and never read: each write to an eventfd is a new edge, whatever its count
         // is already. That saves the read after every wake-up.
         epoll::add(
-            &epoll,
-            bell.as_fd(),
+            &new.epoll,
+            new.bell.as_fd(),
             data(WAKE),
             EventFlags::IN | EventFlags::ET,
         )?;
-        Ok(Box::new(Epoll {
-            epoll,
-            bell,
-            buffer: Vec::with_capacity(FEW),
-        }))
+        Ok(Box::new(new))
+    }
+
+    impl Epoll {
+        /// One that does not hear its bell.
+        pub(crate) fn new() -> io::Result<Epoll> {
+            Ok(Epoll {
+                epoll: epoll::create(CreateFlags::CLOEXEC)?,
+                bell: Bell::new()?,
+                buffer: Vec::with_capacity(FEW),
+            })
+        }
+
+        pub(crate) fn bell(&self) -> &Bell {
+            &self.bell
+        }
+
+        /// Adds what is ready now to `events`.
+        pub(crate) fn look(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+            self.buffer.clear();
+            let now = Timespec::default();
+            epoll::wait(&self.epoll, spare_capacity(&mut self.buffer), Some(&now))?;
+            self.collect(events);
+            Ok(())
+        }
+
+        fn collect(&mut self, events: &mut Vec<Event>) {
+            for event in &self.buffer {
+                // Copied out: the struct is packed.
+                let (flags, token) = (event.flags, event.data.u64() as usize);
+                if token != WAKE.0 {
+                    events.push(Event {
+                        token: Token(token),
+                        ready: ready(flags),
+                    });
+                }
+            }
+            if self.buffer.len() == self.buffer.capacity() && self.buffer.capacity() < MANY {
+                self.buffer.clear();
+                self.buffer.reserve_exact(MANY);
+            }
+        }
+    }
+
+    impl AsFd for Epoll {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.epoll.as_fd()
+        }
     }
 
     impl Poller for Epoll {
@@ -135,20 +177,7 @@ mod linux {
                 Ok(())
             })?;
 
-            for event in &*buffer {
-                // Copied out: the struct is packed.
-                let (flags, token) = (event.flags, event.data.u64() as usize);
-                if token != WAKE.0 {
-                    events.push(Event {
-                        token: Token(token),
-                        ready: ready(flags),
-                    });
-                }
-            }
-            if buffer.len() == buffer.capacity() && buffer.capacity() < MANY {
-                buffer.clear();
-                buffer.reserve_exact(MANY);
-            }
+            self.collect(events);
             Ok(())
         }
 

@@ -20,6 +20,8 @@
 //! ```
 
 mod choice;
+mod chunk;
+mod complete;
 mod epoll;
 mod poll;
 mod portable;
@@ -29,9 +31,13 @@ mod select;
 mod sim;
 mod slots;
 mod types;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod uring;
 mod wake;
 
 pub use choice::{Driver, UnknownDriver};
+pub use chunk::Chunk;
+pub use complete::{Completer, Expect, Inbox, Left};
 pub use sim::{Sim, Step};
 pub use types::{Event, Interest, Mode, Ready, Token};
 pub use wake::{Bell, Waker};
@@ -121,6 +127,11 @@ pub trait Poller: Send {
     /// A handle that ends a wait from another thread. It stays valid, and then does nothing, after
     /// the poller is gone.
     fn waker(&self) -> Waker;
+
+    /// What it does for sockets beside, if it is one that answers "what is done?".
+    fn completer(&mut self) -> Option<&mut dyn Completer> {
+        None
+    }
 
     /// The time as this driver counts it: the system's monotonic clock, or the virtual one of
     /// [`Sim`].

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use switchboard_reactor::{Direction, Loop, TimerKey, Timers};
 
+use crate::ask::flags;
 use crate::home::Inner as Socket;
 use crate::model::Model;
 use crate::parker::Parker;
@@ -342,13 +343,5 @@ impl Blocker {
                 Some(Some(waker)) => waker.wake(),
             }
         }
-    }
-}
-
-fn flags(direction: Direction) -> PollFlags {
-    match direction {
-        Direction::Read => PollFlags::IN,
-        Direction::Write => PollFlags::OUT,
-        Direction::Priority => PollFlags::PRI,
     }
 }

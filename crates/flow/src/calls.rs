@@ -9,8 +9,6 @@ use rustix::net::{RecvFlags, SendFlags};
 use crate::block;
 use crate::model::{Model, Refusal};
 
-/// A system call: on which descriptor, and whether it may wait.
-pub(crate) type Call<'a, R> = &'a mut dyn FnMut(BorrowedFd<'_>, bool) -> Done<R>;
 pub(crate) type Done<R> = io::Result<(R, Took)>;
 
 /// What a call took, for the loop's accounts.

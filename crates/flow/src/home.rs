@@ -1,22 +1,42 @@
 //! A source's home: the loop that has a slot for it.
+//!
+//! A driver that answers "what is done?" has bytes that have come and were not taken yet. When a flow
+//! elsewhere uses such a source, its home gives it up, and what had come is kept here until it is taken.
 
+use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
-use switchboard_reactor::{Loop, Remote, Slot};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::SendFlags;
+use switchboard_driver::{Inbox, Left};
+use switchboard_reactor::{Loop, Remote, Slot, completes, take_over};
 
 pub(crate) struct Inner {
     /// Taken only when it is sent to its loop to be closed there.
     fd: Option<OwnedFd>,
+    /// Whether something is kept for it.
+    kept: AtomicBool,
     /// Loop number and slot, in one word; zero for none.
     home: AtomicU64,
+}
+
+/// What had come for sources that have left their home, by address.
+static KEPT: LazyLock<Mutex<HashMap<usize, Left>>> = LazyLock::new(Mutex::default);
+
+fn all_kept() -> MutexGuard<'static, HashMap<usize, Left>> {
+    // Nothing is left half-done under this lock.
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {
     pub(crate) fn new(fd: OwnedFd) -> Inner {
         Inner {
             fd: Some(fd),
+            kept: AtomicBool::new(false),
             home: AtomicU64::new(0),
         }
     }
@@ -47,9 +67,15 @@ impl Inner {
         let home = u64::from(lp.id()) << 32 | u64::from(slot.index());
         // The new one first: whoever is woken by the old one's end finds it.
         let left = split(self.home.swap(home, Ordering::AcqRel));
-        if let Some((id, slot)) = left
-            && let Some(remote) = Remote::of(id)
-        {
+        if let Some((id, slot)) = left {
+            self.leave(id, slot);
+        }
+        slot
+    }
+
+    /// Has another loop forget this source.
+    fn leave(self: &Arc<Self>, id: u32, slot: Slot) {
+        if let Some(remote) = Remote::of(id) {
             // Kept open until then, so that its number is nobody else's.
             let kept = self.clone();
             remote.call_soon(move || {
@@ -57,7 +83,117 @@ impl Inner {
                 drop(kept);
             });
         }
-        slot
+    }
+
+    /// Whether a flow of `here`, a loop or none, may use this source. While another loop has what has
+    /// come for it, that is asked to give it up, and `waker` is woken.
+    pub(crate) fn reach(self: &Arc<Self>, here: Option<u32>, waker: &Waker) -> Poll<()> {
+        match self.home() {
+            Some((id, slot)) if completes(id) && here != Some(id) => self.fetch(id, slot, waker),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    #[cold]
+    fn fetch(self: &Arc<Self>, id: u32, slot: Slot, waker: &Waker) -> Poll<()> {
+        let here = Loop::with_current(|lp| lp.filter(|lp| lp.id() == id).cloned());
+        if let Some(lp) = here {
+            // A blocking flow within a task: its loop can't be waited for.
+            lp.pause_all(|| self.fetch_aside(id, slot));
+            return Poll::Ready(());
+        }
+        if self.fetch_aside(id, slot) {
+            return Poll::Ready(());
+        }
+        let Some(remote) = Remote::of(id) else {
+            return self.fetch(id, slot, waker);
+        };
+        let (source, waker) = (self.clone(), waker.clone());
+        remote.call_soon(move || {
+            let lp = Loop::with_current(|lp| lp.cloned());
+            let Some(lp) = lp.filter(|_| source.home() == Some((id, slot))) else {
+                return waker.wake();
+            };
+            lp.release(slot, move |left| {
+                source.arrive((id, slot), left);
+                waker.wake();
+            });
+        });
+        Poll::Pending
+    }
+
+    /// Fetches what a loop that does not run has put aside; says whether that is so.
+    fn fetch_aside(self: &Arc<Self>, id: u32, slot: Slot) -> bool {
+        let mut left_home = false;
+        let leave = || left_home = self.go((id, slot));
+        let Some(left) = take_over(id, slot, leave) else {
+            return false;
+        };
+        if left_home {
+            self.keep(left);
+            self.leave(id, slot);
+        }
+        true
+    }
+
+    /// Leaves a home, unless somebody else has done so.
+    fn go(&self, (id, slot): (u32, Slot)) -> bool {
+        let home = u64::from(id) << 32 | u64::from(slot.index());
+        let gone = self
+            .home
+            .compare_exchange(home, 0, Ordering::AcqRel, Ordering::Relaxed);
+        gone.is_ok()
+    }
+
+    fn arrive(&self, home: (u32, Slot), left: Left) {
+        // Kept first: whoever finds it at home nowhere looks there.
+        self.keep(left);
+        self.go(home);
+    }
+
+    fn keep(&self, mut left: Left) {
+        send_all(self.fd(), &left.unsent());
+        if !left.is_empty() {
+            all_kept().insert(self.address(), left);
+            self.kept.store(true, Ordering::Release);
+        }
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Calls `f` with what is kept for this source, if something is.
+    pub(crate) fn kept<R>(&self, f: impl FnOnce(&mut Left) -> Option<R>) -> Option<R> {
+        if !self.kept.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut all = all_kept();
+        let left = all.get_mut(&self.address())?;
+        let result = f(left);
+        if left.is_empty() {
+            all.remove(&self.address());
+            self.kept.store(false, Ordering::Release);
+        }
+        result
+    }
+}
+
+/// Sends what a loop was to send and could not in time, before anything else is sent.
+fn send_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) {
+    let end = Instant::now() + Duration::from_secs(1);
+    while !bytes.is_empty() && Instant::now() < end {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(fd, bytes, flags) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {
+                let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
+                let wait = end.saturating_duration_since(Instant::now());
+                let _ = rustix::event::poll(&mut fds, Timespec::try_from(wait).ok().as_ref());
+            }
+            // The next send meets it too.
+            Err(_) => return,
+        }
     }
 }
 
@@ -67,22 +203,31 @@ fn split(home: u64) -> Option<(u32, Slot)> {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if *self.kept.get_mut() {
+            let kept = all_kept().remove(&self.address());
+            drop(kept);
+        }
         let Some((id, slot)) = self.home() else {
             return;
         };
+        let Some(fd) = self.fd.take() else { return };
         // The driver must forget the descriptor before its number can be used again, and only the
         // loop's own thread may tell it.
-        let here = Loop::with_current(|lp| {
-            lp.filter(|lp| lp.id() == id)
-                .map(|lp| lp.detach(slot))
-                .is_some()
+        let mut fd = Some(fd);
+        Loop::with_current(|lp| {
+            if let Some(lp) = lp.filter(|lp| lp.id() == id)
+                && let Some(fd) = fd.take()
+            {
+                lp.close(slot, fd);
+            }
         });
-        if !here && let Some(remote) = Remote::of(id) {
-            let fd = self.fd.take();
-            remote.call_soon(move || {
-                Loop::with_current(|lp| lp.map(|lp| lp.detach(slot)));
-                drop(fd);
-            });
+        let Some(fd) = fd else { return };
+        match Remote::of(id) {
+            Some(remote) => remote.call_soon(move || {
+                Loop::with_current(|lp| lp.map(|lp| lp.close(slot, fd)));
+            }),
+            None if completes(id) => drop(take_over(id, slot, || ())),
+            None => {}
         }
     }
 }

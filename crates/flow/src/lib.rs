@@ -29,10 +29,10 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+mod ask;
 mod block;
 mod budget;
 mod calls;
-mod chunk;
 mod event;
 mod gather;
 mod home;
@@ -50,7 +50,6 @@ mod spawn;
 mod time;
 
 pub use async_channel::{Receiver, Sender};
-pub use chunk::Chunk;
 pub use event::Event;
 pub use futures_lite::future::{or as race, zip as join};
 pub use gather::gather;
@@ -63,6 +62,7 @@ pub use room::{process_room, thread_room, threads_alive};
 pub use scope::{Scope, ScopeHandle, scope};
 pub use source::Source;
 pub use spawn::{launch, spawn};
+pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::{Direction, Driver, Hooks, Loop};
 pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};
 

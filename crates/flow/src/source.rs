@@ -18,18 +18,18 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::net::RecvFlags;
-use switchboard_reactor::{Direction, Loop};
+use rustix::event::PollFd;
+use rustix::net::Shutdown;
+use switchboard_driver::{Chunk, Expect};
+use switchboard_reactor::{Direction, Loop, Slot};
 
+use crate::ask::{self, Ask};
 use crate::block::{self, Plan};
 use crate::budget;
-use crate::calls::{
-    Call, Done, Took, accept, is_gone, may_block, recv_flags, send_flags, uninterrupted,
-};
-use crate::chunk::Chunk;
+use crate::calls::{Done, Took, may_block, uninterrupted};
 use crate::home::Inner;
 
 /// A descriptor that flows of any model can wait for. A clone is the same descriptor; it closes with
@@ -49,19 +49,9 @@ impl Source {
 
     /// Receives into a chunk of the thread's pool; an empty chunk is the end of input.
     ///
-    /// A wait that is given up loses no byte: nothing is received before the flow is there to take it.
+    /// A wait that is given up loses no byte: what has come is there for whoever asks next.
     pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
-        self.operate(context, Direction::Read, |fd, flags| {
-            let mut chunk = Chunk::empty();
-            let (_, length) = rustix::net::recv(fd, chunk.space(), recv_flags(flags))?;
-            let short = length < chunk.space().len();
-            chunk.set_len(length);
-            let took = Took {
-                bytes: length,
-                short,
-            };
-            Ok((chunk, took))
-        })
+        self.operate(context, ask::Recv)
     }
 
     /// Receives into `buffer`; zero bytes are the end of input.
@@ -73,69 +63,41 @@ impl Source {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.operate(context, Direction::Read, |fd, flags| {
-            let (_, length) = rustix::net::recv(fd, &mut *buffer, recv_flags(flags))?;
-            Ok((
-                length,
-                Took {
-                    bytes: length,
-                    short: length < buffer.len(),
-                },
-            ))
-        })
+        self.operate(context, ask::Read(buffer))
     }
 
     /// Sends what there is room for.
     pub fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.operate(context, Direction::Write, |fd, flags| {
-            let length = rustix::net::send(fd, bytes, send_flags(flags))?;
-            Ok((
-                length,
-                Took {
-                    bytes: length,
-                    short: length < bytes.len(),
-                },
-            ))
-        })
+        self.operate(context, ask::Send(bytes))
     }
 
     /// Receives the out-of-band byte once there is one.
     pub fn poll_urgent(&self, context: &mut Context<'_>) -> Poll<io::Result<u8>> {
-        self.operate(context, Direction::Priority, |fd, _| {
-            let mut byte = [0];
-            let flags = RecvFlags::OOB | RecvFlags::DONTWAIT;
-            match rustix::net::recv(fd, &mut byte, flags) {
-                Ok((_, 1)) => Ok((
-                    byte[0],
-                    Took {
-                        bytes: 1,
-                        short: true,
-                    },
-                )),
-                // Linux says so while no urgent byte is on its way.
-                Ok(_) | Err(rustix::io::Errno::INVAL) => Err(match is_gone(fd) {
-                    // None will come, and poll(2) would say so for ever.
-                    true => io::ErrorKind::ConnectionAborted.into(),
-                    false => io::ErrorKind::WouldBlock.into(),
-                }),
-                Err(error) => Err(error.into()),
-            }
-        })
+        self.operate(context, ask::Urgent)
     }
 
     /// Accepts one connection. The listener must be non-blocking, because who is first in line may
     /// be gone before the call.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<OwnedFd>> {
-        self.operate(context, Direction::Read, |fd, _| {
-            let fd = accept(fd)?;
-            Ok((
-                fd,
-                Took {
-                    bytes: 0,
-                    short: false,
-                },
-            ))
-        })
+        self.operate(context, ask::Accept)
+    }
+
+    /// Ends the output once everything is sent that was taken to be sent, and the input too if `both`.
+    ///
+    /// # Errors
+    /// `NotConnected` if the peer is gone.
+    pub fn shutdown(&self, both: bool) -> io::Result<()> {
+        let later = Loop::with_current(|lp| {
+            let lp = lp.filter(|lp| lp.completes())?;
+            Some(lp.shutdown_write(self.0.slot(lp)?))
+        });
+        let how = match (later, both) {
+            (Some(true), false) => return Ok(()),
+            (Some(true), true) => Shutdown::Read,
+            (_, true) => Shutdown::Both,
+            (_, false) => Shutdown::Write,
+        };
+        Ok(rustix::net::shutdown(self, how)?)
     }
 
     /// Receives as the standard library would: blocks the thread.
@@ -144,11 +106,7 @@ impl Source {
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         may_block("make a blocking read")?;
-        let received = self.insist(Direction::Read, &mut |fd, flags| {
-            let (_, bytes) = rustix::net::recv(fd, &mut *buffer, recv_flags(flags))?;
-            Ok((bytes, Took { bytes, short: true }))
-        });
-        received.map(|(bytes, _)| bytes)
+        self.insist(&mut ask::Read(buffer))
     }
 
     /// Sends as the standard library would: blocks the thread.
@@ -157,11 +115,7 @@ impl Source {
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_write(&self, buffer: &[u8]) -> io::Result<usize> {
         may_block("make a blocking write")?;
-        let sent = self.insist(Direction::Write, &mut |fd, flags| {
-            let bytes = rustix::net::send(fd, buffer, send_flags(flags))?;
-            Ok((bytes, Took { bytes, short: true }))
-        });
-        sent.map(|(bytes, _)| bytes)
+        self.insist(&mut ask::Send(buffer))
     }
 
     /// Waits until a call in this direction would not wait. A regular file is always ready.
@@ -170,25 +124,7 @@ impl Source {
         context: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<()>> {
-        let flags = match direction {
-            Direction::Read => PollFlags::IN,
-            Direction::Write => PollFlags::OUT,
-            Direction::Priority => PollFlags::PRI,
-        };
-        self.operate(context, direction, |fd, _| {
-            let mut fds = [PollFd::new(&fd, flags)];
-            let zero = rustix::event::Timespec::default();
-            match rustix::event::poll(&mut fds, Some(&zero))? {
-                0 => Err(io::ErrorKind::WouldBlock.into()),
-                _ => Ok((
-                    (),
-                    Took {
-                        bytes: 0,
-                        short: false,
-                    },
-                )),
-            }
-        })
+        self.operate(context, ask::Ready(direction))
     }
 
     /// Waits until a call in `direction` would not wait; see [`poll_ready`](Source::poll_ready).
@@ -200,21 +136,22 @@ impl Source {
         self.operation(direction, poll).await
     }
 
-    fn operate<R>(
+    fn operate<A: Ask>(
         &self,
         context: &mut Context<'_>,
-        direction: Direction,
-        mut call: impl FnMut(BorrowedFd<'_>, bool) -> Done<R>,
-    ) -> Poll<io::Result<R>> {
+        mut ask: A,
+    ) -> Poll<io::Result<A::Answer>> {
         let blocking = block::with(|blocker| {
             let blocker = blocker?;
-            let plan = blocker.plan(&self.0, direction, context.waker());
-            if plan == Plan::Pending {
-                return Some(Poll::Pending);
+            if let Some(poll) = self.elsewhere(None, context.waker(), &mut ask) {
+                return Some(poll);
             }
+            let direction = ask.direction();
+            let plan = blocker.plan(&self.0, direction, context.waker());
             let result = match plan {
-                Plan::Block => self.insist(direction, &mut call),
-                _ => uninterrupted(|| call(self.as_fd(), false)),
+                Plan::Pending => return Some(Poll::Pending),
+                Plan::Block => self.block(&mut ask),
+                Plan::Try => uninterrupted(|| ask.call(self.as_fd(), false)),
             };
             Some(match result {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -227,23 +164,51 @@ impl Source {
         if let Some(poll) = blocking {
             return poll;
         }
-        Loop::with_current(move |lp| match lp {
-            Some(lp) => self.operate_on(lp, context, direction, call),
-            None => Poll::Ready(self.insist(direction, &mut call).map(|(value, _)| value)),
+        Loop::with_current(|lp| match lp {
+            Some(lp) => match self.elsewhere(Some(lp.id()), context.waker(), &mut ask) {
+                Some(poll) => poll,
+                None if lp.completes() => self.complete_on(lp, context, ask),
+                None => self.operate_on(lp, context, ask),
+            },
+            None => Poll::Ready(self.insist(&mut ask)),
         })
     }
 
-    /// Makes the call and waits in it; in poll(2) before it where the descriptor is non-blocking.
-    fn insist<R>(&self, direction: Direction, call: Call<'_, R>) -> Done<R> {
-        let flags = match direction {
-            Direction::Read => PollFlags::IN,
-            Direction::Write => PollFlags::OUT,
-            Direction::Priority => PollFlags::PRI,
-        };
+    /// What is to be had without asking the system: what had come while the source was with a loop
+    /// that said so. While it is there still, the flow waits until it is here.
+    fn elsewhere<A: Ask>(
+        &self,
+        here: Option<u32>,
+        waker: &Waker,
+        ask: &mut A,
+    ) -> Option<Poll<io::Result<A::Answer>>> {
+        if self.0.reach(here, waker).is_pending() {
+            return Some(Poll::Pending);
+        }
+        let taken = self.0.kept(|left| match ask.take(left) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
+            taken => taken,
+        });
+        taken.map(|taken| Poll::Ready(taken.map(|(value, _)| value)))
+    }
+
+    /// Blocks this thread until there is an answer.
+    fn insist<A: Ask>(&self, ask: &mut A) -> io::Result<A::Answer> {
         loop {
-            match uninterrupted(|| call(self.as_fd(), true)) {
+            match self.elsewhere(None, &Waker::from(Unpark::this()), ask) {
+                Some(Poll::Ready(result)) => return result,
+                Some(Poll::Pending) => std::thread::park(),
+                None => return self.block(ask).map(|(value, _)| value),
+            }
+        }
+    }
+
+    /// Makes the call and waits in it; in poll(2) before it where the descriptor is non-blocking.
+    fn block<A: Ask>(&self, ask: &mut A) -> Done<A::Answer> {
+        loop {
+            match uninterrupted(|| ask.call(self.as_fd(), true)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let mut fds = [PollFd::new(self, flags)];
+                    let mut fds = [PollFd::new(self, ask::flags(ask.direction()))];
                     let _ = rustix::event::poll(&mut fds, None);
                 }
                 result => return result,
@@ -251,19 +216,19 @@ impl Source {
         }
     }
 
-    fn operate_on<R>(
+    fn operate_on<A: Ask>(
         &self,
         lp: &Loop,
         context: &mut Context<'_>,
-        direction: Direction,
-        mut call: impl FnMut(BorrowedFd<'_>, bool) -> Done<R>,
-    ) -> Poll<io::Result<R>> {
+        mut ask: A,
+    ) -> Poll<io::Result<A::Answer>> {
         if budget::check(context).is_pending() {
             return Poll::Pending;
         }
+        let direction = ask.direction();
         let mut slot = self.0.slot(lp);
         if slot.is_none_or(|slot| lp.is_ready(slot, direction)) {
-            match uninterrupted(|| call(self.as_fd(), false)) {
+            match uninterrupted(|| ask.call(self.as_fd(), false)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let slot = *slot.get_or_insert_with(|| self.0.settle(lp));
                     lp.drained(slot, direction, true);
@@ -284,10 +249,94 @@ impl Source {
             Ok(()) => Poll::Pending,
             // A regular file can't be waited for and needs no waiting.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error()) => {
-                Poll::Ready(uninterrupted(|| call(self.as_fd(), true)).map(|(value, _)| value))
+                Poll::Ready(uninterrupted(|| ask.call(self.as_fd(), true)).map(|(value, _)| value))
             }
             Err(error) => Poll::Ready(Err(error)),
         }
+    }
+
+    /// As [`operate_on`](Source::operate_on), where the driver does what is asked by itself.
+    fn complete_on<A: Ask>(
+        &self,
+        lp: &Loop,
+        context: &mut Context<'_>,
+        mut ask: A,
+    ) -> Poll<io::Result<A::Answer>> {
+        let direction = ask.direction();
+        let slot = match self.0.slot(lp) {
+            Some(slot) => slot,
+            None => {
+                let slot = self.0.settle(lp);
+                // What is there already is to be had without a turn of the loop.
+                match uninterrupted(|| ask.call(self.as_fd(), false)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot,
+                    result => return Poll::Ready(result.map(|(value, _)| value)),
+                }
+            }
+        };
+        let what = match ask.expect() {
+            Some(what) => what,
+            None => {
+                let mut there = None;
+                lp.inbox(slot, &mut |inbox| there = ask.take(inbox));
+                match there {
+                    Some(result) => return Poll::Ready(result.map(|(value, _)| value)),
+                    // What comes is taken from the system as soon as it does.
+                    None if direction == Direction::Read && lp.expects(slot) => Expect::Bytes,
+                    None => return self.operate_on(lp, context, ask),
+                }
+            }
+        };
+        if budget::check(context).is_pending() {
+            return Poll::Pending;
+        }
+        if lp.is_ready(slot, direction) {
+            match self.completed(lp, slot, &mut ask) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    lp.drained(slot, direction, true);
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok((value, took)) => {
+                    if took.short {
+                        lp.drained(slot, direction, false);
+                    }
+                    budget::charge(took.bytes);
+                    return Poll::Ready(Ok(value));
+                }
+            }
+        }
+        match lp.wait_done(slot, self.as_fd(), direction, what, context.waker()) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// What the driver has done.
+    fn completed<A: Ask>(&self, lp: &Loop, slot: Slot, ask: &mut A) -> Done<A::Answer> {
+        if let Some(bytes) = ask.bytes() {
+            let sent = lp.send(slot, self.as_fd(), bytes)?;
+            let (bytes, short) = (sent, false);
+            let value = ask.sent(sent).ok_or(io::ErrorKind::WouldBlock)?;
+            return Ok((value, Took { bytes, short }));
+        }
+        let mut taken = None;
+        lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
+        taken.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+}
+
+/// Wakes a thread that is no flow.
+struct Unpark(Thread);
+
+impl Unpark {
+    fn this() -> Arc<Unpark> {
+        Arc::new(Unpark(std::thread::current()))
+    }
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

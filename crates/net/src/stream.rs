@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -138,7 +137,7 @@ impl Stream {
     /// # Errors
     /// `NotConnected` if the peer is gone.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        SockRef::from(&self.0).shutdown(Shutdown::Write)
+        self.0.shutdown(false)
     }
 
     /// Ends both directions: whoever reads finds the end, in whatever thread it waits.
@@ -146,7 +145,7 @@ impl Stream {
     /// # Errors
     /// `NotConnected` if the peer is gone.
     pub fn shutdown(&self) -> io::Result<()> {
-        SockRef::from(&self.0).shutdown(Shutdown::Both)
+        self.0.shutdown(true)
     }
 
     /// Makes the close a reset (`SO_LINGER` of zero): what was not sent yet is thrown away.

@@ -16,8 +16,9 @@ use slab::Slab;
 use switchboard_driver::{Driver, Event, Poller};
 
 use crate::calls::{Call, CallKey, Calls, Handle, Pending};
+use crate::completing::{self, Leaving};
 use crate::hooks::{Hooks, Name, Quiet};
-use crate::remote::{Remote, Sent};
+use crate::remote::{Remote, Sent, completes};
 use crate::slots::Slots;
 use crate::timers::Timers;
 
@@ -67,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) until_empty: Cell<bool>,
     pub(crate) budget: Cell<Budget>,
     pub(crate) hooks: RefCell<Arc<dyn Hooks>>,
+    /// Sockets that are to be given up.
+    pub(crate) leaving: RefCell<Vec<Leaving>>,
     driver: Driver,
 }
 
@@ -102,10 +105,15 @@ impl Loop {
     }
 
     /// A loop that waits with this very poller, such as a seeded `Sim`.
-    pub fn with_poller(poller: Box<dyn Poller>) -> Loop {
+    pub fn with_poller(mut poller: Box<dyn Poller>) -> Loop {
+        let completes = poller.completer().is_some();
+        let remote = Remote::new(poller.waker(), completes);
+        if completes {
+            completing::announce(remote.id());
+        }
         Loop(Rc::new(Inner {
-            remote: Remote::new(poller.waker()),
-            slots: RefCell::new(Slots::new(&*poller)),
+            remote,
+            slots: RefCell::new(Slots::new(&*poller, completes)),
             driver: poller.driver(),
             poller: RefCell::new(poller),
             timers: RefCell::default(),
@@ -120,6 +128,7 @@ impl Loop {
             until_empty: Cell::new(false),
             budget: Cell::default(),
             hooks: RefCell::new(Arc::new(Quiet)),
+            leaving: RefCell::default(),
         }))
     }
 
@@ -231,6 +240,9 @@ impl Loop {
             *current = Some(ManuallyDrop::new(self.clone()));
         });
         self.0.stopping.set(false);
+        if self.completes() {
+            self.unpack();
+        }
         Entered
     }
 }
@@ -248,6 +260,9 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let left = CURRENT.with(|current| current.borrow_mut().take());
         if let Some(lp) = left.map(ManuallyDrop::into_inner) {
+            if lp.completes() {
+                lp.pack();
+            }
             lp.0.now.set(None);
             lp.0.stopping.set(false);
             lp.0.until_empty.set(false);
@@ -271,6 +286,9 @@ impl Drop for Inner {
         tasks.into_iter().for_each(Waker::wake);
         while let Some(sent) = self.remote.drain_or_close() {
             drop(sent);
+        }
+        if completes(self.remote.id()) {
+            completing::forget(self.remote.id());
         }
     }
 }

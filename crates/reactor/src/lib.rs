@@ -28,6 +28,7 @@
 
 mod calls;
 mod clock;
+mod completing;
 mod event_loop;
 mod hooks;
 mod remote;
@@ -40,9 +41,10 @@ mod waiters;
 mod watch;
 
 pub use calls::Handle;
+pub use completing::take_over;
 pub use event_loop::{Budget, Loop};
 pub use hooks::{Hooks, Name, Quiet, Stall, TurnReport};
-pub use remote::Remote;
+pub use remote::{Remote, completes};
 pub use signals::SignalPipe;
 pub use slots::Slot;
 pub use switchboard_driver::{Driver, Interest, Ready};

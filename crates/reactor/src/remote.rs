@@ -33,7 +33,13 @@ struct Shared {
 pub struct Remote(Arc<Shared>);
 
 static LOOPS: LazyLock<Mutex<HashMap<u32, Weak<Shared>>>> = LazyLock::new(Mutex::default);
-static NEXT: AtomicU32 = AtomicU32::new(1);
+/// Even for loops whose driver answers "what is ready?", odd where it answers "what is done?".
+static NEXT: AtomicU32 = AtomicU32::new(2);
+
+/// Whether the loop of this number has a driver that answers "what is done?".
+pub fn completes(id: u32) -> bool {
+    id % 2 == 1
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing is left half-done under these locks.
@@ -41,8 +47,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Remote {
-    pub(crate) fn new(waker: Waker) -> Remote {
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new(waker: Waker, completes: bool) -> Remote {
+        let id = NEXT.fetch_add(2, Ordering::Relaxed) | u32::from(completes);
         let shared = Arc::new(Shared {
             id,
             inbox: Mutex::new(Some(Vec::new())),

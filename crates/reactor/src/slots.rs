@@ -124,6 +124,7 @@ pub(crate) struct Slots {
 /// within one batch finds nothing.
 #[cfg(target_pointer_width = "64")]
 fn token(slot: Slot, generation: u32) -> Token {
+    // Of 27 bits, since completing drivers have no room for more.
     Token((generation as usize) << 32 | slot.0 as usize)
 }
 
@@ -138,8 +139,9 @@ const INDEX: usize = u32::MAX as usize;
 const INDEX: usize = (1 << 24) - 1;
 
 impl Slots {
-    pub(crate) fn new(poller: &dyn Poller) -> Slots {
-        let edge = poller.has_edge();
+    pub(crate) fn new(poller: &dyn Poller, completes: bool) -> Slots {
+        // Where sockets wait for completions, readiness is seldom asked for, and then for once.
+        let edge = poller.has_edge() && !completes;
         Slots {
             slab: Slab::new(),
             generation: 0,
@@ -160,8 +162,8 @@ impl Slots {
     }
 
     fn state(&mut self, fd: BorrowedFd<'_>) -> State {
-        // One bit less than the token has room for: all ones is the driver's own token.
-        self.generation = self.generation.wrapping_add(1) & (u32::MAX >> 1);
+        // Fewer bits than the token has room for: all ones is the driver's own token.
+        self.generation = self.generation.wrapping_add(1) & (u32::MAX >> 5);
         State {
             fd: fd.as_raw_fd(),
             generation: self.generation,
@@ -193,6 +195,25 @@ impl Slots {
             }
         }
         (fired, Some(state))
+    }
+
+    /// What a driver knows the slot by.
+    pub(crate) fn token(&self, slot: Slot) -> Option<Token> {
+        let state = self.slab.get(slot.0 as usize)?;
+        Some(token(slot, state.generation))
+    }
+
+    /// The slot that has this token.
+    pub(crate) fn slot(&self, token: Token) -> Option<Slot> {
+        let slot = Slot((token.0 & INDEX) as u32);
+        (self.token(slot) == Some(token)).then_some(slot)
+    }
+
+    /// Adds who waits for what a driver does by itself.
+    pub(crate) fn add_waiter(&mut self, slot: Slot, direction: Direction, waker: &Waker) {
+        if let Some(state) = self.slab.get_mut(slot.0 as usize) {
+            state.waiters_mut(direction).add(waker);
+        }
     }
 
     pub(crate) fn is_ready(&self, slot: Slot, direction: Direction) -> bool {
@@ -333,12 +354,10 @@ impl Slots {
         if event.ready.intersects(Ready::READ_CLOSED | Ready::PRIORITY) {
             state.sticky |= Interest::READ;
         }
-        if !edge && !state.has_call() {
+        if !edge && !state.has_call() && state.told.take().is_some() {
             // Reported in every turn otherwise; a hang-up even with no interest left. Whoever still
             // waits in another direction is woken to register again.
-            if state.told.take().is_some() {
-                let _ = poller.unregister(state.fd);
-            }
+            let _ = poller.unregister(state.fd);
             for direction in DIRECTIONS {
                 if let Some(waiters) = state.waiters(direction).filter(|w| w.is_waiting()) {
                     fired.take(direction, waiters);

@@ -114,6 +114,9 @@ impl Loop {
             self.dispatch(event);
         }
         self.0.events.replace(events);
+        if !self.0.leaving.borrow().is_empty() {
+            self.see_off();
+        }
         // 5. What other threads sent.
         if self.0.remote.was_notified() {
             self.receive();

@@ -129,6 +129,7 @@ impl Loop {
     pub fn abandon(&self, slot: Slot, direction: Direction) {
         let mut fired = self.0.slots.borrow_mut().abandon(slot, direction);
         fired.wake();
+        self.pause(slot);
     }
 
     /// Says what a call found: that it would block, or (`would_block` false) that it took all there

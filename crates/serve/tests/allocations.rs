@@ -44,6 +44,7 @@ fn a_round_trip_allocates_nothing() {
         Driver::Select,
         Driver::Poll,
         Driver::Epoll,
+        Driver::Uring,
         Driver::Portable,
     ] {
         let server = Server::new().model(Model::Tasks).driver(driver);

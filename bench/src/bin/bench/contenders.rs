@@ -49,6 +49,7 @@ pub(crate) fn all() -> Vec<Contender> {
         built("raw-epoll", "echo-raw-epoll", &[]),
         built("raw-uring", "echo-raw-uring", &[]),
         built("tasks/epoll", "echo-switchboard", &["tasks", "epoll"]),
+        built("tasks/uring", "echo-switchboard", &["tasks", "uring"]),
         built("threads", "echo-switchboard", &["threads"]),
         built("tokio", "echo-tokio", &[]),
         built("tokio-multi", "echo-tokio", &["multi"]),

@@ -23,7 +23,9 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
 
 /// Whether this platform has no such driver, and says so as it should.
 pub(crate) fn is_refused_here(driver: Driver) -> bool {
-    if driver != Driver::Epoll || cfg!(any(target_os = "linux", target_os = "android")) {
+    if !matches!(driver, Driver::Epoll | Driver::Uring)
+        || cfg!(any(target_os = "linux", target_os = "android"))
+    {
         return false;
     }
     let error = driver.open().err().expect("there is no epoll here");

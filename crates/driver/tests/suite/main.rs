@@ -66,6 +66,7 @@ stamp! {
     select: Select,
     poll: Poll,
     epoll: Epoll,
+    uring: Uring,
     portable: Portable,
     sim: Sim,
 }

@@ -50,6 +50,7 @@ macro_rules! stamp {
         crate::stamp!(@ tasks_select Tasks Select $($case)*);
         crate::stamp!(@ tasks_poll Tasks Poll $($case)*);
         crate::stamp!(@ tasks_epoll Tasks Epoll $($case)*);
+        crate::stamp!(@ tasks_uring Tasks Uring $($case)*);
         crate::stamp!(@ tasks_portable Tasks Portable $($case)*);
         crate::stamp!(@ tasks_sim Tasks Sim $($case)*);
     };

@@ -77,6 +77,7 @@ stamp! {
     select: Select,
     poll: Poll,
     epoll: Epoll,
+    uring: Uring,
     portable: Portable,
     sim: Sim,
 }

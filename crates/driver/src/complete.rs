@@ -1,0 +1,188 @@
+//! What drivers that answer "what is done?" do for sockets, beside what every driver does.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use crate::{Chunk, Token};
+
+/// Operations on sockets that the kernel carries out by itself.
+///
+/// A socket is known by its [`Token`], the one its events carry: the lower 32 bits are an index and
+/// should be small numbers, the next 27 tell those apart that use an index one after another. (So a
+/// completing driver needs tokens of 64 bits.) It is taken in with the first operation and belongs to
+/// the driver until [`close`](Completer::close) or [`release`](Completer::release).
+///
+/// Nothing here blocks, except [`quiesce`](Completer::quiesce). Calls say `WouldBlock` until the
+/// kernel is done; then there is an event. What has come is kept until it is taken, so that a caller
+/// may lose interest at any moment.
+pub trait Completer {
+    /// Asks for bytes, or for connections where `fd` listens, until they are taken no more.
+    ///
+    /// # Errors
+    /// The system's, where the kernel takes no more requests.
+    fn expect(&mut self, token: Token, fd: BorrowedFd<'_>, what: Expect) -> io::Result<()>;
+
+    /// Calls `f` with what has come for a socket.
+    fn inbox(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Inbox));
+
+    /// Whether bytes or connections were asked for and go on coming.
+    fn expects(&mut self, token: Token) -> bool;
+
+    /// Stops accepting ahead; what has come already stays.
+    fn pause(&mut self, token: Token);
+
+    /// Takes bytes, a few thousand at most, to send them with the next wait; what is too long to be
+    /// worth the copy is sent at once. `WouldBlock` while those before are under way.
+    ///
+    /// # Errors
+    /// The system's, of this call or of what was taken before it.
+    fn send(&mut self, token: Token, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Ends the output once all that was taken is sent. Says whether it will, or has to be done by
+    /// the caller, since nothing is left to send.
+    fn shutdown_write(&mut self, token: Token) -> bool;
+
+    /// Closes `fd` once all that was taken is sent and the kernel is done with it.
+    fn close(&mut self, token: Token, fd: OwnedFd);
+
+    /// Gives the socket up with what has come and not been taken; `None` while the kernel is still
+    /// at it: then there is an event when it is worth asking again.
+    fn release(&mut self, token: Token) -> Option<Left>;
+
+    /// Takes back what [`quiesce`](Completer::quiesce) gave up.
+    fn restore(&mut self, token: Token, left: Left);
+
+    /// Ends all that is under way, and gives up what has come and not been taken. Blocks until what
+    /// was to be sent is sent, for `limit` at most.
+    fn quiesce(&mut self, limit: Duration) -> Vec<(Token, Left)>;
+}
+
+/// What is asked for ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Bytes of a connection.
+    Bytes,
+    /// Connections of a listener.
+    Connections,
+    /// Room to send.
+    Room,
+}
+
+/// What has come for a socket. Calls say `WouldBlock` when it is empty. With each answer comes whether
+/// there is more.
+pub trait Inbox {
+    /// Takes bytes; an empty chunk is the end of input.
+    ///
+    /// # Errors
+    /// `WouldBlock`; what the kernel said of the connection.
+    fn recv(&mut self) -> io::Result<(Chunk, bool)>;
+
+    /// Takes bytes by copying them; zero is the end of input.
+    ///
+    /// # Errors
+    /// As [`recv`](Inbox::recv).
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)>;
+
+    /// Takes a connection.
+    ///
+    /// # Errors
+    /// `WouldBlock`; what the kernel said of the listener.
+    fn accept(&mut self) -> io::Result<(OwnedFd, bool)>;
+
+    /// Whether nothing is there to take.
+    fn is_empty(&self) -> bool;
+}
+
+/// One thing that has come.
+pub(crate) enum Came {
+    Bytes(Chunk),
+    Connection(OwnedFd),
+    /// No more will.
+    End,
+    /// The system's error.
+    Failed(i32),
+}
+
+/// What a driver had for a socket when it gave it up. Who takes the socket over takes from here first.
+#[derive(Default)]
+pub struct Left {
+    pub(crate) came: VecDeque<Came>,
+    pub(crate) unsent: Vec<u8>,
+}
+
+impl Left {
+    /// Bytes that were taken and could not be sent in time; they go before all others.
+    pub fn unsent(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unsent)
+    }
+}
+
+/// A place from which things are taken, in the order they came.
+pub(crate) trait Queue {
+    fn pop(&mut self) -> Option<Came>;
+    fn front(&mut self) -> Option<&mut Came>;
+}
+
+impl Queue for VecDeque<Came> {
+    fn pop(&mut self) -> Option<Came> {
+        self.pop_front()
+    }
+
+    fn front(&mut self) -> Option<&mut Came> {
+        self.front_mut()
+    }
+}
+
+pub(crate) fn recv(queue: &mut dyn Queue) -> io::Result<(Chunk, bool)> {
+    match queue.front() {
+        // It stays, since every further read finds it again.
+        Some(Came::End) => return Ok((Chunk::empty(), true)),
+        None => return Err(io::ErrorKind::WouldBlock.into()),
+        Some(_) => {}
+    }
+    match queue.pop() {
+        Some(Came::Bytes(chunk)) => Ok((chunk, queue.front().is_some())),
+        Some(Came::Failed(error)) => Err(io::Error::from_raw_os_error(error)),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+pub(crate) fn read(queue: &mut dyn Queue, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
+    let Some(Came::Bytes(chunk)) = queue.front() else {
+        return recv(queue).map(|(_, more)| (0, more));
+    };
+    let length = chunk.take(buffer);
+    if chunk.is_empty() {
+        queue.pop();
+    }
+    Ok((length, queue.front().is_some()))
+}
+
+pub(crate) fn accept(queue: &mut dyn Queue) -> io::Result<(OwnedFd, bool)> {
+    match queue.pop() {
+        Some(Came::Connection(fd)) => Ok((fd, queue.front().is_some())),
+        Some(Came::Failed(error)) => Err(io::Error::from_raw_os_error(error)),
+        Some(Came::Bytes(_) | Came::End) => Err(io::ErrorKind::InvalidInput.into()),
+        None => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl Inbox for Left {
+    fn recv(&mut self) -> io::Result<(Chunk, bool)> {
+        recv(&mut self.came)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
+        read(&mut self.came, buffer)
+    }
+
+    fn accept(&mut self) -> io::Result<(OwnedFd, bool)> {
+        accept(&mut self.came)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.came.is_empty()
+    }
+}

@@ -1,0 +1,367 @@
+//! io_uring: Linux from 6.0. The kernel is told what to do and says when it is done.
+//!
+//! ```text
+//!   flows:  expect, send                                          inbox: what has come
+//!              │                                                       ▲
+//!           requests ──────────► one system call a turn ──────► completions
+//!                                 (and the wait in it)
+//! ```
+//!
+//! What the kernel can only say of readiness (callbacks on descriptors, out-of-band data) is asked of
+//! an epoll instance, which the ring looks at like at any other descriptor.
+#![allow(unsafe_code)]
+
+mod buffers;
+mod outbox;
+mod ring;
+mod sockets;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use io_uring::{opcode, types};
+use rustix::io::Errno;
+
+use crate::complete::{Completer, Expect, Inbox, Left};
+use crate::epoll::Epoll;
+use crate::retry::retry;
+use crate::wake::Waker;
+use crate::{Driver, Event, Interest, Mode, Poller, Token};
+
+use buffers::Buffers;
+use outbox::Outbox;
+use ring::Ring;
+use sockets::{Arrivals, Sockets, TOKEN};
+
+/// What a completion is of: the top bits of its request's number. Below is the socket's token, or the
+/// outbox's entry.
+const RECV: u64 = 1;
+const ACCEPT: u64 = 2;
+const SEND: u64 = 3;
+const ROOM: u64 = 4;
+const ROOM_AGAIN: u64 = 5;
+const EPOLL: u64 = 6;
+const BELL: u64 = 7;
+const NOTHING: u64 = 8;
+
+fn number(kind: u64, token: Token) -> u64 {
+    kind << 60 | token.0 as u64 & TOKEN
+}
+
+/// A request is cancelled by one system call, and ends in the next.
+const LOOKS: usize = 2;
+
+/// How long the end of a ring waits for bytes to go to clients that are slow to take them.
+const LINGER: Duration = Duration::from_secs(1);
+
+struct Uring {
+    ring: Ring,
+    buffers: Buffers,
+    sockets: Sockets,
+    outbox: Outbox,
+    epoll: Epoll,
+    /// Whether the ring looks at the bell, and at epoll if that has anything to look at.
+    hears: bool,
+    looks: bool,
+    watches: bool,
+    /// Seen while nobody waited.
+    early: Vec<Event>,
+    /// The kernel may still be at it.
+    failed: bool,
+}
+
+/// Opens a ring.
+///
+/// # Errors
+/// `Unsupported`, with the reason and what to do about it.
+pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
+    let ring = Ring::open().map_err(|error| explain(&error))?;
+    let buffers = Buffers::register(&ring).map_err(|error| explain(&error))?;
+    Ok(Box::new(Uring {
+        ring,
+        buffers,
+        sockets: Sockets::default(),
+        outbox: Outbox::default(),
+        epoll: Epoll::new()?,
+        hears: false,
+        looks: false,
+        watches: false,
+        early: Vec::new(),
+        failed: false,
+    }))
+}
+
+fn explain(error: &io::Error) -> io::Error {
+    let why = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOSYS) => "this kernel was built without it",
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "it is forbidden: set the sysctl kernel.io_uring_disabled to 0, and allow io_uring_setup, \
+             io_uring_enter and io_uring_register in the seccomp profile of the container"
+        }
+        Some(Errno::INVAL) => "this kernel's is too old: Linux 6.0 has what is needed",
+        Some(Errno::NOMEM) => "it is out of locked memory: raise `ulimit -l`",
+        Some(Errno::MFILE | Errno::NFILE) => "no descriptor is left: raise `ulimit -n`",
+        _ => "the system refuses it",
+    };
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("no io_uring ({error}): {why}; or use the `epoll` driver"),
+    )
+}
+
+impl Uring {
+    /// Looks at completions; says whether the bell was rung.
+    fn reap(&mut self, events: &mut Vec<Event>) -> io::Result<bool> {
+        let mut rung = false;
+        while let Some(done) = self.ring.next() {
+            let token = Token((done.user_data() & TOKEN) as usize);
+            match done.user_data() >> 60 {
+                RECV | ACCEPT => {
+                    let Uring {
+                        ring,
+                        buffers,
+                        sockets,
+                        ..
+                    } = self;
+                    sockets.came(token, &done, buffers, ring, events);
+                }
+                SEND => self.outbox.said(token.0 as u32, done.result()),
+                ROOM => self.sockets.room(token, events),
+                ROOM_AGAIN => self.outbox.room(token.0 as u32),
+                EPOLL => {
+                    self.looks = false;
+                    self.epoll.look(events)?;
+                }
+                BELL => {
+                    rung = true;
+                    self.hears = io_uring::cqueue::more(done.flags());
+                }
+                _ => {}
+            }
+        }
+        Ok(rung)
+    }
+
+    /// Queues what has to be asked of the kernel before a wait.
+    fn ask(&mut self) -> io::Result<()> {
+        self.buffers.refill();
+        self.sockets.feed(&mut self.ring)?;
+        self.outbox.flush(&mut self.ring)?;
+        for (asked, kind, fd, again) in [
+            (self.hears, BELL, self.epoll.bell().as_fd(), true),
+            (
+                self.looks || !self.watches,
+                EPOLL,
+                self.epoll.as_fd(),
+                false,
+            ),
+        ] {
+            if !asked {
+                let look = opcode::PollAdd::new(types::Fd(fd.as_raw_fd()), libc::POLLIN as u32);
+                let look = look.multi(again).build().user_data(kind << 60);
+                // SAFETY: it names no memory.
+                unsafe { self.ring.push(&look)? };
+            }
+        }
+        self.hears = true;
+        self.looks |= self.watches;
+        Ok(())
+    }
+
+    /// One system call: hands over what was asked, waits, and looks at what is done.
+    fn turn(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
+        let idle = events.is_empty() && !self.ring.has_completions();
+        let want = usize::from(idle && timeout != Some(Duration::ZERO));
+        self.ring.enter(want, timeout)?;
+        let mut rung = self.reap(events)?;
+        // A send that failed says so in a completion, which must not be overlooked.
+        while self.ring.is_behind() || !self.ring.is_submitted() {
+            self.ring.enter(0, None)?;
+            rung |= self.reap(events)?;
+        }
+        let Uring {
+            ring,
+            sockets,
+            outbox,
+            ..
+        } = self;
+        outbox.settle(ring, |token, fate| sockets.sent(token, fate, events))?;
+        Ok(rung)
+    }
+}
+
+impl Poller for Uring {
+    fn driver(&self) -> Driver {
+        Driver::Uring
+    }
+
+    fn has_edge(&self) -> bool {
+        true
+    }
+
+    fn register(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
+        self.watches = true;
+        self.epoll.register(fd, token, interest, mode)
+    }
+
+    fn modify(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
+        self.epoll.modify(fd, token, interest, mode)
+    }
+
+    fn unregister(&mut self, fd: RawFd) -> io::Result<()> {
+        self.epoll.unregister(fd)
+    }
+
+    fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        events.clear();
+        events.append(&mut self.early);
+        let mut failed = None;
+        retry(timeout, |left| {
+            let rung = match self.ask().and_then(|()| self.turn(events, left)) {
+                Ok(rung) => rung,
+                Err(error) => {
+                    failed = Some(error);
+                    return Ok(());
+                }
+            };
+            // What was done may be nobody's business, or time was up too early.
+            let over = rung || !events.is_empty() || left == Some(Duration::ZERO);
+            over.then_some(()).ok_or(Errno::INTR)
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn waker(&self) -> Waker {
+        self.epoll.bell().waker()
+    }
+
+    fn completer(&mut self) -> Option<&mut dyn Completer> {
+        Some(self)
+    }
+}
+
+impl Completer for Uring {
+    fn expect(&mut self, token: Token, fd: BorrowedFd<'_>, what: Expect) -> io::Result<()> {
+        let kernel = (&mut self.ring, &mut self.outbox);
+        self.sockets.expect(token, fd, what, kernel)
+    }
+
+    fn inbox(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Inbox)) {
+        f(&mut Arrivals(&mut self.sockets, token));
+    }
+
+    fn expects(&mut self, token: Token) -> bool {
+        self.sockets.expects(token)
+    }
+
+    fn pause(&mut self, token: Token) {
+        self.sockets.pause(token, &mut self.ring);
+    }
+
+    fn send(&mut self, token: Token, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+        self.sockets.send(token, fd, bytes, &mut self.outbox)
+    }
+
+    fn shutdown_write(&mut self, token: Token) -> bool {
+        self.sockets.shutdown_write(token, &mut self.outbox)
+    }
+
+    fn close(&mut self, token: Token, fd: OwnedFd) {
+        let kernel = (&mut self.ring, &mut self.outbox);
+        let at_once = self.sockets.close(token, fd, kernel);
+        // Who connects to a listener that was dropped is to be refused.
+        let mut early = std::mem::take(&mut self.early);
+        for _ in 0..if at_once { LOOKS } else { 0 } {
+            let _ = self.turn(&mut early, Some(Duration::ZERO));
+        }
+        self.early = early;
+    }
+
+    fn release(&mut self, token: Token) -> Option<Left> {
+        let kernel = (&mut self.ring, &mut self.outbox);
+        self.sockets.release(token, kernel)
+    }
+
+    fn restore(&mut self, token: Token, mut left: Left) {
+        let unsent = left.unsent();
+        let fd = self.sockets.restore(token, left);
+        if let Some(fd) = fd.filter(|_| !unsent.is_empty()) {
+            // SAFETY: open for as long as the socket is known here.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            // It comes from an outbox, so it fits into one.
+            let _ = self.send(token, fd, &unsent);
+        }
+    }
+
+    fn quiesce(&mut self, limit: Duration) -> Vec<(Token, Left)> {
+        let mut early = std::mem::take(&mut self.early);
+        let settled = self.settle(&mut early, limit);
+        self.early = early;
+        // What a ring that fails still has is not to be had.
+        self.failed = settled.is_err();
+        self.sockets.take_left(self.outbox.give_up())
+    }
+}
+
+impl Uring {
+    /// Waits until nothing is under way; for bytes to go out, `limit` at most.
+    fn settle(&mut self, events: &mut Vec<Event>, limit: Duration) -> io::Result<()> {
+        let over = deadline(limit);
+        self.sockets.cancel_all(&mut self.ring);
+        let mut given_up = false;
+        // What is done at once is not waited for.
+        let mut wait = Duration::ZERO;
+        loop {
+            if !given_up {
+                self.outbox.flush(&mut self.ring)?;
+            }
+            let mut seen = Vec::new();
+            self.turn(&mut seen, Some(wait))?;
+            events.append(&mut seen);
+            if self.sockets.are_still() && (self.outbox.is_empty() || given_up) {
+                return Ok(());
+            }
+            wait = over.saturating_duration_since(Instant::now()).max(TICK);
+            if wait == TICK && !given_up {
+                given_up = true;
+                for at in self.outbox.waiting() {
+                    sockets::cancel(ROOM_AGAIN << 60 | u64::from(at), &mut self.ring);
+                }
+            }
+        }
+    }
+}
+
+/// Between looks at a ring that comes to its end, at most.
+const TICK: Duration = Duration::from_millis(10);
+
+fn deadline(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + LINGER)
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        if !self.ring.is_foreign() {
+            self.quiesce(LINGER);
+        }
+        if self.failed || self.ring.is_foreign() {
+            self.buffers.abandon();
+        } else {
+            self.buffers.unregister(&self.ring);
+        }
+    }
+}
