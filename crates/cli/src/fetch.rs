@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use switchboard_flow::{Driver, Model, run_each};
+use switchboard_flow::{Model, run_each};
 use switchboard_http::{Client, Limits};
 use url::Url;
+
+use crate::driver::Choice;
 
 /// A page is an URL, http or https. Each page's line says its name, which is the URL or what the
 /// list calls it, and what was found.
@@ -37,9 +39,10 @@ pub(crate) struct Options {
     /// How to wait: blocking, threads, pool, processes or tasks
     #[arg(long, default_value = "tasks")]
     model: Model,
-    /// What an event loop waits with: select, poll, epoll, portable or sim
-    #[arg(long, default_value_t = Driver::best())]
-    driver: Driver,
+    /// What an event loop waits with: select, poll, epoll, uring, portable, or auto, which takes the
+    /// one that measured best
+    #[arg(long, default_value_t = Choice::best())]
+    driver: Choice,
     /// Seconds to wait for a connection, for the first byte, and between two pieces of a body
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
@@ -183,6 +186,10 @@ impl Fetch {
             concurrency,
             ..
         } = self.options;
+        let (driver, why_not) = driver.driver().available()?;
+        if let Some(why_not) = why_not.filter(|_| model.has_loop()) {
+            eprintln!("switchboard: {why_not}; going on with {driver}");
+        }
         run_each(
             model,
             driver,

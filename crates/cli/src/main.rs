@@ -3,6 +3,7 @@
 
 mod cell;
 mod compare;
+mod driver;
 mod fetch;
 mod serve;
 

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use switchboard_flow::{Driver, Model};
+use switchboard_flow::Model;
 use switchboard_net::Stream;
 use switchboard_reactor::{Hooks, Name, Stall};
 use switchboard_serve::{Report, Server, Workers, raise_descriptor_limit};
 use switchboard_services as services;
 use switchboard_services::slow_site::{self, Latency, Site};
+
+use crate::driver::Choice;
 
 #[derive(Subcommand)]
 pub(crate) enum Service {
@@ -42,9 +44,10 @@ pub(crate) struct Options {
     /// How connections wait: blocking, threads, pool, processes or tasks
     #[arg(long, default_value = "tasks")]
     model: Model,
-    /// What event loops wait with: select, poll, epoll, portable or sim
-    #[arg(long, default_value_t = Driver::best())]
-    driver: Driver,
+    /// What event loops wait with: select, poll, epoll, uring, portable, or auto, which takes the one
+    /// that measured best
+    #[arg(long, default_value_t = Choice::best())]
+    driver: Choice,
     /// How many workers, each with a listener and a loop of its own
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
@@ -161,7 +164,7 @@ where
     })?;
     let mut server = Server::new()
         .model(options.model)
-        .driver(options.driver)
+        .driver(options.driver.driver())
         .workers(workers)
         .pool(options.pool)
         .drain(drain)
@@ -182,7 +185,7 @@ where
     if !options.quiet {
         let (limit, why) = bound.limit();
         let waiting = match options.model.has_loop() {
-            true => format!("{}/{}", options.model, options.driver),
+            true => format!("{}/{}", options.model, bound.driver()),
             false => options.model.to_string(),
         };
         eprintln!("{name} under {waiting}, at most {limit} connections a worker ({why})");

@@ -64,6 +64,26 @@ impl Driver {
         }
     }
 
+    /// The one that measured best on the machines it was measured on, and is to be had on this one.
+    pub fn auto() -> Driver {
+        Driver::best()
+    }
+
+    /// This driver; or epoll, and the reason, where this is `uring` and there is no io_uring: it may be
+    /// forbidden where programs run in containers.
+    ///
+    /// # Errors
+    /// As [`open`](Driver::open).
+    pub fn available(self) -> io::Result<(Driver, Option<io::Error>)> {
+        match self.open() {
+            Ok(_) => Ok((self, None)),
+            Err(error) if self == Driver::Uring && error.kind() == io::ErrorKind::Unsupported => {
+                Driver::best().open().map(|_| (Driver::best(), Some(error)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens it.
     ///
     /// # Errors

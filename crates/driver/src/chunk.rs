@@ -27,11 +27,9 @@ thread_local! {
     static POOL: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Memory of a cache line's alignment that is nobody else's.
-struct Buffer {
-    start: NonNull<u8>,
-    size: usize,
-}
+/// Memory of a cache line's alignment that is nobody else's. Its size stands in the line before it, so
+/// that who waits with a chunk in hand has one word for both.
+struct Buffer(NonNull<u8>);
 
 // SAFETY: it owns its memory, which any thread may write and free.
 unsafe impl Send for Buffer {}
@@ -40,28 +38,36 @@ unsafe impl Sync for Buffer {}
 
 impl Buffer {
     fn layout(size: usize) -> Layout {
-        match Layout::from_size_align(size, ALIGN) {
+        match Layout::from_size_align(ALIGN + size, ALIGN) {
             Ok(layout) => layout,
             Err(_) => unreachable!("a slice of that length exists, or it is SIZE"),
         }
     }
 
-    /// `size` is not zero.
     fn new(size: usize) -> Buffer {
         let layout = Buffer::layout(size);
         // SAFETY: the layout's size is not zero.
-        let start = unsafe { alloc(layout) };
-        match NonNull::new(start) {
-            Some(start) => Buffer { start, size },
-            None => handle_alloc_error(layout),
+        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        // SAFETY: the first line is there, and aligned for more than a number.
+        unsafe {
+            start.cast::<usize>().write(size);
+            Buffer(start.add(ALIGN))
         }
+    }
+
+    fn size(&self) -> usize {
+        // SAFETY: written in `new`, and nowhere else.
+        unsafe { self.0.sub(ALIGN).cast::<usize>().read() }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        let layout = Buffer::layout(self.size());
         // SAFETY: allocated in `new`, with this layout.
-        unsafe { dealloc(self.start.as_ptr(), Buffer::layout(self.size)) }
+        unsafe { dealloc(self.0.sub(ALIGN).as_ptr(), layout) }
     }
 }
 
@@ -101,7 +107,7 @@ impl Chunk {
 
     /// Room for more bytes, behind those that it holds.
     fn space(&mut self) -> &mut [MaybeUninit<u8>] {
-        let (start, size) = (self.buffer().start, self.buffer().size);
+        let (start, size) = (self.buffer().0, self.buffer().size());
         let from = start.cast::<MaybeUninit<u8>>();
         // SAFETY: the rest of the buffer, which is this chunk's own; its bytes need not be written.
         unsafe {
@@ -123,7 +129,7 @@ impl Chunk {
 
     /// Whether no room is left.
     pub fn is_full(&self) -> bool {
-        self.end as usize == self.buffer().size
+        self.end as usize == self.buffer().size()
     }
 
     /// Takes bytes in if there is room for all of them.
@@ -152,7 +158,7 @@ impl Deref for Chunk {
         let length = (self.end - self.start) as usize;
         // SAFETY: bytes up to `end` have been written, and `start` never passes it.
         unsafe {
-            let from = self.buffer().start.add(self.start as usize);
+            let from = self.buffer().0.add(self.start as usize);
             std::slice::from_raw_parts(from.as_ptr(), length)
         }
     }
@@ -187,7 +193,7 @@ impl fmt::Debug for Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        let Some(buffer) = self.buffer.take().filter(|buffer| buffer.size == SIZE) else {
+        let Some(buffer) = self.buffer.take().filter(|buffer| buffer.size() == SIZE) else {
             return;
         };
         // A thread at its end has no pool any more; then the buffer is simply freed.

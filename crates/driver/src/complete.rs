@@ -10,7 +10,7 @@ use crate::{Chunk, Token};
 /// Operations on sockets that the kernel carries out by itself.
 ///
 /// A socket is known by its [`Token`], the one its events carry: the lower 32 bits are an index and
-/// should be small numbers, the next 27 tell those apart that use an index one after another. (So a
+/// should be small numbers, the next 23 tell those apart that use an index one after another. (So a
 /// completing driver needs tokens of 64 bits.) It is taken in with the first operation and belongs to
 /// the driver until [`close`](Completer::close) or [`release`](Completer::release).
 ///

@@ -96,59 +96,37 @@ impl Inner {
 
     #[cold]
     fn fetch(self: &Arc<Self>, id: u32, slot: Slot, waker: &Waker) -> Poll<()> {
+        let (source, wakes) = (self.clone(), Wakes(waker.clone()));
+        let ask = move |lp: &Loop| {
+            // Another may have asked before.
+            if source.home() == Some((id, slot)) {
+                lp.release(slot, move |left| {
+                    source.arrive((id, slot), left);
+                    drop(wakes);
+                });
+            }
+        };
+        let take = || take_over(id, slot, |left| self.arrive((id, slot), left), ask);
         let here = Loop::with_current(|lp| lp.filter(|lp| lp.id() == id).cloned());
-        if let Some(lp) = here {
+        let taken = match here {
             // A blocking flow within a task: its loop can't be waited for.
-            lp.pause_all(|| self.fetch_aside(id, slot));
-            return Poll::Ready(());
-        }
-        if self.fetch_aside(id, slot) {
-            return Poll::Ready(());
-        }
-        let Some(remote) = Remote::of(id) else {
-            return self.fetch(id, slot, waker);
+            Some(lp) => lp.pause_all(take),
+            None => take(),
         };
-        let (source, waker) = (self.clone(), waker.clone());
-        remote.call_soon(move || {
-            let lp = Loop::with_current(|lp| lp.cloned());
-            let Some(lp) = lp.filter(|_| source.home() == Some((id, slot))) else {
-                return waker.wake();
-            };
-            lp.release(slot, move |left| {
-                source.arrive((id, slot), left);
-                waker.wake();
-            });
-        });
-        Poll::Pending
-    }
-
-    /// Fetches what a loop that does not run has put aside; says whether that is so.
-    fn fetch_aside(self: &Arc<Self>, id: u32, slot: Slot) -> bool {
-        let mut left_home = false;
-        let leave = || left_home = self.go((id, slot));
-        let Some(left) = take_over(id, slot, leave) else {
-            return false;
-        };
-        if left_home {
-            self.keep(left);
-            self.leave(id, slot);
+        match taken {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
-        true
     }
 
-    /// Leaves a home, unless somebody else has done so.
-    fn go(&self, (id, slot): (u32, Slot)) -> bool {
-        let home = u64::from(id) << 32 | u64::from(slot.index());
-        let gone = self
-            .home
-            .compare_exchange(home, 0, Ordering::AcqRel, Ordering::Relaxed);
-        gone.is_ok()
-    }
-
-    fn arrive(&self, home: (u32, Slot), left: Left) {
+    /// Leaves its home, with what had come there.
+    fn arrive(&self, (id, slot): (u32, Slot), left: Left) {
         // Kept first: whoever finds it at home nowhere looks there.
         self.keep(left);
-        self.go(home);
+        let home = u64::from(id) << 32 | u64::from(slot.index());
+        let _ = self
+            .home
+            .compare_exchange(home, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     fn keep(&self, mut left: Left) {
@@ -176,6 +154,15 @@ impl Inner {
             self.kept.store(false, Ordering::Release);
         }
         result
+    }
+}
+
+/// Wakes whoever asked when it is answered, or won't be.
+struct Wakes(Waker);
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.0.wake_by_ref();
     }
 }
 
@@ -226,7 +213,9 @@ impl Drop for Inner {
             Some(remote) => remote.call_soon(move || {
                 Loop::with_current(|lp| lp.map(|lp| lp.close(slot, fd)));
             }),
-            None if completes(id) => drop(take_over(id, slot, || ())),
+            None if completes(id) => {
+                take_over(id, slot, drop, |_| ());
+            }
             None => {}
         }
     }

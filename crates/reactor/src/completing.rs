@@ -14,7 +14,7 @@ use std::time::Duration;
 use switchboard_driver::{Completer, Expect, Inbox, Left, Token};
 
 use crate::event_loop::Loop;
-use crate::remote::completes;
+use crate::remote::{Remote, completes};
 use crate::slots::Slot;
 use crate::waiters::Direction;
 
@@ -22,30 +22,50 @@ use crate::waiters::Direction;
 /// then goes out in the next run.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What loops that don't run have put aside: by loop, by slot.
-static ASIDE: LazyLock<Mutex<HashMap<u32, HashMap<u32, Left>>>> = LazyLock::new(Mutex::default);
+/// What a loop that does not run has put aside, by slot.
+#[derive(Default)]
+struct Aside {
+    left: HashMap<u32, Left>,
+    /// Slots whose sockets were taken over meanwhile.
+    gone: Vec<u32>,
+}
 
-fn aside() -> MutexGuard<'static, HashMap<u32, HashMap<u32, Left>>> {
+/// Loops that don't run.
+static ASIDE: LazyLock<Mutex<HashMap<u32, Aside>>> = LazyLock::new(Mutex::default);
+
+fn aside() -> MutexGuard<'static, HashMap<u32, Aside>> {
     // Nothing is left half-done under this lock.
     ASIDE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes a socket over from a loop that is gone or does not run at the moment, with what had come for
-/// it; `None` from one that runs, which is to be asked. `leave` is called while the loop can't begin to
-/// run.
-pub fn take_over(id: u32, slot: Slot, leave: impl FnOnce()) -> Option<Left> {
+/// Takes a socket over from its loop. If that is gone or does not run, `now` is called with what had come
+/// for it, and the answer is true; the loop can't begin to run meanwhile. One that runs is asked: it calls
+/// `ask`, or drops it when it ends its run before that, and then it is worth trying again.
+pub fn take_over(
+    id: u32,
+    slot: Slot,
+    now: impl FnOnce(Left),
+    ask: impl FnOnce(&Loop) + Send + 'static,
+) -> bool {
     let mut aside = aside();
-    let gone = crate::Remote::of(id).is_none();
-    let left = match aside.get_mut(&id) {
-        Some(of_loop) => of_loop.remove(&slot.index()),
-        None if gone => None,
-        None => return None,
+    let remote = Remote::of(id);
+    let left = match (aside.get_mut(&id), &remote) {
+        (Some(of_loop), _) => {
+            of_loop.gone.push(slot.index());
+            of_loop.left.remove(&slot.index())
+        }
+        (None, Some(remote)) => {
+            // Under the lock, so that the loop finds it when it ends its run.
+            remote.ask(ask);
+            return false;
+        }
+        (None, None) => None,
     };
-    leave();
-    if gone && aside.get(&id).is_some_and(HashMap::is_empty) {
-        aside.remove(&id);
+    now(left.unwrap_or_default());
+    if remote.is_none() {
+        let_go(&mut aside, id);
     }
-    Some(left.unwrap_or_default())
+    true
 }
 
 /// A socket that is to be given up, and who wants it.
@@ -175,9 +195,17 @@ impl Loop {
         result
     }
 
-    /// Takes back what was put aside.
+    /// Takes back what was put aside, and forgets what was taken over.
     pub(crate) fn unpack(&self) {
-        for (slot, left) in aside().remove(&self.id()).into_iter().flatten() {
+        let Some(mine) = aside().remove(&self.id()) else {
+            return;
+        };
+        for slot in mine.gone.into_iter().map(Slot::from_index) {
+            // Nothing of it is under way.
+            self.complete(slot, |driver, token| drop(driver.release(token)));
+            self.detach(slot);
+        }
+        for (slot, left) in mine.left {
             self.complete(Slot::from_index(slot), |driver, token| {
                 driver.restore(token, left);
             });
@@ -190,24 +218,37 @@ impl Loop {
             Some(driver) => driver.quiesce(LINGER),
             None => return,
         };
+        let mut mine = Aside::default();
+        for (token, left) in packed {
+            let slot = self.0.slots.borrow().slot(token);
+            let leaves = |leaving: &Leaving| leaving.token == token;
+            match slot {
+                Some(slot) if self.0.leaving.borrow().iter().any(leaves) => {
+                    self.complete(slot, |driver, token| driver.restore(token, left));
+                }
+                Some(slot) => drop(mine.left.insert(slot.index(), left)),
+                None => {}
+            }
+        }
         self.see_off();
-        let slots = self.0.slots.borrow();
-        let packed = packed
-            .into_iter()
-            .filter_map(|(token, left)| Some((slots.slot(token)?.index(), left)));
-        aside().insert(self.id(), packed.collect());
+        aside().insert(self.id(), mine);
+        // Who asked and was not heard finds it there.
+        self.receive(|ask| drop(ask));
     }
 }
 
 /// Forgets a loop that is gone, but for what may still be taken over.
 pub(crate) fn forget(id: u32) {
-    let mut aside = aside();
-    if aside.get(&id).is_some_and(HashMap::is_empty) {
+    let_go(&mut aside(), id);
+}
+
+fn let_go(aside: &mut HashMap<u32, Aside>, id: u32) {
+    if aside.get(&id).is_some_and(|one| one.left.is_empty()) {
         aside.remove(&id);
     }
 }
 
 /// Says that a loop is there and does not run yet.
 pub(crate) fn announce(id: u32) {
-    aside().insert(id, HashMap::new());
+    aside().insert(id, Aside::default());
 }

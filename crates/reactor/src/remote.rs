@@ -8,14 +8,18 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use async_task::Runnable;
 use switchboard_driver::Waker;
 
-use crate::event_loop::{self, Item};
+use crate::event_loop::{self, Item, Loop};
 use crate::hooks::Name;
 
 /// What another thread sent.
 pub(crate) enum Sent {
     Task(Runnable<Name>),
     Call(Box<dyn FnOnce() + Send>, Name),
+    Ask(Ask),
 }
+
+/// To be answered by a loop that runs, and dropped by one that ends its run.
+pub(crate) type Ask = Box<dyn FnOnce(&Loop) + Send>;
 
 struct Shared {
     id: u32,
@@ -79,6 +83,10 @@ impl Remote {
         ));
     }
 
+    pub(crate) fn ask(&self, f: impl FnOnce(&Loop) + Send + 'static) {
+        self.send(Sent::Ask(Box::new(f)));
+    }
+
     /// Ends the loop's wait. Never blocks.
     pub fn wake(&self) {
         if !self.0.notified.swap(true, Ordering::SeqCst) {
@@ -103,7 +111,7 @@ impl Remote {
         }
         match sent {
             None => self.wake(),
-            Some(Sent::Call(..)) => {}
+            Some(Sent::Call(..) | Sent::Ask(_)) => {}
             // Woken in the very moment in which the loop went. Its future must not be dropped on
             // another thread than its own, so it is leaked.
             Some(Sent::Task(task)) => std::mem::forget(task),

@@ -52,13 +52,16 @@ pub(crate) struct State {
     /// Directions that a short read or write does not make unready: the peer is gone, or
     /// out-of-band data is there, which a read stops short of.
     sticky: Interest,
-    read: Waiters,
+    /// The first who waits to read.
+    reader: Option<Waker>,
     /// What a connection that waits for its client does without.
     others: Option<Box<Others>>,
 }
 
 #[derive(Default)]
 struct Others {
+    /// Beside the first.
+    read: Waiters,
     write: Waiters,
     priority: Waiters,
     /// What its callback watches, if it has one.
@@ -68,20 +71,55 @@ struct Others {
 }
 
 impl State {
+    /// Who waits, but for the first who waits to read.
     fn waiters(&mut self, direction: Direction) -> Option<&mut Waiters> {
-        match direction {
-            Direction::Read => Some(&mut self.read),
-            Direction::Write => Some(&mut self.others.as_mut()?.write),
-            Direction::Priority => Some(&mut self.others.as_mut()?.priority),
-        }
+        let others = self.others.as_mut()?;
+        Some(match direction {
+            Direction::Read => &mut others.read,
+            Direction::Write => &mut others.write,
+            Direction::Priority => &mut others.priority,
+        })
     }
 
     /// As [`waiters`](State::waiters), for somebody who will wait.
     fn waiters_mut(&mut self, direction: Direction) -> &mut Waiters {
-        match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => &mut self.others.get_or_insert_default().write,
-            Direction::Priority => &mut self.others.get_or_insert_default().priority,
+        self.others.get_or_insert_default();
+        match self.waiters(direction) {
+            Some(waiters) => waiters,
+            None => unreachable!("the others are there"),
+        }
+    }
+
+    fn add(&mut self, direction: Direction, waker: &Waker) {
+        match &self.reader {
+            None if direction == Direction::Read => self.reader = Some(waker.clone()),
+            Some(reader) if direction == Direction::Read && reader.will_wake(waker) => {}
+            _ => self.waiters_mut(direction).add(waker),
+        }
+    }
+
+    /// Takes back what [`add`](State::add) added.
+    fn remove(&mut self, direction: Direction, waker: &Waker) {
+        let is_it = |reader: &mut Waker| direction == Direction::Read && reader.will_wake(waker);
+        if self.reader.take_if(is_it).is_none()
+            && let Some(waiters) = self.waiters(direction)
+        {
+            waiters.remove(waker);
+        }
+    }
+
+    fn is_waiting(&mut self, direction: Direction) -> bool {
+        (direction == Direction::Read && self.reader.is_some())
+            || self.waiters(direction).is_some_and(|w| w.is_waiting())
+    }
+
+    /// Takes out whom to tell of a direction.
+    fn take(&mut self, direction: Direction, fired: &mut Fired) {
+        if direction == Direction::Read {
+            fired.add(self.reader.take());
+        }
+        if let Some(waiters) = self.waiters(direction) {
+            fired.take(direction, waiters);
         }
     }
 
@@ -98,7 +136,7 @@ impl State {
     fn wanted(&mut self) -> Interest {
         let mut wanted = Interest::NONE;
         for direction in DIRECTIONS {
-            if self.waiters(direction).is_some_and(|w| w.is_waiting()) {
+            if self.is_waiting(direction) {
                 wanted |= direction.interest();
             }
         }
@@ -124,7 +162,7 @@ pub(crate) struct Slots {
 /// within one batch finds nothing.
 #[cfg(target_pointer_width = "64")]
 fn token(slot: Slot, generation: u32) -> Token {
-    // Of 27 bits, since completing drivers have no room for more.
+    // Of 23 bits, since completing drivers have no room for more.
     Token((generation as usize) << 32 | slot.0 as usize)
 }
 
@@ -163,14 +201,14 @@ impl Slots {
 
     fn state(&mut self, fd: BorrowedFd<'_>) -> State {
         // Fewer bits than the token has room for: all ones is the driver's own token.
-        self.generation = self.generation.wrapping_add(1) & (u32::MAX >> 5);
+        self.generation = self.generation.wrapping_add(1) & (u32::MAX >> 9);
         State {
             fd: fd.as_raw_fd(),
             generation: self.generation,
             told: None,
             ready: Interest::READ | Interest::WRITE,
             sticky: Interest::NONE,
-            read: Waiters::default(),
+            reader: None,
             others: None,
         }
     }
@@ -190,9 +228,7 @@ impl Slots {
             let _ = poller.unregister(state.fd);
         }
         for direction in DIRECTIONS {
-            if let Some(waiters) = state.waiters(direction) {
-                fired.take(direction, waiters);
-            }
+            state.take(direction, &mut fired);
         }
         (fired, Some(state))
     }
@@ -212,7 +248,7 @@ impl Slots {
     /// Adds who waits for what a driver does by itself.
     pub(crate) fn add_waiter(&mut self, slot: Slot, direction: Direction, waker: &Waker) {
         if let Some(state) = self.slab.get_mut(slot.0 as usize) {
-            state.waiters_mut(direction).add(waker);
+            state.add(direction, waker);
         }
     }
 
@@ -235,7 +271,7 @@ impl Slots {
             let text = "the slot was given up, as by another loop that took the descriptor";
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
         };
-        state.waiters_mut(direction).add(waker);
+        state.add(direction, waker);
         // On an edge the driver knows already, all but the first time.
         if let Some((told, Mode::Edge)) = state.told
             && told.contains(direction.interest())
@@ -244,7 +280,7 @@ impl Slots {
         }
         let result = state.tell(token(slot, state.generation), fd, self.edge, poller);
         if result.is_err() {
-            state.waiters_mut(direction).remove_first();
+            state.remove(direction, waker);
         }
         result
     }
@@ -253,11 +289,14 @@ impl Slots {
     /// whoever is left comes again.
     pub(crate) fn abandon(&mut self, slot: Slot, direction: Direction) -> Fired {
         let mut fired = Fired::default();
-        let state = self.slab.get_mut(slot.0 as usize);
-        if let Some(waiters) = state.and_then(|state| state.waiters(direction))
-            && waiters.are_several()
-        {
-            fired.take(direction, waiters);
+        if let Some(state) = self.slab.get_mut(slot.0 as usize) {
+            let first = usize::from(direction == Direction::Read && state.reader.is_some());
+            let more = state
+                .waiters(direction)
+                .map_or(0, |waiters| waiters.count());
+            if first + more > 1 {
+                state.take(direction, &mut fired);
+            }
         }
         fired
     }
@@ -346,9 +385,7 @@ impl Slots {
                 if gone {
                     state.sticky |= direction.interest();
                 }
-                if let Some(waiters) = state.waiters(direction) {
-                    fired.take(direction, waiters);
-                }
+                state.take(direction, &mut fired);
             }
         }
         if event.ready.intersects(Ready::READ_CLOSED | Ready::PRIORITY) {
@@ -359,8 +396,8 @@ impl Slots {
             // waits in another direction is woken to register again.
             let _ = poller.unregister(state.fd);
             for direction in DIRECTIONS {
-                if let Some(waiters) = state.waiters(direction).filter(|w| w.is_waiting()) {
-                    fired.take(direction, waiters);
+                if state.is_waiting(direction) {
+                    state.take(direction, &mut fired);
                 }
             }
         }

@@ -14,7 +14,7 @@ use switchboard_driver::Event;
 use crate::clock;
 use crate::event_loop::{Due, Item, Loop};
 use crate::hooks::{Name, Stall, TurnReport};
-use crate::remote::{Remote, Sent};
+use crate::remote::{Ask, Remote, Sent};
 use crate::waiters::DIRECTIONS;
 
 impl Loop {
@@ -119,7 +119,7 @@ impl Loop {
         }
         // 5. What other threads sent.
         if self.0.remote.was_notified() {
-            self.receive();
+            self.receive(|ask| ask(self));
         }
         self.0.hooks.borrow().turn(&report);
         Ok(())
@@ -210,7 +210,7 @@ impl Loop {
         }
     }
 
-    fn receive(&self) {
+    pub(crate) fn receive(&self, mut answer: impl FnMut(Ask)) {
         let mut sent = self.0.sent.take();
         self.0.remote.drain(&mut sent);
         for one in sent.drain(..) {
@@ -220,6 +220,7 @@ impl Loop {
                     let key = self.0.calls.borrow_mut().add(call, name);
                     self.0.ready.borrow_mut().push_back(Item::Call(key));
                 }
+                Sent::Ask(ask) => answer(ask),
             }
         }
         self.0.sent.replace(sent);

@@ -69,13 +69,19 @@ impl Waiters {
         }
     }
 
-    /// Takes back the waker that was added to a direction without others.
-    pub(crate) fn remove_first(&mut self) {
-        self.first = None;
+    pub(crate) fn remove(&mut self, waker: &Waker) {
+        let is_it = |other: &mut Waker| other.will_wake(waker);
+        if self.first.take_if(is_it).is_none()
+            && let Some(rest) = &mut self.rest
+        {
+            rest.more.retain(|other| !other.will_wake(waker));
+        }
     }
 
-    pub(crate) fn are_several(&self) -> bool {
-        self.rest.as_ref().is_some_and(|rest| !rest.more.is_empty())
+    /// How many wakers there are.
+    pub(crate) fn count(&self) -> usize {
+        let more = self.rest.as_ref().map_or(0, |rest| rest.more.len());
+        usize::from(self.first.is_some()) + more
     }
 
     pub(crate) fn set_call(&mut self, call: (IoCall, Name)) {
@@ -108,11 +114,15 @@ impl Fired {
         self.more.drain(..).for_each(Waker::wake);
     }
 
-    pub(crate) fn take(&mut self, direction: Direction, waiters: &mut Waiters) {
+    pub(crate) fn add(&mut self, waker: Option<Waker>) {
         match &self.first {
-            None => self.first = waiters.first.take(),
-            Some(_) => self.more.extend(waiters.first.take()),
+            None => self.first = waker,
+            Some(_) => self.more.extend(waker),
         }
+    }
+
+    pub(crate) fn take(&mut self, direction: Direction, waiters: &mut Waiters) {
+        self.add(waiters.first.take());
         if let Some(rest) = &mut waiters.rest {
             self.more.append(&mut rest.more);
             if rest.call.is_some() {

@@ -79,7 +79,8 @@ impl Server {
         self
     }
 
-    /// What event loops wait with.
+    /// What event loops wait with. Where there is no io_uring, `uring` gives way to `epoll`, and a
+    /// [notice](switchboard_reactor::Hooks::notice) says why.
     #[must_use]
     pub fn driver(mut self, driver: Driver) -> Server {
         self.driver = driver;
@@ -221,10 +222,15 @@ pub struct Bound {
 }
 
 impl Bound {
-    fn new(server: Server, listeners: Vec<Listener>) -> io::Result<Bound> {
+    fn new(mut server: Server, listeners: Vec<Listener>) -> io::Result<Bound> {
         if server.model.has_loop() {
             // A driver that is not to be had is known now, not at the first connection.
-            drop(server.driver.open()?);
+            let (driver, why_not) = server.driver.available()?;
+            if let Some(why_not) = why_not {
+                let hooks = &server.hooks;
+                hooks.notice(&format_args!("{why_not}; going on with {driver}"));
+            }
+            server.driver = driver;
         }
         if server.model == Model::Processes
             && server.workers.count() > 1
@@ -268,6 +274,11 @@ impl Bound {
     /// Where it listens.
     pub fn local_addr(&self) -> &Addr {
         &self.addr
+    }
+
+    /// What its event loops wait with.
+    pub fn driver(&self) -> Driver {
+        self.server.driver
     }
 
     /// How many connections a worker holds at once, and what says so.

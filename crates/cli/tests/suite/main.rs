@@ -3,6 +3,7 @@
 mod compare;
 mod costs;
 mod errors;
+mod fallback;
 mod fetch;
 mod limits;
 mod matrix;

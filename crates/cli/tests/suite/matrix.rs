@@ -31,7 +31,8 @@ fn rows() -> Vec<Vec<&'static str>> {
             rows.push(vec!["--model", model.name()]);
             continue;
         }
-        for driver in Driver::ALL {
+        // Simulated time would leap past real clients.
+        for driver in Driver::ALL.into_iter().filter(|it| *it != Driver::Sim) {
             match driver.open() {
                 Ok(_) => rows.push(vec!["--model", model.name(), "--driver", driver.name()]),
                 Err(error) => println!("skip: {model}/{driver}: never: {error}"),

@@ -31,6 +31,11 @@ impl Served {
         let words = [program, &[BINARY]].concat();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]);
+        Served::start_command(command, arguments)
+    }
+
+    /// `command` being `switchboard`.
+    pub(crate) fn start_command(mut command: Command, arguments: &[&str]) -> Served {
         let mut child = command
             .arg("serve")
             .args(arguments)

@@ -11,9 +11,11 @@
 //! an epoll instance, which the ring looks at like at any other descriptor.
 #![allow(unsafe_code)]
 
+mod arrivals;
 mod buffers;
 mod outbox;
 mod ring;
+mod socket;
 mod sockets;
 
 use std::io;
@@ -29,10 +31,11 @@ use crate::retry::retry;
 use crate::wake::Waker;
 use crate::{Driver, Event, Interest, Mode, Poller, Token};
 
+use arrivals::Arrivals;
 use buffers::Buffers;
 use outbox::Outbox;
 use ring::Ring;
-use sockets::{Arrivals, Sockets, TOKEN};
+use sockets::Sockets;
 
 /// What a completion is of: the top bits of its request's number. Below is the socket's token, or the
 /// outbox's entry.
@@ -44,6 +47,9 @@ const ROOM_AGAIN: u64 = 5;
 const EPOLL: u64 = 6;
 const BELL: u64 = 7;
 const NOTHING: u64 = 8;
+
+/// Where a request's number has the token.
+const TOKEN: u64 = (1 << 55) - 1;
 
 fn number(kind: u64, token: Token) -> u64 {
     kind << 60 | token.0 as u64 & TOKEN
@@ -106,7 +112,7 @@ fn explain(error: &io::Error) -> io::Error {
     };
     io::Error::new(
         io::ErrorKind::Unsupported,
-        format!("no io_uring ({error}): {why}; or use the `epoll` driver"),
+        format!("no io_uring ({error}): {why}; or use `epoll`"),
     )
 }
 
@@ -338,7 +344,7 @@ impl Uring {
             if wait == TICK && !given_up {
                 given_up = true;
                 for at in self.outbox.waiting() {
-                    sockets::cancel(ROOM_AGAIN << 60 | u64::from(at), &mut self.ring);
+                    socket::cancel(ROOM_AGAIN << 60 | u64::from(at), &mut self.ring);
                 }
             }
         }

@@ -15,82 +15,22 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use io_uring::{cqueue, opcode, squeue, types};
+use io_uring::{cqueue, opcode, types};
 use slab::Slab;
 
-use super::buffers::{Buffers, GROUP};
+use super::arrivals::Node;
+use super::buffers::Buffers;
 use super::outbox::{Fate, Outbox};
 use super::ring::Ring;
-use super::{ACCEPT, NOTHING, RECV, ROOM, number};
-use crate::complete::{self, Came, Expect, Inbox, Left, Queue};
-use crate::{Chunk, Event, Ready, Token};
-
-pub(super) const NONE: u32 = u32::MAX;
-
-/// Bytes of the token that a request's number has room for.
-pub(super) const TOKEN: u64 = (1 << 59) - 1;
+use super::socket::*;
+use super::{ACCEPT, ROOM, TOKEN, number};
+use crate::complete::{Came, Expect, Left};
+use crate::{Event, Ready, Token};
 
 /// Connections that are accepted ahead at most, but for those of one turn.
 const AHEAD: usize = 16;
-
-#[derive(Clone, Copy)]
-struct Socket {
-    /// -1 for none.
-    fd: RawFd,
-    generation: u32,
-    /// The first of what has come, in `Sockets::came`.
-    first: u32,
-    /// What is to be sent, in `Outbox`.
-    out: u32,
-    flags: u16,
-}
-
-/// Bytes or connections go on coming.
-const ARMED: u16 = 1;
-/// That was cancelled, and will end.
-const CANCELLED: u16 = 2;
-/// Somebody waits for bytes or connections.
-const WANTED: u16 = 4;
-/// It listens.
-const LISTENS: u16 = 8;
-/// Its last bytes filled a buffer: one at a time, so that it leaves others to others.
-const BULK: u16 = 16;
-/// A look at whether there is room to send is under way.
-const LOOKS: u16 = 32;
-/// What was taken from it could not be sent.
-const BROKEN: u16 = 128;
-/// Somebody waits until what was taken is sent.
-const AWAITED: u16 = 256;
-/// It is to be given up; its loop hears of it when nothing is under way.
-const LEAVES: u16 = 64;
-
-const VACANT: Socket = Socket {
-    fd: -1,
-    generation: 0,
-    first: NONE,
-    out: NONE,
-    flags: 0,
-};
-
-impl Socket {
-    fn is(&self, flag: u16) -> bool {
-        self.flags & flag != 0
-    }
-
-    fn set(&mut self, flag: u16, on: bool) {
-        self.flags = if on {
-            self.flags | flag
-        } else {
-            self.flags & !flag
-        };
-    }
-
-    fn is_idle(&self) -> bool {
-        !self.is(ARMED) && !self.is(LOOKS) && self.out == NONE
-    }
-}
 
 /// A socket whose owner is gone.
 struct Closing {
@@ -101,26 +41,13 @@ struct Closing {
     out: u32,
 }
 
-struct Node {
-    came: Came,
-    next: u32,
-}
-
 #[derive(Default)]
 pub(super) struct Sockets {
-    all: Vec<Socket>,
+    pub(super) all: Vec<Socket>,
     closing: HashMap<u64, Closing>,
-    came: Slab<Node>,
+    pub(super) came: Slab<Node>,
     /// To be asked for again with the next wait, when buffers are on offer.
     starved: Vec<Token>,
-}
-
-fn index(token: Token) -> usize {
-    token.0 as u32 as usize
-}
-
-fn generation(token: Token) -> u32 {
-    ((token.0 as u64 & TOKEN) >> 32) as u32
 }
 
 impl Sockets {
@@ -131,20 +58,16 @@ impl Sockets {
             self.all.resize(at + 1, VACANT);
         }
         let socket = &mut self.all[at];
-        if socket.fd == -1 || socket.generation != generation(token) {
+        if !socket.has(token) {
             debug_assert_eq!(socket.fd, -1, "closed before its index is used again");
-            *socket = Socket {
-                fd: fd.as_raw_fd(),
-                generation: generation(token),
-                ..VACANT
-            };
+            *socket = Socket::new(token, fd);
         }
         socket
     }
 
     fn get(&mut self, token: Token) -> Option<&mut Socket> {
         let socket = self.all.get_mut(index(token))?;
-        (socket.fd != -1 && socket.generation == generation(token)).then_some(socket)
+        socket.has(token).then_some(socket)
     }
 
     /// Asks the kernel for what is wanted, unless that is under way.
@@ -266,32 +189,6 @@ impl Sockets {
         }
     }
 
-    /// Keeps what has come behind what came before; says how much that is, or nothing where bytes found
-    /// room in the chunk of those before them.
-    fn keep(&mut self, token: Token, came: Came) -> usize {
-        let Some(socket) = self.all.get(index(token)) else {
-            return 0;
-        };
-        let (mut count, mut last) = (0, NONE);
-        let mut next = socket.first;
-        while next != NONE {
-            (last, count) = (next, count + 1);
-            next = self.came[next as usize].next;
-        }
-        if let (Some(node), Came::Bytes(chunk)) = (self.came.get_mut(last as usize), &came)
-            && let Came::Bytes(before) = &mut node.came
-            && before.append(chunk)
-        {
-            return 0;
-        }
-        let at = self.came.insert(Node { came, next: NONE }) as u32;
-        match self.came.get_mut(last as usize) {
-            Some(node) => node.next = at,
-            None => self.all[index(token)].first = at,
-        }
-        count
-    }
-
     /// Takes in that there is room to send.
     pub(super) fn room(&mut self, token: Token, events: &mut Vec<Event>) {
         let Some(socket) = self.get(token) else {
@@ -402,16 +299,6 @@ impl Sockets {
         }
     }
 
-    fn forget(&mut self, mut next: u32) -> std::collections::VecDeque<Came> {
-        let mut came = std::collections::VecDeque::new();
-        while next != NONE {
-            let node = self.came.remove(next as usize);
-            came.push_back(node.came);
-            next = node.next;
-        }
-        came
-    }
-
     /// Gives the socket up with what has come; `None` while requests are under way.
     pub(super) fn release(
         &mut self,
@@ -450,7 +337,7 @@ impl Sockets {
     /// Ends everything that is under way. Who waits is heard again with the next wait.
     pub(super) fn cancel_all(&mut self, ring: &mut Ring) {
         for (at, socket) in self.all.iter_mut().enumerate() {
-            let token = Token((u64::from(socket.generation) << 32 | at as u64) as usize);
+            let token = socket.token(at);
             socket.cancel(token, ring);
             if socket.is(LOOKS) {
                 cancel(number(ROOM, token), ring);
@@ -460,9 +347,8 @@ impl Sockets {
 
     /// Whether the kernel has no requests of these sockets.
     pub(super) fn are_still(&self) -> bool {
-        let under_way = ARMED | LOOKS;
         let closing = self.closing.values();
-        self.all.iter().all(|socket| socket.flags & under_way == 0)
+        !self.all.iter().any(Socket::is_under_way)
             && closing
                 .clone()
                 .all(|closing| !closing.armed && !closing.looks)
@@ -484,8 +370,8 @@ impl Sockets {
         for at in 0..self.all.len() {
             let first = std::mem::replace(&mut self.all[at].first, NONE);
             if first != NONE {
-                let token = u64::from(self.all[at].generation) << 32 | at as u64;
-                all.entry(token as usize).or_default().came = self.forget(first);
+                let token = self.all[at].token(at);
+                all.entry(token.0).or_default().came = self.forget(first);
             }
         }
         all.into_iter()
@@ -495,105 +381,5 @@ impl Sockets {
 
     pub(super) fn expects(&mut self, token: Token) -> bool {
         self.get(token).is_some_and(|socket| socket.is(ARMED))
-    }
-
-    fn head(&self, token: Token) -> u32 {
-        let socket = self.all.get(index(token));
-        socket.map_or(NONE, |socket| socket.first)
-    }
-}
-
-impl Socket {
-    fn arm(&mut self, token: Token, ring: &mut Ring) -> io::Result<()> {
-        let fd = types::Fd(self.fd);
-        let request = if self.is(LISTENS) {
-            let accept = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC);
-            accept.build().user_data(number(ACCEPT, token))
-        } else if self.is(BULK) {
-            let recv = opcode::Recv::new(fd, std::ptr::null_mut(), 0).buf_group(GROUP);
-            let recv = recv.build().flags(squeue::Flags::BUFFER_SELECT);
-            recv.user_data(number(RECV, token))
-        } else {
-            let recv = opcode::RecvMulti::new(fd, GROUP).build();
-            recv.user_data(number(RECV, token))
-        };
-        // SAFETY: it names no memory but that of the buffers on offer, which outlives it.
-        unsafe { ring.push(&request)? };
-        self.set(ARMED, true);
-        Ok(())
-    }
-
-    fn cancel(&mut self, token: Token, ring: &mut Ring) {
-        if !self.is(ARMED) || self.is(CANCELLED) {
-            return;
-        }
-        let what = if self.is(LISTENS) { ACCEPT } else { RECV };
-        cancel(number(what, token), ring);
-        self.set(CANCELLED, true);
-    }
-
-    /// The event for a socket that is to be given up and now can be.
-    fn left(&self, token: Token) -> Option<Event> {
-        (self.is(LEAVES) && self.is_idle()).then_some(Event {
-            token,
-            ready: Ready::READ | Ready::WRITE | Ready::HANG_UP,
-        })
-    }
-}
-
-/// Ends a request; it has a completion of its own then.
-pub(super) fn cancel(request: u64, ring: &mut Ring) {
-    let cancel = opcode::AsyncCancel::new(request).build();
-    let cancel = cancel.flags(squeue::Flags::SKIP_SUCCESS);
-    // SAFETY: it names no memory.
-    let _ = unsafe { ring.push(&cancel.user_data(NOTHING << 60)) };
-}
-
-/// Closes a descriptor with the next wait, or now where that can't be.
-fn shut(fd: OwnedFd, ring: &mut Ring) {
-    let close = opcode::Close::new(types::Fd(fd.as_raw_fd())).build();
-    let close = close.flags(squeue::Flags::SKIP_SUCCESS);
-    // SAFETY: it names no memory, and the number is nobody else's before it is closed.
-    match unsafe { ring.push(&close.user_data(NOTHING << 60)) } {
-        Ok(()) => drop(fd.into_raw_fd()),
-        Err(_) => drop(fd),
-    }
-}
-
-/// What has come for one socket.
-pub(super) struct Arrivals<'a>(pub(super) &'a mut Sockets, pub(super) Token);
-
-impl Queue for Arrivals<'_> {
-    fn pop(&mut self) -> Option<Came> {
-        let first = self.0.head(self.1);
-        let node = self.0.came.try_remove(first as usize)?;
-        self.0.all[index(self.1)].first = node.next;
-        Some(node.came)
-    }
-
-    fn front(&mut self) -> Option<&mut Came> {
-        let first = self.0.head(self.1);
-        self.0
-            .came
-            .get_mut(first as usize)
-            .map(|node| &mut node.came)
-    }
-}
-
-impl Inbox for Arrivals<'_> {
-    fn recv(&mut self) -> io::Result<(Chunk, bool)> {
-        complete::recv(self)
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
-        complete::read(self, buffer)
-    }
-
-    fn accept(&mut self) -> io::Result<(OwnedFd, bool)> {
-        complete::accept(self)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.head(self.1) == NONE
     }
 }

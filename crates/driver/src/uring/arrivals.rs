@@ -1,0 +1,96 @@
+//! What has come for sockets and was not taken yet: a list for each, in one slab.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::socket::{NONE, index};
+use super::sockets::Sockets;
+use crate::complete::{self, Came, Inbox, Queue};
+use crate::{Chunk, Token};
+
+pub(super) struct Node {
+    came: Came,
+    next: u32,
+}
+
+impl Sockets {
+    /// Keeps what has come behind what came before; says how much that is, or nothing where bytes found
+    /// room in the chunk of those before them.
+    pub(super) fn keep(&mut self, token: Token, came: Came) -> usize {
+        let Some(socket) = self.all.get(index(token)) else {
+            return 0;
+        };
+        let (mut count, mut last) = (0, NONE);
+        let mut next = socket.first;
+        while next != NONE {
+            (last, count) = (next, count + 1);
+            next = self.came[next as usize].next;
+        }
+        if let (Some(node), Came::Bytes(chunk)) = (self.came.get_mut(last as usize), &came)
+            && let Came::Bytes(before) = &mut node.came
+            && before.append(chunk)
+        {
+            return 0;
+        }
+        let at = self.came.insert(Node { came, next: NONE }) as u32;
+        match self.came.get_mut(last as usize) {
+            Some(node) => node.next = at,
+            None => self.all[index(token)].first = at,
+        }
+        count
+    }
+
+    pub(super) fn forget(&mut self, mut next: u32) -> VecDeque<Came> {
+        let mut came = VecDeque::new();
+        while next != NONE {
+            let node = self.came.remove(next as usize);
+            came.push_back(node.came);
+            next = node.next;
+        }
+        came
+    }
+
+    fn head(&self, token: Token) -> u32 {
+        let socket = self.all.get(index(token));
+        socket.map_or(NONE, |socket| socket.first)
+    }
+}
+
+/// What has come for one socket.
+pub(super) struct Arrivals<'a>(pub(super) &'a mut Sockets, pub(super) Token);
+
+impl Queue for Arrivals<'_> {
+    fn pop(&mut self) -> Option<Came> {
+        let first = self.0.head(self.1);
+        let node = self.0.came.try_remove(first as usize)?;
+        self.0.all[index(self.1)].first = node.next;
+        Some(node.came)
+    }
+
+    fn front(&mut self) -> Option<&mut Came> {
+        let first = self.0.head(self.1);
+        self.0
+            .came
+            .get_mut(first as usize)
+            .map(|node| &mut node.came)
+    }
+}
+
+impl Inbox for Arrivals<'_> {
+    fn recv(&mut self) -> io::Result<(Chunk, bool)> {
+        complete::recv(self)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
+        complete::read(self, buffer)
+    }
+
+    fn accept(&mut self) -> io::Result<(OwnedFd, bool)> {
+        complete::accept(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.head(self.1) == NONE
+    }
+}
