@@ -64,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) now: Cell<Option<Instant>>,
     /// When what runs now began, as the stall report counts.
     pub(crate) looked: Cell<Duration>,
+    /// The future of `block_on` was woken in this turn, which is not to wait then.
+    pub(crate) root_woken: Cell<bool>,
     pub(crate) stopping: Cell<bool>,
     pub(crate) until_empty: Cell<bool>,
     pub(crate) budget: Cell<Budget>,
@@ -86,6 +88,17 @@ pub(crate) fn push_local(id: u32, item: Item) -> Option<Item> {
             None
         }
         _ => Some(item),
+    })
+}
+
+/// Says that the future of `block_on` was woken, if its loop is the one running on this thread.
+pub(crate) fn wake_root_local(id: u32) -> bool {
+    Loop::with_current(|lp| match lp.filter(|lp| lp.id() == id) {
+        Some(lp) => {
+            lp.0.root_woken.set(true);
+            true
+        }
+        None => false,
     })
 }
 
@@ -124,6 +137,7 @@ impl Loop {
             sent: RefCell::default(),
             now: Cell::new(None),
             looked: Cell::default(),
+            root_woken: Cell::new(false),
             stopping: Cell::new(false),
             until_empty: Cell::new(false),
             budget: Cell::default(),

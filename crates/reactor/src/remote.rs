@@ -83,6 +83,13 @@ impl Remote {
         ));
     }
 
+    /// Has the loop poll the future of its `block_on`; on its own thread without a system call.
+    pub(crate) fn wake_root(&self) {
+        if !event_loop::wake_root_local(self.0.id) {
+            self.wake();
+        }
+    }
+
     pub(crate) fn ask(&self, f: impl FnOnce(&Loop) + Send + 'static) {
         self.send(Sent::Ask(Box::new(f)));
     }

@@ -71,6 +71,7 @@ impl Loop {
         let mut context = Context::from_waker(&waker);
         let mut future = pin!(future);
         loop {
+            self.0.root_woken.set(false);
             if root.woken.swap(false, Ordering::AcqRel)
                 && let Poll::Ready(output) = future.as_mut().poll(&mut context)
             {
@@ -175,6 +176,7 @@ impl Loop {
 
     fn timeout(&self, limit: Option<Duration>) -> Option<Duration> {
         let ending = self.0.stopping.get() || (self.0.until_empty.get() && self.is_empty());
+        let ending = ending || self.0.root_woken.take();
         if ending || !self.0.ready.borrow().is_empty() {
             return Some(Duration::ZERO);
         }
@@ -239,7 +241,7 @@ impl Wake for Root {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            self.remote.wake();
+            self.remote.wake_root();
         }
     }
 }

@@ -73,6 +73,8 @@ struct Uring {
     watches: bool,
     /// Seen while nobody waited.
     early: Vec<Event>,
+    /// The bell was rung, and no wait has ended by it yet.
+    rung: bool,
     /// The kernel may still be at it.
     failed: bool,
 }
@@ -94,6 +96,7 @@ pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
         looks: false,
         watches: false,
         early: Vec::new(),
+        rung: false,
         failed: false,
     }))
 }
@@ -117,9 +120,8 @@ fn explain(error: &io::Error) -> io::Error {
 }
 
 impl Uring {
-    /// Looks at completions; says whether the bell was rung.
-    fn reap(&mut self, events: &mut Vec<Event>) -> io::Result<bool> {
-        let mut rung = false;
+    /// Looks at completions.
+    fn reap(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         while let Some(done) = self.ring.next() {
             let token = Token((done.user_data() & TOKEN) as usize);
             match done.user_data() >> 60 {
@@ -140,13 +142,13 @@ impl Uring {
                     self.epoll.look(events)?;
                 }
                 BELL => {
-                    rung = true;
+                    self.rung = true;
                     self.hears = io_uring::cqueue::more(done.flags());
                 }
                 _ => {}
             }
         }
-        Ok(rung)
+        Ok(())
     }
 
     /// Queues what has to be asked of the kernel before a wait.
@@ -176,15 +178,15 @@ impl Uring {
     }
 
     /// One system call: hands over what was asked, waits, and looks at what is done.
-    fn turn(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
-        let idle = events.is_empty() && !self.ring.has_completions();
+    fn turn(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let idle = events.is_empty() && !self.rung && !self.ring.has_completions();
         let want = usize::from(idle && timeout != Some(Duration::ZERO));
         self.ring.enter(want, timeout)?;
-        let mut rung = self.reap(events)?;
+        self.reap(events)?;
         // A send that failed says so in a completion, which must not be overlooked.
         while self.ring.is_behind() || !self.ring.is_submitted() {
             self.ring.enter(0, None)?;
-            rung |= self.reap(events)?;
+            self.reap(events)?;
         }
         let Uring {
             ring,
@@ -192,8 +194,7 @@ impl Uring {
             outbox,
             ..
         } = self;
-        outbox.settle(ring, |token, fate| sockets.sent(token, fate, events))?;
-        Ok(rung)
+        outbox.settle(ring, |token, fate| sockets.sent(token, fate, events))
     }
 }
 
@@ -236,14 +237,12 @@ impl Poller for Uring {
         events.append(&mut self.early);
         let mut failed = None;
         retry(timeout, |left| {
-            let rung = match self.ask().and_then(|()| self.turn(events, left)) {
-                Ok(rung) => rung,
-                Err(error) => {
-                    failed = Some(error);
-                    return Ok(());
-                }
-            };
+            if let Err(error) = self.ask().and_then(|()| self.turn(events, left)) {
+                failed = Some(error);
+                return Ok(());
+            }
             // What was done may be nobody's business, or time was up too early.
+            let rung = std::mem::take(&mut self.rung);
             let over = rung || !events.is_empty() || left == Some(Duration::ZERO);
             over.then_some(()).ok_or(Errno::INTR)
         })?;
@@ -327,7 +326,7 @@ impl Uring {
     fn settle(&mut self, events: &mut Vec<Event>, limit: Duration) -> io::Result<()> {
         let over = deadline(limit);
         self.sockets.cancel_all(&mut self.ring);
-        let mut given_up = false;
+        let (mut given_up, mut rung) = (false, false);
         // What is done at once is not waited for.
         let mut wait = Duration::ZERO;
         loop {
@@ -337,7 +336,9 @@ impl Uring {
             let mut seen = Vec::new();
             self.turn(&mut seen, Some(wait))?;
             events.append(&mut seen);
+            rung |= std::mem::take(&mut self.rung);
             if self.sockets.are_still() && (self.outbox.is_empty() || given_up) {
+                self.rung = rung;
                 return Ok(());
             }
             wait = over.saturating_duration_since(Instant::now()).max(TICK);

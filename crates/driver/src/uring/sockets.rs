@@ -146,18 +146,16 @@ impl Sockets {
             }
             (0.., _) => Came::End,
             (error, _) => match -error {
-                libc::ENOBUFS => {
-                    buffers.grow();
-                    return self.starved.push(token);
-                }
-                // Asked for again meanwhile, or interrupted.
-                libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
-                    if socket.is(LEAVES) {
-                        events.extend(socket.left(token));
-                    } else if socket.is(WANTED) {
+                // Out of buffers; or asked for again meanwhile, or interrupted.
+                libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
+                    let leaves = socket.left(token);
+                    if leaves.is_none() && (socket.is(WANTED) || error == -libc::ENOBUFS) {
                         self.starved.push(token);
                     }
-                    return;
+                    if error == -libc::ENOBUFS {
+                        buffers.grow();
+                    }
+                    return events.extend(leaves);
                 }
                 errno => Came::Failed(errno),
             },
@@ -251,7 +249,7 @@ impl Sockets {
     /// Asks again for those that found no buffer.
     pub(super) fn feed(&mut self, ring: &mut Ring) -> io::Result<()> {
         for token in std::mem::take(&mut self.starved) {
-            if let Some(socket) = self.get(token).filter(|socket| !socket.is(ARMED)) {
+            if let Some(socket) = self.get(token).filter(|it| !it.is(ARMED) && !it.is(LEAVES)) {
                 socket.arm(token, ring)?;
             }
         }

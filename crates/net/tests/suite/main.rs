@@ -5,6 +5,7 @@
 mod flows;
 mod scopes;
 mod sockets;
+mod torture;
 mod waits;
 
 use std::future::Future;

@@ -1,0 +1,188 @@
+//! `micro`: what a loop's own moves cost, beside tokio's: nanoseconds each, by turns.
+//!
+//!     micro [--rounds N]
+//!
+//! spawn+join: a task that does nothing is started and waited for. timer: one is armed and cancelled
+//! while 100,000 others are pending. wake: another thread wakes a task, which answers; there and back.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use switchboard_flow::{self as flow, Driver, Model};
+use switchboard_lab::median;
+
+const SPAWNS: u32 = 200_000;
+const PENDING: usize = 100_000;
+const TIMERS: u32 = 200_000;
+const WAKES: u64 = 20_000;
+const HOUR: Duration = Duration::from_secs(3600);
+
+type Sleep = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What is asked of both.
+trait Runtime {
+    fn run<T>(&self, future: impl Future<Output = T>) -> T;
+    /// Starts a task and waits for it.
+    fn spawn(&self) -> impl Future<Output = ()>;
+    fn sleep(&self) -> impl Future<Output = ()> + 'static;
+}
+
+struct Switchboard(Driver);
+
+impl Runtime for Switchboard {
+    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        match Model::Tasks.run(self.0, future) {
+            Ok(output) => output,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn spawn(&self) {
+        let _ = flow::spawn(async {}).await;
+    }
+
+    fn sleep(&self) -> impl Future<Output = ()> + 'static {
+        flow::sleep(HOUR)
+    }
+}
+
+struct Tokio(tokio::runtime::Runtime);
+
+impl Runtime for Tokio {
+    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.block_on(future)
+    }
+
+    async fn spawn(&self) {
+        let _ = tokio::spawn(async {}).await;
+    }
+
+    fn sleep(&self) -> impl Future<Output = ()> + 'static {
+        tokio::time::sleep(HOUR)
+    }
+}
+
+fn each(start: Instant, count: u32) -> f64 {
+    start.elapsed().as_nanos() as f64 / f64::from(count)
+}
+
+fn spawn(runtime: &impl Runtime) -> f64 {
+    runtime.run(async {
+        let start = Instant::now();
+        for _ in 0..SPAWNS {
+            runtime.spawn().await;
+        }
+        each(start, SPAWNS)
+    })
+}
+
+/// Polled once, a sleep is armed.
+async fn arm<F: Future<Output = ()> + ?Sized>(sleep: &mut Pin<&mut F>) {
+    poll_fn(|context| {
+        assert!(sleep.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+fn timers(runtime: &impl Runtime) -> f64 {
+    runtime.run(async {
+        let mut pending: Vec<Sleep> = Vec::new();
+        for _ in 0..PENDING {
+            let mut sleep: Sleep = Box::pin(runtime.sleep());
+            arm(&mut sleep.as_mut()).await;
+            pending.push(sleep);
+        }
+        let start = Instant::now();
+        for _ in 0..TIMERS {
+            let mut sleep = pin!(runtime.sleep());
+            arm(&mut sleep).await;
+        }
+        each(start, TIMERS)
+    })
+}
+
+/// Where a task leaves its waker for another thread, and hears that it was woken.
+#[derive(Default)]
+struct Post {
+    waker: Mutex<Option<Waker>>,
+    rung: AtomicBool,
+    answered: AtomicU64,
+}
+
+fn wakes(runtime: &impl Runtime) -> f64 {
+    let post = Arc::new(Post::default());
+    let other = post.clone();
+    let bell = std::thread::spawn(move || {
+        for round in 0..WAKES {
+            let waker = loop {
+                match other.waker.lock().ok().and_then(|mut waker| waker.take()) {
+                    Some(waker) => break waker,
+                    None => std::hint::spin_loop(),
+                }
+            };
+            // Not before the loop waits, or nothing is woken.
+            let settled = Instant::now() + Duration::from_micros(20);
+            while Instant::now() < settled {
+                std::hint::spin_loop();
+            }
+            let start = Instant::now();
+            other.rung.store(true, Ordering::Release);
+            waker.wake();
+            while other.answered.load(Ordering::Acquire) <= round {
+                std::hint::spin_loop();
+            }
+            SPENT.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        }
+    });
+    SPENT.store(0, Ordering::Relaxed);
+    runtime.run(async {
+        for _ in 0..WAKES {
+            poll_fn(|context| {
+                if post.rung.swap(false, Ordering::Acquire) {
+                    return Poll::Ready(());
+                }
+                if let Ok(mut waker) = post.waker.lock() {
+                    *waker = Some(context.waker().clone());
+                }
+                Poll::Pending
+            })
+            .await;
+            post.answered.fetch_add(1, Ordering::Release);
+        }
+    });
+    let _ = bell.join();
+    SPENT.load(Ordering::Relaxed) as f64 / WAKES as f64
+}
+
+static SPENT: AtomicU64 = AtomicU64::new(0);
+
+fn all(runtime: &impl Runtime) -> [f64; 3] {
+    [spawn(runtime), timers(runtime), wakes(runtime)]
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let rounds = match std::env::args().nth(1).as_deref() {
+        Some("--rounds") => std::env::args().nth(2).ok_or("--rounds needs a number")?,
+        _ => "9".to_owned(),
+    };
+    let rounds: usize = rounds.parse()?;
+    let tokio = tokio::runtime::Builder::new_current_thread();
+    let tokio = Tokio({ tokio }.enable_all().build()?);
+    let mut runs: [Vec<[f64; 3]>; 3] = Default::default();
+    for _ in 0..rounds {
+        runs[0].push(all(&Switchboard(Driver::Epoll)));
+        runs[1].push(all(&Switchboard(Driver::Uring)));
+        runs[2].push(all(&tokio));
+    }
+    println!("| ns | spawn+join | timer | wake |\n|---|---|---|---|");
+    for (name, runs) in ["tasks/epoll", "tasks/uring", "tokio"].iter().zip(&runs) {
+        let of = |at: usize| median(runs.iter().map(|run| run[at]).collect());
+        println!("| {name} | {:.0} | {:.0} | {:.0} |", of(0), of(1), of(2));
+    }
+    Ok(())
+}
