@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 use crate::{Chunk, Token};
 
@@ -13,6 +12,10 @@ use crate::{Chunk, Token};
 /// should be small numbers, the next 23 tell those apart that use an index one after another. (So a
 /// completing driver needs tokens of 64 bits.) It is taken in with the first operation and belongs to
 /// the driver until [`close`](Completer::close) or [`release`](Completer::release).
+///
+/// Sending is not among them: a send is a system call that does all its work at once, and its caller is
+/// told what the kernel took. Handing sends over in batches measured no better, and what was not taken
+/// would be kept somewhere after its sender was told that it is gone.
 ///
 /// Nothing here blocks, except [`quiesce`](Completer::quiesce). Calls say `WouldBlock` until the
 /// kernel is done; then there is an event. What has come is kept until it is taken, so that a caller
@@ -30,21 +33,10 @@ pub trait Completer {
     /// Whether bytes or connections were asked for and go on coming.
     fn expects(&mut self, token: Token) -> bool;
 
-    /// Stops accepting ahead; what has come already stays.
-    fn pause(&mut self, token: Token);
+    /// Stops accepting ahead, if this is a listener, and says so; what has come already stays.
+    fn pause(&mut self, token: Token) -> bool;
 
-    /// Takes bytes, a few thousand at most, to send them with the next wait; what is too long to be
-    /// worth the copy is sent at once. `WouldBlock` while those before are under way.
-    ///
-    /// # Errors
-    /// The system's, of this call or of what was taken before it.
-    fn send(&mut self, token: Token, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize>;
-
-    /// Ends the output once all that was taken is sent. Says whether it will, or has to be done by
-    /// the caller, since nothing is left to send.
-    fn shutdown_write(&mut self, token: Token) -> bool;
-
-    /// Closes `fd` once all that was taken is sent and the kernel is done with it.
+    /// Closes `fd` once the kernel is done with it; a listener's at once.
     fn close(&mut self, token: Token, fd: OwnedFd);
 
     /// Gives the socket up with what has come and not been taken; `None` while the kernel is still
@@ -54,19 +46,19 @@ pub trait Completer {
     /// Takes back what [`quiesce`](Completer::quiesce) gave up.
     fn restore(&mut self, token: Token, left: Left);
 
-    /// Ends all that is under way, and gives up what has come and not been taken. Blocks until what
-    /// was to be sent is sent, for `limit` at most.
-    fn quiesce(&mut self, limit: Duration) -> Vec<(Token, Left)>;
+    /// Ends all that is under way, and gives up what has come and not been taken. Blocks for as long as
+    /// the kernel takes to cancel.
+    fn quiesce(&mut self) -> Vec<(Token, Left)>;
 }
 
-/// What is asked for ahead.
+/// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
-    /// Bytes of a connection.
+    /// Bytes of a connection, as they come.
     Bytes,
-    /// Connections of a listener.
+    /// Connections of a listener, as they come.
     Connections,
-    /// Room to send.
+    /// Room to send; for once.
     Room,
 }
 
@@ -109,14 +101,6 @@ pub(crate) enum Came {
 #[derive(Default)]
 pub struct Left {
     pub(crate) came: VecDeque<Came>,
-    pub(crate) unsent: Vec<u8>,
-}
-
-impl Left {
-    /// Bytes that were taken and could not be sent in time; they go before all others.
-    pub fn unsent(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.unsent)
-    }
 }
 
 /// A place from which things are taken, in the order they came.

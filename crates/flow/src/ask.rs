@@ -24,18 +24,8 @@ pub(crate) trait Ask {
         None
     }
 
-    /// Takes the answer from what has come; `None` where that is no answer.
+    /// Takes the answer from what has come; `None` where the system call gives it, once `expect` is done.
     fn take(&mut self, _inbox: &mut dyn Inbox) -> Option<io::Result<(Self::Answer, Took)>> {
-        None
-    }
-
-    /// What is to be sent.
-    fn bytes(&self) -> Option<&[u8]> {
-        None
-    }
-
-    /// The answer to a send.
-    fn sent(&self, _length: usize) -> Option<Self::Answer> {
         None
     }
 }
@@ -121,14 +111,6 @@ impl Ask for Send<'_> {
 
     fn expect(&self) -> Option<Expect> {
         Some(Expect::Room)
-    }
-
-    fn bytes(&self) -> Option<&[u8]> {
-        Some(self.0)
-    }
-
-    fn sent(&self, length: usize) -> Option<usize> {
-        Some(length)
     }
 }
 

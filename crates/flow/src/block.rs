@@ -138,8 +138,8 @@ pub(crate) fn run_cancellable<F: Future>(
     let mut context = Context::from_waker(&blocker.waker);
     let mut future = pin!(future);
     loop {
-        blocker.parker.notified.store(false, Ordering::SeqCst);
-        if blocker.parker.cancelled.load(Ordering::SeqCst) {
+        blocker.parker.clear();
+        if blocker.parker.is_cancelled() {
             return None;
         }
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
@@ -250,9 +250,9 @@ impl Blocker {
         // whoever was the last to hold it besides has rung before it let go.
         let alone = Arc::strong_count(&self.parker) == 2;
         fence(Ordering::Acquire);
-        if self.leave.take() || self.parker.notified.load(Ordering::SeqCst) {
+        if self.leave.take() || self.parker.was_notified() {
             // Leave that nobody used: what was noted is nobody's any more, but may be again.
-            if self.parker.notified.load(Ordering::SeqCst) {
+            if self.parker.was_notified() {
                 return;
             }
             return self.wait_many();
@@ -292,25 +292,22 @@ impl Blocker {
             .filter(|want| !want.spent)
             .filter_map(|want| Some((want.source.upgrade()?, flags(want.direction))))
             .collect();
-        let bell = self.parker.bell();
-        let mut fds: Vec<PollFd<'_>> = sources
-            .iter()
-            .map(|(source, flags)| PollFd::from_borrowed_fd(source.fd(), *flags))
-            .collect();
-        fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
-        self.parker.parked.store(true, Ordering::SeqCst);
-        if !self.parker.notified.load(Ordering::SeqCst) {
+        let mut ready = vec![false; sources.len()];
+        self.parker.park(|bell| {
+            let mut fds: Vec<PollFd<'_>> = sources
+                .iter()
+                .map(|(source, flags)| PollFd::from_borrowed_fd(source.fd(), *flags))
+                .collect();
+            fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
             // An interrupted wait looks like one in which nothing was ready, and is repeated.
             let _ = rustix::event::poll(&mut fds, self.timeout(bell.is_none()).as_ref());
-        }
-        self.parker.parked.store(false, Ordering::SeqCst);
-        if let Some(bell) = bell
-            && fds.pop().is_some_and(|fd| !fd.revents().is_empty())
-        {
-            bell.drain();
-        }
-        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        drop(fds);
+            if let Some(bell) = bell
+                && fds.pop().is_some_and(|fd| !fd.revents().is_empty())
+            {
+                bell.drain();
+            }
+            ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        });
         for ((source, flag), _) in sources.iter().zip(ready).filter(|(_, ready)| *ready) {
             self.spend(|want| want.is(source, want.direction) && flags(want.direction) == *flag);
         }

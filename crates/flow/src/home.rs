@@ -8,12 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::SendFlags;
 use switchboard_driver::{Inbox, Left};
-use switchboard_reactor::{Loop, Remote, Slot, completes, take_over};
+use switchboard_reactor::{Loop, Remote, Slot, completes, forget, take_over};
 
 pub(crate) struct Inner {
     /// Taken only when it is sent to its loop to be closed there.
@@ -129,8 +126,7 @@ impl Inner {
             .compare_exchange(home, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    fn keep(&self, mut left: Left) {
-        send_all(self.fd(), &left.unsent());
+    fn keep(&self, left: Left) {
         if !left.is_empty() {
             all_kept().insert(self.address(), left);
             self.kept.store(true, Ordering::Release);
@@ -166,24 +162,6 @@ impl Drop for Wakes {
     }
 }
 
-/// Sends what a loop was to send and could not in time, before anything else is sent.
-fn send_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) {
-    let end = Instant::now() + Duration::from_secs(1);
-    while !bytes.is_empty() && Instant::now() < end {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match rustix::net::send(fd, bytes, flags) {
-            Ok(sent) => bytes = &bytes[sent..],
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {
-                let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
-                let wait = end.saturating_duration_since(Instant::now());
-                let _ = rustix::event::poll(&mut fds, Timespec::try_from(wait).ok().as_ref());
-            }
-            // The next send meets it too.
-            Err(_) => return,
-        }
-    }
-}
-
 fn split(home: u64) -> Option<(u32, Slot)> {
     (home != 0).then(|| ((home >> 32) as u32, Slot::from_index(home as u32)))
 }
@@ -209,14 +187,21 @@ impl Drop for Inner {
             }
         });
         let Some(fd) = fd else { return };
-        match Remote::of(id) {
-            Some(remote) => remote.call_soon(move || {
+        let forgets = completes(id).then_some(Forgets(id, slot));
+        if let Some(remote) = Remote::of(id) {
+            remote.call_soon(move || {
                 Loop::with_current(|lp| lp.map(|lp| lp.close(slot, fd)));
-            }),
-            None if completes(id) => {
-                take_over(id, slot, drop, |_| ());
-            }
-            None => {}
+                drop(forgets);
+            });
         }
+    }
+}
+
+/// Has a loop that does not run any more forget what it has put aside for a source that is gone.
+struct Forgets(u32, Slot);
+
+impl Drop for Forgets {
+    fn drop(&mut self) {
+        forget(self.0, self.1);
     }
 }

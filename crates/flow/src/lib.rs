@@ -47,6 +47,7 @@ mod room;
 mod scope;
 mod source;
 mod spawn;
+mod sync;
 mod time;
 
 pub use async_channel::{Receiver, Sender};

@@ -1,17 +1,24 @@
 //! Waking a blocking flow.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+//!
+//! ```text
+//!   flow:   clear notified, poll, set parked, notified?  no: wait for the bell
+//!   waker:  set notified, parked?  yes: ring the bell
+//! ```
+//!
+//! Each sets its own flag before it looks at the other's. (Checked by model, in `models/`.)
+
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
-use switchboard_driver::Bell;
+use crate::sync::{AtomicBool, Bell, Ordering, fence};
 
 /// What wakes a blocking flow.
 pub(crate) struct Parker {
-    pub(crate) notified: AtomicBool,
+    notified: AtomicBool,
     /// Whether the flow is in poll(2), where only its bell wakes it.
-    pub(crate) parked: AtomicBool,
-    pub(crate) cancelled: AtomicBool,
+    parked: AtomicBool,
+    cancelled: AtomicBool,
     bell: OnceLock<Bell>,
 }
 
@@ -27,20 +34,46 @@ impl Parker {
 
     /// Makes the flow drop its future at its next wait.
     pub(crate) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::SeqCst);
+        self.cancelled.store(true, Ordering::Release);
         self.notify();
     }
 
-    fn notify(&self) {
-        self.notified.store(true, Ordering::SeqCst);
-        if self.parked.load(Ordering::SeqCst)
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// The flow is about to be polled.
+    pub(crate) fn clear(&self) {
+        // Swapped, so that the poll sees what a waker that came before had done.
+        self.notified.swap(false, Ordering::AcqRel);
+    }
+
+    pub(crate) fn was_notified(&self) -> bool {
+        self.notified.load(Ordering::Acquire)
+    }
+
+    /// Calls `wait`, which the bell ends, unless the flow was notified since it was polled.
+    pub(crate) fn park(&self, wait: impl FnOnce(Option<&Bell>)) {
+        let bell = self.bell();
+        self.parked.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if !self.was_notified() {
+            wait(bell);
+        }
+        self.parked.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn notify(&self) {
+        self.notified.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.parked.load(Ordering::Acquire)
             && let Some(bell) = self.bell.get()
         {
             bell.ring();
         }
     }
 
-    pub(crate) fn bell(&self) -> Option<&Bell> {
+    fn bell(&self) -> Option<&Bell> {
         if self.bell.get().is_none()
             && let Ok(bell) = Bell::new()
         {

@@ -22,14 +22,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use rustix::event::PollFd;
-use rustix::net::Shutdown;
 use switchboard_driver::{Chunk, Expect};
 use switchboard_reactor::{Direction, Loop, Slot};
 
 use crate::ask::{self, Ask};
 use crate::block::{self, Plan};
 use crate::budget;
-use crate::calls::{Done, Took, may_block, uninterrupted};
+use crate::calls::{Done, may_block, uninterrupted};
 use crate::home::Inner;
 
 /// A descriptor that flows of any model can wait for. A clone is the same descriptor; it closes with
@@ -80,24 +79,6 @@ impl Source {
     /// be gone before the call.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<OwnedFd>> {
         self.operate(context, ask::Accept)
-    }
-
-    /// Ends the output once everything is sent that was taken to be sent, and the input too if `both`.
-    ///
-    /// # Errors
-    /// `NotConnected` if the peer is gone.
-    pub fn shutdown(&self, both: bool) -> io::Result<()> {
-        let later = Loop::with_current(|lp| {
-            let lp = lp.filter(|lp| lp.completes())?;
-            Some(lp.shutdown_write(self.0.slot(lp)?))
-        });
-        let how = match (later, both) {
-            (Some(true), false) => return Ok(()),
-            (Some(true), true) => Shutdown::Read,
-            (_, true) => Shutdown::Both,
-            (_, false) => Shutdown::Write,
-        };
-        Ok(rustix::net::shutdown(self, how)?)
     }
 
     /// Receives as the standard library would: blocks the thread.
@@ -182,6 +163,10 @@ impl Source {
         waker: &Waker,
         ask: &mut A,
     ) -> Option<Poll<io::Result<A::Answer>>> {
+        if here.is_none() && ask.expect() == Some(Expect::Room) {
+            // Sending needs nothing of what has come.
+            return None;
+        }
         if self.0.reach(here, waker).is_pending() {
             return Some(Poll::Pending);
         }
@@ -311,17 +296,16 @@ impl Source {
         }
     }
 
-    /// What the driver has done.
+    /// What the driver has done, or what the system does at once.
     fn completed<A: Ask>(&self, lp: &Loop, slot: Slot, ask: &mut A) -> Done<A::Answer> {
-        if let Some(bytes) = ask.bytes() {
-            let sent = lp.send(slot, self.as_fd(), bytes)?;
-            let (bytes, short) = (sent, false);
-            let value = ask.sent(sent).ok_or(io::ErrorKind::WouldBlock)?;
-            return Ok((value, Took { bytes, short }));
-        }
         let mut taken = None;
-        lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
-        taken.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+        if ask.expect() != Some(Expect::Room) {
+            lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
+        }
+        taken.unwrap_or_else(|| match ask.expect() {
+            Some(Expect::Room) => uninterrupted(|| ask.call(self.as_fd(), false)),
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        })
     }
 }
 

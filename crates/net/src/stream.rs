@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -137,7 +138,7 @@ impl Stream {
     /// # Errors
     /// `NotConnected` if the peer is gone.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        self.0.shutdown(false)
+        SockRef::from(&self.0).shutdown(Shutdown::Write)
     }
 
     /// Ends both directions: whoever reads finds the end, in whatever thread it waits.
@@ -145,7 +146,7 @@ impl Stream {
     /// # Errors
     /// `NotConnected` if the peer is gone.
     pub fn shutdown(&self) -> io::Result<()> {
-        self.0.shutdown(true)
+        SockRef::from(&self.0).shutdown(Shutdown::Both)
     }
 
     /// Makes the close a reset (`SO_LINGER` of zero): what was not sent yet is thrown away.

@@ -9,7 +9,6 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
 
 use switchboard_driver::{Completer, Expect, Inbox, Left, Token};
 
@@ -17,10 +16,6 @@ use crate::event_loop::Loop;
 use crate::remote::{Remote, completes};
 use crate::slots::Slot;
 use crate::waiters::Direction;
-
-/// How long the end of a run waits for bytes to go to clients that are slow to take them. What is left
-/// then goes out in the next run.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// What a loop that does not run has put aside, by slot.
 #[derive(Default)]
@@ -92,21 +87,6 @@ impl Loop {
         self.complete(slot, |driver, token| driver.inbox(token, f));
     }
 
-    /// Takes bytes to be sent; see [`Completer::send`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn send(&self, slot: Slot, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.complete(slot, |driver, token| driver.send(token, fd, bytes));
-        sent.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
-    }
-
-    /// Ends the output once all is sent; says whether it will, or the caller has to do it.
-    pub fn shutdown_write(&self, slot: Slot) -> bool {
-        let shut = self.complete(slot, |driver, token| driver.shutdown_write(token));
-        shut.unwrap_or(false)
-    }
-
     /// Whether bytes or connections have been asked for.
     pub fn expects(&self, slot: Slot) -> bool {
         let expects = self.complete(slot, |driver, token| driver.expects(token));
@@ -130,27 +110,21 @@ impl Loop {
         asked.unwrap_or(Ok(()))
     }
 
-    /// Stops accepting ahead of who asks.
-    pub(crate) fn pause(&self, slot: Slot) {
-        if self.completes() {
-            self.complete(slot, |driver, token| driver.pause(token));
-        }
+    /// Stops accepting ahead of who asks; says whether that was so.
+    pub(crate) fn pause(&self, slot: Slot) -> bool {
+        let pause = || self.complete(slot, |driver, token| driver.pause(token));
+        self.completes() && pause().unwrap_or(false)
     }
 
-    /// Gives a slot up, wakes whoever waits in it, and closes its descriptor once all that was taken
-    /// to be sent is sent.
+    /// Gives a slot up, wakes whoever waits in it, and closes its descriptor.
     pub fn close(&self, slot: Slot, fd: OwnedFd) {
-        let mut fd = Some(fd);
-        if self.completes() {
-            self.complete(slot, |driver, token| {
-                if let Some(fd) = fd.take() {
-                    driver.close(token, fd);
-                }
-            });
-        }
+        let token = self.0.slots.borrow().token(slot);
+        // The driver must forget the descriptor before its number can be used again.
         self.detach(slot);
-        // Last: the driver must forget the descriptor before its number can be used again.
-        drop(fd);
+        match self.0.poller.borrow_mut().completer().zip(token) {
+            Some((driver, token)) => driver.close(token, fd),
+            None => drop(fd),
+        }
     }
 
     /// Gives a slot up. `then` is called with what had come for its socket, once the kernel is done
@@ -215,21 +189,24 @@ impl Loop {
     /// Puts everything aside.
     pub(crate) fn pack(&self) {
         let packed = match self.0.poller.borrow_mut().completer() {
-            Some(driver) => driver.quiesce(LINGER),
+            Some(driver) => driver.quiesce(),
             None => return,
         };
         let mut mine = Aside::default();
         for (token, left) in packed {
-            let slot = self.0.slots.borrow().slot(token);
             let leaves = |leaving: &Leaving| leaving.token == token;
+            let slot = self.0.slots.borrow().slot(token);
             match slot {
-                Some(slot) if self.0.leaving.borrow().iter().any(leaves) => {
-                    self.complete(slot, |driver, token| driver.restore(token, left));
+                Some(_) if self.0.leaving.borrow().iter().any(leaves) => {
+                    if let Some(driver) = self.0.poller.borrow_mut().completer() {
+                        driver.restore(token, left);
+                    }
                 }
                 Some(slot) => drop(mine.left.insert(slot.index(), left)),
                 None => {}
             }
         }
+        // Nothing of them is under way.
         self.see_off();
         aside().insert(self.id(), mine);
         // Who asked and was not heard finds it there.
@@ -237,9 +214,21 @@ impl Loop {
     }
 }
 
+/// Forgets what a loop that does not run has put aside for a socket that is closed.
+pub fn forget(id: u32, slot: Slot) {
+    let left = aside()
+        .get_mut(&id)
+        .and_then(|of_loop| of_loop.left.remove(&slot.index()));
+    drop(left);
+    forget_loop(id);
+}
+
 /// Forgets a loop that is gone, but for what may still be taken over.
-pub(crate) fn forget(id: u32) {
-    let_go(&mut aside(), id);
+pub(crate) fn forget_loop(id: u32) {
+    let mut aside = aside();
+    if Remote::of(id).is_none() {
+        let_go(&mut aside, id);
+    }
 }
 
 fn let_go(aside: &mut HashMap<u32, Aside>, id: u32) {

@@ -298,11 +298,11 @@ impl Drop for Inner {
             .map(|(_, waker)| waker)
             .collect();
         tasks.into_iter().for_each(Waker::wake);
-        while let Some(sent) = self.remote.drain_or_close() {
+        while let Some(sent) = self.remote.inbox().drain_or_close() {
             drop(sent);
         }
         if completes(self.remote.id()) {
-            completing::forget(self.remote.id());
+            completing::forget_loop(self.remote.id());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_task::Runnable;
@@ -10,6 +10,7 @@ use switchboard_driver::Waker;
 
 use crate::event_loop::{self, Item, Loop};
 use crate::hooks::Name;
+use crate::inbox::Inbox;
 
 /// What another thread sent.
 pub(crate) enum Sent {
@@ -23,11 +24,7 @@ pub(crate) type Ask = Box<dyn FnOnce(&Loop) + Send>;
 
 struct Shared {
     id: u32,
-    /// `None` once the loop is gone.
-    inbox: Mutex<Option<Vec<Sent>>>,
-    /// Set by whoever wakes the loop, cleared by the loop before it empties the inbox: between the
-    /// two, further senders need no system call.
-    notified: AtomicBool,
+    inbox: Inbox<Sent>,
     waker: Waker,
 }
 
@@ -55,8 +52,7 @@ impl Remote {
         let id = NEXT.fetch_add(2, Ordering::Relaxed) | u32::from(completes);
         let shared = Arc::new(Shared {
             id,
-            inbox: Mutex::new(Some(Vec::new())),
-            notified: AtomicBool::new(false),
+            inbox: Inbox::new(),
             waker,
         });
         lock(&LOOPS).insert(id, Arc::downgrade(&shared));
@@ -96,9 +92,7 @@ impl Remote {
 
     /// Ends the loop's wait. Never blocks.
     pub fn wake(&self) {
-        if !self.0.notified.swap(true, Ordering::SeqCst) {
-            self.0.waker.wake();
-        }
+        self.0.inbox.notify(|| self.0.waker.wake());
     }
 
     /// Puts a woken task into its loop's queue; on the loop's own thread without lock or wake-up.
@@ -112,39 +106,16 @@ impl Remote {
     }
 
     fn send(&self, sent: Sent) {
-        let mut sent = Some(sent);
-        if let Some(inbox) = &mut *lock(&self.0.inbox) {
-            inbox.extend(sent.take());
-        }
-        match sent {
-            None => self.wake(),
-            Some(Sent::Call(..) | Sent::Ask(_)) => {}
+        match self.0.inbox.send(sent, || self.0.waker.wake()) {
+            None | Some(Sent::Call(..) | Sent::Ask(_)) => {}
             // Woken in the very moment in which the loop went. Its future must not be dropped on
             // another thread than its own, so it is leaked.
             Some(Sent::Task(task)) => std::mem::forget(task),
         }
     }
 
-    pub(crate) fn was_notified(&self) -> bool {
-        self.0.notified.load(Ordering::SeqCst)
-    }
-
-    /// Empties the inbox into `into`.
-    pub(crate) fn drain(&self, into: &mut Vec<Sent>) {
-        self.0.notified.store(false, Ordering::SeqCst);
-        if let Some(inbox) = &mut *lock(&self.0.inbox) {
-            into.append(inbox);
-        }
-    }
-
-    /// What is in the inbox; if that is nothing, closes it.
-    pub(crate) fn drain_or_close(&self) -> Option<Vec<Sent>> {
-        let mut inbox = lock(&self.0.inbox);
-        let sent = inbox.take().filter(|sent| !sent.is_empty());
-        if sent.is_some() {
-            *inbox = Some(Vec::new());
-        }
-        sent
+    pub(crate) fn inbox(&self) -> &Inbox<Sent> {
+        &self.0.inbox
     }
 
     pub(crate) fn retire(&self) {

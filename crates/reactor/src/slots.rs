@@ -287,14 +287,15 @@ impl Slots {
 
     /// Somebody gave up waiting. Where several do, who it was is not known: all are to be woken, and
     /// whoever is left comes again.
-    pub(crate) fn abandon(&mut self, slot: Slot, direction: Direction) -> Fired {
+    /// `all`: even where it is known who it was.
+    pub(crate) fn abandon(&mut self, slot: Slot, direction: Direction, all: bool) -> Fired {
         let mut fired = Fired::default();
         if let Some(state) = self.slab.get_mut(slot.0 as usize) {
             let first = usize::from(direction == Direction::Read && state.reader.is_some());
             let more = state
                 .waiters(direction)
                 .map_or(0, |waiters| waiters.count());
-            if first + more > 1 {
+            if all || first + more > 1 {
                 state.take(direction, &mut fired);
             }
         }

@@ -41,7 +41,7 @@ impl Loop {
             && inner.timers.borrow().is_empty()
             && inner.tasks.borrow().is_empty()
             && inner.slots.borrow().callbacks() == 0
-            && !inner.remote.was_notified()
+            && !inner.remote.inbox().was_notified()
     }
 
     fn run(&self, until_empty: bool) -> io::Result<()> {
@@ -119,7 +119,7 @@ impl Loop {
             self.see_off();
         }
         // 5. What other threads sent.
-        if self.0.remote.was_notified() {
+        if self.0.remote.inbox().was_notified() {
             self.receive(|ask| ask(self));
         }
         self.0.hooks.borrow().turn(&report);
@@ -214,7 +214,7 @@ impl Loop {
 
     pub(crate) fn receive(&self, mut answer: impl FnMut(Ask)) {
         let mut sent = self.0.sent.take();
-        self.0.remote.drain(&mut sent);
+        self.0.remote.inbox().drain(&mut sent);
         for one in sent.drain(..) {
             match one {
                 Sent::Task(task) => self.0.ready.borrow_mut().push_back(Item::Task(task)),

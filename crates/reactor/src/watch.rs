@@ -127,9 +127,12 @@ impl Loop {
 
     /// Says that a wait was given up, so that its waker isn't kept.
     pub fn abandon(&self, slot: Slot, direction: Direction) {
-        let mut fired = self.0.slots.borrow_mut().abandon(slot, direction);
+        // Who is left to wait for connections has them asked for again.
+        let paused = direction == Direction::Read && self.pause(slot);
+        let mut slots = self.0.slots.borrow_mut();
+        let mut fired = slots.abandon(slot, direction, paused);
+        drop(slots);
         fired.wake();
-        self.pause(slot);
     }
 
     /// Says what a call found: that it would block, or (`would_block` false) that it took all there

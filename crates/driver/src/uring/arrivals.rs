@@ -15,30 +15,26 @@ pub(super) struct Node {
 }
 
 impl Sockets {
-    /// Keeps what has come behind what came before; says how much that is, or nothing where bytes found
-    /// room in the chunk of those before them.
-    pub(super) fn keep(&mut self, token: Token, came: Came) -> usize {
-        let Some(socket) = self.all.get(index(token)) else {
-            return 0;
+    /// Keeps what has come behind what came before; says whether that was more than bytes that these
+    /// found room beside.
+    pub(super) fn keep(&mut self, token: Token, came: Came) -> bool {
+        let Some(socket) = self.all.get_mut(index(token)) else {
+            return false;
         };
-        let (mut count, mut last) = (0, NONE);
-        let mut next = socket.first;
-        while next != NONE {
-            (last, count) = (next, count + 1);
-            next = self.came[next as usize].next;
-        }
-        if let (Some(node), Came::Bytes(chunk)) = (self.came.get_mut(last as usize), &came)
+        let last = self.came.get_mut(socket.last as usize);
+        if let (Some(node), Came::Bytes(chunk)) = (last, &came)
             && let Came::Bytes(before) = &mut node.came
             && before.append(chunk)
         {
-            return 0;
+            return false;
         }
         let at = self.came.insert(Node { came, next: NONE }) as u32;
-        match self.came.get_mut(last as usize) {
+        let before = std::mem::replace(&mut socket.last, at);
+        match self.came.get_mut(before as usize) {
             Some(node) => node.next = at,
-            None => self.all[index(token)].first = at,
+            None => socket.first = at,
         }
-        count
+        before != NONE
     }
 
     pub(super) fn forget(&mut self, mut next: u32) -> VecDeque<Came> {
@@ -64,7 +60,11 @@ impl Queue for Arrivals<'_> {
     fn pop(&mut self) -> Option<Came> {
         let first = self.0.head(self.1);
         let node = self.0.came.try_remove(first as usize)?;
-        self.0.all[index(self.1)].first = node.next;
+        let socket = &mut self.0.all[index(self.1)];
+        socket.first = node.next;
+        if node.next == NONE {
+            socket.last = NONE;
+        }
         Some(node.came)
     }
 

@@ -1,11 +1,13 @@
 //! io_uring: Linux from 6.0. The kernel is told what to do and says when it is done.
 //!
 //! ```text
-//!   flows:  expect, send                                          inbox: what has come
+//!   flows:  expect                                                inbox: what has come
 //!              │                                                       ▲
 //!           requests ──────────► one system call a turn ──────► completions
 //!                                 (and the wait in it)
 //! ```
+//!
+//! Sends are not among the requests; see `Completer`.
 //!
 //! What the kernel can only say of readiness (callbacks on descriptors, out-of-band data) is asked of
 //! an epoll instance, which the ring looks at like at any other descriptor.
@@ -13,7 +15,6 @@
 
 mod arrivals;
 mod buffers;
-mod outbox;
 mod ring;
 mod socket;
 mod sockets;
@@ -33,20 +34,16 @@ use crate::{Driver, Event, Interest, Mode, Poller, Token};
 
 use arrivals::Arrivals;
 use buffers::Buffers;
-use outbox::Outbox;
 use ring::Ring;
 use sockets::Sockets;
 
-/// What a completion is of: the top bits of its request's number. Below is the socket's token, or the
-/// outbox's entry.
+/// What a completion is of: the top bits of its request's number. Below is the socket's token.
 const RECV: u64 = 1;
 const ACCEPT: u64 = 2;
-const SEND: u64 = 3;
-const ROOM: u64 = 4;
-const ROOM_AGAIN: u64 = 5;
-const EPOLL: u64 = 6;
-const BELL: u64 = 7;
-const NOTHING: u64 = 8;
+const ROOM: u64 = 3;
+const EPOLL: u64 = 4;
+const BELL: u64 = 5;
+const NOTHING: u64 = 6;
 
 /// Where a request's number has the token.
 const TOKEN: u64 = (1 << 55) - 1;
@@ -55,17 +52,14 @@ fn number(kind: u64, token: Token) -> u64 {
     kind << 60 | token.0 as u64 & TOKEN
 }
 
-/// A request is cancelled by one system call, and ends in the next.
-const LOOKS: usize = 2;
-
-/// How long the end of a ring waits for bytes to go to clients that are slow to take them.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long the end of a listener, or of a ring, is waited for. It is at hand: the kernel has only to be
+/// asked, some dozens of completions at a time.
+const END: Duration = Duration::from_secs(1);
 
 struct Uring {
     ring: Ring,
     buffers: Buffers,
     sockets: Sockets,
-    outbox: Outbox,
     epoll: Epoll,
     /// Whether the ring looks at the bell, and at epoll if that has anything to look at.
     hears: bool,
@@ -90,7 +84,6 @@ pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
         ring,
         buffers,
         sockets: Sockets::default(),
-        outbox: Outbox::default(),
         epoll: Epoll::new()?,
         hears: false,
         looks: false,
@@ -134,9 +127,7 @@ impl Uring {
                     } = self;
                     sockets.came(token, &done, buffers, ring, events);
                 }
-                SEND => self.outbox.said(token.0 as u32, done.result()),
                 ROOM => self.sockets.room(token, events),
-                ROOM_AGAIN => self.outbox.room(token.0 as u32),
                 EPOLL => {
                     self.looks = false;
                     self.epoll.look(events)?;
@@ -155,7 +146,6 @@ impl Uring {
     fn ask(&mut self) -> io::Result<()> {
         self.buffers.refill();
         self.sockets.feed(&mut self.ring)?;
-        self.outbox.flush(&mut self.ring)?;
         for (asked, kind, fd, again) in [
             (self.hears, BELL, self.epoll.bell().as_fd(), true),
             (
@@ -182,19 +172,7 @@ impl Uring {
         let idle = events.is_empty() && !self.rung && !self.ring.has_completions();
         let want = usize::from(idle && timeout != Some(Duration::ZERO));
         self.ring.enter(want, timeout)?;
-        self.reap(events)?;
-        // A send that failed says so in a completion, which must not be overlooked.
-        while self.ring.is_behind() || !self.ring.is_submitted() {
-            self.ring.enter(0, None)?;
-            self.reap(events)?;
-        }
-        let Uring {
-            ring,
-            sockets,
-            outbox,
-            ..
-        } = self;
-        outbox.settle(ring, |token, fate| sockets.sent(token, fate, events))
+        self.reap(events)
     }
 }
 
@@ -260,8 +238,7 @@ impl Poller for Uring {
 
 impl Completer for Uring {
     fn expect(&mut self, token: Token, fd: BorrowedFd<'_>, what: Expect) -> io::Result<()> {
-        let kernel = (&mut self.ring, &mut self.outbox);
-        self.sockets.expect(token, fd, what, kernel)
+        self.sockets.expect(token, fd, what, &mut self.ring)
     }
 
     fn inbox(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Inbox)) {
@@ -272,98 +249,67 @@ impl Completer for Uring {
         self.sockets.expects(token)
     }
 
-    fn pause(&mut self, token: Token) {
-        self.sockets.pause(token, &mut self.ring);
-    }
-
-    fn send(&mut self, token: Token, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-        self.sockets.send(token, fd, bytes, &mut self.outbox)
-    }
-
-    fn shutdown_write(&mut self, token: Token) -> bool {
-        self.sockets.shutdown_write(token, &mut self.outbox)
+    fn pause(&mut self, token: Token) -> bool {
+        self.sockets.pause(token, &mut self.ring)
     }
 
     fn close(&mut self, token: Token, fd: OwnedFd) {
-        let kernel = (&mut self.ring, &mut self.outbox);
-        let at_once = self.sockets.close(token, fd, kernel);
         // Who connects to a listener that was dropped is to be refused.
-        let mut early = std::mem::take(&mut self.early);
-        for _ in 0..if at_once { LOOKS } else { 0 } {
-            let _ = self.turn(&mut early, Some(Duration::ZERO));
+        if self.sockets.close(token, fd, &mut self.ring) {
+            let _ = self.finish(|uring| !uring.sockets.is_closing(token));
         }
-        self.early = early;
     }
 
     fn release(&mut self, token: Token) -> Option<Left> {
-        let kernel = (&mut self.ring, &mut self.outbox);
-        self.sockets.release(token, kernel)
+        self.sockets.release(token, &mut self.ring)
     }
 
-    fn restore(&mut self, token: Token, mut left: Left) {
-        let unsent = left.unsent();
-        let fd = self.sockets.restore(token, left);
-        if let Some(fd) = fd.filter(|_| !unsent.is_empty()) {
-            // SAFETY: open for as long as the socket is known here.
-            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-            // It comes from an outbox, so it fits into one.
-            let _ = self.send(token, fd, &unsent);
-        }
+    fn restore(&mut self, token: Token, left: Left) {
+        self.sockets.restore(token, left);
     }
 
-    fn quiesce(&mut self, limit: Duration) -> Vec<(Token, Left)> {
-        let mut early = std::mem::take(&mut self.early);
-        let settled = self.settle(&mut early, limit);
-        self.early = early;
+    fn quiesce(&mut self) -> Vec<(Token, Left)> {
+        self.sockets.cancel_all(&mut self.ring);
+        let finished = self.finish(|uring| uring.sockets.are_still());
         // What a ring that fails still has is not to be had.
-        self.failed = settled.is_err();
-        self.sockets.take_left(self.outbox.give_up())
+        self.failed = !matches!(finished, Ok(true));
+        self.sockets.take_left()
     }
 }
 
 impl Uring {
-    /// Waits until nothing is under way; for bytes to go out, `limit` at most.
-    fn settle(&mut self, events: &mut Vec<Event>, limit: Duration) -> io::Result<()> {
-        let over = deadline(limit);
-        self.sockets.cancel_all(&mut self.ring);
-        let (mut given_up, mut rung) = (false, false);
+    /// Looks at completions until what was cancelled is done; says whether it is. What else was seen is
+    /// kept for the next wait.
+    fn finish(&mut self, done: impl Fn(&Uring) -> bool) -> io::Result<bool> {
+        let end = Instant::now() + END;
+        let (mut early, mut rung) = (std::mem::take(&mut self.early), false);
         // What is done at once is not waited for.
         let mut wait = Duration::ZERO;
-        loop {
-            if !given_up {
-                self.outbox.flush(&mut self.ring)?;
-            }
+        let result = loop {
             let mut seen = Vec::new();
-            self.turn(&mut seen, Some(wait))?;
-            events.append(&mut seen);
+            let turned = self.turn(&mut seen, Some(wait));
+            early.append(&mut seen);
             rung |= std::mem::take(&mut self.rung);
-            if self.sockets.are_still() && (self.outbox.is_empty() || given_up) {
-                self.rung = rung;
-                return Ok(());
+            if let Err(error) = turned {
+                break Err(error);
             }
-            wait = over.saturating_duration_since(Instant::now()).max(TICK);
-            if wait == TICK && !given_up {
-                given_up = true;
-                for at in self.outbox.waiting() {
-                    socket::cancel(ROOM_AGAIN << 60 | u64::from(at), &mut self.ring);
-                }
+            if self.ring.is_submitted() && done(self) {
+                break Ok(true);
             }
-        }
+            wait = end.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                break Ok(false);
+            }
+        };
+        (self.early, self.rung) = (early, rung);
+        result
     }
-}
-
-/// Between looks at a ring that comes to its end, at most.
-const TICK: Duration = Duration::from_millis(10);
-
-fn deadline(limit: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(limit).unwrap_or(now + LINGER)
 }
 
 impl Drop for Uring {
     fn drop(&mut self) {
         if !self.ring.is_foreign() {
-            self.quiesce(LINGER);
+            self.quiesce();
         }
         if self.failed || self.ring.is_foreign() {
             self.buffers.abandon();

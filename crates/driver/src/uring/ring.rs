@@ -1,6 +1,8 @@
 //! The ring itself: requests in, completions out, one system call for both.
 
 use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,7 +20,8 @@ const COMPLETIONS: u32 = 8192;
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
 pub(super) struct Ring {
-    ring: IoUring,
+    /// Left as it is in a forked child: its memory is not there, and others' may be in its place.
+    ring: ManuallyDrop<IoUring>,
     /// Whether this thread is the one that the ring serves; else `enter` makes it so.
     enabled: bool,
     forks: u32,
@@ -54,7 +57,7 @@ impl Ring {
             result => result,
         }?;
         Ok(Ring {
-            ring,
+            ring: ManuallyDrop::new(ring),
             enabled: false,
             forks: FORKS.load(Ordering::Relaxed),
         })
@@ -99,7 +102,9 @@ impl Ring {
             return Ok(());
         }
         drop(queue);
-        let limit = timeout.filter(|_| want > 0).map(Timespec::from);
+        // More seconds than the kernel can count are for ever.
+        let bounded = |limit: &Duration| want > 0 && i64::try_from(limit.as_secs()).is_ok();
+        let limit = timeout.filter(bounded).map(Timespec::from);
         let entered = match &limit {
             Some(limit) => {
                 let arguments = SubmitArgs::new().timespec(limit);
@@ -110,6 +115,10 @@ impl Ring {
         match entered.map_err(|error| (error.raw_os_error().map(Errno::from_raw_os_error), error)) {
             // Busy: completions must be looked at first.
             Ok(_) | Err((Some(Errno::TIME | Errno::INTR | Errno::BUSY), _)) => Ok(()),
+            Err((Some(Errno::EXIST), _)) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this io_uring serves the thread that first waited with it, and no other",
+            )),
             Err((_, error)) => Err(error),
         }
     }
@@ -131,13 +140,20 @@ impl Ring {
         self.ring.completion().next()
     }
 
-    /// Whether completions wait that the queue had no room for.
-    pub(super) fn is_behind(&mut self) -> bool {
-        self.ring.submission().cq_overflow()
-    }
-
     pub(super) fn has_completions(&mut self) -> bool {
         !self.ring.completion().is_empty()
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: it is not used after this; in a forked child, only its descriptor was there.
+        unsafe {
+            match self.is_foreign() {
+                false => ManuallyDrop::drop(&mut self.ring),
+                true => drop(OwnedFd::from_raw_fd(self.ring.as_raw_fd())),
+            }
+        }
     }
 }
 

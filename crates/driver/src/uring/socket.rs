@@ -7,7 +7,7 @@ use io_uring::{opcode, squeue, types};
 
 use super::buffers::GROUP;
 use super::ring::Ring;
-use super::{ACCEPT, NOTHING, RECV, number};
+use super::{ACCEPT, NOTHING, RECV, ROOM, number};
 use crate::{Event, Ready, Token};
 
 /// No index.
@@ -28,10 +28,9 @@ fn generation(token: Token) -> u32 {
 pub(super) struct Socket {
     /// -1 for none.
     pub(super) fd: RawFd,
-    /// The first of what has come, in `Sockets::came`.
+    /// The first and the last of what has come, in `Sockets::came`.
     pub(super) first: u32,
-    /// What is to be sent, in `Outbox`.
-    pub(super) out: u32,
+    pub(super) last: u32,
     /// Flags, and above them the generation: one word, since there is one for every connection.
     state: u32,
 }
@@ -46,19 +45,15 @@ pub(super) const WANTED: u32 = 4;
 pub(super) const LISTENS: u32 = 8;
 /// Its last bytes filled a buffer: one at a time, so that it leaves others to others.
 pub(super) const BULK: u32 = 16;
-/// A look at whether there is room to send is under way.
-pub(super) const LOOKS: u32 = 32;
-/// What was taken from it could not be sent.
-pub(super) const BROKEN: u32 = 128;
-/// Somebody waits until what was taken is sent.
-pub(super) const AWAITED: u32 = 256;
+/// The kernel is to say when there is room to send.
+pub(super) const ROOMY: u32 = 32;
 /// It is to be given up; its loop hears of it when nothing is under way.
 pub(super) const LEAVES: u32 = 64;
 
 pub(super) const VACANT: Socket = Socket {
     fd: -1,
     first: NONE,
-    out: NONE,
+    last: NONE,
     state: 0,
 };
 
@@ -81,7 +76,7 @@ impl Socket {
     }
 
     pub(super) fn is_under_way(&self) -> bool {
-        self.is(ARMED) || self.is(LOOKS)
+        self.is(ARMED) || self.is(ROOMY)
     }
 
     pub(super) fn is(&self, flag: u32) -> bool {
@@ -94,10 +89,6 @@ impl Socket {
         } else {
             self.state & !flag
         };
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        !self.is_under_way() && self.out == NONE
     }
 }
 
@@ -126,25 +117,33 @@ impl Socket {
             return;
         }
         let what = if self.is(LISTENS) { ACCEPT } else { RECV };
-        cancel(number(what, token), ring);
-        self.set(CANCELLED, true);
+        // Left as it is where the ring takes no requests: then nothing goes on, and all is left to it.
+        self.set(CANCELLED, cancel(number(what, token), ring));
+    }
+
+    /// Ends all that is under way.
+    pub(super) fn still(&mut self, token: Token, ring: &mut Ring) {
+        self.cancel(token, ring);
+        if self.is(ROOMY) {
+            cancel(number(ROOM, token), ring);
+        }
     }
 
     /// The event for a socket that is to be given up and now can be.
     pub(super) fn left(&self, token: Token) -> Option<Event> {
-        (self.is(LEAVES) && self.is_idle()).then_some(Event {
+        (self.is(LEAVES) && !self.is_under_way()).then_some(Event {
             token,
             ready: Ready::READ | Ready::WRITE | Ready::HANG_UP,
         })
     }
 }
 
-/// Ends a request; it has a completion of its own then.
-pub(super) fn cancel(request: u64, ring: &mut Ring) {
+/// Ends a request, which has a completion of its own then; says whether the ring took that.
+fn cancel(request: u64, ring: &mut Ring) -> bool {
     let cancel = opcode::AsyncCancel::new(request).build();
     let cancel = cancel.flags(squeue::Flags::SKIP_SUCCESS);
     // SAFETY: it names no memory.
-    let _ = unsafe { ring.push(&cancel.user_data(NOTHING << 60)) };
+    unsafe { ring.push(&cancel.user_data(NOTHING << 60)) }.is_ok()
 }
 
 /// Closes a descriptor with the next wait, or now where that can't be.

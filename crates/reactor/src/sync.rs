@@ -1,0 +1,4 @@
+//! What models replace.
+
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
