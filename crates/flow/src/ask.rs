@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 use switchboard_driver::{Chunk, Expect, Inbox};
-use switchboard_reactor::Direction;
+use switchboard_reactor::{Direction, Loop, Slot};
 
 use crate::calls::{Done, Took, accept, is_gone, recv_flags, send_flags};
 
@@ -24,8 +24,13 @@ pub(crate) trait Ask {
         None
     }
 
-    /// Takes the answer from what has come; `None` where the system call gives it, once `expect` is done.
+    /// Takes the answer from what has come; `None` where that is no answer.
     fn take(&mut self, _inbox: &mut dyn Inbox) -> Option<io::Result<(Self::Answer, Took)>> {
+        None
+    }
+
+    /// Has a driver send it; `None` for what is no send.
+    fn send(&self, _lp: &Loop, _slot: Slot, _fd: BorrowedFd<'_>) -> Option<Done<Self::Answer>> {
         None
     }
 }
@@ -111,6 +116,19 @@ impl Ask for Send<'_> {
 
     fn expect(&self) -> Option<Expect> {
         Some(Expect::Room)
+    }
+
+    fn send(&self, lp: &Loop, slot: Slot, fd: BorrowedFd<'_>) -> Option<Done<usize>> {
+        let sent = lp.send(slot, fd, self.0);
+        Some(sent.map(|bytes| {
+            (
+                bytes,
+                Took {
+                    bytes,
+                    short: false,
+                },
+            )
+        }))
     }
 }
 

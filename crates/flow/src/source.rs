@@ -296,16 +296,13 @@ impl Source {
         }
     }
 
-    /// What the driver has done, or what the system does at once.
+    /// What the driver has done.
     fn completed<A: Ask>(&self, lp: &Loop, slot: Slot, ask: &mut A) -> Done<A::Answer> {
-        let mut taken = None;
-        if ask.expect() != Some(Expect::Room) {
-            lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
+        let mut done = ask.send(lp, slot, self.as_fd());
+        if done.is_none() {
+            lp.inbox(slot, &mut |inbox| done = ask.take(inbox));
         }
-        taken.unwrap_or_else(|| match ask.expect() {
-            Some(Expect::Room) => uninterrupted(|| ask.call(self.as_fd(), false)),
-            _ => Err(io::ErrorKind::WouldBlock.into()),
-        })
+        done.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 }
 

@@ -87,6 +87,23 @@ impl Loop {
         self.complete(slot, |driver, token| driver.inbox(token, f));
     }
 
+    /// Sends bytes; see [`Completer::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send(&self, slot: Slot, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.complete(slot, |driver, token| driver.send(token, fd, bytes));
+        sent.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// Gives up what was to be sent; says whether this is a loop that sends.
+    pub(crate) fn withdraw(&self, slot: Slot) -> bool {
+        if self.completes() {
+            self.complete(slot, |driver, token| driver.withdraw(token));
+        }
+        self.completes()
+    }
+
     /// Whether bytes or connections have been asked for.
     pub fn expects(&self, slot: Slot) -> bool {
         let expects = self.complete(slot, |driver, token| driver.expects(token));

@@ -127,10 +127,14 @@ impl Loop {
 
     /// Says that a wait was given up, so that its waker isn't kept.
     pub fn abandon(&self, slot: Slot, direction: Direction) {
-        // Who is left to wait for connections has them asked for again.
-        let paused = direction == Direction::Read && self.pause(slot);
+        // Who is left to wait for connections, or to send, asks again.
+        let all = match direction {
+            Direction::Read => self.pause(slot),
+            Direction::Write => self.withdraw(slot),
+            Direction::Priority => false,
+        };
         let mut slots = self.0.slots.borrow_mut();
-        let mut fired = slots.abandon(slot, direction, paused);
+        let mut fired = slots.abandon(slot, direction, all);
         drop(slots);
         fired.wake();
     }

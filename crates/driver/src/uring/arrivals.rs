@@ -12,6 +12,8 @@ use crate::{Chunk, Token};
 pub(super) struct Node {
     came: Came,
     next: u32,
+    /// Of the first: the last.
+    last: u32,
 }
 
 impl Sockets {
@@ -21,20 +23,28 @@ impl Sockets {
         let Some(socket) = self.all.get_mut(index(token)) else {
             return false;
         };
-        let last = self.came.get_mut(socket.last as usize);
-        if let (Some(node), Came::Bytes(chunk)) = (last, &came)
+        let first = socket.first;
+        let last = self.came.get(first as usize).map_or(NONE, |node| node.last);
+        if let (Some(node), Came::Bytes(chunk)) = (self.came.get_mut(last as usize), &came)
             && let Came::Bytes(before) = &mut node.came
             && before.append(chunk)
         {
             return false;
         }
-        let at = self.came.insert(Node { came, next: NONE }) as u32;
-        let before = std::mem::replace(&mut socket.last, at);
-        match self.came.get_mut(before as usize) {
-            Some(node) => node.next = at,
-            None => socket.first = at,
+        let next = NONE;
+        let at = self.came.vacant_key() as u32;
+        self.came.insert(Node {
+            came,
+            next,
+            last: at,
+        });
+        if first == NONE {
+            socket.first = at;
+            return false;
         }
-        before != NONE
+        self.came[last as usize].next = at;
+        self.came[first as usize].last = at;
+        true
     }
 
     pub(super) fn forget(&mut self, mut next: u32) -> VecDeque<Came> {
@@ -60,10 +70,9 @@ impl Queue for Arrivals<'_> {
     fn pop(&mut self) -> Option<Came> {
         let first = self.0.head(self.1);
         let node = self.0.came.try_remove(first as usize)?;
-        let socket = &mut self.0.all[index(self.1)];
-        socket.first = node.next;
-        if node.next == NONE {
-            socket.last = NONE;
+        self.0.all[index(self.1)].first = node.next;
+        if let Some(next) = self.0.came.get_mut(node.next as usize) {
+            next.last = node.last;
         }
         Some(node.came)
     }

@@ -28,9 +28,10 @@ fn generation(token: Token) -> u32 {
 pub(super) struct Socket {
     /// -1 for none.
     pub(super) fd: RawFd,
-    /// The first and the last of what has come, in `Sockets::came`.
+    /// The first of what has come, in `Sockets::came`.
     pub(super) first: u32,
-    pub(super) last: u32,
+    /// What is to be sent, in the `Outbox`.
+    pub(super) out: u32,
     /// Flags, and above them the generation: one word, since there is one for every connection.
     state: u32,
 }
@@ -53,7 +54,7 @@ pub(super) const LEAVES: u32 = 64;
 pub(super) const VACANT: Socket = Socket {
     fd: -1,
     first: NONE,
-    last: NONE,
+    out: NONE,
     state: 0,
 };
 

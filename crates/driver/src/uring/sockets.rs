@@ -18,10 +18,12 @@ use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
 use io_uring::{cqueue, opcode, types};
+use rustix::net::SendFlags;
 use slab::Slab;
 
 use super::arrivals::Node;
 use super::buffers::Buffers;
+use super::outbox::{Answer, BLOCK, Outbox};
 use super::ring::Ring;
 use super::socket::*;
 use super::{ACCEPT, ROOM, TOKEN, number};
@@ -75,7 +77,8 @@ impl Sockets {
     ) -> io::Result<()> {
         let socket = self.entry(token, fd);
         if what == Expect::Room {
-            if socket.is(ROOMY) {
+            // What is on its way is answered by itself.
+            if socket.is(ROOMY) || socket.out != NONE {
                 return Ok(());
             }
             let look = opcode::PollAdd::new(types::Fd(socket.fd), libc::POLLOUT as u32).build();
@@ -90,6 +93,47 @@ impl Sockets {
         }
         socket.set(LISTENS, what == Expect::Connections);
         socket.arm(token, ring)
+    }
+
+    /// Sends bytes with the next system call, or, where there are many, at once. `WouldBlock` until the
+    /// kernel has answered.
+    pub(super) fn send(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        (outbox, events): (&mut Outbox, &mut Vec<Event>),
+    ) -> io::Result<usize> {
+        let socket = self.entry(token, fd);
+        if socket.out != NONE {
+            match outbox.ask(socket.out, bytes) {
+                Answer::Later => return Err(io::ErrorKind::WouldBlock.into()),
+                Answer::Told(result) => {
+                    socket.out = NONE;
+                    return result;
+                }
+                Answer::Taken => {
+                    // To come again in the next turn.
+                    let ready = Ready::WRITE;
+                    events.push(Event { token, ready });
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Answer::Stale => socket.out = NONE,
+            }
+        }
+        if bytes.len() > BLOCK {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            return Ok(rustix::net::send(fd, bytes, flags)?);
+        }
+        socket.out = outbox.write(token, socket.fd, bytes);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Gives up what is to be sent.
+    pub(super) fn withdraw(&mut self, token: Token, outbox: &mut Outbox) {
+        if let Some(socket) = self.get(token) {
+            outbox.withdraw(std::mem::replace(&mut socket.out, NONE));
+        }
     }
 
     /// Stops accepting, if it is a listener. What has come stays.
@@ -238,10 +282,20 @@ impl Sockets {
     }
 
     /// Gives the socket up with what has come; `None` while requests are under way.
-    pub(super) fn release(&mut self, token: Token, ring: &mut Ring) -> Option<Left> {
+    pub(super) fn release(
+        &mut self,
+        token: Token,
+        (ring, outbox): (&mut Ring, &mut Outbox),
+    ) -> Option<Left> {
         let Some(socket) = self.get(token) else {
             return Some(Left::default());
         };
+        if outbox.is_answered(socket.out) && !socket.is(LEAVES) {
+            // Its writer was woken, and is told first.
+            socket.set(LEAVES, true);
+            return None;
+        }
+        outbox.withdraw(std::mem::replace(&mut socket.out, NONE));
         socket.set(LEAVES, true);
         socket.set(WANTED, false);
         if socket.is_under_way() {
@@ -281,7 +335,6 @@ impl Sockets {
         for at in 0..self.all.len() {
             let socket = &mut self.all[at];
             let token = socket.token(at);
-            socket.last = NONE;
             let first = std::mem::replace(&mut socket.first, NONE);
             if first != NONE {
                 let came = self.forget(first);
