@@ -40,8 +40,9 @@ pub trait Completer {
     /// The system's.
     fn send(&mut self, token: Token, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Gives up what was to be sent: none of it is, unless the answer is there already.
-    fn withdraw(&mut self, token: Token);
+    /// Gives up what was to be sent: none of it is, but for what comes back, which the kernel took and
+    /// nobody was told of.
+    fn withdraw(&mut self, token: Token) -> Vec<u8>;
 
     /// Closes `fd` once the kernel is done with it; a listener's at once.
     fn close(&mut self, token: Token, fd: OwnedFd);
@@ -108,6 +109,20 @@ pub(crate) enum Came {
 #[derive(Default)]
 pub struct Left {
     pub(crate) came: VecDeque<Came>,
+    pub(crate) sent: Vec<u8>,
+}
+
+impl Left {
+    /// Adds what was left later.
+    pub fn append(&mut self, mut later: Left) {
+        self.came.append(&mut later.came);
+        self.sent.append(&mut later.sent);
+    }
+
+    /// Bytes that the kernel took from a writer who was not told.
+    pub fn sent(&mut self) -> &mut Vec<u8> {
+        &mut self.sent
+    }
 }
 
 /// A place from which things are taken, in the order they came.

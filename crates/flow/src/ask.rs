@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
-use switchboard_driver::{Chunk, Expect, Inbox};
+use switchboard_driver::{Chunk, Expect, Inbox, Left};
 use switchboard_reactor::{Direction, Loop, Slot};
 
 use crate::calls::{Done, Took, accept, is_gone, recv_flags, send_flags};
@@ -25,8 +25,13 @@ pub(crate) trait Ask {
     }
 
     /// Takes the answer from what has come; `None` where that is no answer.
-    fn take(&mut self, _inbox: &mut dyn Inbox) -> Option<io::Result<(Self::Answer, Took)>> {
+    fn take(&mut self, _inbox: &mut dyn Inbox) -> Option<Done<Self::Answer>> {
         None
+    }
+
+    /// Takes the answer from what was kept when the source left home.
+    fn recall(&mut self, left: &mut Left) -> Option<Done<Self::Answer>> {
+        self.take(left)
     }
 
     /// Has a driver send it; `None` for what is no send.
@@ -116,6 +121,18 @@ impl Ask for Send<'_> {
 
     fn expect(&self) -> Option<Expect> {
         Some(Expect::Room)
+    }
+
+    /// Who writes again what was sent when its writer was gone is told that it is.
+    fn recall(&mut self, left: &mut Left) -> Option<Done<usize>> {
+        let sent = left.sent();
+        let bytes = sent.len().min(self.0.len());
+        if self.0[..bytes] != sent[..bytes] {
+            sent.clear();
+        }
+        let bytes = sent.drain(..bytes.min(sent.len())).len();
+        let short = false;
+        (bytes > 0).then_some(Ok((bytes, Took { bytes, short })))
     }
 
     fn send(&self, lp: &Loop, slot: Slot, fd: BorrowedFd<'_>) -> Option<Done<usize>> {

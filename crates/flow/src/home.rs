@@ -126,9 +126,18 @@ impl Inner {
             .compare_exchange(home, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    fn keep(&self, left: Left) {
-        if !left.is_empty() {
-            all_kept().insert(self.address(), left);
+    fn keep(&self, mut left: Left) {
+        if !left.is_empty() || !left.sent().is_empty() {
+            all_kept().entry(self.address()).or_default().append(left);
+            self.kept.store(true, Ordering::Release);
+        }
+    }
+
+    /// Keeps what was sent of a write that was dropped, for who writes the same again.
+    pub(crate) fn keep_sent(&self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            let mut all = all_kept();
+            all.entry(self.address()).or_default().sent().extend(bytes);
             self.kept.store(true, Ordering::Release);
         }
     }
@@ -145,7 +154,7 @@ impl Inner {
         let mut all = all_kept();
         let left = all.get_mut(&self.address())?;
         let result = f(left);
-        if left.is_empty() {
+        if left.is_empty() && left.sent().is_empty() {
             all.remove(&self.address());
             self.kept.store(false, Ordering::Release);
         }

@@ -75,7 +75,11 @@ impl<F> Drop for Operation<'_, F> {
         if !blocking {
             Loop::with_current(|lp| {
                 let lp = lp?;
-                lp.abandon(inner.slot(lp)?, self.direction);
+                let slot = inner.slot(lp)?;
+                if self.direction == Direction::Write && lp.completes() {
+                    inner.keep_sent(lp.withdraw(slot));
+                }
+                lp.abandon(slot, self.direction);
                 Some(())
             });
         }

@@ -2,20 +2,23 @@
 
 //!
 //! ```text
-//!   flow:   clear notified, poll, set parked, notified?  no: wait for the bell
-//!   waker:  set notified, parked?  yes: ring the bell
+//!   flow:   read the count, poll, set parked, count as before?  wait for the bell
+//!   waker:  count, parked?  ring the bell
 //! ```
 //!
-//! Each sets its own flag before it looks at the other's. (Checked by model, in `models/`.)
+//! Each writes its own before it looks at the other's. (Checked by model, in `models/`.)
 
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
-use crate::sync::{AtomicBool, Bell, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU32, Bell, Ordering, fence};
 
 /// What wakes a blocking flow.
 pub(crate) struct Parker {
-    notified: AtomicBool,
+    /// How often the flow was notified.
+    count: AtomicU32,
+    /// The count when it was last polled; the flow's own.
+    seen: AtomicU32,
     /// Whether the flow is in poll(2), where only its bell wakes it.
     parked: AtomicBool,
     cancelled: AtomicBool,
@@ -25,7 +28,8 @@ pub(crate) struct Parker {
 impl Parker {
     pub(crate) fn new() -> Arc<Parker> {
         Arc::new(Parker {
-            notified: AtomicBool::new(false),
+            count: AtomicU32::new(0),
+            seen: AtomicU32::new(0),
             parked: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
             bell: OnceLock::new(),
@@ -44,12 +48,12 @@ impl Parker {
 
     /// The flow is about to be polled.
     pub(crate) fn clear(&self) {
-        // Swapped, so that the poll sees what a waker that came before had done.
-        self.notified.swap(false, Ordering::AcqRel);
+        let count = self.count.load(Ordering::Acquire);
+        self.seen.store(count, Ordering::Relaxed);
     }
 
     pub(crate) fn was_notified(&self) -> bool {
-        self.notified.load(Ordering::Acquire)
+        self.count.load(Ordering::Acquire) != self.seen.load(Ordering::Relaxed)
     }
 
     /// Calls `wait`, which the bell ends, unless the flow was notified since it was polled.
@@ -64,7 +68,7 @@ impl Parker {
     }
 
     pub(crate) fn notify(&self) {
-        self.notified.store(true, Ordering::Release);
+        self.count.fetch_add(1, Ordering::Release);
         fence(Ordering::SeqCst);
         if self.parked.load(Ordering::Acquire)
             && let Some(bell) = self.bell.get()

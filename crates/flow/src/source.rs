@@ -163,14 +163,12 @@ impl Source {
         waker: &Waker,
         ask: &mut A,
     ) -> Option<Poll<io::Result<A::Answer>>> {
-        if here.is_none() && ask.expect() == Some(Expect::Room) {
-            // Sending needs nothing of what has come.
-            return None;
-        }
-        if self.0.reach(here, waker).is_pending() {
+        // Sending needs nothing of what has come.
+        let sends = here.is_none() && ask.expect() == Some(Expect::Room);
+        if !sends && self.0.reach(here, waker).is_pending() {
             return Some(Poll::Pending);
         }
-        let taken = self.0.kept(|left| match ask.take(left) {
+        let taken = self.0.kept(|left| match ask.recall(left) {
             Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
             taken => taken,
         });

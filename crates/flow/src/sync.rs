@@ -1,5 +1,5 @@
 //! What models replace.
 
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 pub(crate) use switchboard_driver::Bell;

@@ -96,12 +96,10 @@ impl Loop {
         sent.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 
-    /// Gives up what was to be sent; says whether this is a loop that sends.
-    pub(crate) fn withdraw(&self, slot: Slot) -> bool {
-        if self.completes() {
-            self.complete(slot, |driver, token| driver.withdraw(token));
-        }
-        self.completes()
+    /// Gives up what was to be sent; see [`Completer::withdraw`].
+    pub fn withdraw(&self, slot: Slot) -> Vec<u8> {
+        let sent = self.complete(slot, |driver, token| driver.withdraw(token));
+        sent.unwrap_or_default()
     }
 
     /// Whether bytes or connections have been asked for.

@@ -302,10 +302,10 @@ impl Slots {
     /// `all`: even where it is known who it was.
     pub(crate) fn abandon(&mut self, slot: Slot, direction: Direction, all: bool) -> Fired {
         let mut fired = Fired::default();
-        if let Some(state) = self.slab.get_mut(slot.0 as usize) {
-            if all || state.count(direction) > 1 {
-                state.take(direction, &mut fired);
-            }
+        if let Some(state) = self.slab.get_mut(slot.0 as usize)
+            && (all || state.count(direction) > 1)
+        {
+            state.take(direction, &mut fired);
         }
         fired
     }

@@ -130,7 +130,7 @@ impl Loop {
         // Who is left to wait for connections, or to send, asks again.
         let all = match direction {
             Direction::Read => self.pause(slot),
-            Direction::Write => self.withdraw(slot),
+            Direction::Write => self.completes(),
             Direction::Priority => false,
         };
         let mut slots = self.0.slots.borrow_mut();

@@ -281,8 +281,8 @@ impl Completer for Uring {
         self.sockets.send(token, fd, bytes, told)
     }
 
-    fn withdraw(&mut self, token: Token) {
-        self.sockets.withdraw(token, &mut self.outbox);
+    fn withdraw(&mut self, token: Token) -> Vec<u8> {
+        self.sockets.withdraw(token, &mut self.outbox)
     }
 
     fn release(&mut self, token: Token) -> Option<Left> {
@@ -291,7 +291,7 @@ impl Completer for Uring {
     }
 
     fn restore(&mut self, token: Token, left: Left) {
-        self.sockets.restore(token, left);
+        self.sockets.restore(token, left, &mut self.outbox);
     }
 
     fn quiesce(&mut self) -> Vec<(Token, Left)> {
@@ -299,7 +299,7 @@ impl Completer for Uring {
         let finished = self.finish(|uring| uring.sockets.are_still());
         // What a ring that fails still has is not to be had.
         self.failed = !matches!(finished, Ok(true));
-        self.sockets.take_left()
+        self.sockets.take_left(&mut self.outbox)
     }
 }
 

@@ -79,6 +79,14 @@ impl Outbox {
         at
     }
 
+    /// Adds what was sent, for the writer to come for the answer.
+    pub(super) fn answered(&mut self, token: Token, fd: RawFd, sent: &[u8]) -> u32 {
+        let at = self.write(token, fd, sent);
+        self.written.pop();
+        self.entries[at as usize].state = State::Answered(sent.len() as i32, self.turn);
+        at
+    }
+
     /// Asks again for what was added, with the same bytes or others.
     pub(super) fn ask(&mut self, at: u32, bytes: &[u8]) -> Answer {
         let entry = &mut self.entries[at as usize];
@@ -116,13 +124,21 @@ impl Outbox {
         entry.is_some_and(|entry| matches!(entry.state, State::Answered(..)))
     }
 
-    /// Gives an entry up: nothing is sent of it, unless it has been.
-    pub(super) fn withdraw(&mut self, at: u32) {
-        match self.entries.get_mut(at as usize) {
-            Some(entry) if entry.state == State::Written => entry.state = State::Withdrawn,
-            Some(_) => self.remove(at),
-            None => {}
-        }
+    /// Gives an entry up: nothing is sent of it, but for what comes back.
+    pub(super) fn withdraw(&mut self, at: u32) -> Vec<u8> {
+        let Some(entry) = self.entries.get_mut(at as usize) else {
+            return Vec::new();
+        };
+        let sent = match entry.state {
+            State::Written | State::Withdrawn => {
+                entry.state = State::Withdrawn;
+                return Vec::new();
+            }
+            State::Answered(sent, _) => sent.max(0) as usize,
+        };
+        let sent = entry.block[..sent].to_vec();
+        self.remove(at);
+        sent
     }
 
     fn remove(&mut self, at: u32) {

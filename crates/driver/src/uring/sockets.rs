@@ -129,10 +129,11 @@ impl Sockets {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// Gives up what is to be sent.
-    pub(super) fn withdraw(&mut self, token: Token, outbox: &mut Outbox) {
-        if let Some(socket) = self.get(token) {
-            outbox.withdraw(std::mem::replace(&mut socket.out, NONE));
+    /// Gives up what is to be sent; says what of it was.
+    pub(super) fn withdraw(&mut self, token: Token, outbox: &mut Outbox) -> Vec<u8> {
+        match self.get(token) {
+            Some(socket) => outbox.withdraw(std::mem::replace(&mut socket.out, NONE)),
+            None => Vec::new(),
         }
     }
 
@@ -295,7 +296,6 @@ impl Sockets {
             socket.set(LEAVES, true);
             return None;
         }
-        outbox.withdraw(std::mem::replace(&mut socket.out, NONE));
         socket.set(LEAVES, true);
         socket.set(WANTED, false);
         if socket.is_under_way() {
@@ -305,15 +305,20 @@ impl Sockets {
         let gone = std::mem::replace(socket, VACANT);
         Some(Left {
             came: self.forget(gone.first),
+            sent: outbox.withdraw(gone.out),
         })
     }
 
-    /// Takes back what had come.
-    pub(super) fn restore(&mut self, token: Token, left: Left) {
-        if self.get(token).is_some() {
-            for came in left.came {
-                self.keep(token, came);
-            }
+    /// Takes back what had come and was sent.
+    pub(super) fn restore(&mut self, token: Token, left: Left, outbox: &mut Outbox) {
+        let Some(socket) = self.get(token) else {
+            return;
+        };
+        if !left.sent.is_empty() && socket.out == NONE {
+            socket.out = outbox.answered(token, socket.fd, &left.sent);
+        }
+        for came in left.came {
+            self.keep(token, came);
         }
     }
 
@@ -329,16 +334,20 @@ impl Sockets {
         self.closing.is_empty() && !self.all.iter().any(Socket::is_under_way)
     }
 
-    /// Takes out what has come.
-    pub(super) fn take_left(&mut self) -> Vec<(Token, Left)> {
+    /// Takes out what has come, and what was sent and its writer was not told.
+    pub(super) fn take_left(&mut self, outbox: &mut Outbox) -> Vec<(Token, Left)> {
         let mut all = Vec::new();
         for at in 0..self.all.len() {
             let socket = &mut self.all[at];
             let token = socket.token(at);
+            let mut sent = Vec::new();
+            if outbox.is_answered(socket.out) {
+                sent = outbox.withdraw(std::mem::replace(&mut socket.out, NONE));
+            }
             let first = std::mem::replace(&mut socket.first, NONE);
-            if first != NONE {
+            if first != NONE || !sent.is_empty() {
                 let came = self.forget(first);
-                all.push((token, Left { came }));
+                all.push((token, Left { came, sent }));
             }
         }
         all

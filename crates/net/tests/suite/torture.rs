@@ -54,6 +54,18 @@ async fn dropped_read(stream: &Stream) -> Option<Vec<u8>> {
     .await
 }
 
+/// Polls a write once and drops it: then it has sent nothing, as far as its writer knows.
+async fn dropped_write(stream: &Stream, bytes: &[u8]) -> usize {
+    let mut write = std::pin::pin!(stream.write(bytes));
+    std::future::poll_fn(|context| {
+        Poll::Ready(match write.as_mut().poll(context) {
+            Poll::Ready(sent) => sent.unwrap(),
+            Poll::Pending => 0,
+        })
+    })
+    .await
+}
+
 /// One random way to read; `None` for none yet.
 async fn read(stream: &Stream, rng: &mut fastrand::Rng) -> Option<Vec<u8>> {
     match rng.u8(..8) {
@@ -91,7 +103,20 @@ async fn echo(stream: &Stream, rng: &mut fastrand::Rng, rounds: usize) -> bool {
             return true;
         }
         let most = rng.usize(1..=bytes.len());
-        for piece in bytes.chunks(most) {
+        for mut piece in bytes.chunks(most) {
+            if rng.u8(..4) == 0 {
+                let sent = dropped_write(stream, piece).await;
+                piece = &piece[sent..];
+            }
+            if rng.u8(..4) == 0 {
+                let write = async { stream.write(piece).await.unwrap() };
+                let none = async {
+                    flow::yield_now().await;
+                    0
+                };
+                let sent = race(write, none).await;
+                piece = &piece[sent..];
+            }
             stream.write_all(piece).await.unwrap();
             if rng.u8(..) == 0 {
                 flow::yield_now().await;
