@@ -1,6 +1,4 @@
-//! `micro`: what a loop's own moves cost, beside tokio's: nanoseconds each, by turns.
-//!
-//!     micro [--rounds N]
+//! What a loop's own moves cost, beside tokio's: nanoseconds each, by turns, as JSON. `bench` runs it.
 //!
 //! spawn+join: a task that does nothing is started and waited for. timer: one is armed and cancelled
 //! while 100,000 others are pending. wake: another thread wakes a task, which answers; there and back.
@@ -13,7 +11,6 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use switchboard_flow::{self as flow, Driver, Model};
-use switchboard_lab::median;
 
 const SPAWNS: u32 = 200_000;
 const PENDING: usize = 100_000;
@@ -166,11 +163,7 @@ fn all(runtime: &impl Runtime) -> [f64; 3] {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let rounds = match std::env::args().nth(1).as_deref() {
-        Some("--rounds") => std::env::args().nth(2).ok_or("--rounds needs a number")?,
-        _ => "9".to_owned(),
-    };
-    let rounds: usize = rounds.parse()?;
+    let rounds = std::env::args().nth(1).map_or(Ok(9), |word| word.parse())?;
     let tokio = tokio::runtime::Builder::new_current_thread();
     let tokio = Tokio({ tokio }.enable_all().build()?);
     let mut runs: [Vec<[f64; 3]>; 3] = Default::default();
@@ -179,10 +172,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         runs[1].push(all(&Switchboard(Driver::Uring)));
         runs[2].push(all(&tokio));
     }
-    println!("| ns | spawn+join | timer | wake |\n|---|---|---|---|");
-    for (name, runs) in ["tasks/epoll", "tasks/uring", "tokio"].iter().zip(&runs) {
-        let of = |at: usize| median(runs.iter().map(|run| run[at]).collect());
-        println!("| {name} | {:.0} | {:.0} | {:.0} |", of(0), of(1), of(2));
-    }
+    let names = ["tasks/epoll", "tasks/uring", "tokio"];
+    let runs: Vec<_> = names.into_iter().zip(runs).collect();
+    println!("{}", serde_json::to_string(&runs)?);
     Ok(())
 }

@@ -10,15 +10,15 @@ use crate::loads::{Figures, Meter};
 const AT_ONCE: usize = 50;
 
 pub(crate) fn run(server: &Server, duration: Duration) -> io::Result<Figures> {
-    let mut meter = Meter::new(server);
     cycle(server, 0)?;
-    meter.start();
+    let before = Meter::read(server);
     let start = Instant::now();
     let mut done = 0;
     while start.elapsed() < duration {
         done += cycle(server, done)?;
     }
-    Ok(meter.per(done, start.elapsed()))
+    let elapsed = start.elapsed();
+    Ok(before.per(&Meter::read(server), done, elapsed))
 }
 
 fn cycle(server: &Server, done: u64) -> io::Result<u64> {

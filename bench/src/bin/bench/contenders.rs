@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A server to compare.
 pub(crate) struct Contender {
@@ -22,6 +23,21 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Processor time that its threads have used up.
+    pub(crate) fn cpu(&self) -> Duration {
+        let mut clock = 0;
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: both are told where to write.
+        unsafe {
+            libc::clock_getcpuclockid(self.child.id().cast_signed(), &raw mut clock);
+            libc::clock_gettime(clock, &raw mut time);
+        }
+        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
     }
 }
 
@@ -60,6 +76,15 @@ pub(crate) fn all() -> Vec<Contender> {
         built("std-threads", "echo-threads", &[]),
     ];
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
+    let go = beside("echo-go");
+    let compiled = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&go)
+        .arg(format!("{folder}/echo.go"))
+        .status();
+    if compiled.is_ok_and(|status| status.success()) {
+        all.push(built("go", "echo-go", &[]));
+    }
     for (name, program, probe, script, after) in [
         (
             "asyncio",

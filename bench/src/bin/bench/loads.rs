@@ -111,11 +111,14 @@ impl Kind {
 }
 
 fn run_echo(load: &Load, depth: usize, server: &Server) -> io::Result<Figures> {
-    let mut meter = Meter::new(server);
-    let mut after = None;
-    let outcome = {
-        let started = &mut meter;
-        load.run_pipelined(depth, || started.start(), || after = tree_cpu(server.pid()))?
+    let (mut before, mut after) = (None, None);
+    let outcome = load.run_pipelined(
+        depth,
+        || before = Some(Meter::read(server)),
+        || after = Some(Meter::read(server)),
+    )?;
+    let (Some(before), Some(after)) = (before, after) else {
+        return Err(io::Error::other("the load ended before it began"));
     };
     if let Some(error) = outcome.errors.first() {
         return Err(io::Error::other(error.clone()));
@@ -131,41 +134,43 @@ fn run_echo(load: &Load, depth: usize, server: &Server) -> io::Result<Figures> {
         p50_us: micros(0.5),
         p99_us: micros(0.99),
         p999_us: micros(0.999),
-        ..meter.per(outcome.round_trips, outcome.elapsed)
+        ..before.per(&after, outcome.round_trips, outcome.elapsed)
     })
 }
 
-/// What server and load use up from one moment to another.
+/// What server and load have used up.
 pub(crate) struct Meter {
-    pid: u32,
-    server: (Duration, Duration),
+    /// Exact, where `/proc` counts clock ticks.
+    server: Duration,
+    user: Duration,
+    system: Duration,
     load: Duration,
 }
 
 impl Meter {
-    pub(crate) fn new(server: &Server) -> Meter {
+    pub(crate) fn read(server: &Server) -> Meter {
+        let (user, system) = tree_cpu(server.pid()).unwrap_or_default();
+        let own = Usage::of_self();
         Meter {
-            pid: server.pid(),
-            server: Default::default(),
-            load: Duration::ZERO,
+            server: server.cpu(),
+            user,
+            system,
+            load: own.user + own.system,
         }
     }
 
-    pub(crate) fn start(&mut self) {
-        self.server = tree_cpu(self.pid).unwrap_or_default();
-        let own = Usage::of_self();
-        self.load = own.user + own.system;
-    }
-
-    pub(crate) fn per(&self, operations: u64, elapsed: Duration) -> Figures {
-        let server = tree_cpu(self.pid).unwrap_or_default();
-        let own = Usage::of_self();
+    /// From this moment to another, for each operation. Who the time was spent by is told by clock ticks.
+    pub(crate) fn per(&self, after: &Meter, operations: u64, elapsed: Duration) -> Figures {
         let each = |time: Duration| time.as_secs_f64() * 1e6 / operations.max(1) as f64;
+        let user = after.user.saturating_sub(self.user).as_secs_f64();
+        let system = after.system.saturating_sub(self.system).as_secs_f64();
+        let cpu = each(after.server.saturating_sub(self.server));
+        let user_us = cpu * user / (user + system).max(f64::MIN_POSITIVE);
         Figures {
             per_s: operations as f64 / elapsed.as_secs_f64(),
-            user_us: each(server.0.saturating_sub(self.server.0)),
-            system_us: each(server.1.saturating_sub(self.server.1)),
-            load_us: each((own.user + own.system).saturating_sub(self.load)),
+            user_us,
+            system_us: cpu - user_us,
+            load_us: each(after.load.saturating_sub(self.load)),
             ..Figures::default()
         }
     }

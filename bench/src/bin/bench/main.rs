@@ -7,6 +7,7 @@ mod churn;
 mod contenders;
 mod idle;
 mod loads;
+mod micro;
 mod table;
 
 use std::io;
@@ -43,9 +44,7 @@ fn options() -> Result<Options, String> {
             "--loads" => options.loads = names(),
             "--json" => options.json = Some(value),
             _ => {
-                return Err(format!(
-                    "{word} is not known; see the top of bench/src/bin/bench"
-                ));
+                return Err(format!("{word} is not known; see bench/README.md"));
             }
         }
     }
@@ -111,8 +110,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{}", table::of(&header, load.name, load.what, &row));
         cells.extend(row);
     }
+    let mut micro = Vec::new();
+    if chosen(&options.loads, micro::NAME) {
+        micro = micro::run(options.rounds, &cores)?;
+        println!("{}", table::of_micro(&header, &micro));
+    }
     if let Some(path) = &options.json {
-        let report = serde_json::json!({ "machine": header, "cells": cells });
+        let report = serde_json::json!({ "machine": header, "cells": cells, "micro": micro });
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
     }
     Ok(())

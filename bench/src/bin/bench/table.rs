@@ -7,6 +7,7 @@ use switchboard_lab::median;
 
 use crate::Cell;
 use crate::loads::Figures;
+use crate::micro::{NAME, Runs};
 
 /// The machine, the kernel and the commit.
 pub(crate) fn header() -> String {
@@ -69,6 +70,26 @@ pub(crate) fn of(header: &str, name: &str, what: &str, row: &[Cell]) -> String {
                 }
             );
         }
+    }
+    text
+}
+
+/// Medians of what a loop's own moves cost, with their spread.
+pub(crate) fn of_micro(header: &str, runs: &Runs) -> String {
+    let mut text = format!(
+        "\n### {NAME}: a loop's own moves, ns (spread)\n\n{header}\n\n| runtime | spawn and join | timer \
+         armed and cancelled, 100,000 pending | wake-up from another thread |\n|---|---|---|---|\n"
+    );
+    for (name, runs) in runs {
+        let _ = write!(text, "| {name} |");
+        for at in 0..3 {
+            let mut all: Vec<f64> = runs.iter().map(|run| run[at]).collect();
+            all.sort_by(f64::total_cmp);
+            let of = |one: Option<&f64>| one.copied().unwrap_or(f64::NAN);
+            let (least, most) = (of(all.first()), of(all.last()));
+            let _ = write!(text, " {:.0} ({least:.0}–{most:.0}) |", median(all));
+        }
+        text += "\n";
     }
     text
 }
