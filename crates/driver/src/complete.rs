@@ -13,6 +13,10 @@ use crate::{Chunk, Token};
 /// completing driver needs tokens of 64 bits.) It is taken in with the first operation and belongs to
 /// the driver until [`close`](Completer::close) or [`release`](Completer::release).
 ///
+/// Sending is not among them: a send is a system call that does all its work at once, and its caller is
+/// told what the kernel took. Handing sends over in batches measured no better, and what was not taken
+/// would be kept somewhere after its sender was told that it is gone.
+///
 /// Nothing here blocks, except [`quiesce`](Completer::quiesce). Calls say `WouldBlock` until the
 /// kernel is done; then there is an event. What has come is kept until it is taken, so that a caller
 /// may lose interest at any moment.
@@ -31,18 +35,6 @@ pub trait Completer {
 
     /// Stops accepting ahead, if this is a listener, and says so; what has come already stays.
     fn pause(&mut self, token: Token) -> bool;
-
-    /// Sends bytes with the next wait, or, where they are many, at once; says how many the kernel took.
-    /// `WouldBlock` until it has answered: then there is an event, and the answer is to be had by asking
-    /// again for the same bytes.
-    ///
-    /// # Errors
-    /// The system's.
-    fn send(&mut self, token: Token, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize>;
-
-    /// Gives up what was to be sent: none of it is, but for what comes back, which the kernel took and
-    /// nobody was told of.
-    fn withdraw(&mut self, token: Token) -> Vec<u8>;
 
     /// Closes `fd` once the kernel is done with it; a listener's at once.
     fn close(&mut self, token: Token, fd: OwnedFd);
@@ -109,19 +101,12 @@ pub(crate) enum Came {
 #[derive(Default)]
 pub struct Left {
     pub(crate) came: VecDeque<Came>,
-    pub(crate) sent: Vec<u8>,
 }
 
 impl Left {
     /// Adds what was left later.
     pub fn append(&mut self, mut later: Left) {
         self.came.append(&mut later.came);
-        self.sent.append(&mut later.sent);
-    }
-
-    /// Bytes that the kernel took from a writer who was not told.
-    pub fn sent(&mut self) -> &mut Vec<u8> {
-        &mut self.sent
     }
 }
 

@@ -6,8 +6,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
-use switchboard_driver::{Chunk, Expect, Inbox, Left};
-use switchboard_reactor::{Direction, Loop, Slot};
+use switchboard_driver::{Chunk, Expect, Inbox};
+use switchboard_reactor::Direction;
 
 use crate::calls::{Done, Took, accept, is_gone, recv_flags, send_flags};
 
@@ -24,18 +24,8 @@ pub(crate) trait Ask {
         None
     }
 
-    /// Takes the answer from what has come; `None` where that is no answer.
-    fn take(&mut self, _inbox: &mut dyn Inbox) -> Option<Done<Self::Answer>> {
-        None
-    }
-
-    /// Takes the answer from what was kept when the source left home.
-    fn recall(&mut self, left: &mut Left) -> Option<Done<Self::Answer>> {
-        self.take(left)
-    }
-
-    /// Has a driver send it; `None` for what is no send.
-    fn send(&self, _lp: &Loop, _slot: Slot, _fd: BorrowedFd<'_>) -> Option<Done<Self::Answer>> {
+    /// Takes the answer from what has come; `None` where the system call gives it, once `expect` is done.
+    fn take(&mut self, _inbox: &mut dyn Inbox) -> Option<io::Result<(Self::Answer, Took)>> {
         None
     }
 }
@@ -122,31 +112,6 @@ impl Ask for Send<'_> {
     fn expect(&self) -> Option<Expect> {
         Some(Expect::Room)
     }
-
-    /// Who writes again what was sent when its writer was gone is told that it is.
-    fn recall(&mut self, left: &mut Left) -> Option<Done<usize>> {
-        let sent = left.sent();
-        let bytes = sent.len().min(self.0.len());
-        if self.0[..bytes] != sent[..bytes] {
-            sent.clear();
-        }
-        let bytes = sent.drain(..bytes.min(sent.len())).len();
-        let short = false;
-        (bytes > 0).then_some(Ok((bytes, Took { bytes, short })))
-    }
-
-    fn send(&self, lp: &Loop, slot: Slot, fd: BorrowedFd<'_>) -> Option<Done<usize>> {
-        let sent = lp.send(slot, fd, self.0);
-        Some(sent.map(|bytes| {
-            (
-                bytes,
-                Took {
-                    bytes,
-                    short: false,
-                },
-            )
-        }))
-    }
 }
 
 pub(crate) struct Accept;
@@ -168,17 +133,10 @@ impl Ask for Accept {
     }
 
     fn take(&mut self, inbox: &mut dyn Inbox) -> Option<Done<OwnedFd>> {
-        let bytes = 0;
+        // The driver accepts one at a time; there may be more.
+        let (bytes, short) = (0, false);
         let accepted = inbox.accept();
-        Some(accepted.map(|(fd, more)| {
-            (
-                fd,
-                Took {
-                    bytes,
-                    short: !more,
-                },
-            )
-        }))
+        Some(accepted.map(|(fd, _)| (fd, Took { bytes, short })))
     }
 }
 

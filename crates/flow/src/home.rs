@@ -55,19 +55,32 @@ impl Inner {
         (id == lp.id()).then_some(slot)
     }
 
-    /// Takes a slot on `lp`, leaving the one on another loop.
-    pub(crate) fn settle(self: &Arc<Self>, lp: &Loop) -> Slot {
+    /// Takes a slot on `lp`, leaving the one on another loop; `None` where that has what comes for this
+    /// source, by now, and must give it up first.
+    pub(crate) fn settle(self: &Arc<Self>, lp: &Loop) -> Option<Slot> {
         if let Some(slot) = self.slot(lp) {
-            return slot;
+            return Some(slot);
         }
         let slot = lp.attach(self.fd());
         let home = u64::from(lp.id()) << 32 | u64::from(slot.index());
         // The new one first: whoever is woken by the old one's end finds it.
-        let left = split(self.home.swap(home, Ordering::AcqRel));
-        if let Some((id, slot)) = left {
-            self.leave(id, slot);
+        let free = |old| split(old).is_none_or(|(id, _)| !completes(id));
+        let settled = |old| free(old).then_some(home);
+        let left = self
+            .home
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, settled);
+        match left {
+            Ok(left) => {
+                if let Some((id, slot)) = split(left) {
+                    self.leave(id, slot);
+                }
+                Some(slot)
+            }
+            Err(_) => {
+                lp.detach(slot);
+                None
+            }
         }
-        slot
     }
 
     /// Has another loop forget this source.
@@ -126,18 +139,9 @@ impl Inner {
             .compare_exchange(home, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    fn keep(&self, mut left: Left) {
-        if !left.is_empty() || !left.sent().is_empty() {
+    fn keep(&self, left: Left) {
+        if !left.is_empty() {
             all_kept().entry(self.address()).or_default().append(left);
-            self.kept.store(true, Ordering::Release);
-        }
-    }
-
-    /// Keeps what was sent of a write that was dropped, for who writes the same again.
-    pub(crate) fn keep_sent(&self, bytes: Vec<u8>) {
-        if !bytes.is_empty() {
-            let mut all = all_kept();
-            all.entry(self.address()).or_default().sent().extend(bytes);
             self.kept.store(true, Ordering::Release);
         }
     }
@@ -147,14 +151,20 @@ impl Inner {
     }
 
     /// Calls `f` with what is kept for this source, if something is.
+    #[inline]
     pub(crate) fn kept<R>(&self, f: impl FnOnce(&mut Left) -> Option<R>) -> Option<R> {
-        if !self.kept.load(Ordering::Acquire) {
-            return None;
+        match self.kept.load(Ordering::Acquire) {
+            true => self.take_kept(f),
+            false => None,
         }
+    }
+
+    #[cold]
+    fn take_kept<R>(&self, f: impl FnOnce(&mut Left) -> Option<R>) -> Option<R> {
         let mut all = all_kept();
         let left = all.get_mut(&self.address())?;
         let result = f(left);
-        if left.is_empty() && left.sent().is_empty() {
+        if left.is_empty() {
             all.remove(&self.address());
             self.kept.store(false, Ordering::Release);
         }

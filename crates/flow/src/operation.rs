@@ -75,11 +75,7 @@ impl<F> Drop for Operation<'_, F> {
         if !blocking {
             Loop::with_current(|lp| {
                 let lp = lp?;
-                let slot = inner.slot(lp)?;
-                if self.direction == Direction::Write && lp.completes() {
-                    inner.keep_sent(lp.withdraw(slot));
-                }
-                lp.abandon(slot, self.direction);
+                lp.abandon(inner.slot(lp)?, self.direction);
                 Some(())
             });
         }

@@ -163,12 +163,14 @@ impl Source {
         waker: &Waker,
         ask: &mut A,
     ) -> Option<Poll<io::Result<A::Answer>>> {
-        // Sending needs nothing of what has come.
-        let sends = here.is_none() && ask.expect() == Some(Expect::Room);
-        if !sends && self.0.reach(here, waker).is_pending() {
+        if here.is_none() && ask.expect() == Some(Expect::Room) {
+            // Sending needs nothing of what has come.
+            return None;
+        }
+        if self.0.reach(here, waker).is_pending() {
             return Some(Poll::Pending);
         }
-        let taken = self.0.kept(|left| match ask.recall(left) {
+        let taken = self.0.kept(|left| match ask.take(left) {
             Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
             taken => taken,
         });
@@ -213,8 +215,10 @@ impl Source {
         if slot.is_none_or(|slot| lp.is_ready(slot, direction)) {
             match uninterrupted(|| ask.call(self.as_fd(), false)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let slot = *slot.get_or_insert_with(|| self.0.settle(lp));
-                    lp.drained(slot, direction, true);
+                    slot = slot.or_else(|| self.0.settle(lp));
+                    if let Some(slot) = slot {
+                        lp.drained(slot, direction, true);
+                    }
                 }
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok((value, took)) => {
@@ -227,7 +231,9 @@ impl Source {
                 }
             }
         }
-        let slot = slot.unwrap_or_else(|| self.0.settle(lp));
+        let Some(slot) = slot.or_else(|| self.0.settle(lp)) else {
+            return retry(context);
+        };
         match lp.wait_for(slot, self.as_fd(), direction, context.waker()) {
             Ok(()) => Poll::Pending,
             // A regular file can't be waited for and needs no waiting.
@@ -249,7 +255,9 @@ impl Source {
         let slot = match self.0.slot(lp) {
             Some(slot) => slot,
             None => {
-                let slot = self.0.settle(lp);
+                let Some(slot) = self.0.settle(lp) else {
+                    return retry(context);
+                };
                 // What is there already is to be had without a turn of the loop.
                 match uninterrupted(|| ask.call(self.as_fd(), false)) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot,
@@ -294,14 +302,27 @@ impl Source {
         }
     }
 
-    /// What the driver has done.
+    /// What the driver has done, or what the system does at once.
     fn completed<A: Ask>(&self, lp: &Loop, slot: Slot, ask: &mut A) -> Done<A::Answer> {
-        let mut done = ask.send(lp, slot, self.as_fd());
-        if done.is_none() {
-            lp.inbox(slot, &mut |inbox| done = ask.take(inbox));
+        let mut taken = None;
+        lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
+        match taken {
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Some(taken) => return taken,
+            None => {}
         }
-        done.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+        match ask.expect() {
+            // Bytes go to the driver first, as long as it expects them.
+            Some(Expect::Bytes) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => uninterrupted(|| ask.call(self.as_fd(), false)),
+        }
     }
+}
+
+/// Has the flow polled again: another loop was faster.
+fn retry<T>(context: &mut Context<'_>) -> Poll<T> {
+    context.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// Wakes a thread that is no flow.

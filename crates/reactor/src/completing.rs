@@ -51,7 +51,10 @@ pub fn take_over(
         }
         (None, Some(remote)) => {
             // Under the lock, so that the loop finds it when it ends its run.
-            remote.ask(ask);
+            let refused = remote.ask(ask);
+            // It wakes who waits, who may be anybody.
+            drop(aside);
+            drop(refused);
             return false;
         }
         (None, None) => None,
@@ -85,21 +88,6 @@ impl Loop {
     /// Calls `f` with what has come for a socket.
     pub fn inbox(&self, slot: Slot, f: &mut dyn FnMut(&mut dyn Inbox)) {
         self.complete(slot, |driver, token| driver.inbox(token, f));
-    }
-
-    /// Sends bytes; see [`Completer::send`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn send(&self, slot: Slot, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.complete(slot, |driver, token| driver.send(token, fd, bytes));
-        sent.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
-    }
-
-    /// Gives up what was to be sent; see [`Completer::withdraw`].
-    pub fn withdraw(&self, slot: Slot) -> Vec<u8> {
-        let sent = self.complete(slot, |driver, token| driver.withdraw(token));
-        sent.unwrap_or_default()
     }
 
     /// Whether bytes or connections have been asked for.

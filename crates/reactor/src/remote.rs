@@ -86,8 +86,10 @@ impl Remote {
         }
     }
 
-    pub(crate) fn ask(&self, f: impl FnOnce(&Loop) + Send + 'static) {
-        self.send(Sent::Ask(Box::new(f)));
+    /// Asks the loop; what it is asked comes back if it is gone.
+    pub(crate) fn ask(&self, f: impl FnOnce(&Loop) + Send + 'static) -> Option<Sent> {
+        let ask = Sent::Ask(Box::new(f));
+        self.0.inbox.send(ask, || self.0.waker.wake())
     }
 
     /// Ends the loop's wait. Never blocks.

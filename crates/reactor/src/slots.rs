@@ -52,15 +52,15 @@ pub(crate) struct State {
     /// Directions that a short read or write does not make unready: the peer is gone, or
     /// out-of-band data is there, which a read stops short of.
     sticky: Interest,
-    /// The first who waits, and for what.
-    first: Option<Waker>,
-    first_for: Direction,
+    /// The first who waits to read.
+    reader: Option<Waker>,
     /// What a connection that waits for its client does without.
     others: Option<Box<Others>>,
 }
 
 #[derive(Default)]
 struct Others {
+    /// Beside the first.
     read: Waiters,
     write: Waiters,
     priority: Waiters,
@@ -71,7 +71,7 @@ struct Others {
 }
 
 impl State {
-    /// Who waits, but for the first.
+    /// Who waits, but for the first who waits to read.
     fn waiters(&mut self, direction: Direction) -> Option<&mut Waiters> {
         let others = self.others.as_mut()?;
         Some(match direction {
@@ -91,43 +91,32 @@ impl State {
     }
 
     fn add(&mut self, direction: Direction, waker: &Waker) {
-        match &self.first {
-            None => {
-                self.first = Some(waker.clone());
-                self.first_for = direction;
-            }
-            Some(first) if self.first_for == direction && first.will_wake(waker) => {}
-            Some(_) => self.waiters_mut(direction).add(waker),
+        match &self.reader {
+            None if direction == Direction::Read => self.reader = Some(waker.clone()),
+            Some(reader) if direction == Direction::Read && reader.will_wake(waker) => {}
+            _ => self.waiters_mut(direction).add(waker),
         }
     }
 
     /// Takes back what [`add`](State::add) added.
     fn remove(&mut self, direction: Direction, waker: &Waker) {
-        let here = self.first_for == direction;
-        let first = self.first.take_if(|first| here && first.will_wake(waker));
-        if first.is_none()
+        let is_it = |reader: &mut Waker| direction == Direction::Read && reader.will_wake(waker);
+        if self.reader.take_if(is_it).is_none()
             && let Some(waiters) = self.waiters(direction)
         {
             waiters.remove(waker);
         }
     }
 
-    /// How many wakers wait for a direction.
-    fn count(&mut self, direction: Direction) -> usize {
-        let first = self.first.is_some() && self.first_for == direction;
-        let more = self.waiters(direction).map_or(0, |more| more.count());
-        usize::from(first) + more
-    }
-
     fn is_waiting(&mut self, direction: Direction) -> bool {
-        (self.first_for == direction && self.first.is_some())
+        (direction == Direction::Read && self.reader.is_some())
             || self.waiters(direction).is_some_and(|w| w.is_waiting())
     }
 
     /// Takes out whom to tell of a direction.
     fn take(&mut self, direction: Direction, fired: &mut Fired) {
-        if self.first_for == direction {
-            fired.add(self.first.take());
+        if direction == Direction::Read {
+            fired.add(self.reader.take());
         }
         if let Some(waiters) = self.waiters(direction) {
             fired.take(direction, waiters);
@@ -219,8 +208,7 @@ impl Slots {
             told: None,
             ready: Interest::READ | Interest::WRITE,
             sticky: Interest::NONE,
-            first: None,
-            first_for: Direction::Read,
+            reader: None,
             others: None,
         }
     }
@@ -302,10 +290,14 @@ impl Slots {
     /// `all`: even where it is known who it was.
     pub(crate) fn abandon(&mut self, slot: Slot, direction: Direction, all: bool) -> Fired {
         let mut fired = Fired::default();
-        if let Some(state) = self.slab.get_mut(slot.0 as usize)
-            && (all || state.count(direction) > 1)
-        {
-            state.take(direction, &mut fired);
+        if let Some(state) = self.slab.get_mut(slot.0 as usize) {
+            let first = usize::from(direction == Direction::Read && state.reader.is_some());
+            let more = state
+                .waiters(direction)
+                .map_or(0, |waiters| waiters.count());
+            if all || first + more > 1 {
+                state.take(direction, &mut fired);
+            }
         }
         fired
     }

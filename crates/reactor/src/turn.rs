@@ -102,7 +102,7 @@ impl Loop {
         // 3. The wait.
         let mut events = self.0.events.take();
         let timeout = self.timeout(limit);
-        self.0.poller.borrow_mut().wait(&mut events, timeout)?;
+        let waited = self.0.poller.borrow_mut().wait(&mut events, timeout);
         self.0.now.set(None);
         self.0.looked.set(clock::coarse());
         // 4. What became ready.
@@ -123,7 +123,7 @@ impl Loop {
             self.receive(|ask| ask(self));
         }
         self.0.hooks.borrow().turn(&report);
-        Ok(())
+        waited
     }
 
     fn run_timers(&self) -> usize {

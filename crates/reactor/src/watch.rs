@@ -127,14 +127,10 @@ impl Loop {
 
     /// Says that a wait was given up, so that its waker isn't kept.
     pub fn abandon(&self, slot: Slot, direction: Direction) {
-        // Who is left to wait for connections, or to send, asks again.
-        let all = match direction {
-            Direction::Read => self.pause(slot),
-            Direction::Write => self.completes(),
-            Direction::Priority => false,
-        };
+        // Who is left to wait for connections has them asked for again.
+        let paused = direction == Direction::Read && self.pause(slot);
         let mut slots = self.0.slots.borrow_mut();
-        let mut fired = slots.abandon(slot, direction, all);
+        let mut fired = slots.abandon(slot, direction, paused);
         drop(slots);
         fired.wake();
     }

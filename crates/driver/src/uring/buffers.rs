@@ -25,6 +25,8 @@ pub(super) struct Buffers {
     chunks: Vec<Option<Chunk>>,
     empty: Vec<u16>,
     tail: u16,
+    /// They were not enough.
+    short: bool,
 }
 
 // SAFETY: the mapping is this value's own, and nothing of it is a thread's.
@@ -38,11 +40,12 @@ impl Buffers {
         // SAFETY: a mapping of our own, where the kernel likes.
         let entries =
             unsafe { mmap_anonymous(std::ptr::null_mut(), LENGTH, access, MapFlags::PRIVATE)? };
-        let mut buffers = Buffers {
+        let buffers = Buffers {
             entries: entries.cast(),
             chunks: Vec::new(),
             empty: Vec::new(),
             tail: 0,
+            short: true,
         };
         // SAFETY: the mapping has room for that many entries, and stays until the ring is gone, or for
         // ever.
@@ -50,12 +53,15 @@ impl Buffers {
             ring.submitter()
                 .register_buf_ring_with_flags(entries as u64, MOST, GROUP, 0)?;
         }
-        buffers.grow();
         Ok(buffers)
     }
 
-    /// Offers more buffers, if that is possible.
-    pub(super) fn grow(&mut self) {
+    /// Has more buffers offered, if that is possible.
+    pub(super) fn ran_out(&mut self) {
+        self.short = true;
+    }
+
+    fn grow(&mut self) {
         let now = self.chunks.len() as u16;
         let then = (now * 2).clamp(FEW, MOST);
         self.chunks.resize_with(usize::from(then), || None);
@@ -64,6 +70,9 @@ impl Buffers {
 
     /// Offers a buffer for each that was taken.
     pub(super) fn refill(&mut self) {
+        if std::mem::take(&mut self.short) {
+            self.grow();
+        }
         if self.empty.is_empty() {
             return;
         }

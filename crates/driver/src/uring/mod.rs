@@ -1,11 +1,13 @@
 //! io_uring: Linux from 6.0. The kernel is told what to do and says when it is done.
 //!
 //! ```text
-//!   flows:  expect, send                                          inbox: what has come
+//!   flows:  expect                                                inbox: what has come
 //!              │                                                       ▲
 //!           requests ──────────► one system call a turn ──────► completions
 //!                                 (and the wait in it)
 //! ```
+//!
+//! Sends are not among the requests; see `Completer`.
 //!
 //! What the kernel can only say of readiness (callbacks on descriptors, out-of-band data) is asked of
 //! an epoll instance, which the ring looks at like at any other descriptor.
@@ -13,7 +15,6 @@
 
 mod arrivals;
 mod buffers;
-mod outbox;
 mod ring;
 mod socket;
 mod sockets;
@@ -29,11 +30,10 @@ use crate::complete::{Completer, Expect, Inbox, Left};
 use crate::epoll::Epoll;
 use crate::retry::retry;
 use crate::wake::Waker;
-use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
+use crate::{Driver, Event, Interest, Mode, Poller, Token};
 
 use arrivals::Arrivals;
 use buffers::Buffers;
-use outbox::Outbox;
 use ring::Ring;
 use sockets::Sockets;
 
@@ -43,8 +43,7 @@ const ACCEPT: u64 = 2;
 const ROOM: u64 = 3;
 const EPOLL: u64 = 4;
 const BELL: u64 = 5;
-const SEND: u64 = 6;
-const NOTHING: u64 = 7;
+const NOTHING: u64 = 6;
 
 /// Where a request's number has the token.
 const TOKEN: u64 = (1 << 55) - 1;
@@ -61,7 +60,6 @@ struct Uring {
     ring: Ring,
     buffers: Buffers,
     sockets: Sockets,
-    outbox: Outbox,
     epoll: Epoll,
     /// Whether the ring looks at the bell, and at epoll if that has anything to look at.
     hears: bool,
@@ -86,7 +84,6 @@ pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
         ring,
         buffers,
         sockets: Sockets::default(),
-        outbox: Outbox::default(),
         epoll: Epoll::new()?,
         hears: false,
         looks: false,
@@ -131,7 +128,6 @@ impl Uring {
                     sockets.came(token, &done, buffers, ring, events);
                 }
                 ROOM => self.sockets.room(token, events),
-                SEND => self.outbox.said(token.0 as u32, done.result()),
                 EPOLL => {
                     self.looks = false;
                     self.epoll.look(events)?;
@@ -150,7 +146,6 @@ impl Uring {
     fn ask(&mut self) -> io::Result<()> {
         self.buffers.refill();
         self.sockets.feed(&mut self.ring)?;
-        self.outbox.flush(&mut self.ring)?;
         for (asked, kind, fd, again) in [
             (self.hears, BELL, self.epoll.bell().as_fd(), true),
             (
@@ -174,20 +169,14 @@ impl Uring {
 
     /// One system call: hands over what was asked, waits, and looks at what is done.
     fn turn(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let done = self.rung || self.outbox.is_flying() || self.ring.has_completions();
-        let idle = events.is_empty() && !done;
+        if self.ring.is_foreign() {
+            // Its memory isn't there.
+            return Err(ring::foreign());
+        }
+        let idle = events.is_empty() && !self.rung && !self.ring.has_completions();
         let want = usize::from(idle && timeout != Some(Duration::ZERO));
         self.ring.enter(want, timeout)?;
-        self.reap(events)?;
-        // A send that did not go says so in a completion, which must not be overlooked.
-        while self.outbox.is_flying() && (self.ring.is_behind() || !self.ring.is_submitted()) {
-            self.ring.enter(0, None)?;
-            self.reap(events)?;
-        }
-        let ready = Ready::WRITE;
-        self.outbox
-            .settle(|token| events.push(Event { token, ready }));
-        Ok(())
+        self.reap(events)
     }
 }
 
@@ -269,29 +258,21 @@ impl Completer for Uring {
     }
 
     fn close(&mut self, token: Token, fd: OwnedFd) {
+        if self.ring.is_foreign() {
+            return drop(fd);
+        }
         // Who connects to a listener that was dropped is to be refused.
-        self.sockets.withdraw(token, &mut self.outbox);
         if self.sockets.close(token, fd, &mut self.ring) {
             let _ = self.finish(|uring| !uring.sockets.is_closing(token));
         }
     }
 
-    fn send(&mut self, token: Token, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let told = (&mut self.outbox, &mut self.early);
-        self.sockets.send(token, fd, bytes, told)
-    }
-
-    fn withdraw(&mut self, token: Token) -> Vec<u8> {
-        self.sockets.withdraw(token, &mut self.outbox)
-    }
-
     fn release(&mut self, token: Token) -> Option<Left> {
-        let kernel = (&mut self.ring, &mut self.outbox);
-        self.sockets.release(token, kernel)
+        self.sockets.release(token, &mut self.ring)
     }
 
     fn restore(&mut self, token: Token, left: Left) {
-        self.sockets.restore(token, left, &mut self.outbox);
+        self.sockets.restore(token, left);
     }
 
     fn quiesce(&mut self) -> Vec<(Token, Left)> {
@@ -299,7 +280,7 @@ impl Completer for Uring {
         let finished = self.finish(|uring| uring.sockets.are_still());
         // What a ring that fails still has is not to be had.
         self.failed = !matches!(finished, Ok(true));
-        self.sockets.take_left(&mut self.outbox)
+        self.sockets.take_left()
     }
 }
 

@@ -140,11 +140,6 @@ impl Ring {
         self.ring.completion().next()
     }
 
-    /// Whether completions wait that the queue had no room for.
-    pub(super) fn is_behind(&mut self) -> bool {
-        self.ring.submission().cq_overflow()
-    }
-
     pub(super) fn has_completions(&mut self) -> bool {
         !self.ring.completion().is_empty()
     }
@@ -162,7 +157,7 @@ impl Drop for Ring {
     }
 }
 
-fn foreign() -> io::Error {
+pub(super) fn foreign() -> io::Error {
     io::Error::new(
         io::ErrorKind::Unsupported,
         "this io_uring belongs to the process that this one was forked from: make a new loop",

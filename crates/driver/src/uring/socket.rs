@@ -30,8 +30,6 @@ pub(super) struct Socket {
     pub(super) fd: RawFd,
     /// The first of what has come, in `Sockets::came`.
     pub(super) first: u32,
-    /// What is to be sent, in the `Outbox`.
-    pub(super) out: u32,
     /// Flags, and above them the generation: one word, since there is one for every connection.
     state: u32,
 }
@@ -54,7 +52,6 @@ pub(super) const LEAVES: u32 = 64;
 pub(super) const VACANT: Socket = Socket {
     fd: -1,
     first: NONE,
-    out: NONE,
     state: 0,
 };
 
@@ -97,7 +94,10 @@ impl Socket {
     pub(super) fn arm(&mut self, token: Token, ring: &mut Ring) -> io::Result<()> {
         let fd = types::Fd(self.fd);
         let request = if self.is(LISTENS) {
-            let accept = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC);
+            // One: those behind it are the system's, to be refused or left to another process.
+            let nowhere = std::ptr::null_mut::<u8>();
+            let accept = opcode::Accept::new(fd, nowhere.cast(), nowhere.cast());
+            let accept = accept.flags(libc::SOCK_CLOEXEC);
             accept.build().user_data(number(ACCEPT, token))
         } else if self.is(BULK) {
             let recv = opcode::Recv::new(fd, std::ptr::null_mut(), 0).buf_group(GROUP);

@@ -18,12 +18,10 @@ use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
 use io_uring::{cqueue, opcode, types};
-use rustix::net::SendFlags;
 use slab::Slab;
 
 use super::arrivals::Node;
 use super::buffers::Buffers;
-use super::outbox::{Answer, BLOCK, Outbox};
 use super::ring::Ring;
 use super::socket::*;
 use super::{ACCEPT, ROOM, TOKEN, number};
@@ -77,8 +75,7 @@ impl Sockets {
     ) -> io::Result<()> {
         let socket = self.entry(token, fd);
         if what == Expect::Room {
-            // What is on its way is answered by itself.
-            if socket.is(ROOMY) || socket.out != NONE {
+            if socket.is(ROOMY) {
                 return Ok(());
             }
             let look = opcode::PollAdd::new(types::Fd(socket.fd), libc::POLLOUT as u32).build();
@@ -93,48 +90,6 @@ impl Sockets {
         }
         socket.set(LISTENS, what == Expect::Connections);
         socket.arm(token, ring)
-    }
-
-    /// Sends bytes with the next system call, or, where there are many, at once. `WouldBlock` until the
-    /// kernel has answered.
-    pub(super) fn send(
-        &mut self,
-        token: Token,
-        fd: BorrowedFd<'_>,
-        bytes: &[u8],
-        (outbox, events): (&mut Outbox, &mut Vec<Event>),
-    ) -> io::Result<usize> {
-        let socket = self.entry(token, fd);
-        if socket.out != NONE {
-            match outbox.ask(socket.out, bytes) {
-                Answer::Later => return Err(io::ErrorKind::WouldBlock.into()),
-                Answer::Told(result) => {
-                    socket.out = NONE;
-                    return result;
-                }
-                Answer::Taken => {
-                    // To come again in the next turn.
-                    let ready = Ready::WRITE;
-                    events.push(Event { token, ready });
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                Answer::Stale => socket.out = NONE,
-            }
-        }
-        if bytes.len() > BLOCK {
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            return Ok(rustix::net::send(fd, bytes, flags)?);
-        }
-        socket.out = outbox.write(token, socket.fd, bytes);
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    /// Gives up what is to be sent; says what of it was.
-    pub(super) fn withdraw(&mut self, token: Token, outbox: &mut Outbox) -> Vec<u8> {
-        match self.get(token) {
-            Some(socket) => outbox.withdraw(std::mem::replace(&mut socket.out, NONE)),
-            None => Vec::new(),
-        }
     }
 
     /// Stops accepting, if it is a listener. What has come stays.
@@ -185,11 +140,11 @@ impl Sockets {
                 // Out of buffers; or asked for again meanwhile, or interrupted.
                 libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
                     let leaves = socket.left(token);
-                    if leaves.is_none() && (socket.is(WANTED) || error == -libc::ENOBUFS) {
+                    if leaves.is_none() && socket.is(WANTED) {
                         self.starved.push(token);
                     }
                     if error == -libc::ENOBUFS {
-                        buffers.grow();
+                        buffers.ran_out();
                     }
                     return events.extend(leaves);
                 }
@@ -283,19 +238,10 @@ impl Sockets {
     }
 
     /// Gives the socket up with what has come; `None` while requests are under way.
-    pub(super) fn release(
-        &mut self,
-        token: Token,
-        (ring, outbox): (&mut Ring, &mut Outbox),
-    ) -> Option<Left> {
+    pub(super) fn release(&mut self, token: Token, ring: &mut Ring) -> Option<Left> {
         let Some(socket) = self.get(token) else {
             return Some(Left::default());
         };
-        if outbox.is_answered(socket.out) && !socket.is(LEAVES) {
-            // Its writer was woken, and is told first.
-            socket.set(LEAVES, true);
-            return None;
-        }
         socket.set(LEAVES, true);
         socket.set(WANTED, false);
         if socket.is_under_way() {
@@ -305,20 +251,15 @@ impl Sockets {
         let gone = std::mem::replace(socket, VACANT);
         Some(Left {
             came: self.forget(gone.first),
-            sent: outbox.withdraw(gone.out),
         })
     }
 
-    /// Takes back what had come and was sent.
-    pub(super) fn restore(&mut self, token: Token, left: Left, outbox: &mut Outbox) {
-        let Some(socket) = self.get(token) else {
-            return;
-        };
-        if !left.sent.is_empty() && socket.out == NONE {
-            socket.out = outbox.answered(token, socket.fd, &left.sent);
-        }
-        for came in left.came {
-            self.keep(token, came);
+    /// Takes back what had come.
+    pub(super) fn restore(&mut self, token: Token, left: Left) {
+        if self.get(token).is_some() {
+            for came in left.came {
+                self.keep(token, came);
+            }
         }
     }
 
@@ -334,20 +275,16 @@ impl Sockets {
         self.closing.is_empty() && !self.all.iter().any(Socket::is_under_way)
     }
 
-    /// Takes out what has come, and what was sent and its writer was not told.
-    pub(super) fn take_left(&mut self, outbox: &mut Outbox) -> Vec<(Token, Left)> {
+    /// Takes out what has come.
+    pub(super) fn take_left(&mut self) -> Vec<(Token, Left)> {
         let mut all = Vec::new();
         for at in 0..self.all.len() {
             let socket = &mut self.all[at];
             let token = socket.token(at);
-            let mut sent = Vec::new();
-            if outbox.is_answered(socket.out) {
-                sent = outbox.withdraw(std::mem::replace(&mut socket.out, NONE));
-            }
             let first = std::mem::replace(&mut socket.first, NONE);
-            if first != NONE || !sent.is_empty() {
+            if first != NONE {
                 let came = self.forget(first);
-                all.push((token, Left { came, sent }));
+                all.push((token, Left { came }));
             }
         }
         all

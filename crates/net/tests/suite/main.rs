@@ -4,6 +4,7 @@
 
 mod flows;
 mod scopes;
+mod shared;
 mod sockets;
 mod torture;
 mod waits;

@@ -1,0 +1,171 @@
+//! One connection or listener, and several who use it.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::sync::{Arc, Barrier, mpsc};
+use std::task::Poll;
+use std::time::Duration;
+
+use switchboard_flow::{self as flow, Driver, Model};
+use switchboard_net::{Listener, Stream};
+
+use crate::Way;
+
+crate::stamp!(
+    lines_of_two_writers_arrive_once
+    a_writer_gets_its_turn_beside_a_busy_one
+    a_write_given_up_has_sent_what_it_said
+    loops_that_meet_on_a_fresh_stream_lose_nothing
+    what_is_not_accepted_is_left_to_others
+);
+
+fn pair() -> (Stream, UnixStream) {
+    let (here, there) = UnixStream::pair().unwrap();
+    (here.into(), there)
+}
+
+/// Each connection has a flow of its own that writes, and all have one that writes to all of them.
+fn lines_of_two_writers_arrive_once(way: Way) {
+    if way.0 == Model::Blocking {
+        return; // It runs one flow.
+    }
+    const LINES: usize = 40;
+    let (streams, peers): (Vec<_>, Vec<_>) = (0..10).map(|_| pair()).unzip();
+    let readers = peers.into_iter().map(|peer| {
+        let read = move || BufReader::new(peer).lines().map(Result::unwrap).collect();
+        std::thread::spawn(read)
+    });
+    let readers: Vec<std::thread::JoinHandle<Vec<String>>> = readers.collect();
+    way.run(async move {
+        let write = async |stream: &Stream, who: &str, n: usize| {
+            let line = format!("{who} {n}\n");
+            assert_eq!(stream.write(line.as_bytes()).await.unwrap(), line.len());
+        };
+        let own = streams.iter().cloned().map(|stream| {
+            flow::spawn(async move {
+                for n in 0..LINES {
+                    write(&stream, "own", n).await;
+                }
+            })
+        });
+        let own: Vec<_> = own.collect();
+        let all = flow::spawn(async move {
+            for n in 0..LINES {
+                for stream in &streams {
+                    write(stream, "all", n).await;
+                }
+            }
+        });
+        all.await.unwrap();
+        for own in own {
+            own.await.unwrap();
+        }
+    });
+    let lines = |who| (0..LINES).map(move |n| format!("{who} {n}"));
+    let expected: BTreeSet<String> = lines("own").chain(lines("all")).collect();
+    for reader in readers {
+        let got = reader.join().unwrap();
+        assert_eq!(got.len(), expected.len(), "{got:?}");
+        assert_eq!(got.into_iter().collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+fn a_writer_gets_its_turn_beside_a_busy_one(way: Way) {
+    if way.0 == Model::Blocking {
+        return; // It runs one flow.
+    }
+    let (stream, mut peer) = pair();
+    let sink = std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
+    way.run(async move {
+        let (done, is_done) = flow::channel::<()>(1);
+        let other = stream.clone();
+        let busy = flow::spawn(async move {
+            while is_done.try_recv().is_err() {
+                other.write_all(&[b'a'; 100]).await.unwrap();
+                flow::yield_now().await;
+            }
+        });
+        for _ in 0..100 {
+            stream.write_all(b"b").await.unwrap();
+        }
+        done.send(()).await.unwrap();
+        busy.await.unwrap();
+    });
+    sink.join().unwrap().unwrap();
+}
+
+fn a_write_given_up_has_sent_what_it_said(way: Way) {
+    let (stream, mut peer) = pair();
+    let sent = way.run(async move {
+        let mut sent = Vec::new();
+        for n in 0..20_u8 {
+            let bytes = [b'a' + n; 5];
+            {
+                let mut write = pin!(stream.write(&bytes));
+                let polled = poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await;
+                if let Poll::Ready(wrote) = polled {
+                    sent.extend(&bytes[..wrote.unwrap()]);
+                } else if n % 2 == 0 {
+                    flow::yield_now().await;
+                }
+            }
+            stream.write_all(b",").await.unwrap();
+            sent.push(b',');
+        }
+        sent
+    });
+    let mut got = Vec::new();
+    peer.read_to_end(&mut got).unwrap();
+    assert_eq!(String::from_utf8(got), String::from_utf8(sent));
+}
+
+/// Both read a stream that was at home nowhere, in the same moment.
+fn loops_that_meet_on_a_fresh_stream_lose_nothing(way: Way) {
+    // The others have no loop; and the simulated one has no other threads.
+    if way.0 != Model::Tasks || way.1 == Driver::Sim {
+        return;
+    }
+    for round in 0..50 {
+        let (stream, mut peer) = pair();
+        let meet = Arc::new(Barrier::new(2));
+        let (say, said) = mpsc::channel();
+        for _ in 0..2 {
+            let (stream, meet, say) = (stream.clone(), meet.clone(), say.clone());
+            std::thread::spawn(move || {
+                let read = way.run(async move {
+                    meet.wait();
+                    stream.recv().await.map(|chunk| chunk.len())
+                });
+                say.send(read.unwrap()).unwrap();
+            });
+        }
+        for n in 0..2 {
+            peer.write_all(b"x").unwrap();
+            let read = said.recv_timeout(Duration::from_secs(20));
+            assert_eq!(read, Ok(1), "byte {n} of round {round}");
+        }
+    }
+}
+
+fn what_is_not_accepted_is_left_to_others(way: Way) {
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let other = TcpListener::from(listener.as_fd().try_clone_to_owned().unwrap());
+    let addr = other.local_addr().unwrap();
+    let clients: Vec<_> = (0..9).map(|_| TcpStream::connect(addr).unwrap()).collect();
+    let accepted = way.run(async move {
+        let mut accepted = vec![];
+        for _ in 0..3 {
+            accepted.push(listener.accept().await.unwrap());
+            flow::yield_now().await;
+        }
+        accepted
+    });
+    other.set_nonblocking(true).unwrap();
+    let left = other.incoming().take_while(Result::is_ok).count();
+    assert_eq!((accepted.len(), left), (3, clients.len() - 3));
+}
