@@ -142,6 +142,10 @@ impl Chunk {
         true
     }
 
+    pub(crate) fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
     /// Moves bytes from its front to `buffer`, as many as fit; says how many.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> usize {
         let length = self.len().min(buffer.len());

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::task::{Poll, Waker};
 
 use crate::{Chunk, Token};
 
@@ -12,10 +13,6 @@ use crate::{Chunk, Token};
 /// should be small numbers, the next 23 tell those apart that use an index one after another. (So a
 /// completing driver needs tokens of 64 bits.) It is taken in with the first operation and belongs to
 /// the driver until [`close`](Completer::close) or [`release`](Completer::release).
-///
-/// Sending is not among them: a send is a system call that does all its work at once, and its caller is
-/// told what the kernel took. Handing sends over in batches measured no better, and what was not taken
-/// would be kept somewhere after its sender was told that it is gone.
 ///
 /// Nothing here blocks, except [`quiesce`](Completer::quiesce). Calls say `WouldBlock` until the
 /// kernel is done; then there is an event. What has come is kept until it is taken, so that a caller
@@ -35,6 +32,29 @@ pub trait Completer {
 
     /// Stops accepting ahead, if this is a listener, and says so; what has come already stays.
     fn pause(&mut self, token: Token) -> bool;
+
+    /// Has bytes sent with the next wait, and says under which number the answer [will be
+    /// had](Completer::posted), `waker` being [told](Completer::answered). `None` where it is better to
+    /// send them at once.
+    ///
+    /// A writer that gives up before the answer does not know whether the bytes are sent. Where that
+    /// matters they are not to be posted.
+    fn post(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        waker: &Waker,
+    ) -> Option<u32>;
+
+    /// How many of the bytes that were posted the kernel took, or why not. The number is used up then.
+    fn posted(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>>;
+
+    /// Gives up bytes that were posted, and their number.
+    fn withdraw(&mut self, number: u32);
+
+    /// Adds wakers of those for whom there is an answer since the last wait.
+    fn answered(&mut self, wakers: &mut Vec<Waker>);
 
     /// Closes `fd` once the kernel is done with it; a listener's at once.
     fn close(&mut self, token: Token, fd: OwnedFd);

@@ -92,6 +92,11 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Blocker>) -> R) -> R {
     CURRENT.with(|current| f(current.borrow().as_deref()))
 }
 
+/// Whether a blocking flow runs on this thread.
+pub(crate) fn is_blocking() -> bool {
+    BLOCKING.get()
+}
+
 /// The loop that flows of this thread run on; none where a blocking flow runs, in a task too.
 pub(crate) fn current_loop() -> Option<Loop> {
     (!BLOCKING.get()).then(Loop::current)?

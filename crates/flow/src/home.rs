@@ -89,7 +89,13 @@ impl Inner {
             // Kept open until then, so that its number is nobody else's.
             let kept = self.clone();
             remote.call_soon(move || {
-                Loop::with_current(|lp| lp.map(|lp| lp.detach(slot)));
+                Loop::with_current(|lp| {
+                    let lp = lp?;
+                    lp.detach(slot);
+                    // It may have come back meanwhile, and the driver has just forgotten it.
+                    lp.renew(kept.slot(lp)?);
+                    Some(())
+                });
                 drop(kept);
             });
         }

@@ -63,19 +63,25 @@ impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Future for Operation<'_, F> {
 
 impl<F> Drop for Operation<'_, F> {
     fn drop(&mut self) {
-        if !self.pending {
-            return;
+        if self.pending {
+            self.source.give_up(self.direction);
         }
-        let inner = self.source.inner();
+    }
+}
+
+impl Source {
+    /// Says that nobody waits for an operation any more.
+    pub(crate) fn give_up(&self, direction: Direction) {
+        let inner = self.inner();
         let blocking = block::with(|blocker| {
             let Some(blocker) = blocker else { return false };
-            blocker.forget(inner, self.direction);
+            blocker.forget(inner, direction);
             true
         });
         if !blocking {
             Loop::with_current(|lp| {
                 let lp = lp?;
-                lp.abandon(inner.slot(lp)?, self.direction);
+                lp.abandon(inner.slot(lp)?, direction);
                 Some(())
             });
         }

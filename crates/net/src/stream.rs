@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -111,17 +111,8 @@ impl Stream {
     ///
     /// # Errors
     /// The system's, such as `BrokenPipe`.
-    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
-        let poll = move |context: &mut Context<'_>| {
-            while !bytes.is_empty() {
-                match ready!(self.0.poll_send(context, bytes)) {
-                    Ok(sent) => bytes = &bytes[sent..],
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
-            }
-            Poll::Ready(Ok(()))
-        };
-        self.0.operation(Direction::Write, poll)
+    pub fn write_all<'a>(&'a self, bytes: &'a [u8]) -> impl Future<Output = io::Result<()>> + 'a {
+        self.0.send_all(bytes)
     }
 
     /// Waits for the out-of-band byte of a TCP peer (`MSG_OOB`).

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use switchboard_driver::{Completer, Expect, Inbox, Left, Token};
 
@@ -88,6 +88,39 @@ impl Loop {
     /// Calls `f` with what has come for a socket.
     pub fn inbox(&self, slot: Slot, f: &mut dyn FnMut(&mut dyn Inbox)) {
         self.complete(slot, |driver, token| driver.inbox(token, f));
+    }
+
+    /// Has bytes sent at the end of this turn; see [`Completer::post`].
+    pub fn post(&self, slot: Slot, fd: BorrowedFd<'_>, bytes: &[u8], waker: &Waker) -> Option<u32> {
+        self.complete(slot, |driver, token| driver.post(token, fd, bytes, waker))?
+    }
+
+    /// The answer to what was [posted](Loop::post).
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
+        match self.0.poller.borrow_mut().completer() {
+            Some(driver) => driver.posted(number, waker),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Gives up what was [posted](Loop::post).
+    pub fn withdraw(&self, number: u32) {
+        if let Some(driver) = self.0.poller.borrow_mut().completer() {
+            driver.withdraw(number);
+        }
+    }
+
+    /// Wakes those whose bytes were sent.
+    pub(crate) fn tell_writers(&self) {
+        let mut wakers = self.0.wakers.take();
+        if let Some(driver) = self.0.poller.borrow_mut().completer() {
+            driver.answered(&mut wakers);
+        }
+        wakers.drain(..).for_each(Waker::wake);
+        self.0.wakers.replace(wakers);
     }
 
     /// Whether bytes or connections have been asked for.

@@ -70,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) until_empty: Cell<bool>,
     pub(crate) budget: Cell<Budget>,
     pub(crate) hooks: RefCell<Arc<dyn Hooks>>,
+    pub(crate) wakers: RefCell<Vec<Waker>>,
     /// Sockets that are to be given up.
     pub(crate) leaving: RefCell<Vec<Leaving>>,
     driver: Driver,
@@ -142,6 +143,7 @@ impl Loop {
             until_empty: Cell::new(false),
             budget: Cell::default(),
             hooks: RefCell::new(Arc::new(Quiet)),
+            wakers: RefCell::default(),
             leaving: RefCell::default(),
         }))
     }

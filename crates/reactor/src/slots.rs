@@ -233,6 +233,18 @@ impl Slots {
         (fired, Some(state))
     }
 
+    /// Forgets that the driver was told of a slot, and who waits in it.
+    pub(crate) fn renew(&mut self, slot: Slot) -> Fired {
+        let mut fired = Fired::default();
+        if let Some(state) = self.slab.get_mut(slot.0 as usize) {
+            state.told = None;
+            for direction in DIRECTIONS {
+                state.take(direction, &mut fired);
+            }
+        }
+        fired
+    }
+
     /// What a driver knows the slot by.
     pub(crate) fn token(&self, slot: Slot) -> Option<Token> {
         let state = self.slab.get(slot.0 as usize)?;

@@ -115,6 +115,9 @@ impl Loop {
             self.dispatch(event);
         }
         self.0.events.replace(events);
+        if self.completes() {
+            self.tell_writers();
+        }
         if !self.0.leaving.borrow().is_empty() {
             self.see_off();
         }

@@ -104,6 +104,12 @@ impl Loop {
         fired.wake();
     }
 
+    /// Has whoever waits in a slot come again, and the driver be told of the descriptor again.
+    pub fn renew(&self, slot: Slot) {
+        let mut fired = self.0.slots.borrow_mut().renew(slot);
+        fired.wake();
+    }
+
     /// Whether a call in this direction is worth trying.
     pub fn is_ready(&self, slot: Slot, direction: Direction) -> bool {
         self.0.slots.borrow().is_ready(slot, direction)

@@ -53,12 +53,16 @@ fn a_round_trip_allocates_nothing() {
         let stop = bound.stop_handle();
         let client = std::thread::spawn(move || {
             let mut clients: Vec<_> = (0..50).map(|_| TcpStream::connect(addr).unwrap()).collect();
-            (0..100).for_each(|_| round(&mut clients));
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            (0..1000).for_each(|_| round(&mut clients));
-            let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
+            // Queues and pools find their sizes in the first rounds, and some as late as the first
+            // burst; what a round trip allocates shows in all of them.
+            let mut allocated = (0..3).map(|_| {
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                (0..1000).for_each(|_| round(&mut clients));
+                ALLOCATIONS.load(Ordering::Relaxed) - before
+            });
+            let none = allocated.any(|allocated| allocated == 0);
             stop.stop();
-            allocated
+            none
         });
         let served = bound.serve(|stream| async move {
             loop {
@@ -70,9 +74,7 @@ fn a_round_trip_allocates_nothing() {
             }
         });
         assert_eq!(served.unwrap().accepted, 50);
-        let allocated = client.join().unwrap();
-        println!("tasks/{driver}: {allocated} allocations in 50,000 round trips");
-        // A queue may find its size as late as now.
-        assert!(allocated < 10, "tasks/{driver}: {allocated} allocations");
+        let none = client.join().unwrap();
+        assert!(none, "tasks/{driver}: a round trip allocates");
     }
 }

@@ -1,13 +1,11 @@
 //! io_uring: Linux from 6.0. The kernel is told what to do and says when it is done.
 //!
 //! ```text
-//!   flows:  expect                                                inbox: what has come
+//!   flows:  expect, post                                          inbox: what has come
 //!              │                                                       ▲
 //!           requests ──────────► one system call a turn ──────► completions
 //!                                 (and the wait in it)
 //! ```
-//!
-//! Sends are not among the requests; see `Completer`.
 //!
 //! What the kernel can only say of readiness (callbacks on descriptors, out-of-band data) is asked of
 //! an epoll instance, which the ring looks at like at any other descriptor.
@@ -15,12 +13,14 @@
 
 mod arrivals;
 mod buffers;
+mod outbox;
 mod ring;
 mod socket;
 mod sockets;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use io_uring::{opcode, types};
@@ -29,11 +29,12 @@ use rustix::io::Errno;
 use crate::complete::{Completer, Expect, Inbox, Left};
 use crate::epoll::Epoll;
 use crate::retry::retry;
-use crate::wake::Waker;
+use crate::wake;
 use crate::{Driver, Event, Interest, Mode, Poller, Token};
 
 use arrivals::Arrivals;
 use buffers::Buffers;
+use outbox::Outbox;
 use ring::Ring;
 use sockets::Sockets;
 
@@ -43,7 +44,8 @@ const ACCEPT: u64 = 2;
 const ROOM: u64 = 3;
 const EPOLL: u64 = 4;
 const BELL: u64 = 5;
-const NOTHING: u64 = 6;
+const SEND: u64 = 6;
+const NOTHING: u64 = 7;
 
 /// Where a request's number has the token.
 const TOKEN: u64 = (1 << 55) - 1;
@@ -60,6 +62,7 @@ struct Uring {
     ring: Ring,
     buffers: Buffers,
     sockets: Sockets,
+    outbox: Outbox,
     epoll: Epoll,
     /// Whether the ring looks at the bell, and at epoll if that has anything to look at.
     hears: bool,
@@ -84,6 +87,7 @@ pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
         ring,
         buffers,
         sockets: Sockets::default(),
+        outbox: Outbox::default(),
         epoll: Epoll::new()?,
         hears: false,
         looks: false,
@@ -128,6 +132,7 @@ impl Uring {
                     sockets.came(token, &done, buffers, ring, events);
                 }
                 ROOM => self.sockets.room(token, events),
+                SEND => self.outbox.said(token.0 as u32, done.result()),
                 EPOLL => {
                     self.looks = false;
                     self.epoll.look(events)?;
@@ -146,6 +151,7 @@ impl Uring {
     fn ask(&mut self) -> io::Result<()> {
         self.buffers.refill();
         self.sockets.feed(&mut self.ring)?;
+        self.outbox.flush(&mut self.ring, &mut self.sockets)?;
         for (asked, kind, fd, again) in [
             (self.hears, BELL, self.epoll.bell().as_fd(), true),
             (
@@ -173,10 +179,18 @@ impl Uring {
             // Its memory isn't there.
             return Err(ring::foreign());
         }
-        let idle = events.is_empty() && !self.rung && !self.ring.has_completions();
+        let answers = self.outbox.is_flying() || self.outbox.has_wakers();
+        let idle = events.is_empty() && !answers && !self.rung && !self.ring.has_completions();
         let want = usize::from(idle && timeout != Some(Duration::ZERO));
         self.ring.enter(want, timeout)?;
-        self.reap(events)
+        self.reap(events)?;
+        // A send that did not go says so in a completion, which must not be overlooked.
+        while self.outbox.is_flying() && (self.ring.is_behind() || !self.ring.is_submitted()) {
+            self.ring.enter(0, None)?;
+            self.reap(events)?;
+        }
+        self.outbox.settle();
+        Ok(())
     }
 }
 
@@ -225,13 +239,14 @@ impl Poller for Uring {
             }
             // What was done may be nobody's business, or time was up too early.
             let rung = std::mem::take(&mut self.rung);
-            let over = rung || !events.is_empty() || left == Some(Duration::ZERO);
+            let over = rung || !events.is_empty() || self.outbox.has_wakers();
+            let over = over || left == Some(Duration::ZERO);
             over.then_some(()).ok_or(Errno::INTR)
         })?;
         failed.map_or(Ok(()), Err)
     }
 
-    fn waker(&self) -> Waker {
+    fn waker(&self) -> wake::Waker {
         self.epoll.bell().waker()
     }
 
@@ -257,6 +272,30 @@ impl Completer for Uring {
         self.sockets.pause(token, &mut self.ring)
     }
 
+    fn post(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        waker: &Waker,
+    ) -> Option<u32> {
+        let number = self.outbox.post(token, bytes, waker)?;
+        self.sockets.take_in(token, fd);
+        Some(number)
+    }
+
+    fn posted(&mut self, ticket: u32, waker: &Waker) -> Poll<io::Result<usize>> {
+        self.outbox.told(ticket, waker)
+    }
+
+    fn withdraw(&mut self, ticket: u32) {
+        self.outbox.withdraw(ticket);
+    }
+
+    fn answered(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.outbox.wakers());
+    }
+
     fn close(&mut self, token: Token, fd: OwnedFd) {
         if self.ring.is_foreign() {
             return drop(fd);
@@ -276,6 +315,8 @@ impl Completer for Uring {
     }
 
     fn quiesce(&mut self) -> Vec<(Token, Left)> {
+        // What can't be asked now is asked in the next run, if there is one.
+        let _ = self.outbox.flush(&mut self.ring, &mut self.sockets);
         self.sockets.cancel_all(&mut self.ring);
         let finished = self.finish(|uring| uring.sockets.are_still());
         // What a ring that fails still has is not to be had.

@@ -140,6 +140,11 @@ impl Ring {
         self.ring.completion().next()
     }
 
+    /// Whether completions wait that the queue had no room for.
+    pub(super) fn is_behind(&mut self) -> bool {
+        self.ring.submission().cq_overflow()
+    }
+
     pub(super) fn has_completions(&mut self) -> bool {
         !self.ring.completion().is_empty()
     }

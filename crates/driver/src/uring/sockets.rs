@@ -15,7 +15,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use io_uring::{cqueue, opcode, types};
 use slab::Slab;
@@ -90,6 +90,16 @@ impl Sockets {
         }
         socket.set(LISTENS, what == Expect::Connections);
         socket.arm(token, ring)
+    }
+
+    /// Takes a socket in, if it is new.
+    pub(super) fn take_in(&mut self, token: Token, fd: BorrowedFd<'_>) {
+        self.entry(token, fd);
+    }
+
+    /// The descriptor of a socket that is there still.
+    pub(super) fn fd(&mut self, token: Token) -> Option<RawFd> {
+        self.get(token).map(|socket| socket.fd)
     }
 
     /// Stops accepting, if it is a listener. What has come stays.
