@@ -173,6 +173,8 @@ impl Stream {
     }
 }
 
+/// The descriptor. Bytes are to be read through the stream: where a driver answers "what is done?", it
+/// may have them already, and a duplicate of the descriptor would not find them.
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
