@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::task::{Context, Poll};
 
-const CALLS: u32 = 32;
+const CALLS: u32 = 128;
 const BYTES: u32 = 128 * 1024;
 
 thread_local! {

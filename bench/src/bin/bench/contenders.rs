@@ -48,8 +48,8 @@ impl Drop for Server {
     }
 }
 
-/// Those built here, then those of other languages that this machine can run.
-pub(crate) fn all() -> Vec<Contender> {
+/// Another build of our server, if there is one; those built here, then those of other languages that this machine can run.
+pub(crate) fn all(other: Option<&str>) -> Vec<Contender> {
     let beside = |program: &str| {
         let mut path = std::env::current_exe().unwrap_or_default();
         path.set_file_name(program);
@@ -75,6 +75,13 @@ pub(crate) fn all() -> Vec<Contender> {
         built("may", "echo-may", &[]),
         built("std-threads", "echo-threads", &[]),
     ];
+    if let Some(other) = other {
+        for driver in ["epoll", "uring"] {
+            let mut build = built("", "", &["tasks", driver]);
+            (build.name, build.program) = (format!("beside/{driver}"), other.into());
+            all.push(build);
+        }
+    }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
     let go = beside("echo-go");
     let compiled = Command::new("go")

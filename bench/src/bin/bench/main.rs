@@ -1,7 +1,7 @@
 //! `bench`: every contender under every load, interleaved, so that a machine that drifts hits all
 //! alike; a markdown table on stdout, JSON where `--json FILE` says.
 //!
-//!     bench [--rounds N] [--only NAME,…] [--loads NAME,…] [--seconds S] [--json FILE]
+//!     bench [--rounds N] [--only NAME,…] [--loads NAME,…] [--seconds S] [--json FILE] [--beside FILE]
 
 mod churn;
 mod contenders;
@@ -22,6 +22,7 @@ struct Options {
     loads: Option<Vec<String>>,
     seconds: f64,
     json: Option<String>,
+    beside: Option<String>,
 }
 
 fn options() -> Result<Options, String> {
@@ -31,6 +32,7 @@ fn options() -> Result<Options, String> {
         loads: None,
         seconds: 1.0,
         json: None,
+        beside: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -43,6 +45,7 @@ fn options() -> Result<Options, String> {
             "--only" => options.only = names(),
             "--loads" => options.loads = names(),
             "--json" => options.json = Some(value),
+            "--beside" => options.beside = Some(value),
             _ => {
                 return Err(format!("{word} is not known; see bench/README.md"));
             }
@@ -73,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .as_ref()
             .is_none_or(|names| names.iter().any(|one| one == name))
     };
-    let contenders: Vec<Contender> = contenders::all()
+    let contenders: Vec<Contender> = contenders::all(options.beside.as_deref())
         .into_iter()
         .filter(|one| chosen(&options.only, &one.name) || one.name == "raw-epoll")
         .collect();
