@@ -33,6 +33,7 @@
 //! | a server | [`Server`] |
 //! | HTTP | [`http`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
+//! | plain functions that wait in a task | [`green`] |
 //! | callbacks, timers, signals on a loop | [`reactor`] |
 #![forbid(unsafe_code)]
 
@@ -41,6 +42,7 @@ pub use switchboard_flow::{
     Scope, Sender, Sleep, Source, channel, gather, join, now, race, run_blocking, run_each, scope,
     sleep, spawn, thread_room, timeout, yield_now,
 };
+pub use switchboard_green as green;
 pub use switchboard_http as http;
 pub use switchboard_net::{
     Addr, Chunk, Listener, Stream, TcpListener, TcpStream, UnixListener, UnixStream,

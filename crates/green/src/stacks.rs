@@ -1,0 +1,279 @@
+//! Stacks: reservations of address space, each cut into equal places.
+//!
+//! ```text
+//!   low                                                       high
+//!   ┌───────┬──────────────┬───────┬──────────────┬── ─ ─ ─ ──┐
+//!   │ guard │ stack     ◄─ │ guard │ stack     ◄─ │           │
+//!   └───────┴──────────────┴───────┴──────────────┴── ─ ─ ─ ──┘
+//!   a place: used again by the thread that had it last, else by any
+//! ```
+//!
+//! Reservations double and are never given back; their memory is. Where the kernel has
+//! `MADV_GUARD_INSTALL` (Linux 6.13) a guard splits no mapping, so that stacks are bounded by memory alone;
+//! elsewhere each guard is a mapping, and there are at most half of `vm.max_map_count` stacks.
+#![allow(unsafe_code)]
+
+use std::cell::RefCell;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use corosensei::stack::StackPointer;
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect};
+
+use crate::overflow;
+
+/// Bytes of a place, its guard included, unless another size is set. Small: the kernel keeps tables for
+/// all of the address space that is touched somewhere.
+const SIZE: usize = 64 * 1024;
+
+/// The least that panics and formatting get along with.
+const LEAST: usize = 16 * 1024;
+
+/// Places of the first reservation.
+const FIRST: usize = 1024;
+
+/// Reservations, each twice as large as the one before.
+pub(crate) const REGIONS: usize = 20;
+
+/// Places that a thread keeps with their memory; of what is more, half goes back without.
+const KEPT: usize = 256;
+
+/// Linux's, from 6.13.
+const MADV_GUARD_INSTALL: i32 = 102;
+
+static STACK_SIZE: AtomicUsize = AtomicUsize::new(SIZE);
+
+/// A reservation, as the signal handler reads it too.
+pub(crate) struct Region {
+    start: AtomicUsize,
+    length: AtomicUsize,
+}
+
+#[expect(clippy::declare_interior_mutable_const, reason = "an initial value")]
+const NO_REGION: Region = Region {
+    start: AtomicUsize::new(0),
+    length: AtomicUsize::new(0),
+};
+
+static ALL: [Region; REGIONS] = [NO_REGION; REGIONS];
+
+/// What threads share.
+struct Shared {
+    /// Places that were used, by their lowest address.
+    free: Vec<usize>,
+    regions: usize,
+    /// Of the last reservation: what was never used.
+    fresh: std::ops::Range<usize>,
+    /// Places that have a guard.
+    made: usize,
+}
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared {
+    free: Vec::new(),
+    regions: 0,
+    fresh: 0..0,
+    made: 0,
+});
+
+fn shared() -> MutexGuard<'static, Shared> {
+    // Nothing is left half-done under this lock.
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Local(Vec<usize>);
+
+thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local(Vec::new())) };
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        shared().free.append(&mut self.0);
+    }
+}
+
+/// Sets how large stacks are, in bytes, guard included; rounded up to pages.
+///
+/// # Errors
+/// `InvalidInput` below 16 KiB; `ResourceBusy` once the first green thread was made.
+pub fn set_stack_size(bytes: usize) -> io::Result<()> {
+    if bytes < LEAST {
+        let text = format!("a stack of {bytes} bytes: at least {LEAST} are needed");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let shared = shared();
+    if shared.regions > 0 {
+        let text = "stacks are cut already: set their size before the first green thread is made";
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+    }
+    STACK_SIZE.store(bytes.next_multiple_of(page()), Ordering::Relaxed);
+    Ok(())
+}
+
+/// What there is of stacks in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes of each, guard included.
+    pub size: usize,
+    /// How many were ever used at a time, more or less: those of threads that ended are used again.
+    pub made: usize,
+    /// Reservations, each a mapping where guards split none.
+    pub reservations: usize,
+}
+
+/// What there is of stacks in this process.
+pub fn stats() -> Stats {
+    let shared = shared();
+    Stats {
+        size: STACK_SIZE.load(Ordering::Relaxed),
+        made: shared.made,
+        reservations: shared.regions,
+    }
+}
+
+fn page() -> usize {
+    rustix::param::page_size()
+}
+
+/// A stack that is nobody else's.
+pub(crate) struct Stack {
+    low: usize,
+    high: NonZeroUsize,
+}
+
+impl Stack {
+    pub(crate) fn new() -> io::Result<Stack> {
+        let kept = LOCAL.try_with(|local| local.borrow_mut().0.pop());
+        let low = match kept.ok().flatten() {
+            Some(low) => low,
+            None => shared().take()?,
+        };
+        let high = low + STACK_SIZE.load(Ordering::Relaxed);
+        match NonZeroUsize::new(high) {
+            Some(high) => Ok(Stack { low, high }),
+            None => unreachable!("a place lies in user space"),
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let low = self.low;
+        let kept = LOCAL.try_with(|local| {
+            let places = &mut local.borrow_mut().0;
+            places.push(low);
+            if places.len() > KEPT {
+                give_back(places.drain(..KEPT / 2));
+            }
+        });
+        if kept.is_err() {
+            shared().free.push(low);
+        }
+    }
+}
+
+/// Gives places to all threads, and their memory to the system.
+fn give_back(places: impl Iterator<Item = usize>) {
+    let (size, guard) = (STACK_SIZE.load(Ordering::Relaxed), page());
+    let mut shared = shared();
+    for low in places {
+        let start = (low + guard) as *mut _;
+        // SAFETY: a place that nobody uses. Where that fails its memory is merely kept.
+        let _ = unsafe { madvise(start, size - guard, Advice::LinuxDontNeed) };
+        shared.free.push(low);
+    }
+}
+
+// SAFETY: the memory is this value's own and has a guard page at its low end.
+unsafe impl corosensei::stack::Stack for Stack {
+    fn base(&self) -> StackPointer {
+        self.high
+    }
+
+    fn limit(&self) -> StackPointer {
+        match NonZeroUsize::new(self.low) {
+            Some(low) => low,
+            None => unreachable!("nothing is mapped at zero"),
+        }
+    }
+}
+
+impl Shared {
+    fn take(&mut self) -> io::Result<usize> {
+        if let Some(low) = self.free.pop() {
+            return Ok(low);
+        }
+        if self.fresh.is_empty() {
+            self.reserve().map_err(|error| explain(&error, self.made))?;
+        }
+        let low = self.fresh.start;
+        guard(low).map_err(|error| explain(&error, self.made))?;
+        self.fresh.start += STACK_SIZE.load(Ordering::Relaxed);
+        self.made += 1;
+        Ok(low)
+    }
+
+    fn reserve(&mut self) -> io::Result<()> {
+        let Some(region) = ALL.get(self.regions) else {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        };
+        if self.regions == 0 {
+            overflow::watch()?;
+        }
+        let length = (FIRST << self.regions) * STACK_SIZE.load(Ordering::Relaxed);
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
+        // SAFETY: a mapping of our own, where the kernel likes, kept for ever.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), length, access, flags)? };
+        // SAFETY: as above. A large page would be resident for the first byte of a stack.
+        let _ = unsafe { madvise(start, length, Advice::LinuxNoHugepage) };
+        let start = start.addr();
+        region.length.store(length, Ordering::Relaxed);
+        region.start.store(start, Ordering::Release);
+        self.regions += 1;
+        self.fresh = start..start + length;
+        Ok(())
+    }
+}
+
+/// Has whoever runs over the place's low end stopped.
+fn guard(low: usize) -> io::Result<()> {
+    static SPLITS: AtomicBool = AtomicBool::new(false);
+    if !SPLITS.load(Ordering::Relaxed) {
+        // SAFETY: a page of a place that nobody uses yet.
+        match unsafe { libc::madvise(low as *mut _, page(), MADV_GUARD_INSTALL) } {
+            0 => return Ok(()),
+            // Not known to this kernel.
+            _ => SPLITS.store(true, Ordering::Relaxed),
+        }
+    }
+    // SAFETY: as above.
+    unsafe { mprotect(low as *mut _, page(), MprotectFlags::empty()) }.map_err(io::Error::from)
+}
+
+fn explain(error: &io::Error, made: usize) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::OutOfMemory,
+        format!(
+            "no stack for a green thread beside {made} others ({error}): fewer at a time, smaller stacks \
+             (`set_stack_size`), or a larger sysctl vm.max_map_count"
+        ),
+    )
+}
+
+/// Whether an address lies in a guard. Called by a signal handler.
+pub(crate) fn is_guard(address: usize) -> bool {
+    let size = STACK_SIZE.load(Ordering::Relaxed);
+    ALL.iter().any(|region| {
+        let start = region.start.load(Ordering::Acquire);
+        let within = address.wrapping_sub(start);
+        start != 0 && within < region.length.load(Ordering::Relaxed) && within % size < page()
+    })
+}
+
+/// How large stacks are. Called by a signal handler.
+pub(crate) fn size() -> usize {
+    STACK_SIZE.load(Ordering::Relaxed)
+}
