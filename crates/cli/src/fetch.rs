@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Pages at once
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// How to wait: blocking, threads, pool, processes or tasks
+    /// How to wait: blocking, threads, pool, processes, tasks or green
     #[arg(long, default_value = "tasks")]
     model: Model,
     /// What an event loop waits with: select, poll, epoll, uring, portable, or auto, which takes the

@@ -41,7 +41,7 @@ pub(crate) struct Options {
     /// Listen on a Unix socket at this path instead
     #[arg(long, value_name = "PATH", conflicts_with = "listen")]
     unix: Option<PathBuf>,
-    /// How connections wait: blocking, threads, pool, processes or tasks
+    /// How connections wait: blocking, threads, pool, processes, tasks or green
     #[arg(long, default_value = "tasks")]
     model: Model,
     /// What event loops wait with: select, poll, epoll, uring, portable, or auto, which takes the one

@@ -25,8 +25,8 @@ pub(crate) fn may_block(operation: &'static str) -> io::Result<()> {
         Some(_) => Err(io::Error::from(Refusal {
             model: Model::Tasks,
             operation,
-            instead: "it would hold the loop; use the async read and write, or model blocking, \
-                      threads, pool or processes",
+            instead: "it would hold the loop; use the async read and write, or model green, \
+                      blocking, threads, pool or processes",
         })),
     }
 }

@@ -85,7 +85,7 @@ where
             Ok(())
         }
         Model::Processes => in_processes(jobs, at_once, work, done),
-        Model::Tasks => {
+        Model::Tasks | Model::Green => {
             let next = std::cell::Cell::new(0);
             let done = std::cell::RefCell::new(done);
             // `at_once` lines of work in one flow, each job a task, so that a panic is its own.

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::io;
 use std::str::FromStr;
 
+use switchboard_green::{self as green, Green};
 use switchboard_reactor::{Driver, Loop};
 
 use crate::block;
@@ -31,16 +32,19 @@ pub enum Model {
     Processes,
     /// An event loop and suspended futures.
     Tasks,
+    /// An event loop and suspended stacks: plain functions may wait too.
+    Green,
 }
 
 impl Model {
     /// Every model.
-    pub const ALL: [Model; 5] = [
+    pub const ALL: [Model; 6] = [
         Model::Blocking,
         Model::Threads,
         Model::Pool,
         Model::Processes,
         Model::Tasks,
+        Model::Green,
     ];
 
     /// The name that [`FromStr`] takes.
@@ -51,12 +55,13 @@ impl Model {
             Model::Pool => "pool",
             Model::Processes => "processes",
             Model::Tasks => "tasks",
+            Model::Green => "green",
         }
     }
 
     /// Whether it waits with an event loop, and so with a driver.
     pub const fn has_loop(self) -> bool {
-        matches!(self, Model::Tasks)
+        matches!(self, Model::Tasks | Model::Green)
     }
 
     /// Runs `future` as the first flow of this model, on the calling thread, until it is done;
@@ -82,6 +87,9 @@ impl Model {
     pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
         let _entered = self.enter();
         let _hidden = block::hide();
+        if self == Model::Green {
+            return lp.block_on(on_a_stack(future)?);
+        }
         lp.block_on(future)
     }
 
@@ -93,6 +101,14 @@ impl Model {
     pub(crate) fn enter(self) -> Entered {
         Entered(CURRENT.replace(Some(self)))
     }
+}
+
+/// `future` as a green thread, in which plain functions may wait too.
+pub(crate) fn on_a_stack<'a, F: Future + 'a>(future: F) -> io::Result<Green<'a, F::Output>> {
+    Green::new(move || match green::block_on(future) {
+        Ok(output) => output,
+        Err(_) => unreachable!("a green thread runs here"),
+    })
 }
 
 thread_local! {

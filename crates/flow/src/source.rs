@@ -15,6 +15,7 @@
 //! ```
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::thread::Thread;
 
 use rustix::event::PollFd;
 use switchboard_driver::{Chunk, Expect};
+use switchboard_green as green;
 use switchboard_reactor::{Direction, Loop, Slot};
 
 use crate::ask::{self, Ask};
@@ -81,20 +83,26 @@ impl Source {
         self.operate(context, ask::Accept)
     }
 
-    /// Receives as the standard library would: blocks the thread.
+    /// Receives as the standard library would: blocks the thread, or the green thread.
     ///
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if green::is_current() {
+            return wait(poll_fn(|context| self.poll_read(context, buffer)));
+        }
         may_block("make a blocking read")?;
         self.insist(&mut ask::Read(buffer))
     }
 
-    /// Sends as the standard library would: blocks the thread.
+    /// Sends as the standard library would: blocks the thread, or the green thread.
     ///
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_write(&self, buffer: &[u8]) -> io::Result<usize> {
+        if green::is_current() {
+            return wait(poll_fn(|context| self.poll_send(context, buffer)));
+        }
         may_block("make a blocking write")?;
         self.insist(&mut ask::Send(buffer))
     }
@@ -317,6 +325,11 @@ impl Source {
             _ => uninterrupted(|| ask.call(self.as_fd(), false)),
         }
     }
+}
+
+/// Waits in a green thread.
+fn wait<T>(operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    green::block_on(operation).unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Has the flow polled again: another loop was faster.

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use switchboard_reactor::Name;
+use switchboard_reactor::{Loop, Name};
 
 use crate::block;
 use crate::budget;
 use crate::join::{JoinError, JoinHandle, Kind, Packet};
-use crate::model::{Model, Refusal};
+use crate::model::{Model, Refusal, on_a_stack};
 use crate::parker::Parker;
 use crate::room;
 
-/// Starts a flow beside this one: a task where a loop runs, a thread under the blocking models.
+/// Starts a flow beside this one: a task or a green thread where a loop runs, a thread under the
+/// blocking models.
 ///
 /// Never blocks. What goes wrong is the handle's to tell: a panic, a thread that could not be
 /// started, or a model that starts nothing (`blocking`).
@@ -30,7 +31,7 @@ use crate::room;
 /// assert!(matches!(result, Err(JoinError::Panicked(message)) if message == "oh"));
 ///
 /// let refused = Model::Blocking.run(Driver::best(), async { flow::spawn(async {}).await })?;
-/// assert!(refused.unwrap_err().to_string().contains("use threads, pool, processes or tasks"));
+/// assert!(refused.unwrap_err().to_string().contains("use threads, pool, processes, tasks or green"));
 /// # std::io::Result::Ok(())
 /// ```
 #[track_caller]
@@ -50,8 +51,18 @@ where
     F: Future<Output = T> + 'static,
 {
     if let Some(lp) = block::current_loop() {
-        let task = lp.spawn_named(name, Turned { future: make() });
-        return JoinHandle(Kind::Task(task.fallible()));
+        if Model::current() == Some(Model::Green) {
+            return match on_a_stack(async { make().await }) {
+                Ok(future) => on_loop(&lp, name, future),
+                Err(error) => {
+                    let packet = Packet::new();
+                    packet.finish(Err(JoinError::Thread(error)));
+                    let parker = None;
+                    JoinHandle(Kind::Thread { packet, parker })
+                }
+            };
+        }
+        return on_loop(&lp, name, make());
     }
     let model = Model::current().unwrap_or(Model::Threads);
     let packet = Packet::new();
@@ -64,7 +75,7 @@ where
         packet.finish(Err(JoinError::Refused(Refusal {
             model,
             operation: "spawn",
-            instead: "it runs one flow at a time; use threads, pool, processes or tasks",
+            instead: "it runs one flow at a time; use threads, pool, processes, tasks or green",
         })));
         return handle;
     }
@@ -74,6 +85,32 @@ where
         packet.finish(Err(JoinError::Thread(error)));
     }
     handle
+}
+
+/// As [`launch`], for a flow that nobody waits for or cancels. A thread knows that from its start then,
+/// and needs no descriptor to be woken by.
+pub fn launch_detached<F>(name: Name, make: impl FnOnce() -> F + Send + 'static)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let threads = !matches!(Model::current(), Some(Model::Blocking));
+    if threads && block::current_loop().is_none() {
+        let model = Model::current().unwrap_or(Model::Threads);
+        // Where no thread is to be had, what `make` holds is dropped.
+        let run = move || drop(run_caught(model, Parker::new(), make));
+        drop(room::start(name, run));
+    } else {
+        launch(name, make).detach();
+    }
+}
+
+fn on_loop<T: 'static>(
+    lp: &Loop,
+    name: Name,
+    future: impl Future<Output = T> + 'static,
+) -> JoinHandle<T> {
+    let task = lp.spawn_named(name, Turned { future });
+    JoinHandle(Kind::Task(task.fallible()))
 }
 
 pin_project! {

@@ -25,8 +25,11 @@ use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anony
 use crate::overflow;
 
 /// Bytes of a place, its guard included, unless another size is set. Small: the kernel keeps tables for
-/// all of the address space that is touched somewhere.
-const SIZE: usize = 64 * 1024;
+/// all of the address space that is touched somewhere. What is not optimized needs several times as much.
+const SIZE: usize = match cfg!(debug_assertions) {
+    true => 512 * 1024,
+    false => 128 * 1024,
+};
 
 /// The least that panics and formatting get along with.
 const LEAST: usize = 16 * 1024;

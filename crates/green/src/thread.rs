@@ -50,6 +50,9 @@ pub struct Green<'a, T> {
     borrows: PhantomData<&'a ()>,
 }
 
+/// Functions that are larger than this are put in a box.
+const LARGE: usize = 512;
+
 impl<'a, T: 'a> Green<'a, T> {
     /// Takes a stack for `f`.
     ///
@@ -57,9 +60,23 @@ impl<'a, T: 'a> Green<'a, T> {
     /// `OutOfMemory`, with what to do about it.
     #[track_caller]
     pub fn new(f: impl FnOnce() -> T + 'a) -> io::Result<Green<'a, T>> {
+        let place = Location::caller();
+        match size_of_val(&f) > LARGE {
+            // More than is handed over to a stack.
+            true => {
+                let f = Box::new(f);
+                Green::at(place, f)
+            }
+            false => Green::at(place, f),
+        }
+    }
+
+    fn at(
+        place: &'static Location<'static>,
+        f: impl FnOnce() -> T + 'a,
+    ) -> io::Result<Green<'a, T>> {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let place = Location::caller();
         let body = move |yielder: &Yielder<Polled, ()>, context: Polled| {
             let running = Running {
                 yielder,

@@ -138,6 +138,16 @@ fn a_panic_goes_to_who_polls() {
 }
 
 #[test]
+fn large_functions_and_results() {
+    let large = [7_u8; 5000];
+    let green = Green::new(move || {
+        green::block_on(yield_now()).unwrap();
+        large
+    });
+    assert_eq!(block_on(green.unwrap()), [7; 5000]);
+}
+
+#[test]
 fn one_runs_within_another() {
     let inner = || {
         let inner = Green::new(|| {

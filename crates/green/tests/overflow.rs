@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     for (who, says) in [
         (
             "green",
-            ["green thread 1, made at", "set_stack_size(262144)"],
+            ["green thread 1, made at", "green::set_stack_size("],
         ),
         ("thread", ["has overflowed its stack", "main"]),
     ] {

@@ -96,7 +96,7 @@ pub fn rows(workload: Workload) -> Vec<Row> {
     let plain = Model::ALL.into_iter().filter(|model| !model.has_loop());
     let mut rows: Vec<Row> = plain.map(|model| Row::of(model, best)).collect();
     match workload {
-        Workload::Io => rows.push(Row::of(Model::Tasks, best)),
+        Workload::Io => rows.extend([Model::Tasks, Model::Green].map(|model| Row::of(model, best))),
         Workload::Cpu => {
             rows.push(Row::of(Model::Tasks, best));
             rows.push(Row {
@@ -109,6 +109,7 @@ pub fn rows(workload: Workload) -> Vec<Row> {
                 .into_iter()
                 .filter(|driver| *driver != Driver::Sim);
             rows.extend(drivers.map(|driver| Row::of(Model::Tasks, driver)));
+            rows.push(Row::of(Model::Green, best));
         }
     }
     rows

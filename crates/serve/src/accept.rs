@@ -167,7 +167,7 @@ where
     let queue = (shared.model == Model::Pool).then(|| pool(&shared, &handler));
     let start = |stream: Stream, place: Place| {
         let handler = handler.clone();
-        if shared.model == Model::Tasks {
+        if shared.model.has_loop() {
             return flow::launch(name, move || connection(handler, stream, place)).detach();
         }
         let listed = Listed::new(&shared, &stream);
@@ -180,11 +180,10 @@ where
                 let _ = Model::Blocking.run(flow::Driver::best(), run);
                 drop(listed);
             }
-            (None, _) => flow::launch(name, move || async move {
+            (None, _) => flow::launch_detached(name, move || async move {
                 connection(handler, stream, place).await;
                 drop(listed);
-            })
-            .detach(),
+            }),
         }
     };
     accept_loop(&shared, &listener, stop.wait(), start).await?;

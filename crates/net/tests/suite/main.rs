@@ -55,6 +55,9 @@ macro_rules! stamp {
         crate::stamp!(@ tasks_uring Tasks Uring $($case)*);
         crate::stamp!(@ tasks_portable Tasks Portable $($case)*);
         crate::stamp!(@ tasks_sim Tasks Sim $($case)*);
+        crate::stamp!(@ green_poll Green Poll $($case)*);
+        crate::stamp!(@ green_epoll Green Epoll $($case)*);
+        crate::stamp!(@ green_uring Green Uring $($case)*);
     };
     (@ $way:ident $model:ident $driver:ident $($case:ident)*) => {
         mod $way {
