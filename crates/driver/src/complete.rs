@@ -53,6 +53,9 @@ pub trait Completer {
     /// Gives up bytes that were posted, and their number.
     fn withdraw(&mut self, number: u32);
 
+    /// Sends what was posted now, as before something that holds this thread.
+    fn send_posted(&mut self);
+
     /// Adds wakers of those for whom there is an answer since the last wait.
     fn answered(&mut self, wakers: &mut Vec<Waker>);
 

@@ -130,6 +130,10 @@ pub(crate) fn run_cancellable<F: Future>(
     future: F,
 ) -> Option<F::Output> {
     let _entered = model.enter();
+    if !BLOCKING.get() {
+        // A blocking flow within a task holds the loop, and may wait for what others have written.
+        Loop::with_current(|lp| lp.map(Loop::send_posted));
+    }
     let blocker = Rc::new(Blocker {
         id: NEXT.fetch_add(1, Ordering::Relaxed),
         waker: Waker::from(parker.clone()),

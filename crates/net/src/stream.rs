@@ -17,7 +17,7 @@ use crate::connect;
 /// A TCP or Unix connection, for every model.
 ///
 /// A clone is the same connection: one flow may read while another writes. It closes with the last
-/// clone. Dropping a read or write future at any moment loses no byte.
+/// clone. Dropping a read or `write` future at any moment loses no byte.
 #[derive(Clone)]
 pub struct Stream(Source);
 
@@ -108,6 +108,9 @@ impl Stream {
     }
 
     /// Sends all of `bytes`, waiting for room as often as it takes. Cancelled, it has sent a part.
+    ///
+    /// Where a driver answers "what is done?", small writes leave at the end of the loop's turn: what
+    /// holds the thread until then (a `join` of a thread, a computation) holds them too.
     ///
     /// # Errors
     /// The system's, such as `BrokenPipe`.

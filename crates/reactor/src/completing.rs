@@ -113,6 +113,13 @@ impl Loop {
         }
     }
 
+    /// Sends what was posted, before something that holds this thread.
+    pub fn send_posted(&self) {
+        if let Some(driver) = self.0.poller.borrow_mut().completer() {
+            driver.send_posted();
+        }
+    }
+
     /// Wakes those whose bytes were sent.
     pub(crate) fn tell_writers(&self) {
         let mut wakers = self.0.wakers.take();

@@ -279,6 +279,9 @@ impl Completer for Uring {
         bytes: &[u8],
         waker: &Waker,
     ) -> Option<u32> {
+        if self.ring.is_foreign() {
+            return None;
+        }
         let number = self.outbox.post(token, bytes, waker)?;
         self.sockets.take_in(token, fd);
         Some(number)
@@ -290,6 +293,13 @@ impl Completer for Uring {
 
     fn withdraw(&mut self, ticket: u32) {
         self.outbox.withdraw(ticket);
+    }
+
+    fn send_posted(&mut self) {
+        if self.outbox.has_written() && !self.ring.is_foreign() {
+            let _ = self.outbox.flush(&mut self.ring, &mut self.sockets);
+            let _ = self.finish(|_| true);
+        }
     }
 
     fn answered(&mut self, wakers: &mut Vec<Waker>) {
@@ -321,6 +331,9 @@ impl Completer for Uring {
         let finished = self.finish(|uring| uring.sockets.are_still());
         // What a ring that fails still has is not to be had.
         self.failed = !matches!(finished, Ok(true));
+        if self.failed {
+            self.ring.give_up();
+        }
         self.sockets.take_left()
     }
 }

@@ -23,6 +23,9 @@ use crate::{Chunk, Token};
 /// More is sent at once: to copy that costs as much as a system call.
 const MOST: usize = 4096;
 
+/// So many wait for the next system call at most; what is more is sent at once.
+const ENTRIES: usize = 1024;
+
 /// Where bytes begin: the kernel copies from there fastest.
 const ALIGN: usize = 64;
 
@@ -58,6 +61,8 @@ pub(super) struct Outbox {
     wakers: Vec<Waker>,
     /// How many sends were asked for in this turn, and in each of the two before.
     asked: [u32; 3],
+    /// Who was told last: one that writes on at once is not to wait a turn for each piece.
+    told: Option<Token>,
 }
 
 impl Outbox {
@@ -66,7 +71,8 @@ impl Outbox {
     pub(super) fn post(&mut self, token: Token, bytes: &[u8], waker: &Waker) -> Option<u32> {
         let alone = self.asked[0] == 0 && self.asked[1..].iter().all(|&asked| asked < 2);
         self.asked[0] += 1;
-        if alone || bytes.len() > MOST {
+        let full = self.entries.len() >= ENTRIES;
+        if alone || full || self.told == Some(token) || !(1..=MOST).contains(&bytes.len()) {
             return None;
         }
         let (page, start) = self.place(bytes);
@@ -99,12 +105,13 @@ impl Outbox {
     pub(super) fn told(&mut self, at: u32, waker: &Waker) -> Poll<io::Result<usize>> {
         let entry = &mut self.entries[at as usize];
         let State::Answered(answer) = entry.state else {
-            entry
-                .waker
-                .get_or_insert_with(|| waker.clone())
-                .clone_from(waker);
+            if !entry.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+                // Woken, as in `withdraw`.
+                self.wakers.extend(entry.waker.replace(waker.clone()));
+            }
             return Poll::Pending;
         };
+        self.told = Some(entry.token);
         self.entries.remove(at as usize);
         Poll::Ready(match usize::try_from(answer) {
             Ok(sent) => Ok(sent),
@@ -116,7 +123,11 @@ impl Outbox {
     pub(super) fn withdraw(&mut self, at: u32) {
         let entry = &mut self.entries[at as usize];
         match entry.state {
-            State::Written | State::Flying => (entry.state, entry.waker) = (State::Dropped, None),
+            State::Written | State::Flying => {
+                entry.state = State::Dropped;
+                // Woken, since it must not be dropped here: it may own what needs the driver.
+                self.wakers.extend(entry.waker.take());
+            }
             State::Answered(_) | State::Dropped => drop(self.entries.remove(at as usize)),
         }
     }
@@ -160,6 +171,10 @@ impl Outbox {
         result
     }
 
+    pub(super) fn has_written(&self) -> bool {
+        !self.written.is_empty()
+    }
+
     /// Whether answers are to be had as soon as the system call returns.
     pub(super) fn is_flying(&self) -> bool {
         !self.flying.is_empty()
@@ -176,6 +191,7 @@ impl Outbox {
 
     /// A turn is over: of those that the kernel said nothing about, all went.
     pub(super) fn settle(&mut self) {
+        self.told = None;
         self.asked = [0, self.asked[0], self.asked[1]];
         for at in self.flying.drain(..) {
             let entry = &mut self.entries[at as usize];

@@ -24,6 +24,8 @@ pub(super) struct Ring {
     ring: ManuallyDrop<IoUring>,
     /// Whether this thread is the one that the ring serves; else `enter` makes it so.
     enabled: bool,
+    /// What was queued must not be handed over any more.
+    broken: bool,
     forks: u32,
 }
 
@@ -59,6 +61,7 @@ impl Ring {
         Ok(Ring {
             ring: ManuallyDrop::new(ring),
             enabled: false,
+            broken: false,
             forks: FORKS.load(Ordering::Relaxed),
         })
     }
@@ -77,9 +80,7 @@ impl Ring {
     /// # Safety
     /// What it names, memory above all, must stay valid until its completion.
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
-        if self.is_foreign() {
-            return Err(foreign());
-        }
+        self.check()?;
         loop {
             // SAFETY: the caller's promise.
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
@@ -93,9 +94,7 @@ impl Ring {
     /// Hands over what was queued, waits for `want` completions, for `timeout` at most. Time that runs
     /// out, and a signal, look like a wait in which nothing was done.
     pub(super) fn enter(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
-        if self.is_foreign() {
-            return Err(foreign());
-        }
+        self.check()?;
         self.enable()?;
         let queue = self.ring.submission();
         if want == 0 && queue.is_empty() && !queue.taskrun() && !queue.cq_overflow() {
@@ -113,8 +112,10 @@ impl Ring {
             None => self.ring.submitter().submit_and_wait(want),
         };
         match entered.map_err(|error| (error.raw_os_error().map(Errno::from_raw_os_error), error)) {
-            // Busy: completions must be looked at first.
-            Ok(_) | Err((Some(Errno::TIME | Errno::INTR | Errno::BUSY), _)) => Ok(()),
+            // Busy: completions must be looked at first. Again: there was no memory.
+            Ok(_) | Err((Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN), _)) => {
+                Ok(())
+            }
             Err((Some(Errno::EXIST), _)) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "this io_uring serves the thread that first waited with it, and no other",
@@ -126,6 +127,21 @@ impl Ring {
     /// Whether the kernel has taken all that was queued.
     pub(super) fn is_submitted(&mut self) -> bool {
         self.ring.submission().is_empty()
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match (self.is_foreign(), self.broken) {
+            (true, _) => Err(foreign()),
+            (false, true) => Err(io::Error::other(
+                "this io_uring has failed: make a new loop",
+            )),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// Hands nothing over any more: what is queued names descriptors that may be others' by now.
+    pub(super) fn give_up(&mut self) {
+        self.broken = true;
     }
 
     fn enable(&mut self) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::{Arc, Barrier, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use switchboard_flow::{self as flow, Driver, Model};
@@ -20,6 +20,8 @@ crate::stamp!(
     lines_of_two_writers_arrive_once
     a_writer_gets_its_turn_beside_a_busy_one
     a_write_given_up_has_sent_what_it_said
+    a_blocking_flow_in_a_task_finds_what_was_written
+    a_write_begun_in_a_task_ends_in_a_blocking_flow
     loops_that_meet_on_a_fresh_stream_lose_nothing
     what_is_not_accepted_is_left_to_others
 );
@@ -122,6 +124,58 @@ fn a_write_given_up_has_sent_what_it_said(way: Way) {
     let mut got = Vec::new();
     peer.read_to_end(&mut got).unwrap();
     assert_eq!(String::from_utf8(got), String::from_utf8(sent));
+}
+
+/// One flow's request is on its way while another holds the thread until the answer.
+fn a_blocking_flow_in_a_task_finds_what_was_written(way: Way) {
+    if !way.0.has_loop() {
+        return; // Its flows hold nobody else's thread.
+    }
+    let ((ask, mut asked), (answer, mut answers)) = (pair(), pair());
+    let peer = std::thread::spawn(move || {
+        asked.read_exact(&mut [0; 2]).unwrap();
+        answers.write_all(b"answer").unwrap();
+    });
+    let length = way.run(async move {
+        let asks = flow::spawn(async move {
+            ask.write_all(b"a").await.unwrap();
+            ask.write_all(b"?").await.unwrap();
+        });
+        let holds = flow::spawn(async move {
+            let read = async { answer.recv().await.unwrap().len() };
+            Model::Blocking.run(Driver::Poll, read).unwrap()
+        });
+        asks.await.unwrap();
+        holds.await.unwrap()
+    });
+    assert_eq!(length, 6);
+    peer.join().unwrap();
+}
+
+fn a_write_begun_in_a_task_ends_in_a_blocking_flow(way: Way) {
+    if !way.0.has_loop() {
+        return; // A write is done at once.
+    }
+    let (stream, mut peer) = pair();
+    way.run(async move {
+        stream.write_all(b"<").await.unwrap();
+        let (mut one, mut two) = (pin!(stream.write_all(b"1")), pin!(stream.write_all(b"2")));
+        let polled = |context: &mut Context<'_>| {
+            assert!(one.as_mut().poll(context).is_ready(), "it is alone");
+            Poll::Ready(two.as_mut().poll(context).is_ready())
+        };
+        let done = poll_fn(polled).await;
+        let rest = async {
+            if !done {
+                two.await?;
+            }
+            stream.write_all(b">").await
+        };
+        Model::Blocking.run(Driver::Poll, rest).unwrap().unwrap();
+    });
+    let mut got = Vec::new();
+    peer.read_to_end(&mut got).unwrap();
+    assert_eq!(got, b"<12>");
 }
 
 /// Both read a stream that was at home nowhere, in the same moment.
