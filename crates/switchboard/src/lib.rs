@@ -33,7 +33,7 @@
 //! | a server | [`Server`] |
 //! | HTTP | [`http`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
-//! | plain functions that wait in a task | [`green`] |
+//! | stacks that wait, without a server | [`green`] |
 //! | callbacks, timers, signals on a loop | [`reactor`] |
 #![forbid(unsafe_code)]
 

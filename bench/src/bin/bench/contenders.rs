@@ -66,6 +66,7 @@ pub(crate) fn all(other: Option<&str>) -> Vec<Contender> {
         built("raw-uring", "echo-raw-uring", &[]),
         built("tasks/epoll", "echo-switchboard", &["tasks", "epoll"]),
         built("tasks/uring", "echo-switchboard", &["tasks", "uring"]),
+        built("green/epoll", "echo-switchboard", &["green", "epoll"]),
         built("threads", "echo-switchboard", &["threads"]),
         built("tokio", "echo-tokio", &[]),
         built("tokio-multi", "echo-tokio", &["multi"]),

@@ -15,7 +15,7 @@ pub(super) const GROUP: u16 = 0;
 /// How many buffers are on offer at first: the kernel goes round all of them, so that few stay in the
 /// cache. Twice as many each time they were not enough, up to the most: 64 MiB, of which what bytes
 /// were written to is resident.
-const FEW: u16 = 32;
+const FEW: u16 = 16;
 const MOST: u16 = 1024;
 
 pub(super) struct Buffers {
