@@ -18,7 +18,7 @@ use crate::{Chunk, Token};
 /// kernel is done; then there is an event. What has come is kept until it is taken, so that a caller
 /// may lose interest at any moment.
 pub trait Completer {
-    /// Asks for bytes, or for connections where `fd` listens, until they are taken no more.
+    /// Asks for bytes until they are taken no more, or for one connection where `fd` listens.
     ///
     /// # Errors
     /// The system's, where the kernel takes no more requests.
@@ -30,7 +30,7 @@ pub trait Completer {
     /// Whether bytes or connections were asked for and go on coming.
     fn expects(&mut self, token: Token) -> bool;
 
-    /// Stops accepting ahead, if this is a listener, and says so; what has come already stays.
+    /// Takes back that a connection was asked for, and says whether one was; what has come stays.
     fn pause(&mut self, token: Token) -> bool;
 
     /// Has bytes sent with the next wait, and says under which number the answer [will be
@@ -79,13 +79,13 @@ pub trait Completer {
 pub enum Expect {
     /// Bytes of a connection, as they come.
     Bytes,
-    /// Connections of a listener, as they come.
+    /// A connection of a listener; for once.
     Connections,
     /// Room to send; for once.
     Room,
 }
 
-/// What has come for a socket. Calls say `WouldBlock` when it is empty. With each answer comes whether
+/// What has come for a socket. Calls say `WouldBlock` when it is empty. With bytes comes whether
 /// there is more.
 pub trait Inbox {
     /// Takes bytes; an empty chunk is the end of input.
@@ -104,7 +104,7 @@ pub trait Inbox {
     ///
     /// # Errors
     /// `WouldBlock`; what the kernel said of the listener.
-    fn accept(&mut self) -> io::Result<(OwnedFd, bool)>;
+    fn accept(&mut self) -> io::Result<OwnedFd>;
 
     /// Whether nothing is there to take.
     fn is_empty(&self) -> bool;
@@ -174,9 +174,9 @@ pub(crate) fn read(queue: &mut dyn Queue, buffer: &mut [u8]) -> io::Result<(usiz
     Ok((length, queue.front().is_some()))
 }
 
-pub(crate) fn accept(queue: &mut dyn Queue) -> io::Result<(OwnedFd, bool)> {
+pub(crate) fn accept(queue: &mut dyn Queue) -> io::Result<OwnedFd> {
     match queue.pop() {
-        Some(Came::Connection(fd)) => Ok((fd, queue.front().is_some())),
+        Some(Came::Connection(fd)) => Ok(fd),
         Some(Came::Failed(error)) => Err(io::Error::from_raw_os_error(error)),
         Some(Came::Bytes(_) | Came::End) => Err(io::ErrorKind::InvalidInput.into()),
         None => Err(io::ErrorKind::WouldBlock.into()),
@@ -192,7 +192,7 @@ impl Inbox for Left {
         read(&mut self.came, buffer)
     }
 
-    fn accept(&mut self) -> io::Result<(OwnedFd, bool)> {
+    fn accept(&mut self) -> io::Result<OwnedFd> {
         accept(&mut self.came)
     }
 

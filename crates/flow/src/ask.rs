@@ -136,7 +136,7 @@ impl Ask for Accept {
         // The driver accepts one at a time; there may be more.
         let (bytes, short) = (0, false);
         let accepted = inbox.accept();
-        Some(accepted.map(|(fd, _)| (fd, Took { bytes, short })))
+        Some(accepted.map(|fd| (fd, Took { bytes, short })))
     }
 }
 

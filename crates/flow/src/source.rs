@@ -88,7 +88,7 @@ impl Source {
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if green::is_current() {
+        if may_park() {
             return wait(poll_fn(|context| self.poll_read(context, buffer)));
         }
         may_block("make a blocking read")?;
@@ -100,7 +100,7 @@ impl Source {
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_write(&self, buffer: &[u8]) -> io::Result<usize> {
-        if green::is_current() {
+        if may_park() {
             return wait(poll_fn(|context| self.poll_send(context, buffer)));
         }
         may_block("make a blocking write")?;
@@ -312,19 +312,27 @@ impl Source {
 
     /// What the driver has done, or what the system does at once.
     fn completed<A: Ask>(&self, lp: &Loop, slot: Slot, ask: &mut A) -> Done<A::Answer> {
-        let mut taken = None;
-        lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
-        match taken {
-            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Some(taken) => return taken,
-            None => {}
+        let what = ask.expect();
+        if what != Some(Expect::Room) {
+            let mut taken = None;
+            lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
+            match taken {
+                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Some(taken) => return taken,
+                None => {}
+            }
         }
-        match ask.expect() {
+        match what {
             // Bytes go to the driver first, as long as it expects them.
             Some(Expect::Bytes) => Err(io::ErrorKind::WouldBlock.into()),
             _ => uninterrupted(|| ask.call(self.as_fd(), false)),
         }
     }
+}
+
+/// Whether plain calls put a stack aside: not in a blocking flow that holds a green thread.
+fn may_park() -> bool {
+    green::is_current() && !block::is_blocking()
 }
 
 /// Waits in a green thread.

@@ -93,12 +93,10 @@ pub fn launch_detached<F>(name: Name, make: impl FnOnce() -> F + Send + 'static)
 where
     F: Future<Output = ()> + 'static,
 {
-    let threads = !matches!(Model::current(), Some(Model::Blocking));
-    if threads && block::current_loop().is_none() {
-        let model = Model::current().unwrap_or(Model::Threads);
+    let model = Model::current().unwrap_or(Model::Threads);
+    if model != Model::Blocking && block::current_loop().is_none() {
         // Where no thread is to be had, what `make` holds is dropped.
-        let run = move || drop(run_caught(model, Parker::new(), make));
-        drop(room::start(name, run));
+        drop(room::start(name, move || drop(run_here(model, make))));
     } else {
         launch(name, make).detach();
     }

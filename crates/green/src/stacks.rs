@@ -38,7 +38,7 @@ const LEAST: usize = 16 * 1024;
 const FIRST: usize = 1024;
 
 /// Reservations, each twice as large as the one before.
-pub(crate) const REGIONS: usize = 20;
+const REGIONS: usize = 20;
 
 /// Places that a thread keeps with their memory; of what is more, half goes back without.
 const KEPT: usize = 256;
@@ -130,7 +130,7 @@ pub struct Stats {
 pub fn stats() -> Stats {
     let shared = shared();
     Stats {
-        size: STACK_SIZE.load(Ordering::Relaxed),
+        size: size(),
         made: shared.made,
         reservations: shared.regions,
     }
@@ -140,11 +140,8 @@ fn page() -> usize {
     rustix::param::page_size()
 }
 
-/// A stack that is nobody else's.
-pub(crate) struct Stack {
-    low: usize,
-    high: NonZeroUsize,
-}
+/// A stack that is nobody else's, by its high end.
+pub(crate) struct Stack(NonZeroUsize);
 
 impl Stack {
     pub(crate) fn new() -> io::Result<Stack> {
@@ -153,17 +150,20 @@ impl Stack {
             Some(low) => low,
             None => shared().take()?,
         };
-        let high = low + STACK_SIZE.load(Ordering::Relaxed);
-        match NonZeroUsize::new(high) {
-            Some(high) => Ok(Stack { low, high }),
+        match NonZeroUsize::new(low + size()) {
+            Some(high) => Ok(Stack(high)),
             None => unreachable!("a place lies in user space"),
         }
+    }
+
+    fn low(&self) -> usize {
+        self.0.get() - size()
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let low = self.low;
+        let low = self.low();
         let kept = LOCAL.try_with(|local| {
             let places = &mut local.borrow_mut().0;
             places.push(low);
@@ -179,7 +179,7 @@ impl Drop for Stack {
 
 /// Gives places to all threads, and their memory to the system.
 fn give_back(places: impl Iterator<Item = usize>) {
-    let (size, guard) = (STACK_SIZE.load(Ordering::Relaxed), page());
+    let (size, guard) = (size(), page());
     let mut shared = shared();
     for low in places {
         let start = (low + guard) as *mut _;
@@ -192,11 +192,11 @@ fn give_back(places: impl Iterator<Item = usize>) {
 // SAFETY: the memory is this value's own and has a guard page at its low end.
 unsafe impl corosensei::stack::Stack for Stack {
     fn base(&self) -> StackPointer {
-        self.high
+        self.0
     }
 
     fn limit(&self) -> StackPointer {
-        match NonZeroUsize::new(self.low) {
+        match NonZeroUsize::new(self.low()) {
             Some(low) => low,
             None => unreachable!("nothing is mapped at zero"),
         }
@@ -213,7 +213,7 @@ impl Shared {
         }
         let low = self.fresh.start;
         guard(low).map_err(|error| explain(&error, self.made))?;
-        self.fresh.start += STACK_SIZE.load(Ordering::Relaxed);
+        self.fresh.start += size();
         self.made += 1;
         Ok(low)
     }
@@ -225,7 +225,7 @@ impl Shared {
         if self.regions == 0 {
             overflow::watch()?;
         }
-        let length = (FIRST << self.regions) * STACK_SIZE.load(Ordering::Relaxed);
+        let length = (FIRST << self.regions) * size();
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
         // SAFETY: a mapping of our own, where the kernel likes, kept for ever.
@@ -268,7 +268,7 @@ fn explain(error: &io::Error, made: usize) -> io::Error {
 
 /// Whether an address lies in a guard. Called by a signal handler.
 pub(crate) fn is_guard(address: usize) -> bool {
-    let size = STACK_SIZE.load(Ordering::Relaxed);
+    let size = size();
     ALL.iter().any(|region| {
         let start = region.start.load(Ordering::Acquire);
         let within = address.wrapping_sub(start);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use futures_lite::future::{block_on, yield_now, zip};
+use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use switchboard_green::{self as green, Green, NotGreen};
 use switchboard_reactor::{Driver, Loop};
 
@@ -18,16 +18,6 @@ impl Drop for Tells<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() + 1);
     }
-}
-
-/// Polls a future once.
-fn poll_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
-    block_on(poll_fn(|context| {
-        Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    }))
 }
 
 #[test]
@@ -94,7 +84,7 @@ fn one_given_up_is_unwound() {
         green::block_on(pending::<()>()).unwrap();
     })
     .unwrap();
-    assert_eq!(poll_once(&mut parked), None);
+    assert_eq!(block_on(poll_once(&mut parked)), None);
     assert_eq!(dropped.get(), 0);
     drop(parked);
     assert_eq!(dropped.get(), 1);
@@ -121,7 +111,7 @@ fn a_destructor_of_one_given_up_can_not_wait() {
         green::block_on(pending::<()>()).unwrap();
     })
     .unwrap();
-    assert_eq!(poll_once(&mut parked), None);
+    assert_eq!(block_on(poll_once(&mut parked)), None);
     drop(parked);
     assert_eq!(waited.get(), Some(Err(NotGreen)));
 }
@@ -168,7 +158,7 @@ fn stacks_are_used_again_and_split_no_mapping() {
         let parked: Vec<_> = (0..AT_ONCE)
             .map(|_| {
                 let mut parked = Green::new(|| green::block_on(pending::<()>()).unwrap()).unwrap();
-                assert_eq!(poll_once(&mut parked), None);
+                assert_eq!(block_on(poll_once(&mut parked)), None);
                 parked
             })
             .collect();

@@ -153,7 +153,7 @@ impl Loop {
         asked.unwrap_or(Ok(()))
     }
 
-    /// Stops accepting ahead of who asks; says whether that was so.
+    /// Takes back that a connection was asked for; says whether one was.
     pub(crate) fn pause(&self, slot: Slot) -> bool {
         let pause = || self.complete(slot, |driver, token| driver.pause(token));
         self.completes() && pause().unwrap_or(false)

@@ -48,7 +48,8 @@ impl Drop for Server {
     }
 }
 
-/// Another build of our server, if there is one; those built here, then those of other languages that this machine can run.
+/// Those built here, another build of our server if there is one, and those of other languages that this
+/// machine can run.
 pub(crate) fn all(other: Option<&str>) -> Vec<Contender> {
     let beside = |program: &str| {
         let mut path = std::env::current_exe().unwrap_or_default();
@@ -78,9 +79,9 @@ pub(crate) fn all(other: Option<&str>) -> Vec<Contender> {
     ];
     if let Some(other) = other {
         for driver in ["epoll", "uring"] {
-            let mut build = built("", "", &["tasks", driver]);
-            (build.name, build.program) = (format!("beside/{driver}"), other.into());
-            all.push(build);
+            let program = other.into();
+            let build = built(&format!("beside/{driver}"), "", &["tasks", driver]);
+            all.push(Contender { program, ..build });
         }
     }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");

@@ -42,24 +42,21 @@ pub(crate) fn of(header: &str, name: &str, what: &str, row: &[Cell]) -> String {
         } else if name == "idle" {
             let _ = writeln!(text, "| {} | {:.0} |", cell.contender, of(|f| f.bytes));
         } else {
-            let mut ratios: Vec<f64> = raw
+            let ratios: Vec<f64> = raw
                 .iter()
                 .flat_map(|raw| cell.runs.iter().zip(&raw.runs))
                 .map(|(run, raw)| run.cpu_us() / raw.cpu_us())
                 .collect();
-            ratios.sort_by(f64::total_cmp);
-            let spread = (ratios.first(), ratios.last());
+            let (least, most) = spread(&ratios);
             let _ = writeln!(
                 text,
-                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} ({:.2}–{:.2}) | {} | {} | {} | {:.2} |{}",
+                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} ({least:.2}–{most:.2}) | {} | {} | {} | {:.2} |{}",
                 cell.contender,
                 of(|f| f.per_s),
                 of(Figures::cpu_us),
                 of(|f| f.user_us),
                 of(|f| f.system_us),
-                median(ratios.clone()),
-                spread.0.unwrap_or(&f64::NAN),
-                spread.1.unwrap_or(&f64::NAN),
+                median(ratios),
                 told(of(|f| f.p50_us)),
                 told(of(|f| f.p99_us)),
                 told(of(|f| f.p999_us)),
@@ -83,15 +80,20 @@ pub(crate) fn of_micro(header: &str, runs: &Runs) -> String {
     for (name, runs) in runs {
         let _ = write!(text, "| {name} |");
         for at in 0..3 {
-            let mut all: Vec<f64> = runs.iter().map(|run| run[at]).collect();
-            all.sort_by(f64::total_cmp);
-            let of = |one: Option<&f64>| one.copied().unwrap_or(f64::NAN);
-            let (least, most) = (of(all.first()), of(all.last()));
+            let all: Vec<f64> = runs.iter().map(|run| run[at]).collect();
+            let (least, most) = spread(&all);
             let _ = write!(text, " {:.0} ({least:.0}–{most:.0}) |", median(all));
         }
         text += "\n";
     }
     text
+}
+
+/// The least and the most; NaN where there is none.
+fn spread(all: &[f64]) -> (f64, f64) {
+    let all = || all.iter().copied();
+    let least = all().reduce(f64::min).unwrap_or(f64::NAN);
+    (least, all().reduce(f64::max).unwrap_or(f64::NAN))
 }
 
 /// Some loads have no latency of one message.

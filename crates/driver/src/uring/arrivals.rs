@@ -95,7 +95,7 @@ impl Inbox for Arrivals<'_> {
         complete::read(self, buffer)
     }
 
-    fn accept(&mut self) -> io::Result<(OwnedFd, bool)> {
+    fn accept(&mut self) -> io::Result<OwnedFd> {
         complete::accept(self)
     }
 

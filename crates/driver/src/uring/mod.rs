@@ -175,21 +175,18 @@ impl Uring {
 
     /// One system call: hands over what was asked, waits, and looks at what is done.
     fn turn(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        if self.ring.is_foreign() {
-            // Its memory isn't there.
-            return Err(ring::foreign());
-        }
+        // In a forked child its memory isn't there.
+        self.ring.check()?;
         let answers = self.outbox.is_flying() || self.outbox.has_wakers();
         let idle = events.is_empty() && !answers && !self.rung && !self.ring.has_completions();
         let want = usize::from(idle && timeout != Some(Duration::ZERO));
         self.ring.enter(want, timeout)?;
         self.reap(events)?;
-        // A send that did not go says so in a completion, which must not be overlooked.
-        while self.outbox.is_flying() && (self.ring.is_behind() || !self.ring.is_submitted()) {
-            self.ring.enter(0, None)?;
-            self.reap(events)?;
+        // A send that did not go says so in a completion, which must not be overlooked; nor must one
+        // that the kernel had no memory to take.
+        if self.ring.is_submitted() && !self.ring.is_behind() {
+            self.outbox.settle();
         }
-        self.outbox.settle();
         Ok(())
     }
 }
@@ -239,8 +236,8 @@ impl Poller for Uring {
             }
             // What was done may be nobody's business, or time was up too early.
             let rung = std::mem::take(&mut self.rung);
-            let over = rung || !events.is_empty() || self.outbox.has_wakers();
-            let over = over || left == Some(Duration::ZERO);
+            let busy = self.outbox.is_flying() || self.outbox.has_wakers();
+            let over = rung || busy || !events.is_empty() || left == Some(Duration::ZERO);
             over.then_some(()).ok_or(Errno::INTR)
         })?;
         failed.map_or(Ok(()), Err)
@@ -287,12 +284,12 @@ impl Completer for Uring {
         Some(number)
     }
 
-    fn posted(&mut self, ticket: u32, waker: &Waker) -> Poll<io::Result<usize>> {
-        self.outbox.told(ticket, waker)
+    fn posted(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
+        self.outbox.told(number, waker)
     }
 
-    fn withdraw(&mut self, ticket: u32) {
-        self.outbox.withdraw(ticket);
+    fn withdraw(&mut self, number: u32) {
+        self.outbox.withdraw(number);
     }
 
     fn send_posted(&mut self) {

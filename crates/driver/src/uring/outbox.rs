@@ -10,6 +10,7 @@
 //! at during that call only.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::task::{Poll, Waker};
 
 use io_uring::{opcode, squeue, types};
@@ -128,45 +129,36 @@ impl Outbox {
                 // Woken, since it must not be dropped here: it may own what needs the driver.
                 self.wakers.extend(entry.waker.take());
             }
-            State::Answered(_) | State::Dropped => drop(self.entries.remove(at as usize)),
+            State::Answered(_) => drop(self.entries.remove(at as usize)),
+            State::Dropped => unreachable!("its writer has gone already"),
         }
     }
 
     /// Queues what was written for the next system call.
     pub(super) fn flush(&mut self, ring: &mut Ring, sockets: &mut Sockets) -> io::Result<()> {
+        let mut asked = 0;
         let mut result = Ok(());
-        let asked = self.written.iter().take_while(|&&at| {
+        for at in self.written.iter().copied() {
             let entry = &mut self.entries[at as usize];
-            match entry.state {
-                State::Written => {}
-                State::Dropped => {
-                    self.entries.remove(at as usize);
-                    return true;
+            if entry.state == State::Dropped {
+                self.entries.remove(at as usize);
+            } else if let Some(fd) = sockets.fd(entry.token) {
+                let start = &raw const self.pages[entry.page as usize][entry.start as usize];
+                // SAFETY: the bytes stay where they are until `settle` finds nothing flying, after the
+                // system call in which the kernel reads them.
+                result = unsafe { ring.push(&send(fd, start, entry.length, at)) };
+                if result.is_err() {
+                    break;
                 }
-                State::Flying | State::Answered(_) => return true,
-            }
-            let Some(fd) = sockets.fd(entry.token) else {
+                entry.state = State::Flying;
+                self.flying.push(at);
+            } else {
                 // It has left this loop: to be sent where it is now.
                 entry.state = State::Answered(-libc::EAGAIN);
                 self.wakers.extend(entry.waker.take());
-                return true;
-            };
-            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-            let start = &raw const self.pages[entry.page as usize][entry.start as usize];
-            let send = opcode::Send::new(types::Fd(fd), start, entry.length);
-            let send = send.flags(flags).build();
-            let send = send.flags(squeue::Flags::SKIP_SUCCESS);
-            let send = send.user_data(SEND << 60 | u64::from(at));
-            // SAFETY: the bytes stay where they are until `settle` finds nothing flying, after the
-            // system call in which the kernel reads them.
-            result = unsafe { ring.push(&send) };
-            if result.is_ok() {
-                entry.state = State::Flying;
-                self.flying.push(at);
             }
-            result.is_ok()
-        });
-        let asked = asked.count();
+            asked += 1;
+        }
         self.written.drain(..asked);
         result
     }
@@ -201,7 +193,8 @@ impl Outbox {
                     continue;
                 }
                 State::Flying => entry.state = State::Answered(entry.length.cast_signed()),
-                State::Written | State::Answered(_) => {}
+                State::Answered(_) => {}
+                State::Written => unreachable!("what is flying was asked for"),
             }
             self.wakers.extend(entry.waker.take());
         }
@@ -219,4 +212,11 @@ impl Outbox {
     pub(super) fn wakers(&mut self) -> std::vec::Drain<'_, Waker> {
         self.wakers.drain(..)
     }
+}
+
+fn send(fd: RawFd, start: *const u8, length: u32, at: u32) -> squeue::Entry {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+    let send = opcode::Send::new(types::Fd(fd), start, length).flags(flags);
+    let send = send.build().flags(squeue::Flags::SKIP_SUCCESS);
+    send.user_data(SEND << 60 | u64::from(at))
 }

@@ -129,7 +129,8 @@ impl Ring {
         self.ring.submission().is_empty()
     }
 
-    fn check(&self) -> io::Result<()> {
+    /// That it may be used still.
+    pub(super) fn check(&self) -> io::Result<()> {
         match (self.is_foreign(), self.broken) {
             (true, _) => Err(foreign()),
             (false, true) => Err(io::Error::other(
@@ -178,7 +179,7 @@ impl Drop for Ring {
     }
 }
 
-pub(super) fn foreign() -> io::Error {
+fn foreign() -> io::Error {
     io::Error::new(
         io::ErrorKind::Unsupported,
         "this io_uring belongs to the process that this one was forked from: make a new loop",

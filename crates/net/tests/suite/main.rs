@@ -10,10 +10,12 @@ mod torture;
 mod waits;
 
 use std::future::Future;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use switchboard_flow::{Driver, Model};
+use switchboard_net::Stream;
 
 /// Every way to wait.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,12 @@ impl Way {
     pub(crate) fn run<T>(self, future: impl Future<Output = T>) -> T {
         self.0.run(self.1, future).unwrap()
     }
+}
+
+/// A stream, and its peer outside of any flow.
+pub(crate) fn pair() -> (Stream, UnixStream) {
+    let (here, there) = UnixStream::pair().unwrap();
+    (here.into(), there)
 }
 
 /// Tells when it is dropped.

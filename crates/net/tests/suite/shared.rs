@@ -5,31 +5,27 @@ use std::future::poll_fn;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use switchboard_flow::{self as flow, Driver, Model};
 use switchboard_net::{Listener, Stream};
 
-use crate::Way;
+use crate::{Way, pair};
 
 crate::stamp!(
     lines_of_two_writers_arrive_once
     a_writer_gets_its_turn_beside_a_busy_one
     a_write_given_up_has_sent_what_it_said
     a_blocking_flow_in_a_task_finds_what_was_written
+    plain_calls_in_a_blocking_flow_in_a_task
     a_write_begun_in_a_task_ends_in_a_blocking_flow
     loops_that_meet_on_a_fresh_stream_lose_nothing
     what_is_not_accepted_is_left_to_others
 );
-
-fn pair() -> (Stream, UnixStream) {
-    let (here, there) = UnixStream::pair().unwrap();
-    (here.into(), there)
-}
 
 /// Each connection has a flow of its own that writes, and all have one that writes to all of them.
 fn lines_of_two_writers_arrive_once(way: Way) {
@@ -107,14 +103,10 @@ fn a_write_given_up_has_sent_what_it_said(way: Way) {
         let mut sent = Vec::new();
         for n in 0..20_u8 {
             let bytes = [b'a' + n; 5];
-            {
-                let mut write = pin!(stream.write(&bytes));
-                let polled = poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await;
-                if let Poll::Ready(wrote) = polled {
-                    sent.extend(&bytes[..wrote.unwrap()]);
-                } else if n % 2 == 0 {
-                    flow::yield_now().await;
-                }
+            match poll_once(stream.write(&bytes)).await {
+                Some(wrote) => sent.extend(&bytes[..wrote.unwrap()]),
+                None if n % 2 == 0 => flow::yield_now().await,
+                None => {}
             }
             stream.write_all(b",").await.unwrap();
             sent.push(b',');
@@ -149,6 +141,28 @@ fn a_blocking_flow_in_a_task_finds_what_was_written(way: Way) {
         holds.await.unwrap()
     });
     assert_eq!(length, 6);
+    peer.join().unwrap();
+}
+
+fn plain_calls_in_a_blocking_flow_in_a_task(way: Way) {
+    let (stream, mut peer) = pair();
+    let peer = std::thread::spawn(move || {
+        let mut line = [0; 4];
+        peer.read_exact(&mut line).unwrap();
+        peer.write_all(&line).unwrap();
+    });
+    way.run(async move {
+        let plain = async {
+            Write::write_all(&mut &stream, b"ping").unwrap();
+            let mut line = [0; 4];
+            Read::read_exact(&mut &stream, &mut line).unwrap();
+            line
+        };
+        let line = Model::Blocking.run(Driver::Poll, plain).unwrap();
+        assert_eq!(&line, b"ping");
+        // It is over: this flow waits in its own way again.
+        flow::sleep(Duration::from_millis(1)).await;
+    });
     peer.join().unwrap();
 }
 

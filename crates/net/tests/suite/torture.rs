@@ -3,9 +3,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::task::Poll;
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use switchboard_flow::{self as flow, Driver, Model, race};
 use switchboard_net::Stream;
 
@@ -44,26 +44,14 @@ fn client(stream: &TcpStream, seed: u64) {
 
 /// Polls a read once and drops it, unless that was enough.
 async fn dropped_read(stream: &Stream) -> Option<Vec<u8>> {
-    let mut read = std::pin::pin!(stream.recv());
-    std::future::poll_fn(|context| {
-        Poll::Ready(match read.as_mut().poll(context) {
-            Poll::Ready(chunk) => Some(chunk.unwrap().to_vec()),
-            Poll::Pending => None,
-        })
-    })
-    .await
+    let polled = poll_once(stream.recv()).await?;
+    Some(polled.unwrap().to_vec())
 }
 
 /// Polls a write once and drops it: then it has sent nothing, as far as its writer knows.
 async fn dropped_write(stream: &Stream, bytes: &[u8]) -> usize {
-    let mut write = std::pin::pin!(stream.write(bytes));
-    std::future::poll_fn(|context| {
-        Poll::Ready(match write.as_mut().poll(context) {
-            Poll::Ready(sent) => sent.unwrap(),
-            Poll::Pending => 0,
-        })
-    })
-    .await
+    let polled = poll_once(stream.write(bytes)).await;
+    polled.map_or(0, Result::unwrap)
 }
 
 /// One random way to read; `None` for none yet.

@@ -1,7 +1,6 @@
 //! A flow that waits for several things at once.
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use switchboard_flow::{self as flow, Driver, Model, race};
 use switchboard_net::{Listener, Stream};
 
-use crate::Way;
+use crate::{Way, pair};
 
 crate::stamp!(
     a_read_raced_with_a_channel
@@ -22,11 +21,6 @@ crate::stamp!(
     std_read_where_it_may_block
     cancelling_a_child_reaches_it
 );
-
-fn pair() -> (Stream, UnixStream) {
-    let (here, there) = UnixStream::pair().unwrap();
-    (here.into(), there)
-}
 
 fn a_read_raced_with_a_channel(way: Way) {
     let (stream, mut peer) = pair();
