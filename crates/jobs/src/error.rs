@@ -6,6 +6,14 @@ use std::io;
 use switchboard_flow::process::Ended;
 
 /// Why a job gave no result. Other jobs are not affected.
+///
+/// ```
+/// use switchboard_flow::process::Ended;
+/// use switchboard_jobs::PoolError;
+///
+/// let error = PoolError::Died(Ended::Killed(9));
+/// assert_eq!(error.to_string(), "the job's worker was ended by signal 9");
+/// ```
 #[derive(Debug)]
 pub enum PoolError {
     /// No job has this name.

@@ -30,16 +30,6 @@ pub(crate) enum Slot {
     Busy(i32),
 }
 
-impl Slot {
-    pub(crate) fn idle(stream: Stream, pid: i32) -> Slot {
-        Slot::Idle(stream, pid)
-    }
-
-    pub(crate) fn is_idle(&self) -> bool {
-        matches!(self, Slot::Idle(..))
-    }
-}
-
 /// A slot that is nobody else's. Dropped, it goes back to the pool, fit for the next.
 pub(crate) struct Lease {
     pool: Arc<Inner>,
@@ -85,7 +75,7 @@ impl Lease {
     async fn worker(&mut self) -> io::Result<(Stream, i32)> {
         loop {
             self.slot = match &self.slot {
-                Slot::Idle(stream, pid) if !is_gone(stream)? => {
+                Slot::Idle(stream, pid) if !is_gone(stream) => {
                     return Ok((stream.clone(), *pid));
                 }
                 Slot::Idle(_, pid) | Slot::Busy(pid) => Slot::Vacant(Some(*pid)),
@@ -97,23 +87,19 @@ impl Lease {
                     }
                     Err(error) => return Err(error),
                 },
-                Slot::Starting(stream) => match hello(stream).await {
-                    Ok(hello) => {
-                        self.ended = self.ended.or(hello.ended);
-                        match hello.worker {
-                            Ok(pid) => Slot::Idle(stream.clone(), pid),
-                            Err(error) => {
-                                self.slot = Slot::Vacant(None);
-                                let text = format!("it could not be started: {error}");
-                                return Err(io::Error::new(error.kind(), text));
-                            }
+                Slot::Starting(stream) => {
+                    let hello = hello(stream).await;
+                    self.ended = self
+                        .ended
+                        .or(hello.as_ref().ok().and_then(|hello| hello.ended));
+                    match hello.and_then(|hello| hello.worker) {
+                        Ok(pid) => Slot::Idle(stream.clone(), pid),
+                        Err(error) => {
+                            self.slot = Slot::Vacant(None);
+                            return Err(error);
                         }
                     }
-                    Err(error) => {
-                        self.slot = Slot::Vacant(None);
-                        return Err(error);
-                    }
-                },
+                }
             };
         }
     }
@@ -141,22 +127,16 @@ async fn exchange(stream: &Stream, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
 /// In one read, which loses nothing if it is dropped.
 async fn hello(stream: &Stream) -> io::Result<Hello> {
     let mut bytes = [0; Hello::LENGTH];
-    match stream.read(&mut bytes).await? {
-        Hello::LENGTH => Ok(Hello::from_bytes(bytes)),
-        _ => {
-            let text = "it could not be started: who starts workers has no descriptor left, or is \
-                        gone; raise `ulimit -n`, or start another pool";
-            Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
-        }
-    }
+    let length = stream.read(&mut bytes).await?;
+    Hello::parse(&bytes[..length])
 }
 
-/// Whether the worker has closed its end. Never blocks.
-fn is_gone(stream: &Stream) -> io::Result<bool> {
+/// Whether the worker has closed its end, as far as is known. Never blocks.
+fn is_gone(stream: &Stream) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::empty())];
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    Ok(rustix::event::poll(&mut fds, Some(&now))? > 0)
+    matches!(rustix::event::poll(&mut fds, Some(&now)), Ok(1..))
 }

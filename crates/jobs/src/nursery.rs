@@ -21,8 +21,8 @@ use crate::jobs::Jobs;
 
 /// What the nursery says through a new worker's socket, in one piece.
 pub(crate) struct Hello {
-    /// The worker's process, or the system's reason why there is none.
-    pub(crate) worker: Result<i32, Errno>,
+    /// The worker's process, or why there is none.
+    pub(crate) worker: io::Result<i32>,
     /// How the one that it replaces ended.
     pub(crate) ended: Option<Ended>,
 }
@@ -31,7 +31,10 @@ impl Hello {
     pub(crate) const LENGTH: usize = 12;
 
     fn to_bytes(&self) -> [u8; Hello::LENGTH] {
-        let worker = self.worker.unwrap_or_else(|error| -error.raw_os_error());
+        let worker = match &self.worker {
+            Ok(pid) => *pid,
+            Err(error) => error.raw_os_error().map_or(0, |error| -error),
+        };
         let (how, value) = match self.ended {
             None => (0, 0),
             Some(Ended::Exited(status)) => (1, status),
@@ -44,20 +47,31 @@ impl Hello {
         bytes
     }
 
-    pub(crate) fn from_bytes(bytes: [u8; Hello::LENGTH]) -> Hello {
+    /// # Errors
+    /// `UnexpectedEof` if nobody said it.
+    pub(crate) fn parse(bytes: &[u8]) -> io::Result<Hello> {
+        let Ok(bytes) = <[u8; Hello::LENGTH]>::try_from(bytes) else {
+            let text = "it could not be started: who starts workers has no descriptor left, or is \
+                        gone; raise `ulimit -n`, or start another pool";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        };
         let [worker, how, value] = [0, 4, 8]
             .map(|at| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
-        Hello {
+        Ok(Hello {
             worker: match worker {
                 1.. => Ok(worker),
-                _ => Err(Errno::from_raw_os_error(-worker)),
+                _ => {
+                    let error = io::Error::from_raw_os_error(-worker);
+                    let text = format!("it could not be started: {error}; run fewer processes");
+                    Err(io::Error::new(error.kind(), text))
+                }
             },
             ended: match how {
                 1 => Some(Ended::Exited(value)),
                 2 => Some(Ended::Killed(value)),
                 _ => None,
             },
-        }
+        })
     }
 }
 
@@ -163,12 +177,14 @@ fn tend(control: UnixStream, jobs: &Jobs) {
             }
             0
         });
-        let worker = match &forked {
-            Ok(worker) => Ok(worker.pid()),
-            Err(error) => Err(Errno::from_io_error(error).unwrap_or(Errno::NOSYS)),
+        let hello = Hello {
+            worker: forked.map(|worker| {
+                let pid = worker.pid();
+                workers.push(worker);
+                pid
+            }),
+            ended,
         };
-        workers.extend(forked);
-        let hello = Hello { worker, ended };
         if let Some(mut socket) = socket {
             // Whoever asked may be gone.
             let _ = socket.write_all(&hello.to_bytes());

@@ -26,6 +26,27 @@ use crate::nursery::{self, Hello};
 /// until its job is done).
 ///
 /// A process that was forked from the pool's has no use of it: jobs are refused there.
+///
+/// ```standalone_crate
+/// use std::time::Duration;
+/// use switchboard_flow::{self as flow, Driver, Model};
+/// use switchboard_jobs::{Jobs, ProcessPool};
+///
+/// let jobs = Jobs::new().add("sleep", |millis: u64| {
+///     std::thread::sleep(Duration::from_millis(millis));
+///     Ok::<u64, String>(millis)
+/// });
+/// let pool = ProcessPool::start(1, jobs)?;
+/// Model::Tasks.run(Driver::best(), async {
+///     // Too long: its worker is ended, and the next job has another.
+///     let long = pool.run::<u64, _>("sleep", &60_000);
+///     assert!(flow::timeout(Duration::from_millis(50), long).await.is_err());
+///     let slept: u64 = pool.run("sleep", &1).await?;
+///     assert_eq!((slept, pool.stats().replaced), (1, 1));
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct ProcessPool(Arc<Inner>);
 
@@ -76,7 +97,7 @@ impl ProcessPool {
         }
         let (here, there) = UnixStream::pair()?;
         let (nursery, control) = nursery::start(here, there, &jobs).map_err(|error| {
-            let text = format!("cannot start a process pool, which comes first: {error}");
+            let text = format!("cannot start a process pool: {error}");
             io::Error::new(error.kind(), text)
         })?;
         let pool = Arc::new(Inner {
@@ -90,8 +111,9 @@ impl ProcessPool {
         for _ in 0..workers {
             let mut socket = pool.ask(None)?;
             let mut hello = [0; Hello::LENGTH];
-            socket.read_exact(&mut hello)?;
-            let slot = Slot::idle(socket.into(), Hello::from_bytes(hello).worker?);
+            let length = socket.read(&mut hello)?;
+            let pid = Hello::parse(&hello[..length])?.worker?;
+            let slot = Slot::Idle(socket.into(), pid);
             pool.lock().idle.push(slot);
         }
         Ok(ProcessPool(pool))
@@ -228,7 +250,7 @@ impl Inner {
                 let _ = next.try_send(Lease::new(self.clone(), slot));
             }
             // The next job is for a worker that runs, if one does.
-            None if slot.is_idle() => state.idle.push(slot),
+            None if matches!(slot, Slot::Idle(..)) => state.idle.push(slot),
             None => state.idle.insert(0, slot),
         }
     }

@@ -10,7 +10,7 @@ use switchboard_flow::process::{self, Ended};
 use switchboard_flow::{self as flow, Model, gather, race};
 use switchboard_jobs::{PoolError, ProcessPool};
 
-use support::{Gate, each_model, fds, is_gone, jobs, kill, on, until};
+use support::{Gate, each_model, fds, forever, is_gone, jobs, kill, on, until};
 
 fn main() -> ExitCode {
     support::main(&[
@@ -32,14 +32,6 @@ fn main() -> ExitCode {
             a_dropped_pool_leaves_no_process,
         ),
         ("a_pool_ends_with_its_process", a_pool_ends_with_its_process),
-        (
-            "two_pools_do_not_hold_each_other",
-            two_pools_do_not_hold_each_other,
-        ),
-        (
-            "without_its_nursery_a_pool_says_so",
-            without_its_nursery_a_pool_says_so,
-        ),
         ("replacing_leaks_nothing", replacing_leaks_nothing),
     ])
 }
@@ -137,12 +129,6 @@ async fn processes(pool: &ProcessPool, gate: &Gate) -> Vec<i32> {
     pids
 }
 
-/// A job that nobody lets go on.
-async fn forever<T>(pool: &ProcessPool) -> T {
-    let ended = pool.run::<u32, _>("hold", &1u32).await;
-    unreachable!("nobody opens the gate: {ended:?}");
-}
-
 fn a_dropped_pool_leaves_no_process() {
     let (jobs, gate) = Gate::jobs();
     let pool = ProcessPool::start(3, jobs).unwrap();
@@ -193,29 +179,6 @@ fn a_pool_ends_with_its_process() {
     );
 }
 
-fn two_pools_do_not_hold_each_other() {
-    let first = ProcessPool::start(1, jobs()).unwrap();
-    let second = ProcessPool::start(1, jobs()).unwrap();
-    let pid: i32 = on(Model::Threads, first.run("pid", &())).unwrap();
-    drop(first);
-    assert!(is_gone(pid));
-    let error = on(Model::Threads, second.run::<(), _>("crash", &())).unwrap_err();
-    assert!(matches!(error, PoolError::Died(Ended::Killed(9))));
-}
-
-fn without_its_nursery_a_pool_says_so() {
-    let pool = ProcessPool::start(2, jobs()).unwrap();
-    each_model(|| async {
-        if let Ok(nursery) = pool.run::<i32, _>("parent", &()).await {
-            let error = pool.run::<(), _>("crash_parent", &()).await.unwrap_err();
-            assert!(error.to_string().contains("start another pool"), "{error}");
-            assert!(is_gone(nursery));
-        }
-        let error = pool.run::<i32, _>("pid", &()).await.unwrap_err();
-        assert!(error.to_string().contains("start another pool"), "{error}");
-    });
-}
-
 fn replacing_leaks_nothing() {
     let pool = ProcessPool::start(2, jobs()).unwrap();
     for model in [Model::Threads, Model::Tasks] {
@@ -238,10 +201,9 @@ fn replacing_leaks_nothing() {
                 }
             }
             gather((0..2).map(|_| pool.run::<i32, _>("pid", &()))).await;
-            until("descriptors are closed", || {
-                (fds(here), fds(nursery)) == before
-            })
-            .await;
+            // Some of those before may have been on their way out.
+            let closed = || fds(here) <= before.0 && fds(nursery) <= before.1;
+            until("descriptors are closed", closed).await;
             let children =
                 std::fs::read_to_string(format!("/proc/{nursery}/task/{nursery}/children"));
             assert_eq!(children.unwrap().split_whitespace().count(), 2);

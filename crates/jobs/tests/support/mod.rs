@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, getppid, kill_process};
 use switchboard_flow::process::{self, Ended};
 use switchboard_flow::{self as flow, Driver, Model};
-use switchboard_jobs::Jobs;
+use switchboard_jobs::{Jobs, ProcessPool};
 use switchboard_net::Stream;
 
 /// Runs each case in a process of its own.
@@ -174,4 +174,10 @@ pub(crate) fn fds(pid: i32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
         .count()
+}
+
+/// A job that nobody lets go on.
+pub(crate) async fn forever<T>(pool: &ProcessPool) -> T {
+    let ended = pool.run::<u32, _>("hold", &1u32).await;
+    unreachable!("nobody opens the gate: {ended:?}");
 }
