@@ -19,15 +19,15 @@ pub(crate) struct Took {
 }
 
 /// Refuses what would hold this thread's loop.
-pub(crate) fn may_block(operation: &'static str) -> io::Result<()> {
+pub(crate) fn may_wait(operation: &'static str) -> Result<(), Refusal> {
     match block::current_loop() {
         None => Ok(()),
-        Some(_) => Err(io::Error::from(Refusal {
+        Some(_) => Err(Refusal {
             model: Model::Tasks,
             operation,
-            instead: "it would hold the loop; use the async read and write, or model green, \
+            instead: "it would hold the loop; use what is async, `green::spawn`, or model green, \
                       blocking, threads, pool or processes",
-        })),
+        }),
     }
 }
 

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use switchboard_reactor::Driver;
 
 use crate::join::JoinError;
-use crate::model::Model;
+use crate::model::{Model, Style};
 use crate::process::{self, Ended};
 use crate::spawn::{launch, run_here};
 use crate::{gather, room};
@@ -59,7 +59,7 @@ impl std::error::Error for JobError {}
 /// A job that panics is an error of its own.
 ///
 /// # Errors
-/// Those of opening the driver or of its wait.
+/// Those of opening the driver or of its wait; `Unsupported` under `callbacks`.
 pub fn run_each<T, F>(
     model: Model,
     driver: Driver,
@@ -72,6 +72,7 @@ where
     T: Serialize + DeserializeOwned + Send + 'static,
     F: Future<Output = T> + 'static,
 {
+    model.runs(Style::Async)?;
     let at_once = at_once.clamp(1, jobs.max(1));
     match model {
         Model::Blocking => {
@@ -85,7 +86,7 @@ where
             Ok(())
         }
         Model::Processes => in_processes(jobs, at_once, work, done),
-        Model::Tasks | Model::Green => {
+        Model::Tasks | Model::Green | Model::Callbacks => {
             let next = std::cell::Cell::new(0);
             let done = std::cell::RefCell::new(done);
             // `at_once` lines of work in one flow, each job a task, so that a panic is its own.

@@ -34,17 +34,31 @@ pub enum Model {
     Tasks,
     /// An event loop and suspended stacks: plain functions may wait too.
     Green,
+    /// An event loop that calls methods of objects; flows started beside them are tasks.
+    Callbacks,
+}
+
+/// How a service is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// An async function.
+    Async,
+    /// A plain function over `std::io::{Read, Write}`.
+    Plain,
+    /// Methods that the loop calls.
+    Protocol,
 }
 
 impl Model {
     /// Every model.
-    pub const ALL: [Model; 6] = [
+    pub const ALL: [Model; 7] = [
         Model::Blocking,
         Model::Threads,
         Model::Pool,
         Model::Processes,
         Model::Tasks,
         Model::Green,
+        Model::Callbacks,
     ];
 
     /// The name that [`FromStr`] takes.
@@ -56,12 +70,48 @@ impl Model {
             Model::Processes => "processes",
             Model::Tasks => "tasks",
             Model::Green => "green",
+            Model::Callbacks => "callbacks",
         }
     }
 
     /// Whether it waits with an event loop, and so with a driver.
     pub const fn has_loop(self) -> bool {
-        matches!(self, Model::Tasks | Model::Green)
+        matches!(self, Model::Tasks | Model::Green | Model::Callbacks)
+    }
+
+    /// Whether a service that is written in `style` runs under this model.
+    ///
+    /// # Errors
+    /// The refusal, which names models that can.
+    ///
+    /// ```
+    /// use switchboard_flow::{Model, Style};
+    ///
+    /// assert!(Model::Green.runs(Style::Plain).is_ok());
+    /// let refusal = Model::Tasks.runs(Style::Plain).unwrap_err().to_string();
+    /// assert!(refusal.contains("model `tasks` cannot run a plain function"));
+    /// ```
+    pub fn runs(self, style: Style) -> Result<(), Refusal> {
+        let (operation, instead) = match (style, self) {
+            (Style::Async, Model::Callbacks) => (
+                "run an async function",
+                "it calls methods of objects; use any other model",
+            ),
+            (Style::Plain, Model::Tasks | Model::Callbacks) => (
+                "run a plain function",
+                "it would hold the loop; use green, threads, pool, processes or blocking",
+            ),
+            (Style::Protocol, model) if model != Model::Callbacks => (
+                "call a protocol",
+                "that waits for nothing by itself; use callbacks",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Refusal {
+            model: self,
+            operation,
+            instead,
+        })
     }
 
     /// Runs `future` as the first flow of this model, on the calling thread, until it is done;

@@ -15,7 +15,7 @@
 //! ```
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use std::thread::Thread;
 
 use rustix::event::PollFd;
 use switchboard_driver::{Chunk, Expect};
-use switchboard_green as green;
 use switchboard_reactor::{Direction, Loop, Slot};
 
 use crate::ask::{self, Ask};
 use crate::block::{self, Plan};
 use crate::budget;
-use crate::calls::{Done, may_block, uninterrupted};
+use crate::calls::{Done, may_wait, uninterrupted};
 use crate::home::Inner;
+use crate::plain;
 
 /// A descriptor that flows of any model can wait for. A clone is the same descriptor; it closes with
 /// the last.
@@ -88,10 +88,10 @@ impl Source {
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if may_park() {
-            return wait(poll_fn(|context| self.poll_read(context, buffer)));
+        if plain::may_park() {
+            return plain::block_on(poll_fn(|context| self.poll_read(context, buffer)))?;
         }
-        may_block("make a blocking read")?;
+        may_wait("make a blocking read")?;
         self.insist(&mut ask::Read(buffer))
     }
 
@@ -100,10 +100,10 @@ impl Source {
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_write(&self, buffer: &[u8]) -> io::Result<usize> {
-        if may_park() {
-            return wait(poll_fn(|context| self.poll_send(context, buffer)));
+        if plain::may_park() {
+            return plain::block_on(poll_fn(|context| self.poll_send(context, buffer)))?;
         }
-        may_block("make a blocking write")?;
+        may_wait("make a blocking write")?;
         self.insist(&mut ask::Send(buffer))
     }
 
@@ -324,20 +324,10 @@ impl Source {
         }
         match what {
             // Bytes go to the driver first, as long as it expects them.
-            Some(Expect::Bytes) => Err(io::ErrorKind::WouldBlock.into()),
+            Some(Expect::Bytes) if lp.expects(slot) => Err(io::ErrorKind::WouldBlock.into()),
             _ => uninterrupted(|| ask.call(self.as_fd(), false)),
         }
     }
-}
-
-/// Whether plain calls put a stack aside: not in a blocking flow that holds a green thread.
-fn may_park() -> bool {
-    green::is_current() && !block::is_blocking()
-}
-
-/// Waits in a green thread.
-fn wait<T>(operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    green::block_on(operation).unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Has the flow polled again: another loop was faster.

@@ -54,31 +54,25 @@ where
         if Model::current() == Some(Model::Green) {
             return match on_a_stack(async { make().await }) {
                 Ok(future) => on_loop(&lp, name, future),
-                Err(error) => {
-                    let packet = Packet::new();
-                    packet.finish(Err(JoinError::Thread(error)));
-                    let parker = None;
-                    JoinHandle(Kind::Thread { packet, parker })
-                }
+                Err(error) => JoinHandle::failed(JoinError::Thread(error)),
             };
         }
         return on_loop(&lp, name, make());
     }
     let model = Model::current().unwrap_or(Model::Threads);
+    if model == Model::Blocking {
+        return JoinHandle::failed(JoinError::Refused(Refusal {
+            model,
+            operation: "spawn",
+            instead: "it runs one flow at a time; use threads, pool, processes, tasks or green",
+        }));
+    }
     let packet = Packet::new();
     let parker = Parker::new();
     let handle = JoinHandle(Kind::Thread {
         packet: packet.clone(),
         parker: Some(parker.clone()),
     });
-    if model == Model::Blocking {
-        packet.finish(Err(JoinError::Refused(Refusal {
-            model,
-            operation: "spawn",
-            instead: "it runs one flow at a time; use threads, pool, processes, tasks or green",
-        })));
-        return handle;
-    }
     let result = packet.clone();
     let started = room::start(name, move || result.finish(run_caught(model, parker, make)));
     if let Err(error) = started {
@@ -102,7 +96,38 @@ where
     }
 }
 
-fn on_loop<T: 'static>(
+/// Starts a flow beside this one on the same thread, so that its future need not be `Send`: a task,
+/// whatever the model's name. Never blocks.
+///
+/// What goes wrong is the handle's to tell; where no loop runs, that is [`JoinError::Refused`], and the
+/// future is dropped.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use switchboard_flow::{self as flow, Driver, Model};
+///
+/// let count = Model::Tasks.run(Driver::best(), async {
+///     let count = Rc::new(Cell::new(0));
+///     let own = count.clone();
+///     flow::spawn_local(async move { own.set(own.get() + 1) }).await.unwrap();
+///     count.get()
+/// })?;
+/// assert_eq!(count, 1);
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+    match block::current_loop() {
+        Some(lp) => on_loop(&lp, Location::caller(), future),
+        None => JoinHandle::failed(JoinError::Refused(Refusal {
+            model: Model::current().unwrap_or(Model::Threads),
+            operation: "start a flow on this thread beside another",
+            instead: "it has no loop; use tasks, green or callbacks",
+        })),
+    }
+}
+
+pub(crate) fn on_loop<T: 'static>(
     lp: &Loop,
     name: Name,
     future: impl Future<Output = T> + 'static,

@@ -27,11 +27,13 @@
 mod addr;
 mod connect;
 mod listener;
+mod plain;
 mod stream;
 
 pub use addr::Addr;
 pub use connect::{connect_any, resolve};
 pub use listener::Listener;
+pub use plain::PlainStream;
 pub use stream::Stream;
 pub use switchboard_flow::Chunk;
 

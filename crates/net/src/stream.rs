@@ -75,6 +75,34 @@ impl Stream {
         self.0.poll_recv(context)
     }
 
+    /// As [`read`](Stream::read).
+    pub fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_read(context, buffer)
+    }
+
+    /// As [`write`](Stream::write).
+    pub fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_send(context, bytes)
+    }
+
+    /// As [`recv_urgent`](Stream::recv_urgent).
+    pub fn poll_urgent(&self, context: &mut Context<'_>) -> Poll<io::Result<u8>> {
+        self.0.poll_urgent(context)
+    }
+
+    /// Waits until a call in this direction would not wait.
+    pub fn poll_ready(
+        &self,
+        context: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<()>> {
+        self.0.poll_ready(context, direction)
+    }
+
     /// Waits for bytes and copies them to `buffer`; zero is the end of input.
     ///
     /// # Errors

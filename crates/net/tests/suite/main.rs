@@ -3,6 +3,7 @@
 //! fork.)
 
 mod flows;
+mod plain;
 mod scopes;
 mod shared;
 mod sockets;

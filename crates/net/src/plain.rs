@@ -1,0 +1,111 @@
+//! Connections as plain code sees them.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use switchboard_flow::green;
+
+use crate::{Addr, Stream};
+
+/// A [`Stream`] for plain code: `std::io::{Read, Write}`, as `std::net::TcpStream` has them, with no async
+/// method of the same name before them. A wait blocks the thread, or puts the green thread aside.
+///
+/// A clone, like a conversion from and to `Stream`, is the same connection.
+///
+/// ```
+/// use std::io::{BufRead, BufReader, Write};
+/// use switchboard_flow::{Driver, Model};
+/// use switchboard_net::{PlainStream, Stream};
+///
+/// fn shout(mut stream: PlainStream) -> std::io::Result<()> {
+///     for line in BufReader::new(stream.clone()).lines() {
+///         writeln!(stream, "{}", line?.to_uppercase())?;
+///     }
+///     Ok(())
+/// }
+///
+/// for model in [Model::Green, Model::Blocking] {
+///     let (here, there) = Stream::pair()?;
+///     let heard = model.run(Driver::best(), async {
+///         here.write_all(b"hello\n").await?;
+///         here.shutdown_write()?;
+///         shout(there.into())?;
+///         here.recv().await
+///     })??;
+///     assert_eq!(&*heard, b"HELLO\n");
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PlainStream(Stream);
+
+impl PlainStream {
+    /// Connects as [`Stream::connect`] does.
+    ///
+    /// # Errors
+    /// Those of [`Stream::connect`]; `Unsupported` in a task, whose loop it would hold.
+    pub fn connect(name: &str) -> io::Result<PlainStream> {
+        green::block_on(Stream::connect(name))?.map(PlainStream)
+    }
+
+    /// Ends one direction, or both: whoever reads finds the end, in whatever thread it waits.
+    ///
+    /// # Errors
+    /// `NotConnected` if the peer is gone.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        socket2::SockRef::from(&self.0).shutdown(how)
+    }
+
+    /// This end's address.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<Addr> {
+        self.0.local_addr()
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    /// `NotConnected` if the peer is gone.
+    pub fn peer_addr(&self) -> io::Result<Addr> {
+        self.0.peer_addr()
+    }
+}
+
+impl From<Stream> for PlainStream {
+    fn from(stream: Stream) -> PlainStream {
+        PlainStream(stream)
+    }
+}
+
+impl From<PlainStream> for Stream {
+    fn from(stream: PlainStream) -> Stream {
+        stream.0
+    }
+}
+
+impl AsFd for PlainStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Fails in a task, whose loop it would hold.
+impl Read for PlainStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Read::read(&mut &self.0, buffer)
+    }
+}
+
+/// Fails in a task, whose loop it would hold.
+impl Write for PlainStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(&mut &self.0, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

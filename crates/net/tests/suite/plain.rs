@@ -1,0 +1,233 @@
+//! Plain functions that wait, in green threads and in threads.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use switchboard_flow::{self as flow, Event, JoinError, Model, green};
+use switchboard_net::PlainStream;
+
+use crate::{Dropped, Way, pair};
+
+crate::stamp!(
+    a_function_talks_over_a_socket
+    functions_wait_for_each_other
+    all_are_joined_in_order
+    a_pool_is_bounded
+    a_pool_outlives_panics
+    a_cancelled_stack_is_unwound
+    a_destructor_that_waits_is_refused
+    a_task_itself_may_not_wait
+    work_off_the_loop_is_joined
+    a_limit_on_a_read
+);
+
+/// Runs a function where functions may wait: in tasks, on a stack of its own.
+fn run<T: Send + 'static>(way: Way, f: impl FnOnce() -> T + Send + 'static) -> T {
+    match way.0 {
+        Model::Tasks => way.run(async { green::spawn(f).await.unwrap() }),
+        _ => way.run(async { f() }),
+    }
+}
+
+fn shout(mut stream: PlainStream) -> std::io::Result<()> {
+    for line in BufReader::new(stream.clone()).lines() {
+        writeln!(stream, "{}", line?.to_uppercase())?;
+    }
+    stream.shutdown(Shutdown::Write)
+}
+
+fn a_function_talks_over_a_socket(way: Way) {
+    let (stream, mut peer) = pair();
+    let peer = std::thread::spawn(move || {
+        for piece in ["a", "b\nc", "d\n"] {
+            peer.write_all(piece.as_bytes()).unwrap();
+        }
+        peer.shutdown(Shutdown::Write).unwrap();
+        let mut back = String::new();
+        peer.read_to_string(&mut back).unwrap();
+        back
+    });
+    run(way, move || shout(stream.into())).unwrap();
+    assert_eq!(peer.join().unwrap(), "AB\nCD\n");
+}
+
+fn functions_wait_for_each_other(way: Way) {
+    if way.0 == Model::Blocking {
+        return; // It runs one flow.
+    }
+    let got = run(way, || {
+        let (sender, receiver) = flow::channel(1);
+        let go = Event::new();
+        let started = go.clone();
+        let producer = green::spawn(move || {
+            green::block_on(started.wait()).unwrap();
+            for n in 0..5 {
+                green::sleep(Duration::from_micros(100)).unwrap();
+                green::block_on(sender.send(n)).unwrap().unwrap();
+            }
+        });
+        go.set();
+        let mut got = Vec::new();
+        while let Ok(n) = green::block_on(receiver.recv()).unwrap() {
+            got.push(n);
+        }
+        producer.join().unwrap();
+        got
+    });
+    assert_eq!(got, [0, 1, 2, 3, 4]);
+}
+
+fn all_are_joined_in_order(way: Way) {
+    let results = run(way, || {
+        green::joinall((0..4_u32).map(|n| {
+            green::spawn(move || {
+                green::sleep(Duration::from_millis(u64::from(4 - n))).unwrap();
+                assert_ne!(n, 2, "no two");
+                n
+            })
+        }))
+    });
+    let told =
+        |result: &Result<u32, JoinError>| result.as_ref().map_err(ToString::to_string).copied();
+    let told: Vec<_> = results.iter().map(told).collect();
+    if way.0 == Model::Blocking {
+        assert!(
+            told.iter()
+                .all(|told| told.as_ref().is_err_and(|e| e.contains("cannot spawn")))
+        );
+        return;
+    }
+    assert_eq!((&told[0], &told[1], &told[3]), (&Ok(0), &Ok(1), &Ok(3)));
+    assert!(
+        told[2].as_ref().is_err_and(|e| e.contains("no two")),
+        "{told:?}"
+    );
+}
+
+fn a_pool_is_bounded(way: Way) {
+    if way.0 == Model::Blocking {
+        return; // It runs one flow.
+    }
+    let (now, most) = run(way, || {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let pool = green::Pool::new(3);
+        for _ in 0..20 {
+            let (now, most) = (now.clone(), most.clone());
+            pool.spawn(move || {
+                let running = now.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(running, Ordering::SeqCst);
+                green::sleep(Duration::from_micros(200)).unwrap();
+                now.fetch_sub(1, Ordering::SeqCst);
+            })
+            .detach();
+        }
+        pool.join().unwrap();
+        assert_eq!((pool.busy(), pool.size()), (0, 3));
+        (now.load(Ordering::SeqCst), most.load(Ordering::SeqCst))
+    });
+    assert_eq!(now, 0, "the pool was joined");
+    assert!((2..=3).contains(&most), "{most} at a time");
+}
+
+fn a_pool_outlives_panics(way: Way) {
+    let failed = run(way, || {
+        let pool = green::Pool::new(1);
+        let failed: Vec<_> = (0..3)
+            .map(|n| pool.spawn(move || panic!("number {n}")))
+            .collect();
+        pool.join().unwrap();
+        green::joinall::<()>(failed)
+            .into_iter()
+            .filter(Result::is_err)
+            .count()
+    });
+    assert_eq!(failed, 3);
+}
+
+fn a_cancelled_stack_is_unwound(way: Way) {
+    if !way.0.has_loop() {
+        return; // A thread runs on.
+    }
+    way.run(async {
+        let (tells, is_dropped) = Dropped::new();
+        let (stream, _peer) = pair();
+        let (waits, waiting) = flow::channel(1);
+        let mut parked = green::spawn(move || {
+            let _tells = tells;
+            green::block_on(waits.send(())).unwrap().unwrap();
+            PlainStream::from(stream).read_exact(&mut [0; 1]).unwrap();
+        });
+        waiting.recv().await.unwrap();
+        flow::yield_now().await;
+        assert!(!is_dropped());
+        parked.cancel();
+        assert!(matches!(parked.await, Err(JoinError::Cancelled)));
+        assert!(is_dropped());
+    });
+}
+
+/// A stack that is unwound can't be put aside, and must not hold the loop.
+fn a_destructor_that_waits_is_refused(way: Way) {
+    if !way.0.has_loop() {
+        return; // A thread may wait wherever it likes.
+    }
+    struct Waits(flow::Sender<String>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            let refused = green::sleep(Duration::from_secs(60)).unwrap_err();
+            self.0.try_send(refused.to_string()).unwrap();
+        }
+    }
+    way.run(async {
+        let (say, said) = flow::channel(2);
+        let (waits, waiting) = flow::channel(1);
+        let mut parked = green::spawn(move || {
+            let _waits = Waits(say);
+            waits.try_send(()).unwrap();
+            green::block_on(std::future::pending::<()>()).unwrap();
+        });
+        waiting.recv().await.unwrap();
+        parked.cancel();
+        assert!(matches!(parked.await, Err(JoinError::Cancelled)));
+        let said = said.recv().await.unwrap();
+        assert!(said.contains("it would hold the loop"), "{said}");
+    });
+}
+
+fn a_task_itself_may_not_wait(way: Way) {
+    let slept = way.run(async { green::sleep(Duration::from_millis(1)) });
+    assert_eq!(slept.is_err(), way.0 == Model::Tasks, "{slept:?}");
+    if let Err(refusal) = slept {
+        let text = refusal.to_string();
+        assert!(
+            text.starts_with("model `tasks` cannot wait in plain code"),
+            "{text}"
+        );
+    }
+}
+
+fn work_off_the_loop_is_joined(way: Way) {
+    let sum = run(way, || {
+        flow::run_blocking(|| (1..=100).sum::<u32>())
+            .join()
+            .unwrap()
+    });
+    assert_eq!(sum, 5050);
+}
+
+fn a_limit_on_a_read(way: Way) {
+    let (stream, mut peer) = pair();
+    let read = run(way, move || {
+        let limit = Duration::from_millis(5);
+        let late = green::block_on(flow::timeout(limit, stream.recv())).unwrap();
+        assert!(late.is_err(), "{late:?}");
+        peer.write_all(b"now").unwrap();
+        let mut read = [0; 3];
+        PlainStream::from(stream).read_exact(&mut read).unwrap();
+        read
+    });
+    assert_eq!(&read, b"now");
+}
