@@ -5,6 +5,7 @@ mod cell;
 mod compare;
 mod driver;
 mod fetch;
+mod models;
 mod serve;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Command {
     Serve(serve::Service),
     /// Fetch pages, many at once, and print a line for each as it finishes
     Fetch(fetch::Options),
+    /// Print what runs under which model
+    Models(models::Options),
     /// One cell of `compare`, in a process of its own
     #[command(hide = true)]
     Cell(cell::Options),
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(&options),
         Command::Serve(service) => serve::run(service),
         Command::Fetch(options) => fetch::run(options),
+        Command::Models(options) => models::run(&options),
         Command::Cell(options) => cell::run(&options),
     }
 }

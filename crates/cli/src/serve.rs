@@ -1,7 +1,6 @@
 //! `switchboard serve`.
 
 use std::fmt;
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -10,10 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use switchboard_flow::Model;
-use switchboard_net::Stream;
+use switchboard_flow::{Model, Style};
 use switchboard_reactor::{Hooks, Name, Stall};
-use switchboard_serve::{Report, Server, Workers, raise_descriptor_limit};
+use switchboard_serve::{Bound, Report, Server, Workers, raise_descriptor_limit};
 use switchboard_services as services;
 use switchboard_services::slow_site::{self, Latency, Site};
 
@@ -22,7 +20,7 @@ use crate::driver::Choice;
 #[derive(Subcommand)]
 pub(crate) enum Service {
     /// Send back whatever arrives
-    Echo(Options),
+    Echo(EchoOptions),
     /// A little web of slow pages, the same for everybody: / and /page/N
     SlowSite(SiteOptions),
 }
@@ -41,7 +39,7 @@ pub(crate) struct Options {
     /// Listen on a Unix socket at this path instead
     #[arg(long, value_name = "PATH", conflicts_with = "listen")]
     unix: Option<PathBuf>,
-    /// How connections wait: blocking, threads, pool, processes, tasks or green
+    /// How connections wait: blocking, threads, pool, processes, tasks, green or callbacks
     #[arg(long, default_value = "tasks")]
     model: Model,
     /// What event loops wait with: select, poll, epoll, uring, portable, or auto, which takes the one
@@ -69,6 +67,16 @@ pub(crate) struct Options {
     /// Print nothing but errors and the address
     #[arg(long)]
     quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct EchoOptions {
+    #[command(flatten)]
+    options: Options,
+    /// Run the service as it is written as a plain function over `Read` and `Write`; `callbacks` runs it
+    /// as it is written as a protocol
+    #[arg(long)]
+    plain: bool,
 }
 
 #[derive(Args)]
@@ -128,11 +136,24 @@ impl SiteOptions {
 
 pub(crate) fn run(service: Service) -> ExitCode {
     let served = match service {
-        Service::Echo(options) => serve(&options, "echo", services::echo),
+        Service::Echo(EchoOptions { options, plain }) => {
+            let style = match options.model {
+                _ if plain => Style::Plain,
+                Model::Callbacks => Style::Protocol,
+                _ => Style::Async,
+            };
+            serve(&options, "echo", style, |bound| match style {
+                Style::Async => bound.serve(services::echo),
+                Style::Plain => bound.serve_plain(services::echo_plain),
+                Style::Protocol => bound.serve_protocol(|| services::EchoProtocol),
+            })
+        }
         Service::SlowSite(options) => options.site().and_then(|site| {
             let site = Arc::new(site);
             let handler = move |stream| slow_site::serve(stream, site.clone());
-            serve(&options.options, "slow-site", handler)
+            serve(&options.options, "slow-site", Style::Async, |bound| {
+                bound.serve(handler)
+            })
         }),
     };
     match served {
@@ -144,14 +165,14 @@ pub(crate) fn run(service: Service) -> ExitCode {
     }
 }
 
-fn serve<F>(
+fn serve(
     options: &Options,
     name: &str,
-    handler: impl Fn(Stream) -> F + Clone + Send + Sync + 'static,
-) -> io::Result<()>
-where
-    F: Future<Output = io::Result<()>> + 'static,
-{
+    style: Style,
+    run: impl FnOnce(Bound) -> io::Result<Report>,
+) -> io::Result<()> {
+    // Before anything is bound.
+    options.model.runs(style)?;
     // Without the right to raise it, the limit is what it is.
     let _ = raise_descriptor_limit();
     let workers = match options.workers_as {
@@ -190,7 +211,7 @@ where
         };
         eprintln!("{name} under {waiting}, at most {limit} connections a worker ({why})");
     }
-    let report = bound.serve(handler)?;
+    let report = run(bound)?;
     if !options.quiet {
         print_report(&report);
     }

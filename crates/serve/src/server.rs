@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_flow::{Driver, Hooks, Model};
-use switchboard_net::{Addr, Listener, Stream};
+use switchboard_callbacks::{Connection, Protocol};
+use switchboard_flow::{Driver, Hooks, Model, Style};
+use switchboard_net::{Addr, Listener, PlainStream, Stream};
 use switchboard_reactor::Quiet;
 
 use crate::counts::Report;
@@ -299,8 +300,80 @@ impl Bound {
     /// ends, or after 50 ms to a second.
     ///
     /// # Errors
-    /// A worker's: a driver that can't be opened or waited with.
+    /// A worker's: a driver that can't be opened or waited with. `Unsupported` under `callbacks`.
     pub fn serve<H, F>(self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        self.server.model.runs(Style::Async)?;
+        self.serve_connections(handler)
+    }
+
+    /// As [`serve`](Bound::serve), with a plain function over `std::io::{Read, Write}`, which blocks its
+    /// thread, or puts its green thread aside. [`green`](switchboard_flow::green) has what else such a
+    /// function may wait for.
+    ///
+    /// # Errors
+    /// `Unsupported` under `tasks` and `callbacks`, whose loop it would hold; those of
+    /// [`serve`](Bound::serve).
+    ///
+    /// ```no_run
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use switchboard_flow::Model;
+    /// use switchboard_serve::Server;
+    ///
+    /// let server = Server::new().model(Model::Green).bind("127.0.0.1:7007")?;
+    /// server.serve_plain(|mut stream| {
+    ///     for line in BufReader::new(stream.clone()).lines() {
+    ///         writeln!(stream, "{}", line?.to_uppercase())?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn serve_plain<H>(self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(PlainStream) -> io::Result<()> + Clone + Send + Sync + 'static,
+    {
+        self.server.model.runs(Style::Plain)?;
+        self.serve_connections(move |stream| {
+            let handler = handler.clone();
+            async move { handler(stream.into()) }
+        })
+    }
+
+    /// As [`serve`](Bound::serve), with a protocol of `factory`'s for each connection, whose methods the
+    /// worker's loop calls.
+    ///
+    /// # Errors
+    /// `Unsupported` unless the model is `callbacks`; those of [`serve`](Bound::serve).
+    ///
+    /// ```no_run
+    /// use switchboard_callbacks::{Protocol, Transport};
+    /// use switchboard_flow::Model;
+    /// use switchboard_serve::Server;
+    ///
+    /// struct Shout;
+    /// impl Protocol for Shout {
+    ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    ///         transport.write(&data.to_ascii_uppercase());
+    ///     }
+    /// }
+    ///
+    /// let server = Server::new().model(Model::Callbacks).bind("127.0.0.1:7007")?;
+    /// server.serve_protocol(|| Shout)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn serve_protocol<P: Protocol>(
+        self,
+        factory: impl Fn() -> P + Clone + Send + Sync + 'static,
+    ) -> io::Result<Report> {
+        self.server.model.runs(Style::Protocol)?;
+        self.serve_connections(move |stream| Connection::new(stream, factory()))
+    }
+
+    fn serve_connections<H, F>(self, handler: H) -> io::Result<Report>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = io::Result<()>> + 'static,

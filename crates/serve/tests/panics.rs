@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use switchboard_callbacks::{Protocol, Transport};
 use switchboard_flow::process::{self, Ended};
 use switchboard_serve::{Hooks, Model, Server};
 
@@ -46,6 +47,16 @@ fn clients(addr: &str) -> bool {
     good
 }
 
+struct Fussy;
+
+impl Protocol for Fussy {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        assert_ne!(data.first(), Some(&b'!'), "as asked");
+        transport.write(data);
+        transport.close();
+    }
+}
+
 fn one(model: Model) -> i32 {
     // The message of each of a hundred panics is of no interest.
     std::panic::set_hook(Box::new(|_| {}));
@@ -63,11 +74,14 @@ fn one(model: Model) -> i32 {
         i32::from(!good)
     })
     .expect("a process for the clients");
-    let report = server.serve(|stream| async move {
-        let chunk = stream.recv().await?;
-        assert_ne!(chunk.first(), Some(&b'!'), "as asked");
-        stream.write_all(&chunk).await
-    });
+    let report = match model {
+        Model::Callbacks => server.serve_protocol(|| Fussy),
+        _ => server.serve(|stream| async move {
+            let chunk = stream.recv().await?;
+            assert_ne!(chunk.first(), Some(&b'!'), "as asked");
+            stream.write_all(&chunk).await
+        }),
+    };
     let report = report.expect("the server runs");
     let clients = child.wait();
     println!(

@@ -1,8 +1,10 @@
-//! Echo: what comes goes back.
+//! Echo: what comes goes back. Once in each style.
 
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
 
-use switchboard_net::Stream;
+use switchboard_callbacks::{Protocol, Transport};
+use switchboard_net::{PlainStream, Stream};
 
 /// Sends back whatever arrives, until the peer says that it will send no more; then says the same.
 ///
@@ -32,5 +34,38 @@ pub async fn echo(stream: Stream) -> io::Result<()> {
             return stream.shutdown_write();
         }
         stream.write_all(&chunk).await?;
+    }
+}
+
+/// [`echo`] as a plain function.
+///
+/// # Errors
+/// The connection's, such as a reset by the peer.
+pub fn echo_plain(mut stream: PlainStream) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            return stream.shutdown(Shutdown::Write);
+        }
+        stream.write_all(&buffer[..length])?;
+    }
+}
+
+/// [`echo`] as a protocol. While its peer reads nothing, it reads nothing either.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EchoProtocol;
+
+impl Protocol for EchoProtocol {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+    }
+
+    fn pause_writing(&mut self, transport: &Transport) {
+        transport.pause_reading();
+    }
+
+    fn resume_writing(&mut self, transport: &Transport) {
+        transport.resume_reading();
     }
 }

@@ -4,4 +4,4 @@
 mod echo;
 pub mod slow_site;
 
-pub use echo::echo;
+pub use echo::{EchoProtocol, echo, echo_plain};

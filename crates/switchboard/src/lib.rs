@@ -31,21 +31,24 @@
 //! |---|---|
 //! | connections | [`Stream`], [`Listener`] |
 //! | a server | [`Server`] |
+//! | objects that the loop calls, deferreds | [`callbacks`] |
+//! | computing in other processes | [`jobs`] |
 //! | HTTP | [`http`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
-//! | stacks that wait, without a server | [`green`] |
+//! | plain functions that wait, on stacks or threads | [`green`] |
 //! | callbacks, timers, signals on a loop | [`reactor`] |
 #![forbid(unsafe_code)]
 
+pub use switchboard_callbacks as callbacks;
 pub use switchboard_flow::{
     Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, Receiver, Refusal,
-    Scope, Sender, Sleep, Source, channel, gather, join, now, race, run_blocking, run_each, scope,
-    sleep, spawn, thread_room, timeout, yield_now,
+    Scope, Sender, Sleep, Source, Style, channel, gather, green, join, now, race, run_blocking,
+    run_each, scope, sleep, spawn, thread_room, timeout, yield_now,
 };
-pub use switchboard_green as green;
 pub use switchboard_http as http;
+pub use switchboard_jobs as jobs;
 pub use switchboard_net::{
-    Addr, Chunk, Listener, Stream, TcpListener, TcpStream, UnixListener, UnixStream,
+    Addr, Chunk, Listener, PlainStream, Stream, TcpListener, TcpStream, UnixListener, UnixStream,
 };
 pub use switchboard_reactor as reactor;
 pub use switchboard_serve::{Bound, Hooks, Report, Server, Stop, Workers};

@@ -2,8 +2,9 @@
 
 use std::process::Output;
 
-use switchboard_flow::{Driver, Model};
+use switchboard_flow::{Driver, Model, Style};
 
+use crate::matrix::rows;
 use crate::served::{Served, run};
 
 fn site(arguments: &[&str]) -> Served {
@@ -16,6 +17,13 @@ fn text(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
+/// Those that run an async function.
+fn models() -> impl Iterator<Item = Model> {
+    Model::ALL
+        .into_iter()
+        .filter(|model| model.runs(Style::Async).is_ok())
+}
+
 #[test]
 fn every_model_fetches_the_same() {
     let served = site(&[]);
@@ -23,7 +31,7 @@ fn every_model_fetches_the_same() {
         .map(|n| format!("http://{}/page/{n}", served.addr))
         .collect();
     let mut expected: Option<Vec<String>> = None;
-    for model in Model::ALL {
+    for model in models() {
         for driver in Driver::ALL {
             if driver != Driver::best() && (!model.has_loop() || driver == Driver::Sim) {
                 continue;
@@ -53,8 +61,8 @@ fn every_model_fetches_the_same() {
 
 #[test]
 fn every_model_is_served_the_same() {
-    for model in Model::ALL {
-        let served = site(&["--model", model.name()]);
+    for row in rows(Style::Async) {
+        let served = site(&row);
         let urls: Vec<String> = (0..5)
             .map(|n| format!("http://{}/page/{n}", served.addr))
             .collect();
@@ -62,7 +70,7 @@ fn every_model_is_served_the_same() {
         arguments.extend(urls.iter().map(String::as_str));
         let output = run(&arguments);
         let (out, err) = text(&output);
-        assert_eq!(output.status.code(), Some(0), "{model}: {err}");
+        assert_eq!(output.status.code(), Some(0), "{row:?}: {err}");
         assert_eq!(
             out.lines().filter(|line| line.contains(", 200, ")).count(),
             5,
@@ -83,7 +91,7 @@ fn fates_are_told_by_phase_and_lose_nothing_beside_them() {
         "--redirects",
         "0.1",
     ]);
-    for model in Model::ALL {
+    for model in models() {
         let urls: Vec<String> = (0..40)
             .map(|n| format!("http://{}/page/{n}", served.addr))
             .collect();
@@ -108,7 +116,7 @@ fn errors_name_their_phase() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = nobody.local_addr().unwrap();
     drop(nobody);
-    for model in Model::ALL {
+    for model in models() {
         let refused = format!("http://{closed}/");
         let output = run(&[
             "fetch",

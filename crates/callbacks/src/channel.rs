@@ -1,0 +1,510 @@
+//! Channels: the sockets of dispatchers, and the loop over all of them.
+//!
+//! ```text
+//!   ask all: readable? writable? ──► wait ──► handle_expt, handle_read, handle_write of who is ready
+//!        ▲                                                          │
+//!        └──────────────────────────────────────────────────────────┘
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::{Shutdown, ToSocketAddrs};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use slab::Slab;
+use switchboard_flow::{self as flow, Direction, Driver, Loop, Model};
+use switchboard_net::{Addr, Listener, Stream};
+
+use crate::dispatcher::Dispatcher;
+
+/// How long nobody is accepted after that failed.
+pub(crate) const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// The channels of a program, as asyncore's map. A clone is the same one.
+#[derive(Clone, Default)]
+pub struct Channels(Rc<Map>);
+
+#[derive(Default)]
+struct Map {
+    all: RefCell<Slab<Channel>>,
+    /// Added while no loop ran.
+    fresh: RefCell<Vec<(Channel, Start)>>,
+    /// They are to be asked at the end of this turn.
+    asking: Cell<bool>,
+    /// Who waits for the last to go.
+    waiting: RefCell<Option<Waker>>,
+}
+
+/// A socket and its dispatcher. A clone is the same channel.
+#[derive(Clone)]
+pub struct Channel(Rc<Inner>);
+
+struct Inner {
+    channels: Channels,
+    key: Cell<usize>,
+    socket: RefCell<Socket>,
+    dispatcher: RefCell<Box<dyn Dispatcher>>,
+    waker: RefCell<Waker>,
+    /// What it waits for: to read, to write.
+    wants: Cell<(bool, bool)>,
+    /// Bytes went out since that was looked at last.
+    sent: Cell<bool>,
+    /// It had nothing to write when it could.
+    idle: Cell<bool>,
+    /// Its peer ended the connection; and its dispatcher was told.
+    ended: Cell<bool>,
+    over: Cell<bool>,
+}
+
+enum Socket {
+    Listener(Listener),
+    Stream(Stream),
+    /// Not there yet.
+    Connecting,
+    Closed,
+}
+
+/// How a channel begins.
+enum Start {
+    Ready,
+    Connect(String),
+}
+
+/// What a channel is ready for.
+enum Event {
+    Expt(u8),
+    Accepted(io::Result<(Stream, Addr)>),
+    Read,
+    Write,
+    Ended,
+    Closed,
+}
+
+impl Channels {
+    /// None yet.
+    pub fn new() -> Channels {
+        Channels::default()
+    }
+
+    /// Listens on a TCP address; who comes is handed to
+    /// [`handle_accepted`](Dispatcher::handle_accepted).
+    ///
+    /// # Errors
+    /// An address in use or not of this machine.
+    pub fn listen(
+        &self,
+        addr: impl ToSocketAddrs,
+        dispatcher: impl Dispatcher,
+    ) -> io::Result<Channel> {
+        let listener = Listener::bind(addr)?;
+        Ok(self.insert(Socket::Listener(listener), dispatcher, Start::Ready))
+    }
+
+    /// Connects to `name`, a `host:port`, as [`Stream::connect`] does, and calls
+    /// [`handle_connect`](Dispatcher::handle_connect), or
+    /// [`handle_error`](Dispatcher::handle_error) if that can't be.
+    pub fn connect(&self, name: &str, dispatcher: impl Dispatcher) -> Channel {
+        self.insert(
+            Socket::Connecting,
+            dispatcher,
+            Start::Connect(name.to_owned()),
+        )
+    }
+
+    /// Takes over a connection.
+    pub fn add(&self, stream: Stream, dispatcher: impl Dispatcher) -> Channel {
+        self.insert(Socket::Stream(stream), dispatcher, Start::Ready)
+    }
+
+    fn insert(&self, socket: Socket, dispatcher: impl Dispatcher, start: Start) -> Channel {
+        let channel = Channel(Rc::new(Inner {
+            channels: self.clone(),
+            key: Cell::new(usize::MAX),
+            socket: RefCell::new(socket),
+            dispatcher: RefCell::new(Box::new(dispatcher)),
+            waker: RefCell::new(Waker::noop().clone()),
+            wants: Cell::new((false, false)),
+            sent: Cell::new(false),
+            idle: Cell::new(false),
+            ended: Cell::new(false),
+            over: Cell::new(false),
+        }));
+        let key = self.0.all.borrow_mut().insert(channel.clone());
+        channel.0.key.set(key);
+        if Loop::with_current(|lp| lp.is_some()) {
+            channel.clone().begin(start);
+        } else {
+            self.0.fresh.borrow_mut().push((channel.clone(), start));
+        }
+        channel
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.all.borrow().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Closes them all, without a word to their dispatchers.
+    pub fn close_all(&self) {
+        let all: Vec<Channel> = self
+            .0
+            .all
+            .borrow()
+            .iter()
+            .map(|(_, channel)| channel.clone())
+            .collect();
+        all.iter().for_each(Channel::close);
+    }
+
+    /// Waits until no channel is left. It goes on by itself beside whatever else the loop does, so
+    /// dropping this stops nothing.
+    pub async fn until_empty(&self) {
+        let fresh = self.0.fresh.take();
+        fresh
+            .into_iter()
+            .for_each(|(channel, start)| channel.begin(start));
+        poll_fn(|context| {
+            if self.is_empty() {
+                return Poll::Ready(());
+            }
+            let old = self.0.waiting.replace(Some(context.waker().clone()));
+            drop(old);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Runs a loop until no channel is left. Blocks the thread.
+    ///
+    /// # Errors
+    /// Those of opening the driver and of its wait.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already.
+    pub fn run_until_empty(&self, driver: Driver) -> io::Result<()> {
+        Model::Callbacks.run(driver, self.until_empty())
+    }
+
+    /// Has all asked in this turn what they want, as after each call of a dispatcher: for who changes
+    /// from elsewhere what an answer depends on.
+    pub fn ask(&self) {
+        if self.0.asking.replace(true) {
+            return;
+        }
+        let channels = self.clone();
+        let ask = move || {
+            channels.0.asking.set(false);
+            let all: Vec<Channel> = channels
+                .0
+                .all
+                .borrow()
+                .iter()
+                .map(|(_, channel)| channel.clone())
+                .collect();
+            all.iter().for_each(Channel::ask);
+        };
+        match Loop::current() {
+            Some(lp) => drop(lp.call_soon(ask)),
+            // Each is asked when it begins.
+            None => self.0.asking.set(false),
+        }
+    }
+}
+
+impl fmt::Debug for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Channels({})", self.len())
+    }
+}
+
+impl Channel {
+    /// Receives what has come, at most what `buffer` has room for. Zero bytes are the end, whatever the
+    /// reason; [`handle_close`](Dispatcher::handle_close) follows. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock` where nothing has come; `NotConnected`.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let polled = self.with_stream(|stream, context| stream.poll_read(context, buffer))?;
+        match polled {
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            Poll::Ready(Ok(length)) if length > 0 => Ok(length),
+            Poll::Ready(_) => {
+                self.end();
+                Ok(0)
+            }
+        }
+    }
+
+    /// Sends what there is room for, and says how much that was; zero too where the connection is broken:
+    /// [`handle_close`](Dispatcher::handle_close) follows. Never blocks.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let polled = self.with_stream(|stream, context| stream.poll_send(context, bytes))?;
+        match polled {
+            Poll::Pending => Ok(0),
+            Poll::Ready(Ok(length)) => {
+                self.0.sent.set(true);
+                Ok(length)
+            }
+            Poll::Ready(Err(_)) => {
+                self.end();
+                Ok(0)
+            }
+        }
+    }
+
+    /// Ends one direction of the connection, or both.
+    ///
+    /// # Errors
+    /// `NotConnected`; the system's.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match &*self.0.socket.borrow() {
+            Socket::Stream(stream) if how == Shutdown::Write => stream.shutdown_write(),
+            Socket::Stream(stream) => stream.shutdown(),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Closes the socket and leaves the [`Channels`]; no method of the dispatcher is called any more.
+    pub fn close(&self) {
+        let socket = self.0.socket.replace(Socket::Closed);
+        drop(socket);
+        self.wake();
+    }
+
+    /// Whether the connection is there.
+    pub fn is_connected(&self) -> bool {
+        let over = self.0.ended.get() || self.0.over.get();
+        matches!(&*self.0.socket.borrow(), Socket::Stream(_)) && !over
+    }
+
+    /// This end's address.
+    ///
+    /// # Errors
+    /// `NotConnected`; the system's.
+    pub fn local_addr(&self) -> io::Result<Addr> {
+        match &*self.0.socket.borrow() {
+            Socket::Listener(listener) => listener.local_addr(),
+            Socket::Stream(stream) => stream.local_addr(),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    /// `NotConnected`; the system's.
+    pub fn peer_addr(&self) -> io::Result<Addr> {
+        match &*self.0.socket.borrow() {
+            Socket::Stream(stream) => stream.peer_addr(),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The channels that this is one of.
+    pub fn channels(&self) -> &Channels {
+        &self.0.channels
+    }
+
+    fn with_stream<T>(
+        &self,
+        f: impl FnOnce(&Stream, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> io::Result<Poll<io::Result<T>>> {
+        let Socket::Stream(stream) = &*self.0.socket.borrow() else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        if Loop::with_current(|lp| lp.is_none()) {
+            // Without its loop it would block.
+            return Ok(Poll::Pending);
+        }
+        let waker = self.0.waker.borrow().clone();
+        Ok(f(stream, &mut Context::from_waker(&waker)))
+    }
+
+    fn end(&self) {
+        self.0.ended.set(true);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let waker = self.0.waker.borrow().clone();
+        waker.wake();
+    }
+
+    /// Asks what it wants, and has it look if that is more than it waits for.
+    fn ask(&self) {
+        // Busy: it looks for itself when its method returns.
+        let Ok(dispatcher) = self.0.dispatcher.try_borrow() else {
+            return;
+        };
+        let (read, write) = (dispatcher.readable(), dispatcher.writable());
+        drop(dispatcher);
+        let waited = self.0.wants.get();
+        let idle = self.0.idle.replace(false);
+        if (read && !waited.0) || (write && (!waited.1 || idle)) {
+            self.wake();
+        }
+    }
+
+    fn begin(self, start: Start) {
+        let leaves = Leaves(self);
+        // Detached: it ends with its socket.
+        flow::spawn_local(async move { leaves.0.run(start).await }).detach();
+    }
+
+    async fn run(&self, start: Start) {
+        if let Start::Connect(name) = start {
+            let connected = Stream::connect(&name).await;
+            // It may have been closed meanwhile.
+            if matches!(&*self.0.socket.borrow(), Socket::Connecting) {
+                match connected {
+                    Ok(stream) => {
+                        self.0.socket.replace(Socket::Stream(stream));
+                        self.handle(|dispatcher| dispatcher.handle_connect(self));
+                    }
+                    Err(error) => self.handle(|_| Err(error)),
+                }
+            }
+        }
+        loop {
+            let event = poll_fn(|context| self.poll_event(context)).await;
+            let wrote = matches!(event, Event::Write);
+            match event {
+                Event::Closed => return,
+                Event::Ended => {
+                    self.0.ended.set(false);
+                    self.0.over.set(true);
+                    self.handle(|dispatcher| {
+                        dispatcher.handle_close(self);
+                        Ok(())
+                    });
+                }
+                Event::Expt(byte) => self.handle(|dispatcher| dispatcher.handle_expt(self, byte)),
+                Event::Accepted(Ok((stream, peer))) => {
+                    self.handle(|dispatcher| dispatcher.handle_accepted(self, stream, peer));
+                }
+                Event::Accepted(Err(error)) => {
+                    let line = format!("{self:?}: cannot accept: {error}");
+                    self.0.dispatcher.borrow().log(&line);
+                    // Out of descriptors, most likely, until a connection ends.
+                    flow::sleep(BACK_OFF).await;
+                }
+                Event::Read => self.handle(|dispatcher| dispatcher.handle_read(self)),
+                Event::Write => self.handle_write(),
+            }
+            if wrote {
+                // Once a turn: others have their turn too.
+                flow::yield_now().await;
+            }
+        }
+    }
+
+    fn handle(&self, f: impl FnOnce(&mut dyn Dispatcher) -> io::Result<()>) {
+        let mut dispatcher = self.0.dispatcher.borrow_mut();
+        if let Err(error) = f(&mut **dispatcher) {
+            dispatcher.handle_error(self, error);
+        }
+        drop(dispatcher);
+        self.0.channels.ask();
+    }
+
+    fn handle_write(&self) {
+        self.0.sent.set(false);
+        let mut dispatcher = self.0.dispatcher.borrow_mut();
+        let written = dispatcher.handle_write(self);
+        let failed = written.is_err();
+        if let Err(error) = written {
+            dispatcher.handle_error(self, error);
+        }
+        drop(dispatcher);
+        let sent = self.0.sent.get();
+        self.0.idle.set(!sent);
+        if sent || failed {
+            self.0.channels.ask();
+        }
+    }
+
+    fn poll_event(&self, context: &mut Context<'_>) -> Poll<Event> {
+        self.0.waker.borrow_mut().clone_from(context.waker());
+        if self.0.ended.get() {
+            return Poll::Ready(Event::Ended);
+        }
+        let socket = self.0.socket.borrow();
+        let dispatcher = self.0.dispatcher.borrow();
+        let (read, write) = (dispatcher.readable(), dispatcher.writable());
+        self.0.wants.set((read, write));
+        match &*socket {
+            Socket::Closed => Poll::Ready(Event::Closed),
+            // It has failed, and its dispatcher did not close it.
+            Socket::Connecting => Poll::Ready(Event::Closed),
+            Socket::Listener(listener) => match read {
+                true => Poll::Ready(Event::Accepted(ready!(listener.poll_accept(context)))),
+                false => Poll::Pending,
+            },
+            Socket::Stream(stream) => {
+                if let Poll::Ready(Ok(byte)) = stream.poll_urgent(context) {
+                    return Poll::Ready(Event::Expt(byte));
+                }
+                let read = read && !self.0.over.get();
+                if read && stream.poll_ready(context, Direction::Read).is_ready() {
+                    return Poll::Ready(Event::Read);
+                }
+                let write = write && !self.0.idle.get();
+                if write && stream.poll_ready(context, Direction::Write).is_ready() {
+                    return Poll::Ready(Event::Write);
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0.socket.borrow() {
+            Socket::Listener(listener) => write!(f, "Channel({listener:?})"),
+            Socket::Stream(stream) => write!(f, "Channel({stream:?})"),
+            Socket::Connecting => f.write_str("Channel(connecting)"),
+            Socket::Closed => f.write_str("Channel(closed)"),
+        }
+    }
+}
+
+/// In the place of a dispatcher whose channel is closed.
+struct Gone;
+
+impl Dispatcher for Gone {}
+
+/// A channel that leaves the others when its run ends, be it by a panic.
+struct Leaves(Channel);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        let Leaves(channel) = self;
+        drop(channel.0.socket.replace(Socket::Closed));
+        let map = &channel.0.channels.0;
+        let left = map.all.borrow_mut().try_remove(channel.0.key.get());
+        drop(left);
+        // It may hold the channel.
+        if let Ok(mut dispatcher) = channel.0.dispatcher.try_borrow_mut() {
+            let gone = std::mem::replace(&mut *dispatcher, Box::new(Gone));
+            drop((dispatcher, gone));
+        }
+        if map.all.borrow().is_empty()
+            && let Some(waker) = map.waiting.take()
+        {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Deferreds and futures, each as the other.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use switchboard_flow::{Loop, Model};
+
+use crate::deferred::canceller::{Cancelled, Why};
+use crate::deferred::slot::State;
+use crate::deferred::{Deferred, Failure};
+
+impl<T: 'static, E: Failure> IntoFuture for Deferred<T, E> {
+    type Output = Result<T, E>;
+    type IntoFuture = DeferredFuture<T, E>;
+
+    fn into_future(self) -> DeferredFuture<T, E> {
+        DeferredFuture(self)
+    }
+}
+
+/// What awaiting a [`Deferred`] waits in. Dropping it before the result is there cancels the
+/// Deferred: whoever awaited it was the one who wanted the result.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_callbacks::Deferred;
+/// use switchboard_flow::{self as flow, Driver, Model};
+///
+/// let sum = Model::Tasks.run(Driver::best(), async {
+///     let slow = Deferred::<u32, String>::from_future(async {
+///         flow::sleep(Duration::from_millis(1)).await;
+///         Ok(40)
+///     });
+///     slow.add_callback(|number| Ok(number + 2)).await
+/// })?;
+/// assert_eq!(sum, Ok(42));
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use = "a future does nothing unless it is awaited, and dropped it cancels its Deferred"]
+pub struct DeferredFuture<T: 'static, E: Failure>(Deferred<T, E>);
+
+impl<T: 'static, E: Failure> Future for DeferredFuture<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let state = &self.0.0.state;
+        match state.take() {
+            State::Settled(settled) => Poll::Ready(settled.result),
+            State::Idle | State::Wake(_) => {
+                state.set(State::Wake(context.waker().clone()));
+                Poll::Pending
+            }
+            // Polled again after its end.
+            _ => Poll::Ready(Err(E::from(Cancelled::from(Why::Dropped)))),
+        }
+    }
+}
+
+impl<T: 'static, E: Failure> Drop for DeferredFuture<T, E> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl<T: 'static, E: Failure> fmt::Debug for DeferredFuture<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DeferredFuture").field(&self.0).finish()
+    }
+}
+
+impl<T: 'static, E: Failure> Deferred<T, E> {
+    /// Starts `future` as a task of the loop that runs on this thread; its output fires the
+    /// Deferred. It is polled first in the loop's next turn.
+    ///
+    /// Cancelling the Deferred drops the future in the next turn. If the future panics, or its loop
+    /// goes first, the Deferred fails with [`Cancelled`]. So it does, with the reason, where no loop
+    /// runs: under the blocking models nobody would poll the future.
+    #[track_caller]
+    pub fn from_future(future: impl Future<Output = Result<T, E>> + 'static) -> Deferred<T, E> {
+        // A blocking flow within a task holds the loop: a task that it awaits would never run.
+        let lp = Loop::current().filter(|_| Model::current().is_none_or(Model::has_loop));
+        let Some(lp) = lp else {
+            return Deferred::fail(E::from(Why::NoLoop.into()));
+        };
+        let (deferred, resolver) = Deferred::new();
+        let task = lp.spawn_named(Location::caller(), async move {
+            resolver.fire(future.await);
+        });
+        deferred.set_canceller(Some(Box::new(move || drop(task))));
+        deferred
+    }
+}

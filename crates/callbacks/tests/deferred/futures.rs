@@ -1,0 +1,121 @@
+//! Deferreds awaited, and futures as Deferreds.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use switchboard_callbacks::Deferred;
+use switchboard_flow::{self as flow, Driver, Loop, Model};
+
+use crate::cancel::work;
+use crate::{Log, Text, end, unhandled};
+
+const MOMENT: Duration = Duration::from_millis(2);
+
+#[test]
+fn awaiting_it_gives_its_result_under_every_kind_of_model() {
+    for model in [Model::Tasks, Model::Green, Model::Threads, Model::Blocking] {
+        let (deferred, resolver) = Text::new();
+        let deferred = deferred.add_callback(|value| Ok(value + 1));
+        let both = async {
+            assert_eq!(Text::fail("no".into()).await, Err("no".to_owned()));
+            let fire = async {
+                flow::sleep(MOMENT).await;
+                resolver.callback(1);
+            };
+            flow::join(deferred.into_future(), fire).await.0
+        };
+        assert_eq!(model.run(Driver::best(), both).unwrap(), Ok(2), "{model}");
+    }
+}
+
+#[test]
+fn dropping_what_awaits_it_cancels_it() {
+    let (log, reports) = (Log::default(), unhandled());
+    let (deferred, _resolver) = work("work", &log);
+    let waits = flow::timeout(MOMENT, deferred.into_future());
+    let timed_out = Model::Tasks.run(Driver::best(), waits).unwrap();
+    assert!(timed_out.is_err());
+    log.is(&["stop work"]);
+    reports.is(&[]);
+}
+
+#[test]
+fn a_future_fires_it() {
+    for model in [Model::Tasks, Model::Green] {
+        let future = async {
+            let slow = |result: Result<u32, String>| async {
+                flow::sleep(MOMENT).await;
+                result
+            };
+            let good = Text::from_future(slow(Ok(1))).add_callback(|value| Ok(value + 1));
+            assert_eq!(good.await, Ok(2));
+            assert_eq!(
+                Text::from_future(slow(Err("no".into()))).await,
+                Err("no".into())
+            );
+            let lost = Text::from_future(async { panic!("oh") });
+            assert!(lost.await.unwrap_err().contains("nobody is left"));
+        };
+        model.run(Driver::best(), future).unwrap();
+    }
+}
+
+/// Says when it is dropped.
+struct Dropped(Rc<Cell<bool>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
+}
+
+#[test]
+fn cancelling_it_drops_the_future() {
+    let (log, dropped) = (Log::default(), Rc::new(Cell::new(false)));
+    let future = async {
+        let guard = Dropped(dropped.clone());
+        let deferred = Text::from_future(async {
+            let _guard = guard;
+            flow::sleep(Duration::MAX).await;
+            Ok(1)
+        });
+        flow::sleep(MOMENT).await;
+        assert!(!dropped.get());
+        deferred.cancel();
+        end(deferred, &log);
+        log.is(&["Err(\"cancelled\")"]);
+        flow::yield_now().await;
+        assert!(dropped.get());
+    };
+    Model::Tasks.run(Driver::best(), future).unwrap();
+}
+
+#[test]
+fn a_loop_that_goes_fails_what_it_ran() {
+    let log = Log::default();
+    let lp = Loop::new(Driver::best()).unwrap();
+    let deferred = lp.block_on(async {
+        Deferred::<u32, String>::from_future(async {
+            flow::sleep(Duration::MAX).await;
+            Ok(1)
+        })
+    });
+    end(deferred.unwrap(), &log);
+    log.is(&[]);
+    drop(lp);
+    log.is(&["Err(\"cancelled: nobody is left to fire it\")"]);
+}
+
+#[test]
+fn without_a_loop_a_future_is_refused() {
+    let refused = |text: String| assert!(text.contains("use model tasks or green"), "{text}");
+    let asks = || async { Text::from_future(async { Ok(1) }).await.unwrap_err() };
+    refused(Model::Threads.run(Driver::best(), asks()).unwrap());
+    // A blocking flow within a task: the loop is there, but it is held.
+    let within = async { Model::Blocking.run(Driver::best(), asks()).unwrap() };
+    refused(Model::Tasks.run(Driver::best(), within).unwrap());
+    let reports = unhandled();
+    drop(Text::from_future(async { Ok(1) }));
+    assert_eq!(reports.0.borrow().len(), 1);
+}
