@@ -1,6 +1,6 @@
 //! Transports: what a protocol writes to.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -22,18 +22,19 @@ const LOW: usize = 16 * 1024;
 #[derive(Clone)]
 pub struct Transport(pub(crate) Rc<Inner>);
 
+/// There is one for every connection, so it is small: cells, each put back by who took it.
 pub(crate) struct Inner {
     /// `None` once the connection is lost.
-    stream: RefCell<Option<Stream>>,
-    /// What is under way beside an idle connection.
-    out: RefCell<Option<Box<Out>>>,
-    failed: Cell<Option<io::Error>>,
-    waker: RefCell<Waker>,
+    stream: Cell<Option<Stream>>,
+    /// `None` while the connection is idle.
+    out: Cell<Option<Box<Out>>>,
+    waker: Cell<Option<Waker>>,
     flags: Cell<Flags>,
 }
 
 /// Bytes that wait for room, and how many may.
 struct Out {
+    failed: Option<io::Error>,
     bytes: VecDeque<u8>,
     high: usize,
     low: usize,
@@ -43,6 +44,7 @@ struct Out {
 impl Default for Out {
     fn default() -> Out {
         Out {
+            failed: None,
             bytes: VecDeque::new(),
             high: HIGH,
             low: LOW,
@@ -77,10 +79,9 @@ pub(crate) enum Next {
 impl Transport {
     pub(crate) fn new(stream: Stream) -> Transport {
         Transport(Rc::new(Inner {
-            stream: RefCell::new(Some(stream)),
-            out: RefCell::default(),
-            failed: Cell::new(None),
-            waker: RefCell::new(Waker::noop().clone()),
+            stream: Cell::new(Some(stream)),
+            out: Cell::default(),
+            waker: Cell::default(),
             flags: Cell::default(),
         }))
     }
@@ -95,19 +96,17 @@ impl Transport {
             return;
         }
         let sent = match inner.try_send(bytes) {
-            Poll::Ready(Ok(sent)) => sent,
-            Poll::Pending => 0,
-            Poll::Ready(Err(error)) => {
-                inner.failed.set(Some(error));
-                return inner.wake();
-            }
+            Poll::Ready(sent) => sent,
+            Poll::Pending => Ok(0),
         };
-        if sent < bytes.len() {
-            let mut out = inner.out.borrow_mut();
-            let out = out.get_or_insert_default();
-            out.bytes.extend(&bytes[sent..]);
-            inner.wake();
+        if sent.as_ref().is_ok_and(|&sent| sent == bytes.len()) {
+            return;
         }
+        inner.with_out(|out| match sent {
+            Ok(sent) => out.bytes.extend(&bytes[sent..]),
+            Err(error) => out.failed = Some(error),
+        });
+        inner.wake();
     }
 
     /// Tells the peer, once all is sent, that no more will come; what the peer sends is still received.
@@ -149,8 +148,10 @@ impl Transport {
 
     /// How many bytes wait to be sent.
     pub fn write_buffer_size(&self) -> usize {
-        let out = self.0.out.borrow();
-        out.as_ref().map_or(0, |out| out.bytes.len())
+        let out = self.0.out.take();
+        let size = out.as_ref().map_or(0, |out| out.bytes.len());
+        self.0.out.set(out);
+        size
     }
 
     /// Sets the water marks, in bytes: the protocol is told to pause writing when more than `high` wait,
@@ -163,9 +164,7 @@ impl Transport {
             low <= high,
             "a low-water mark of {low} above a high one of {high}"
         );
-        let mut out = self.0.out.borrow_mut();
-        let out = out.get_or_insert_default();
-        (out.high, out.low) = (high, low);
+        self.0.with_out(|out| (out.high, out.low) = (high, low));
         self.0.wake();
     }
 
@@ -197,19 +196,27 @@ impl Eq for Transport {}
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0.stream.borrow() {
-            Some(stream) => write!(f, "Transport({stream:?})"),
-            None => f.write_str("Transport(lost)"),
+        match self.0.with_stream(|stream| Ok(format!("{stream:?}"))) {
+            Ok(stream) => write!(f, "Transport({stream})"),
+            Err(_) => f.write_str("Transport(lost)"),
         }
     }
 }
 
 impl Inner {
     fn with_stream<T>(&self, f: impl FnOnce(&Stream) -> io::Result<T>) -> io::Result<T> {
-        match &*self.stream.borrow() {
-            Some(stream) => f(stream),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
+        let Some(stream) = self.stream.take() else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let result = f(&stream);
+        self.stream.set(Some(stream));
+        result
+    }
+
+    fn with_out(&self, f: impl FnOnce(&mut Out)) {
+        let mut out = self.out.take().unwrap_or_default();
+        f(&mut out);
+        self.out.set(Some(out));
     }
 
     fn set(&self, f: impl FnOnce(&mut Flags)) {
@@ -222,8 +229,7 @@ impl Inner {
     /// Has the connection look at what was done to it, unless it is about to.
     fn wake(&self) {
         if !self.flags.get().busy {
-            let waker = self.waker.borrow().clone();
-            waker.wake();
+            self.waker().wake();
         }
     }
 
@@ -235,32 +241,35 @@ impl Inner {
 
     /// Keeps whom to wake.
     pub(crate) fn keep(&self, waker: &Waker) {
-        let mut kept = self.waker.borrow_mut();
-        if !kept.will_wake(waker) {
-            kept.clone_from(waker);
-        }
+        let kept = self.waker.take();
+        let kept = kept.filter(|kept| kept.will_wake(waker));
+        self.waker.set(kept.or_else(|| Some(waker.clone())));
+    }
+
+    /// Nobody, before the connection has begun and after its end.
+    fn waker(&self) -> Waker {
+        let kept = self.waker.take();
+        let waker = kept.as_ref().unwrap_or(Waker::noop()).clone();
+        self.waker.set(kept);
+        waker
     }
 
     /// Sends without a look at what waits already, if none does.
     fn try_send(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let waits = self
-            .out
-            .borrow()
-            .as_ref()
-            .is_some_and(|out| !out.bytes.is_empty());
+        let out = self.out.take();
+        let waits = out.as_ref().is_some_and(|out| !out.bytes.is_empty());
+        self.out.set(out);
         // Without its loop it would block.
         if waits || Loop::with_current(|lp| lp.is_none()) {
             return Poll::Pending;
         }
-        let waker = self.waker.borrow().clone();
+        let waker = self.waker();
         self.send(&mut Context::from_waker(&waker), bytes)
     }
 
     fn send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &*self.stream.borrow() {
-            Some(stream) => stream.poll_send(context, bytes),
-            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+        let sent = self.with_stream(|stream| Ok(stream.poll_send(context, bytes)));
+        sent.unwrap_or_else(|error| Poll::Ready(Err(error)))
     }
 
     /// Does what can be done now, up to something that the protocol is to be told.
@@ -270,10 +279,7 @@ impl Inner {
             let _ = self.with_stream(Stream::reset_on_close);
             return Next::Lost(None);
         }
-        if let Some(error) = self.failed.take() {
-            return Next::Lost(Some(error));
-        }
-        match self.flush(context) {
+        match self.flush_out(context) {
             Ok(None) => {}
             Ok(Some(next)) => return next,
             Err(error) => return Next::Lost(Some(error)),
@@ -282,14 +288,10 @@ impl Inner {
         if flags.closing || flags.ended || flags.reading_paused {
             return Next::Nothing;
         }
-        let polled = match &*self.stream.borrow() {
-            Some(stream) => stream.poll_recv(context),
-            None => return Next::Nothing,
-        };
-        match polled {
-            Poll::Pending => Next::Nothing,
-            Poll::Ready(Err(error)) => Next::Lost(Some(error)),
-            Poll::Ready(Ok(chunk)) => {
+        match self.with_stream(|stream| Ok(stream.poll_recv(context))) {
+            Ok(Poll::Pending) => Next::Nothing,
+            Ok(Poll::Ready(Err(error))) | Err(error) => Next::Lost(Some(error)),
+            Ok(Poll::Ready(Ok(chunk))) => {
                 self.flags.set(Flags {
                     ended: chunk.is_empty(),
                     ..flags
@@ -300,31 +302,16 @@ impl Inner {
     }
 
     /// Sends what waits; and what is to be done once nothing does.
-    fn flush(&self, context: &mut Context<'_>) -> io::Result<Option<Next>> {
-        let mut kept = self.out.borrow_mut();
-        if let Some(out) = &mut *kept {
-            while !out.bytes.is_empty() {
-                match self.send(context, out.bytes.as_slices().0) {
-                    Poll::Ready(sent) => drop(out.bytes.drain(..sent?)),
-                    Poll::Pending => break,
-                }
+    fn flush_out(&self, context: &mut Context<'_>) -> io::Result<Option<Next>> {
+        if let Some(mut out) = self.out.take() {
+            let next = self.flush(&mut out, context)?;
+            let idle = out.bytes.is_empty();
+            // Kept where it was set up.
+            if !idle || out.paused || (out.high, out.low) != (HIGH, LOW) {
+                self.out.set(Some(out));
             }
-            let waiting = out.bytes.len();
-            if waiting > out.high && !out.paused {
-                out.paused = true;
-                return Ok(Some(Next::PauseWriting));
-            }
-            if waiting <= out.low && out.paused {
-                out.paused = false;
-                return Ok(Some(Next::ResumeWriting));
-            }
-            if waiting > 0 {
-                return Ok(None);
-            }
-            if (out.high, out.low) == (HIGH, LOW) {
-                *kept = None;
-            } else {
-                out.bytes.shrink_to_fit();
+            if next.is_some() || !idle {
+                return Ok(next);
             }
         }
         let flags = self.flags.get();
@@ -342,6 +329,31 @@ impl Inner {
         Ok(None)
     }
 
+    fn flush(&self, out: &mut Out, context: &mut Context<'_>) -> io::Result<Option<Next>> {
+        if let Some(error) = out.failed.take() {
+            return Err(error);
+        }
+        while !out.bytes.is_empty() {
+            match self.send(context, out.bytes.as_slices().0) {
+                Poll::Ready(sent) => drop(out.bytes.drain(..sent?)),
+                Poll::Pending => break,
+            }
+        }
+        let waiting = out.bytes.len();
+        if waiting == 0 {
+            out.bytes.shrink_to_fit();
+        }
+        if waiting > out.high && !out.paused {
+            out.paused = true;
+            return Ok(Some(Next::PauseWriting));
+        }
+        if waiting <= out.low && out.paused {
+            out.paused = false;
+            return Ok(Some(Next::ResumeWriting));
+        }
+        Ok(None)
+    }
+
     /// Ends it all: whoever still holds the transport holds no connection.
     pub(crate) fn lose(&self) {
         let flags = self.flags.get();
@@ -352,6 +364,6 @@ impl Inner {
         });
         drop(self.stream.take());
         drop(self.out.take());
-        drop(self.waker.replace(Waker::noop().clone()));
+        drop(self.waker.take());
     }
 }
