@@ -1,5 +1,6 @@
 //! Echo on Switchboard; the second argument names the model, the third the driver.
 
+use switchboard::callbacks::{Protocol, Transport};
 use switchboard::{Driver, Model, Server, Stream};
 
 async fn echo(stream: Stream) -> std::io::Result<()> {
@@ -12,6 +13,14 @@ async fn echo(stream: Stream) -> std::io::Result<()> {
     }
 }
 
+struct Echo;
+
+impl Protocol for Echo {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+    }
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = |at, otherwise: &str| std::env::args().nth(at).unwrap_or(otherwise.to_owned());
     let model: Model = argument(2, "tasks").parse()?;
@@ -21,6 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .driver(driver)
         .bind(argument(1, "127.0.0.1:0"))?;
     println!("listening on {}", bound.local_addr());
-    bound.serve(echo)?;
+    match model {
+        Model::Callbacks => bound.serve_protocol(|| Echo)?,
+        _ => bound.serve(echo)?,
+    };
     Ok(())
 }

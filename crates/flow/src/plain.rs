@@ -60,18 +60,24 @@ pub(crate) fn may_park() -> bool {
 /// }
 /// # std::io::Result::Ok(())
 /// ```
+#[inline]
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Refusal> {
-    if may_park() {
-        return match green::block_on(future) {
-            Ok(output) => Ok(output),
-            Err(_) => unreachable!("a green thread runs here"),
-        };
+    if !may_park() {
+        return block_thread(future);
     }
+    match green::block_on(future) {
+        Ok(output) => Ok(output),
+        Err(_) => unreachable!("a green thread runs here"),
+    }
+}
+
+/// Apart, so that the switch of stacks has its place in who waits: a processor that is to return from where
+/// it did not come from has guessed wrong.
+#[inline(never)]
+fn block_thread<F: Future>(future: F) -> Result<F::Output, Refusal> {
     may_wait("wait in plain code")?;
-    Ok(block::run(
-        Model::current().unwrap_or(Model::Threads),
-        future,
-    ))
+    let model = Model::current().unwrap_or(Model::Threads);
+    Ok(block::run(model, future))
 }
 
 /// Waits until `duration` has passed, as [`block_on`].

@@ -121,6 +121,7 @@ impl<T> Unpin for Green<'_, T> {}
 impl<T> Future for Green<'_, T> {
     type Output = T;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         overflow::prepare_thread();
         let _aside = Aside::new();
@@ -147,6 +148,7 @@ impl<T> fmt::Debug for Green<'_, T> {
 }
 
 /// Whether a green thread runs here, which may wait.
+#[inline]
 pub fn is_current() -> bool {
     !CURRENT.get().is_null()
 }
@@ -174,6 +176,7 @@ impl std::error::Error for NotGreen {}
 ///
 /// # Errors
 /// [`NotGreen`], and the future is dropped.
+#[inline]
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, NotGreen> {
     let current = CURRENT.get();
     if current.is_null() {

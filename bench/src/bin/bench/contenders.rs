@@ -68,6 +68,11 @@ pub(crate) fn all(other: Option<&str>) -> Vec<Contender> {
         built("tasks/epoll", "echo-switchboard", &["tasks", "epoll"]),
         built("tasks/uring", "echo-switchboard", &["tasks", "uring"]),
         built("green/epoll", "echo-switchboard", &["green", "epoll"]),
+        built(
+            "callbacks/epoll",
+            "echo-switchboard",
+            &["callbacks", "epoll"],
+        ),
         built("threads", "echo-switchboard", &["threads"]),
         built("tokio", "echo-tokio", &[]),
         built("tokio-multi", "echo-tokio", &["multi"]),
