@@ -9,7 +9,7 @@ use clap::Args;
 use switchboard_flow::Model;
 use switchboard_lab::{Plan, Workload, compare};
 
-/// Models: blocking, threads, pool, processes, tasks. Workloads: io, cpu, echo.
+/// Models: blocking, threads, pool, processes, tasks, green, callbacks. Workloads: io, cpu, echo.
 #[derive(Args)]
 #[command(
     after_help = "Each workload runs under each model in a process of its own. `io` fetches \

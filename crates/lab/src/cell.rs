@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use switchboard_flow::{self as flow, Model, run_each};
 use switchboard_http::Client;
+use switchboard_jobs::{Jobs, ProcessPool};
 
 use crate::cpu::{DIGEST, digest, power};
 use crate::load::Load;
 use crate::measure::{Usage, tree_cpu, tree_memory};
 use crate::report::{Echo, Measured};
-use crate::rows::{Row, Workload};
+use crate::rows::{Place, Row, Workload};
 
 /// What a cell is to do; travels to its process as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,7 +122,19 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
             .then_some(())
             .ok_or("a wrong result".to_owned())
     };
-    let hand_off = row.model.has_loop() && !row.inline;
+    if row.place == Place::Processes {
+        // First of all: it forks.
+        let power = |(): ()| Ok::<_, String>(digest(&power()));
+        let pool = ProcessPool::start(spec.at_once, Jobs::new().add("power", power))?;
+        return jobs(row, spec.jobs, spec.jobs, move |_| {
+            let pool = pool.clone();
+            async move {
+                let found = pool.run("power", &()).await;
+                found.map_err(|error| error.to_string()).and_then(right)
+            }
+        });
+    }
+    let hand_off = row.model.has_loop() && row.place == Place::Own;
     jobs(row, spec.jobs, at_once, move |_| async move {
         if !hand_off {
             return right(digest(&power()));

@@ -14,7 +14,7 @@ use crate::machine::{cores, machine, pin};
 use crate::measure::Sampler;
 use crate::progress::Progress;
 use crate::report::{Cell, Measured, Report};
-use crate::rows::{Row, Workload, rows};
+use crate::rows::{Place, Row, Workload, rows};
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -91,7 +91,8 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
         settings: settings(plan),
         cells: cells
             .map(|((workload, row), runs)| {
-                Cell::from_runs(workload, row.to_string(), row.inline, runs)
+                let mistake = row.place == Place::OnTheLoop;
+                Cell::from_runs(workload, row.to_string(), mistake, runs)
             })
             .collect(),
         advice: Vec::new(),

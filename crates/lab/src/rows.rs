@@ -49,15 +49,37 @@ impl FromStr for Workload {
     }
 }
 
-/// One way to do a workload: a model, for loops a driver, and for one row a mistake.
+/// One way to do a workload: a model, for loops a driver, and where that computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
     /// How it waits.
     pub model: Model,
     /// What its loop waits with, if it has one.
     pub driver: Driver,
-    /// Computes on the loop instead of handing the work off.
-    pub inline: bool,
+    /// Where it computes.
+    pub place: Place,
+}
+
+/// Where a row of a loop computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// In the threads of `run_blocking`; without a loop, where the model waits.
+    Own,
+    /// On the loop: a mistake, which is there to be seen.
+    OnTheLoop,
+    /// In a pool of processes.
+    Processes,
+}
+
+impl Place {
+    /// What is added to a row's name.
+    const fn suffix(self) -> &'static str {
+        match self {
+            Place::Own => "",
+            Place::OnTheLoop => " on the loop",
+            Place::Processes => " + process pool",
+        }
+    }
 }
 
 impl Row {
@@ -65,7 +87,7 @@ impl Row {
         Row {
             model,
             driver,
-            inline: false,
+            place: Place::Own,
         }
     }
 }
@@ -76,9 +98,7 @@ impl fmt::Display for Row {
         if self.model.has_loop() {
             name += &format!("/{}", self.driver);
         }
-        if self.inline {
-            name += " on the loop";
-        }
+        name += self.place.suffix();
         f.pad(&name)
     }
 }
@@ -86,9 +106,9 @@ impl fmt::Display for Row {
 /// The rows of a workload; the first is what the others are compared with.
 ///
 /// ```
-/// use switchboard_lab::{Workload, rows};
+/// use switchboard_lab::{Place, Workload, rows};
 ///
-/// assert!(rows(Workload::Cpu).iter().any(|row| row.inline));
+/// assert!(rows(Workload::Cpu).iter().any(|row| row.place == Place::OnTheLoop));
 /// assert_eq!(rows(Workload::Io)[0].to_string(), "blocking");
 /// ```
 pub fn rows(workload: Workload) -> Vec<Row> {
@@ -98,18 +118,16 @@ pub fn rows(workload: Workload) -> Vec<Row> {
     match workload {
         Workload::Io => rows.extend([Model::Tasks, Model::Green].map(|model| Row::of(model, best))),
         Workload::Cpu => {
-            rows.push(Row::of(Model::Tasks, best));
-            rows.push(Row {
-                inline: true,
-                ..Row::of(Model::Tasks, best)
-            });
+            let places = [Place::Own, Place::Processes, Place::OnTheLoop];
+            let row = Row::of(Model::Tasks, best);
+            rows.extend(places.map(|place| Row { place, ..row }));
         }
         Workload::Echo => {
             let drivers = Driver::ALL
                 .into_iter()
                 .filter(|driver| *driver != Driver::Sim);
             rows.extend(drivers.map(|driver| Row::of(Model::Tasks, driver)));
-            rows.push(Row::of(Model::Green, best));
+            rows.extend([Model::Green, Model::Callbacks].map(|model| Row::of(model, best)));
         }
     }
     rows
@@ -131,10 +149,10 @@ impl FromStr for Row {
     type Err = UnknownRow;
 
     fn from_str(name: &str) -> Result<Row, UnknownRow> {
-        let (rest, inline) = match name.strip_suffix(" on the loop") {
-            Some(rest) => (rest, true),
-            None => (name, false),
-        };
+        let places = [Place::OnTheLoop, Place::Processes].into_iter();
+        let mut found =
+            places.filter_map(|place| Some((name.strip_suffix(place.suffix())?, place)));
+        let (rest, place) = found.next().unwrap_or((name, Place::Own));
         let (model, driver) = rest
             .split_once('/')
             .unwrap_or((rest, Driver::best().name()));
@@ -145,7 +163,7 @@ impl FromStr for Row {
             driver: driver
                 .parse()
                 .map_err(|error| UnknownRow(format!("{error}")))?,
-            inline,
+            place,
         })
     }
 }

@@ -29,7 +29,7 @@ fn every_cell_runs_and_is_told() {
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     std::fs::remove_file(&path).unwrap();
     let cells = json["cells"].as_array().unwrap();
-    for (workload, rows) in [("io", 6), ("cpu", 6), ("echo", 10)] {
+    for (workload, rows) in [("io", 6), ("cpu", 7), ("echo", 11)] {
         let of_it = cells.iter().filter(|cell| cell["workload"] == workload);
         assert_eq!(of_it.count(), rows, "{workload}");
     }
