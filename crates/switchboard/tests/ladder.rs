@@ -1,0 +1,151 @@
+//! The ladder in `examples/`: each program runs, and says what all of its kind say.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard::Server;
+use switchboard::services::slow_site::{Latency, Site, serve};
+
+const ECHOES: [&str; 7] = [
+    "01-echo-blocking",
+    "02-echo-threads",
+    "03-echo-callbacks",
+    "04-echo-dispatcher",
+    "05-echo-deferred",
+    "06-echo-tasks",
+    "07-echo-green",
+];
+
+const PAGES: [&str; 7] = [
+    "11-pages-blocking",
+    "12-pages-threads",
+    "13-pages-callbacks",
+    "14-pages-dispatcher",
+    "15-pages-deferred",
+    "16-pages-tasks",
+    "17-pages-green",
+];
+
+/// Cargo builds examples beside the folder of tests, unless it was asked for one test alone.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().unwrap().parent().unwrap();
+    let program = folder.join("examples").join(name);
+    assert!(
+        program.exists(),
+        "`cargo build --examples` first: {program:?}"
+    );
+    program
+}
+
+/// A server that ends with the test.
+struct Echo(Child, String);
+
+impl Echo {
+    fn start(name: &str) -> Echo {
+        let mut child = Command::new(program(name))
+            .arg("127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut line = String::new();
+        let out = child.stdout.take().unwrap();
+        BufReader::new(out).read_line(&mut line).unwrap();
+        let addr = line.trim().strip_prefix("listening on ");
+        let addr = addr.unwrap_or_else(|| panic!("{name}: {line}"));
+        Echo(child, addr.to_owned())
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn each_echoes() {
+    for name in ECHOES {
+        let echo = Echo::start(name);
+        let mut first = TcpStream::connect(&echo.1).unwrap();
+        first.write_all(b"first").unwrap();
+        let mut back = [0; 5];
+        first.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"first", "{name}");
+        // It stays, but where one at a time is what the program is about.
+        let first = Some(first).filter(|_| name != ECHOES[0]);
+        let mut second = TcpStream::connect(&echo.1).unwrap();
+        let bytes: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let (sent, mut writes) = (bytes.clone(), second.try_clone().unwrap());
+        let writer = std::thread::spawn(move || {
+            writes.write_all(&sent).unwrap();
+            writes.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut back = Vec::new();
+        second.read_to_end(&mut back).unwrap();
+        writer.join().unwrap();
+        assert!(back == bytes, "{name}: {} bytes came back", back.len());
+        drop(first);
+    }
+}
+
+#[test]
+fn each_prints_the_temperatures() {
+    let site = Arc::new(Site {
+        latency: Latency::Fixed(Duration::from_millis(20)),
+        ..Site::default()
+    });
+    let bound = Server::new().bind("127.0.0.1:0").unwrap();
+    let (addr, stop) = (bound.local_addr().to_string(), bound.stop_handle());
+    let server = std::thread::spawn(move || bound.serve(move |stream| serve(stream, site.clone())));
+    let mut expected: Option<Vec<String>> = None;
+    for name in PAGES {
+        let output = Command::new(program(name)).arg(&addr).output();
+        let output = output.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{name}: {said}");
+        let mut pages: Vec<String> = text.lines().map(str::to_owned).collect();
+        let last = pages.pop().unwrap();
+        assert!(
+            last.starts_with("in 0.") && last.ends_with(" s"),
+            "{name}: {last}"
+        );
+        // As they came.
+        pages.sort();
+        assert!(
+            pages.iter().all(|page| page.ends_with(" C")),
+            "{name}: {text}"
+        );
+        assert_eq!(pages.len(), 3, "{name}: {text}");
+        assert_eq!(
+            expected.get_or_insert_with(|| pages.clone()),
+            &pages,
+            "{name}"
+        );
+    }
+    stop.stop();
+    server.join().unwrap().unwrap();
+}
+
+#[test]
+fn each_is_short_and_says_its_command() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let command = format!("cargo run --example {name}\n");
+        assert!(text.contains(&command), "{name} does not say `{command}`");
+        assert!(text.lines().count() <= 60, "{name} has more than 60 lines");
+        names.push(name);
+    }
+    names.sort();
+    assert_eq!(names, [&ECHOES[..], &PAGES].concat());
+}

@@ -1,0 +1,42 @@
+//! Echo by deferreds: each step says what is to be done with its result, once that is there. A callback that
+//! returns a Deferred has the chain wait for it, and so a chain can go round.
+//!
+//!     cargo run --example 05-echo-deferred
+//!     (in a second terminal, and a third:) nc 127.0.0.1 7007
+
+use std::io;
+
+use switchboard::callbacks::{self, Deferred};
+use switchboard::{Driver, Listener, Stream};
+
+fn echo(stream: Stream) -> Deferred<(), io::Error> {
+    let (reads, writes) = (stream.clone(), stream.clone());
+    Deferred::from_future(async move { reads.recv().await }).add_callback(move |chunk| {
+        if chunk.is_empty() {
+            return Deferred::succeed(());
+        }
+        Deferred::from_future(async move { writes.write_all(&chunk).await })
+            .add_callback(move |()| echo(stream))
+    })
+}
+
+fn accept(listener: Listener) -> Deferred<(), io::Error> {
+    let own = listener.clone();
+    Deferred::from_future(async move { own.accept().await }).add_callback(move |(stream, _)| {
+        echo(stream).add_errback(|error| {
+            eprintln!("{error}");
+            Ok::<(), io::Error>(())
+        });
+        accept(listener)
+    })
+}
+
+fn main() -> io::Result<()> {
+    let addr = std::env::args().nth(1).unwrap_or("127.0.0.1:7007".into());
+    let listener = Listener::bind(addr)?;
+    println!("listening on {}", listener.local_addr()?);
+    callbacks::run(Driver::best(), || {
+        accept(listener);
+        Ok(())
+    })
+}
