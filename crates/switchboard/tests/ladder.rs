@@ -30,6 +30,8 @@ const PAGES: [&str; 7] = [
     "17-pages-green",
 ];
 
+const MISTAKES: [&str; 2] = ["21-mistake-waiting", "22-mistake-computing"];
+
 /// Cargo builds examples beside the folder of tests, unless it was asked for one test alone.
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -133,6 +135,51 @@ fn each_prints_the_temperatures() {
     server.join().unwrap().unwrap();
 }
 
+/// How late each tick was, in milliseconds, and what else was printed, under each headline.
+fn ticks(name: &str) -> Vec<(Vec<u64>, String)> {
+    let output = Command::new(program(name)).output().unwrap();
+    assert!(output.status.success(), "{name}: {output:?}");
+    let mut parts: Vec<(Vec<u64>, String)> = Vec::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        if !line.starts_with(' ') {
+            parts.push((Vec::new(), String::new()));
+        }
+        let (late, others) = parts.last_mut().unwrap();
+        match line
+            .strip_suffix(" ms late")
+            .and_then(|line| line.rsplit(' ').next())
+        {
+            Some(ms) => late.push(ms.parse().unwrap()),
+            None => *others += line,
+        }
+    }
+    parts
+}
+
+#[test]
+fn mistakes_hold_the_loop_and_are_told() {
+    let waiting = ticks(MISTAKES[0]);
+    let [(wrong, told), (right, quiet), (_, refused)] = &waiting[..] else {
+        panic!("{waiting:?}");
+    };
+    assert!(wrong[0] >= 240 && wrong.len() == 4, "{wrong:?}");
+    assert!(told.contains("stall: the loop was held for "), "{told}");
+    assert!(told.contains("examples/21-mistake-waiting.rs:"), "{told}");
+    assert!(right.len() == 4 && quiet.ends_with("waited"), "{quiet}");
+    assert!(
+        refused.contains("model `tasks` cannot make a blocking read"),
+        "{refused}"
+    );
+
+    let computing = ticks(MISTAKES[1]);
+    let [(wrong, told), (thread, _), (process, _)] = &computing[..] else {
+        panic!("{computing:?}");
+    };
+    assert!(wrong[0] >= 240, "{wrong:?}");
+    assert!(told.contains("examples/22-mistake-computing.rs:"), "{told}");
+    assert_eq!((thread.len(), process.len()), (4, 4));
+}
+
 #[test]
 fn each_is_short_and_says_its_command() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
@@ -147,5 +194,5 @@ fn each_is_short_and_says_its_command() {
         names.push(name);
     }
     names.sort();
-    assert_eq!(names, [&ECHOES[..], &PAGES].concat());
+    assert_eq!(names, [&ECHOES[..], &PAGES, &MISTAKES].concat());
 }
