@@ -1,43 +1,22 @@
-//! Channels: the sockets of dispatchers, and the loop over all of them.
-//!
-//! ```text
-//!   ask all: readable? writable? ──► wait ──► handle_expt, handle_read, handle_write of who is ready
-//!        ▲                                                          │
-//!        └──────────────────────────────────────────────────────────┘
-//! ```
+//! One channel: a socket, its dispatcher, and what is done when it is ready.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Shutdown, ToSocketAddrs};
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use slab::Slab;
-use switchboard_flow::{self as flow, Direction, Driver, Loop, Model};
+use switchboard_flow::{self as flow, Direction, Loop};
 use switchboard_net::{Addr, Listener, Stream};
 
+use crate::channels::Channels;
 use crate::dispatcher::Dispatcher;
 
 /// How long nobody is accepted after that failed.
 pub(crate) const BACK_OFF: Duration = Duration::from_millis(50);
-
-/// The channels of a program, as asyncore's map. A clone is the same one.
-#[derive(Clone, Default)]
-pub struct Channels(Rc<Map>);
-
-#[derive(Default)]
-struct Map {
-    all: RefCell<Slab<Channel>>,
-    /// Added while no loop ran.
-    fresh: RefCell<Vec<(Channel, Start)>>,
-    /// They are to be asked at the end of this turn.
-    asking: Cell<bool>,
-    /// Who waits for the last to go.
-    waiting: RefCell<Option<Waker>>,
-}
 
 /// A socket and its dispatcher. A clone is the same channel.
 #[derive(Clone)]
@@ -45,7 +24,7 @@ pub struct Channel(Rc<Inner>);
 
 struct Inner {
     channels: Channels,
-    key: Cell<usize>,
+    key: usize,
     socket: RefCell<Socket>,
     dispatcher: RefCell<Box<dyn Dispatcher>>,
     waker: RefCell<Waker>,
@@ -60,7 +39,7 @@ struct Inner {
     over: Cell<bool>,
 }
 
-enum Socket {
+pub(crate) enum Socket {
     Listener(Listener),
     Stream(Stream),
     /// Not there yet.
@@ -69,7 +48,7 @@ enum Socket {
 }
 
 /// How a channel begins.
-enum Start {
+pub(crate) enum Start {
     Ready,
     Connect(String),
 }
@@ -84,149 +63,27 @@ enum Event {
     Closed,
 }
 
-impl Channels {
-    /// None yet.
-    pub fn new() -> Channels {
-        Channels::default()
-    }
-
-    /// Listens on a TCP address; who comes is handed to
-    /// [`handle_accepted`](Dispatcher::handle_accepted).
-    ///
-    /// # Errors
-    /// An address in use or not of this machine.
-    pub fn listen(
-        &self,
-        addr: impl ToSocketAddrs,
-        dispatcher: impl Dispatcher,
-    ) -> io::Result<Channel> {
-        let listener = Listener::bind(addr)?;
-        Ok(self.insert(Socket::Listener(listener), dispatcher, Start::Ready))
-    }
-
-    /// Connects to `name`, a `host:port`, as [`Stream::connect`] does, and calls
-    /// [`handle_connect`](Dispatcher::handle_connect), or
-    /// [`handle_error`](Dispatcher::handle_error) if that can't be.
-    pub fn connect(&self, name: &str, dispatcher: impl Dispatcher) -> Channel {
-        self.insert(
-            Socket::Connecting,
-            dispatcher,
-            Start::Connect(name.to_owned()),
-        )
-    }
-
-    /// Takes over a connection.
-    pub fn add(&self, stream: Stream, dispatcher: impl Dispatcher) -> Channel {
-        self.insert(Socket::Stream(stream), dispatcher, Start::Ready)
-    }
-
-    fn insert(&self, socket: Socket, dispatcher: impl Dispatcher, start: Start) -> Channel {
-        let channel = Channel(Rc::new(Inner {
-            channels: self.clone(),
-            key: Cell::new(usize::MAX),
+impl Channel {
+    pub(crate) fn new(
+        channels: Channels,
+        key: usize,
+        socket: Socket,
+        dispatcher: Box<dyn Dispatcher>,
+    ) -> Channel {
+        Channel(Rc::new(Inner {
+            channels,
+            key,
             socket: RefCell::new(socket),
-            dispatcher: RefCell::new(Box::new(dispatcher)),
+            dispatcher: RefCell::new(dispatcher),
             waker: RefCell::new(Waker::noop().clone()),
             wants: Cell::new((false, false)),
             sent: Cell::new(false),
             idle: Cell::new(false),
             ended: Cell::new(false),
             over: Cell::new(false),
-        }));
-        let key = self.0.all.borrow_mut().insert(channel.clone());
-        channel.0.key.set(key);
-        if Loop::with_current(|lp| lp.is_some()) {
-            channel.clone().begin(start);
-        } else {
-            self.0.fresh.borrow_mut().push((channel.clone(), start));
-        }
-        channel
+        }))
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.all.borrow().len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Closes them all, without a word to their dispatchers.
-    pub fn close_all(&self) {
-        let all: Vec<Channel> = self
-            .0
-            .all
-            .borrow()
-            .iter()
-            .map(|(_, channel)| channel.clone())
-            .collect();
-        all.iter().for_each(Channel::close);
-    }
-
-    /// Waits until no channel is left. It goes on by itself beside whatever else the loop does, so
-    /// dropping this stops nothing.
-    pub async fn until_empty(&self) {
-        let fresh = self.0.fresh.take();
-        fresh
-            .into_iter()
-            .for_each(|(channel, start)| channel.begin(start));
-        poll_fn(|context| {
-            if self.is_empty() {
-                return Poll::Ready(());
-            }
-            let old = self.0.waiting.replace(Some(context.waker().clone()));
-            drop(old);
-            Poll::Pending
-        })
-        .await;
-    }
-
-    /// Runs a loop until no channel is left. Blocks the thread.
-    ///
-    /// # Errors
-    /// Those of opening the driver and of its wait.
-    ///
-    /// # Panics
-    /// On a thread where a loop runs already.
-    pub fn run_until_empty(&self, driver: Driver) -> io::Result<()> {
-        Model::Callbacks.run(driver, self.until_empty())
-    }
-
-    /// Has all asked in this turn what they want, as after each call of a dispatcher: for who changes
-    /// from elsewhere what an answer depends on.
-    pub fn ask(&self) {
-        if self.0.asking.replace(true) {
-            return;
-        }
-        let channels = self.clone();
-        let ask = move || {
-            channels.0.asking.set(false);
-            let all: Vec<Channel> = channels
-                .0
-                .all
-                .borrow()
-                .iter()
-                .map(|(_, channel)| channel.clone())
-                .collect();
-            all.iter().for_each(Channel::ask);
-        };
-        match Loop::current() {
-            Some(lp) => drop(lp.call_soon(ask)),
-            // Each is asked when it begins.
-            None => self.0.asking.set(false),
-        }
-    }
-}
-
-impl fmt::Debug for Channels {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Channels({})", self.len())
-    }
-}
-
-impl Channel {
     /// Receives what has come, at most what `buffer` has room for. Zero bytes are the end, whatever the
     /// reason; [`handle_close`](Dispatcher::handle_close) follows. Never blocks.
     ///
@@ -343,7 +200,7 @@ impl Channel {
     }
 
     /// Asks what it wants, and has it look if that is more than it waits for.
-    fn ask(&self) {
+    pub(crate) fn ask(&self) {
         // Busy: it looks for itself when its method returns.
         let Ok(dispatcher) = self.0.dispatcher.try_borrow() else {
             return;
@@ -357,7 +214,7 @@ impl Channel {
         }
     }
 
-    fn begin(self, start: Start) {
+    pub(crate) fn begin(self, start: Start) {
         let leaves = Leaves(self);
         // Detached: it ends with its socket.
         flow::spawn_local(async move { leaves.0.run(start).await }).detach();
@@ -493,18 +350,11 @@ impl Drop for Leaves {
     fn drop(&mut self) {
         let Leaves(channel) = self;
         drop(channel.0.socket.replace(Socket::Closed));
-        let map = &channel.0.channels.0;
-        let left = map.all.borrow_mut().try_remove(channel.0.key.get());
-        drop(left);
         // It may hold the channel.
         if let Ok(mut dispatcher) = channel.0.dispatcher.try_borrow_mut() {
             let gone = std::mem::replace(&mut *dispatcher, Box::new(Gone));
             drop((dispatcher, gone));
         }
-        if map.all.borrow().is_empty()
-            && let Some(waker) = map.waiting.take()
-        {
-            waker.wake();
-        }
+        channel.0.channels.leave(channel.0.key);
     }
 }

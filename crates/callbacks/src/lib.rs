@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod channels;
 mod chat;
 mod connect;
 mod deferred;
@@ -19,7 +20,8 @@ mod dispatcher;
 mod protocol;
 mod transport;
 
-pub use channel::{Channel, Channels};
+pub use channel::Channel;
+pub use channels::Channels;
 pub use chat::{AsyncChat, Chat, ChatHandler, Producer, Terminator};
 pub use connect::{Serving, create_connection, create_server, run, start, stop};
 pub use deferred::{

@@ -41,9 +41,10 @@
 
 pub use switchboard_callbacks as callbacks;
 pub use switchboard_flow::{
-    Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, Receiver, Refusal,
-    Scope, Sender, Sleep, Source, Style, channel, gather, green, join, now, race, run_blocking,
-    run_each, scope, sleep, spawn, thread_room, timeout, yield_now,
+    Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, OffloadStats,
+    Receiver, Refusal, Scope, Sender, Sleep, Source, Style, channel, gather, green, join, now,
+    offload_stats, race, run_blocking, run_each, scope, sleep, spawn, thread_room, timeout,
+    yield_now,
 };
 pub use switchboard_http as http;
 pub use switchboard_jobs as jobs;
@@ -53,3 +54,8 @@ pub use switchboard_net::{
 pub use switchboard_reactor as reactor;
 pub use switchboard_serve::{Bound, Hooks, Report, Server, Stop, Workers};
 pub use switchboard_services as services;
+
+/// The README's programs compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
