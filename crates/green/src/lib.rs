@@ -24,6 +24,7 @@
 //! It stays on the thread where it was made: thread-locals that it looks at on both sides of a wait are
 //! the same.
 
+mod memory;
 mod overflow;
 mod stacks;
 mod thread;

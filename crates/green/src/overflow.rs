@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use libc::{c_int, c_void, siginfo_t};
 
+use crate::memory::FAULT;
 use crate::{stacks, thread};
 
 /// Bytes of a signal stack: enough for the handler's message.
@@ -22,7 +23,7 @@ pub(crate) fn watch() -> io::Result<()> {
     // SAFETY: all fields are plain numbers; the handler keeps to what a handler may do.
     unsafe {
         let mut before = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-        if libc::sigaction(libc::SIGSEGV, std::ptr::null(), &raw mut before) != 0 {
+        if libc::sigaction(FAULT, std::ptr::null(), &raw mut before) != 0 {
             return Err(io::Error::last_os_error());
         }
         if BEFORE.set(before).is_err() {
@@ -32,7 +33,7 @@ pub(crate) fn watch() -> io::Result<()> {
         let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
         action.sa_sigaction = handler as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        match libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) {
+        match libc::sigaction(FAULT, &raw const action, std::ptr::null_mut()) {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
@@ -90,7 +91,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     unsafe {
         if before.sa_sigaction == libc::SIG_DFL || before.sa_sigaction == libc::SIG_IGN {
             // It comes again, and then it is not handled.
-            libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+            libc::signal(FAULT, libc::SIG_DFL);
         } else if before.sa_flags & libc::SA_SIGINFO != 0 {
             let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) =
                 std::mem::transmute(before.sa_sigaction);

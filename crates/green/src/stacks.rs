@@ -16,13 +16,12 @@
 use std::cell::RefCell;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use corosensei::stack::StackPointer;
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect};
 
-use crate::overflow;
+use crate::{memory, overflow};
 
 /// Bytes of a place, its guard included, unless another size is set. Small: the kernel keeps tables for
 /// all of the address space that is touched somewhere. What is not optimized needs several times as much.
@@ -42,9 +41,6 @@ const REGIONS: usize = 20;
 
 /// Places that a thread keeps with their memory; of what is more, half goes back without.
 const KEPT: usize = 256;
-
-/// Linux's, from 6.13.
-const MADV_GUARD_INSTALL: i32 = 102;
 
 static STACK_SIZE: AtomicUsize = AtomicUsize::new(SIZE);
 
@@ -182,9 +178,8 @@ fn give_back(places: impl Iterator<Item = usize>) {
     let (size, guard) = (size(), page());
     let mut shared = shared();
     for low in places {
-        let start = (low + guard) as *mut _;
-        // SAFETY: a place that nobody uses. Where that fails its memory is merely kept.
-        let _ = unsafe { madvise(start, size - guard, Advice::LinuxDontNeed) };
+        // SAFETY: a place that nobody uses.
+        unsafe { memory::give_back(low + guard, size - guard) };
         shared.free.push(low);
     }
 }
@@ -212,7 +207,8 @@ impl Shared {
             self.reserve().map_err(|error| explain(&error, self.made))?;
         }
         let low = self.fresh.start;
-        guard(low).map_err(|error| explain(&error, self.made))?;
+        // SAFETY: the low end of a place that nobody uses yet.
+        unsafe { memory::guard(low, page()) }.map_err(|error| explain(&error, self.made))?;
         self.fresh.start += size();
         self.made += 1;
         Ok(low)
@@ -226,34 +222,14 @@ impl Shared {
             overflow::watch()?;
         }
         let length = (FIRST << self.regions) * size();
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
-        // SAFETY: a mapping of our own, where the kernel likes, kept for ever.
-        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), length, access, flags)? };
-        // SAFETY: as above. A large page would be resident for the first byte of a stack.
-        let _ = unsafe { madvise(start, length, Advice::LinuxNoHugepage) };
-        let start = start.addr();
+        // Kept for ever.
+        let start = memory::reserve(length)?;
         region.length.store(length, Ordering::Relaxed);
         region.start.store(start, Ordering::Release);
         self.regions += 1;
         self.fresh = start..start + length;
         Ok(())
     }
-}
-
-/// Has whoever runs over the place's low end stopped.
-fn guard(low: usize) -> io::Result<()> {
-    static SPLITS: AtomicBool = AtomicBool::new(false);
-    if !SPLITS.load(Ordering::Relaxed) {
-        // SAFETY: a page of a place that nobody uses yet.
-        match unsafe { libc::madvise(low as *mut _, page(), MADV_GUARD_INSTALL) } {
-            0 => return Ok(()),
-            // Not known to this kernel.
-            _ => SPLITS.store(true, Ordering::Relaxed),
-        }
-    }
-    // SAFETY: as above.
-    unsafe { mprotect(low as *mut _, page(), MprotectFlags::empty()) }.map_err(io::Error::from)
 }
 
 fn explain(error: &io::Error, made: usize) -> io::Error {
