@@ -1,11 +1,13 @@
 //! A flow that waits for several things at once.
 
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use switchboard_flow::{self as flow, Driver, Model, race};
+use futures_lite::future::poll_once;
+use switchboard_flow::{self as flow, Direction, Driver, Model, race};
 use switchboard_net::{Listener, Stream};
 
 use crate::{Way, pair};
@@ -20,6 +22,7 @@ crate::stamp!(
     a_connection_by_name
     std_read_where_it_may_block
     cancelling_a_child_reaches_it
+    what_is_ready_is_had_at_once
 );
 
 fn a_read_raced_with_a_channel(way: Way) {
@@ -118,7 +121,7 @@ fn a_read_dropped_ten_thousand_times_loses_nothing(way: Way) {
         loop {
             // So many polls, then it is dropped, whether bytes are on their way or not.
             let mut polls = rng.u32(0..3);
-            let give_up = std::future::poll_fn(|context| {
+            let give_up = poll_fn(|context| {
                 if polls == 0 {
                     return std::task::Poll::Ready(None);
                 }
@@ -268,4 +271,30 @@ fn cancelling_a_child_reaches_it(way: Way) {
     });
     // The stream went with its future.
     assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
+}
+
+/// Whoever was told that a read will not wait may poll it once.
+fn what_is_ready_is_had_at_once(way: Way) {
+    let (stream, mut peer) = pair();
+    let peer = std::thread::spawn(move || {
+        for byte in 0..50_u8 {
+            peer.write_all(&[byte]).unwrap();
+            peer.read_exact(&mut [0]).unwrap();
+        }
+    });
+    way.run(async {
+        for byte in 0..50_u8 {
+            poll_fn(|context| stream.poll_ready(context, Direction::Read))
+                .await
+                .unwrap();
+            // A blocking flow notes a read before it makes it.
+            let read = match way.0.has_loop() {
+                true => poll_once(stream.recv()).await.expect("it was ready"),
+                false => stream.recv().await,
+            };
+            assert_eq!(&*read.unwrap(), &[byte]);
+            stream.write_all(&[0]).await.unwrap();
+        }
+    });
+    peer.join().unwrap();
 }
