@@ -5,14 +5,14 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use switchboard_flow::{self as flow, Direction, Loop};
-use switchboard_net::{Addr, Listener, Stream};
+use switchboard_flow::{self as flow, Direction};
+use switchboard_net::{Addr, Listener, PlainStream, Stream};
 
-use crate::channels::Channels;
+use crate::channels::{Channels, Map};
 use crate::dispatcher::Dispatcher;
 
 /// How long nobody is accepted after that failed.
@@ -23,7 +23,8 @@ pub(crate) const BACK_OFF: Duration = Duration::from_millis(50);
 pub struct Channel(Rc<Inner>);
 
 struct Inner {
-    channels: Channels,
+    /// Who holds it, too.
+    channels: Weak<Map>,
     key: usize,
     socket: RefCell<Socket>,
     dispatcher: RefCell<Box<dyn Dispatcher>>,
@@ -37,6 +38,10 @@ struct Inner {
     /// Its peer ended the connection; and its dispatcher was told.
     ended: Cell<bool>,
     over: Cell<bool>,
+    /// Nothing can be sent any more.
+    broken: Cell<bool>,
+    /// It was read from last: writing has its turn.
+    has_read: Cell<bool>,
 }
 
 pub(crate) enum Socket {
@@ -65,7 +70,7 @@ enum Event {
 
 impl Channel {
     pub(crate) fn new(
-        channels: Channels,
+        channels: Weak<Map>,
         key: usize,
         socket: Socket,
         dispatcher: Box<dyn Dispatcher>,
@@ -81,6 +86,8 @@ impl Channel {
             idle: Cell::new(false),
             ended: Cell::new(false),
             over: Cell::new(false),
+            broken: Cell::new(false),
+            has_read: Cell::new(false),
         }))
     }
 
@@ -94,8 +101,11 @@ impl Channel {
         match polled {
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
             Poll::Ready(Ok(length)) if length > 0 => Ok(length),
-            Poll::Ready(_) => {
-                self.end();
+            Poll::Ready(end) => {
+                self.0.broken.set(end.is_err() || self.0.broken.get());
+                if !self.0.over.get() {
+                    self.end();
+                }
                 Ok(0)
             }
         }
@@ -111,11 +121,14 @@ impl Channel {
         match polled {
             Poll::Pending => Ok(0),
             Poll::Ready(Ok(length)) => {
-                self.0.sent.set(true);
+                self.0.sent.set(length > 0 || self.0.sent.get());
                 Ok(length)
             }
             Poll::Ready(Err(_)) => {
-                self.end();
+                // Told once.
+                if !self.0.broken.replace(true) {
+                    self.end();
+                }
                 Ok(0)
             }
         }
@@ -127,8 +140,7 @@ impl Channel {
     /// `NotConnected`; the system's.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match &*self.0.socket.borrow() {
-            Socket::Stream(stream) if how == Shutdown::Write => stream.shutdown_write(),
-            Socket::Stream(stream) => stream.shutdown(),
+            Socket::Stream(stream) => PlainStream::from(stream.clone()).shutdown(how),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -170,8 +182,22 @@ impl Channel {
     }
 
     /// The channels that this is one of.
-    pub fn channels(&self) -> &Channels {
-        &self.0.channels
+    pub fn channels(&self) -> Channels {
+        // They are gone only where none ever began.
+        self.0.channels.upgrade().map(Channels).unwrap_or_default()
+    }
+
+    pub(crate) fn added(&self) {
+        self.0.dispatcher.borrow_mut().handle_added(self);
+    }
+
+    /// Whether nothing can be sent any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.broken.get()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(&*self.0.socket.borrow(), Socket::Closed)
     }
 
     fn with_stream<T>(
@@ -181,7 +207,7 @@ impl Channel {
         let Socket::Stream(stream) = &*self.0.socket.borrow() else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        if Loop::with_current(|lp| lp.is_none()) {
+        if !flow::is_on_loop() {
             // Without its loop it would block.
             return Ok(Poll::Pending);
         }
@@ -200,7 +226,7 @@ impl Channel {
     }
 
     /// Asks what it wants, and has it look if that is more than it waits for.
-    pub(crate) fn ask(&self) {
+    pub(crate) fn ask(&self, idle_too: bool) {
         // Busy: it looks for itself when its method returns.
         let Ok(dispatcher) = self.0.dispatcher.try_borrow() else {
             return;
@@ -208,21 +234,28 @@ impl Channel {
         let (read, write) = (dispatcher.readable(), dispatcher.writable());
         drop(dispatcher);
         let waited = self.0.wants.get();
-        let idle = self.0.idle.replace(false);
+        let idle = idle_too && self.0.idle.replace(false);
         if (read && !waited.0) || (write && (!waited.1 || idle)) {
             self.wake();
         }
     }
 
-    pub(crate) fn begin(self, start: Start) {
-        let leaves = Leaves(self);
+    pub(crate) fn begin(self, start: Start, channels: Channels) {
+        let leaves = Leaves(self, channels);
         // Detached: it ends with its socket.
         flow::spawn_local(async move { leaves.0.run(start).await }).detach();
     }
 
     async fn run(&self, start: Start) {
         if let Start::Connect(name) = start {
-            let connected = Stream::connect(&name).await;
+            let closed = poll_fn(|context| {
+                self.0.waker.borrow_mut().clone_from(context.waker());
+                match self.is_closed() {
+                    true => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+                    false => Poll::Pending,
+                }
+            });
+            let connected = flow::race(Stream::connect(&name), closed).await;
             // It may have been closed meanwhile.
             if matches!(&*self.0.socket.borrow(), Socket::Connecting) {
                 match connected {
@@ -246,6 +279,9 @@ impl Channel {
                         dispatcher.handle_close(self);
                         Ok(())
                     });
+                    if self.is_broken() {
+                        self.close();
+                    }
                 }
                 Event::Expt(byte) => self.handle(|dispatcher| dispatcher.handle_expt(self, byte)),
                 Event::Accepted(Ok((stream, peer))) => {
@@ -273,7 +309,7 @@ impl Channel {
             dispatcher.handle_error(self, error);
         }
         drop(dispatcher);
-        self.0.channels.ask();
+        self.channels().ask();
     }
 
     fn handle_write(&self) {
@@ -287,8 +323,9 @@ impl Channel {
         drop(dispatcher);
         let sent = self.0.sent.get();
         self.0.idle.set(!sent);
-        if sent || failed {
-            self.0.channels.ask();
+        match sent || failed {
+            true => self.channels().ask(),
+            false => self.channels().ask_others(),
         }
     }
 
@@ -297,9 +334,10 @@ impl Channel {
         if self.0.ended.get() {
             return Poll::Ready(Event::Ended);
         }
-        let socket = self.0.socket.borrow();
         let dispatcher = self.0.dispatcher.borrow();
         let (read, write) = (dispatcher.readable(), dispatcher.writable());
+        // They may have closed it.
+        let socket = self.0.socket.borrow();
         self.0.wants.set((read, write));
         match &*socket {
             Socket::Closed => Poll::Ready(Event::Closed),
@@ -313,11 +351,17 @@ impl Channel {
                 if let Poll::Ready(Ok(byte)) = stream.poll_urgent(context) {
                     return Poll::Ready(Event::Expt(byte));
                 }
+                let write = write && !self.0.idle.get() && !self.0.broken.get();
+                // By turns, so that a peer that never stops is answered all the same.
+                let first = write && self.0.has_read.take();
+                if first && stream.poll_ready(context, Direction::Write).is_ready() {
+                    return Poll::Ready(Event::Write);
+                }
                 let read = read && !self.0.over.get();
                 if read && stream.poll_ready(context, Direction::Read).is_ready() {
+                    self.0.has_read.set(true);
                     return Poll::Ready(Event::Read);
                 }
-                let write = write && !self.0.idle.get();
                 if write && stream.poll_ready(context, Direction::Write).is_ready() {
                     return Poll::Ready(Event::Write);
                 }
@@ -344,17 +388,17 @@ struct Gone;
 impl Dispatcher for Gone {}
 
 /// A channel that leaves the others when its run ends, be it by a panic.
-struct Leaves(Channel);
+struct Leaves(Channel, Channels);
 
 impl Drop for Leaves {
     fn drop(&mut self) {
-        let Leaves(channel) = self;
+        let Leaves(channel, channels) = self;
         drop(channel.0.socket.replace(Socket::Closed));
         // It may hold the channel.
         if let Ok(mut dispatcher) = channel.0.dispatcher.try_borrow_mut() {
             let gone = std::mem::replace(&mut *dispatcher, Box::new(Gone));
             drop((dispatcher, gone));
         }
-        channel.0.channels.leave(channel.0.key);
+        channels.leave(channel.0.key);
     }
 }

@@ -15,25 +15,30 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use slab::Slab;
-use switchboard_flow::{Driver, Loop, Model};
+use switchboard_flow::{self as flow, Driver, Loop, Model};
 use switchboard_net::{Listener, Stream};
 
 use crate::channel::{Channel, Socket, Start};
 use crate::dispatcher::Dispatcher;
 
 /// The channels of a program, as asyncore's map. A clone is the same one.
+///
+/// A channel that is added while a loop runs begins at once; others begin when
+/// [`until_empty`](Channels::until_empty) is waited for.
 #[derive(Clone, Default)]
-pub struct Channels(Rc<Map>);
+pub struct Channels(pub(crate) Rc<Map>);
 
 #[derive(Default)]
-struct Map {
+pub(crate) struct Map {
     all: RefCell<Slab<Channel>>,
     /// Added while no loop ran.
     fresh: RefCell<Vec<(Channel, Start)>>,
-    /// They are to be asked at the end of this turn.
-    asking: Cell<bool>,
+    /// They are to be asked at the end of this loop's turn.
+    asking: Cell<Option<u32>>,
+    /// Those too who had nothing to write when they could.
+    idle_too: Cell<bool>,
     /// Who waits for the last to go.
-    waiting: RefCell<Option<Waker>>,
+    waiting: RefCell<Vec<Waker>>,
 }
 
 impl Channels {
@@ -75,11 +80,17 @@ impl Channels {
     fn insert(&self, socket: Socket, dispatcher: impl Dispatcher, start: Start) -> Channel {
         let mut all = self.0.all.borrow_mut();
         let entry = all.vacant_entry();
-        let channel = Channel::new(self.clone(), entry.key(), socket, Box::new(dispatcher));
+        let channel = Channel::new(
+            Rc::downgrade(&self.0),
+            entry.key(),
+            socket,
+            Box::new(dispatcher),
+        );
         entry.insert(channel.clone());
         drop(all);
-        if Loop::with_current(|lp| lp.is_some()) {
-            channel.clone().begin(start);
+        channel.added();
+        if flow::is_on_loop() {
+            channel.clone().begin(start, self.clone());
         } else {
             self.0.fresh.borrow_mut().push((channel.clone(), start));
         }
@@ -90,10 +101,8 @@ impl Channels {
     pub(crate) fn leave(&self, key: usize) {
         let left = self.0.all.borrow_mut().try_remove(key);
         drop(left);
-        if self.is_empty()
-            && let Some(waker) = self.0.waiting.take()
-        {
-            waker.wake();
+        if self.is_empty() {
+            self.0.waiting.take().into_iter().for_each(Waker::wake);
         }
     }
 
@@ -123,13 +132,15 @@ impl Channels {
         let fresh = self.0.fresh.take();
         fresh
             .into_iter()
-            .for_each(|(channel, start)| channel.begin(start));
+            .for_each(|(channel, start)| channel.begin(start, self.clone()));
         poll_fn(|context| {
             if self.is_empty() {
                 return Poll::Ready(());
             }
-            let old = self.0.waiting.replace(Some(context.waker().clone()));
-            drop(old);
+            let mut waiting = self.0.waiting.borrow_mut();
+            if !waiting.iter().any(|one| one.will_wake(context.waker())) {
+                waiting.push(context.waker().clone());
+            }
             Poll::Pending
         })
         .await;
@@ -149,19 +160,28 @@ impl Channels {
     /// Has all asked in this turn what they want, as after each call of a dispatcher: for who changes
     /// from elsewhere what an answer depends on.
     pub fn ask(&self) {
-        if self.0.asking.replace(true) {
+        self.0.idle_too.set(true);
+        self.ask_others();
+    }
+
+    /// As [`ask`](Channels::ask), but for those who had nothing to write: a call that changed nothing would
+    /// have them called again and again.
+    pub(crate) fn ask_others(&self) {
+        let Some(lp) = Loop::current().filter(|_| flow::is_on_loop()) else {
+            // Each is asked when it begins.
+            return;
+        };
+        // What a loop that has ended was asked to do is lost.
+        if self.0.asking.replace(Some(lp.id())) == Some(lp.id()) {
             return;
         }
         let channels = self.clone();
-        let ask = move || {
-            channels.0.asking.set(false);
-            channels.all().iter().for_each(Channel::ask);
-        };
-        match Loop::current() {
-            Some(lp) => drop(lp.call_soon(ask)),
-            // Each is asked when it begins.
-            None => self.0.asking.set(false),
-        }
+        lp.call_soon(move || {
+            channels.0.asking.set(None);
+            let idle_too = channels.0.idle_too.take();
+            let all = channels.all();
+            all.iter().for_each(|channel| channel.ask(idle_too));
+        });
     }
 }
 

@@ -103,6 +103,8 @@ struct Inner {
     out: RefCell<Out>,
     /// Closed once all is sent.
     done: Cell<bool>,
+    /// A call further up the stack does.
+    sending: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -167,7 +169,7 @@ impl Chat {
         out.sent < out.bytes.len() || !out.producers.is_empty()
     }
 
-    /// The channel; `None` before it has begun.
+    /// The channel; `None` before it is [added](crate::Channels::add).
     pub fn channel(&self) -> Option<Channel> {
         self.0.channel.borrow().clone()
     }
@@ -183,6 +185,14 @@ impl Chat {
         let Some(channel) = self.channel() else {
             return;
         };
+        if self.0.sending.replace(true) {
+            return;
+        }
+        self.send_on(&channel);
+        self.0.sending.set(false);
+    }
+
+    fn send_on(&self, channel: &Channel) {
         while self.fill() {
             let sent = {
                 let out = self.0.out.borrow();
@@ -190,11 +200,10 @@ impl Chat {
             };
             match sent {
                 Ok(sent) if sent > 0 => self.0.out.borrow_mut().sent += sent,
-                // No room. Or broken: then it is closed soon.
-                _ => {
-                    channel.channels().ask();
-                    return;
-                }
+                // No room, or not connected yet.
+                _ if !channel.is_closed() => return channel.channels().ask(),
+                // Nobody will ever take it.
+                _ => return self.discard_buffers(),
             }
         }
         if self.0.done.get() {
@@ -250,6 +259,7 @@ impl<H: ChatHandler> AsyncChat<H> {
             terminator: RefCell::new(Terminator::None),
             out: RefCell::default(),
             done: Cell::new(false),
+            sending: Cell::new(false),
         }));
         chat.set_terminator(terminator);
         AsyncChat {
@@ -264,13 +274,8 @@ impl<H: ChatHandler> AsyncChat<H> {
         &self.chat
     }
 
-    fn know(&self, channel: &Channel) {
-        let mut known = self.chat.0.channel.borrow_mut();
-        known.get_or_insert_with(|| channel.clone());
-    }
-
     /// Hands out what the input holds, up to the first byte that may belong to a terminator.
-    fn find(&mut self) {
+    fn find(&mut self, channel: &Channel) {
         let input = std::mem::take(&mut self.input);
         let mut rest = &input[..];
         while !rest.is_empty() {
@@ -281,7 +286,11 @@ impl<H: ChatHandler> AsyncChat<H> {
             rest = &rest[collect + skip..];
             if found {
                 self.handler.found_terminator(&self.chat);
-            } else if collect == 0 {
+            }
+            if channel.is_closed() {
+                return;
+            }
+            if !found && collect == 0 {
                 break;
             }
         }
@@ -325,38 +334,47 @@ fn begun(input: &[u8], bytes: &[u8]) -> usize {
     begun.next().unwrap_or(0)
 }
 
+impl<H> Drop for AsyncChat<H> {
+    fn drop(&mut self) {
+        // A producer may hold the chat.
+        self.chat.discard_buffers();
+    }
+}
+
 impl<H: ChatHandler> Dispatcher for AsyncChat<H> {
-    fn handle_connect(&mut self, channel: &Channel) -> io::Result<()> {
-        self.know(channel);
+    fn handle_added(&mut self, channel: &Channel) {
+        *self.chat.0.channel.borrow_mut() = Some(channel.clone());
+    }
+
+    fn handle_connect(&mut self, _: &Channel) -> io::Result<()> {
         self.handler.handle_connect(&self.chat);
         Ok(())
     }
 
     fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
-        self.know(channel);
         let mut buffer = [0; 16 * 1024];
         let length = match channel.recv(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             received => received?,
         };
         self.input.extend(&buffer[..length]);
-        self.find();
+        self.find(channel);
         Ok(())
     }
 
-    fn handle_write(&mut self, channel: &Channel) -> io::Result<()> {
-        self.know(channel);
+    fn handle_write(&mut self, _: &Channel) -> io::Result<()> {
         self.chat.send();
         Ok(())
     }
 
     fn handle_close(&mut self, channel: &Channel) {
-        self.know(channel);
+        if channel.is_broken() {
+            self.chat.discard_buffers();
+        }
         self.handler.handle_close(&self.chat);
     }
 
-    fn handle_error(&mut self, channel: &Channel, error: io::Error) {
-        self.know(channel);
+    fn handle_error(&mut self, _: &Channel, error: io::Error) {
         self.handler.handle_error(&self.chat, error);
     }
 

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::ToSocketAddrs;
+use std::rc::Rc;
 
-use switchboard_flow::{self as flow, Driver, JoinHandle, Loop};
+use switchboard_flow::{self as flow, Driver, JoinHandle, Loop, Model};
 use switchboard_net::{Addr, Listener, Stream};
 
 use crate::channel::BACK_OFF;
@@ -30,8 +31,9 @@ pub fn run(driver: Driver, start: impl FnOnce() -> io::Result<()> + 'static) -> 
         // Whoever hears it is below.
         let _ = say.send(started);
     });
-    lp.run_until_empty()?;
-    said.try_recv().unwrap_or(Ok(()))
+    Model::Callbacks.run_until_empty(&lp)?;
+    said.try_recv()
+        .unwrap_or_else(|_| Err(io::Error::other("what was to start it panicked")))
 }
 
 /// Ends the run of this thread's loop after its turn.
@@ -75,15 +77,26 @@ pub fn create_server<P: Protocol>(
 ) -> io::Result<Serving> {
     let listener = Listener::bind(addr)?;
     let addr = listener.local_addr()?;
+    let factory = Rc::new(factory);
     let accepting = flow::spawn_local(async move {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => drop(start(stream, factory())),
+                Ok((stream, _)) => {
+                    let factory = factory.clone();
+                    // Apart: a panic there is its own.
+                    flow::spawn_local(async move { Connection::new(stream, factory()).await })
+                        .detach();
+                }
                 // Out of descriptors, most likely, until a connection ends.
                 Err(_) => flow::sleep(BACK_OFF).await,
             }
         }
     });
+    if accepting.is_finished() {
+        // It never began.
+        accepting.join()?;
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     Ok(Serving { addr, accepting })
 }
 

@@ -72,6 +72,11 @@ use crate::channel::Channel;
 /// # io::Result::Ok(())
 /// ```
 pub trait Dispatcher: 'static {
+    /// It is `channel`'s dispatcher now; before anything else.
+    fn handle_added(&mut self, channel: &Channel) {
+        let _ = channel;
+    }
+
     /// The connection that was asked for is there.
     ///
     /// # Errors
@@ -115,7 +120,7 @@ pub trait Dispatcher: 'static {
     }
 
     /// The peer has ended the connection, or it broke: nothing is received any more. A channel that is not
-    /// closed here goes on writing, if the peer still reads, until it is.
+    /// closed here goes on writing, until it is; one that broke is closed after this call.
     fn handle_close(&mut self, channel: &Channel) {
         channel.close();
     }

@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -173,8 +174,12 @@ impl<P: Protocol> Future for Connection<P> {
 impl<P: Protocol> Drop for Connection<P> {
     fn drop(&mut self) {
         if self.phase == Phase::Made {
-            let error = io::Error::new(io::ErrorKind::ConnectionAborted, "the loop has ended");
-            self.lose(Some(&error));
+            let error = io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the loop has ended, or a callback panicked",
+            );
+            // It may be a panic that drops this, and a second one would abort.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.lose(Some(&error))));
         }
     }
 }

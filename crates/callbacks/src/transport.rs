@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use switchboard_flow::Loop;
+use switchboard_flow as flow;
 use switchboard_net::{Addr, Chunk, Stream};
 
 /// When writing is to pause, and when it may go on, unless a transport is told otherwise; bytes.
@@ -114,7 +114,8 @@ impl Transport {
         self.0.set(|flags| flags.eof = true);
     }
 
-    /// Ends the connection once all is sent; no more is received.
+    /// Ends the connection once all is sent; no more is received. A peer that goes on sending finds a reset,
+    /// and may miss what it has not received by then: [`write_eof`](Transport::write_eof) leaves it the time.
     pub fn close(&self) {
         self.0.set(|flags| flags.closing = true);
     }
@@ -257,10 +258,12 @@ impl Inner {
     /// Sends without a look at what waits already, if none does.
     fn try_send(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let out = self.out.take();
-        let waits = out.as_ref().is_some_and(|out| !out.bytes.is_empty());
+        let waits = out
+            .as_ref()
+            .is_some_and(|out| !out.bytes.is_empty() || out.failed.is_some());
         self.out.set(out);
         // Without its loop it would block.
-        if waits || Loop::with_current(|lp| lp.is_none()) {
+        if waits || !flow::is_on_loop() {
             return Poll::Pending;
         }
         let waker = self.waker();

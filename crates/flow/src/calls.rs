@@ -6,6 +6,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendFlags};
 
+use switchboard_green as green;
+
 use crate::block;
 use crate::model::{Model, Refusal};
 
@@ -21,9 +23,9 @@ pub(crate) struct Took {
 /// Refuses what would hold this thread's loop.
 pub(crate) fn may_wait(operation: &'static str) -> Result<(), Refusal> {
     match block::current_loop() {
-        None => Ok(()),
-        Some(_) => Err(Refusal {
-            model: Model::Tasks,
+        None if !green::is_unwinding() => Ok(()),
+        _ => Err(Refusal {
+            model: Model::current().unwrap_or(Model::Tasks),
             operation,
             instead: "it would hold the loop; use what is async, `green::spawn`, or model green, \
                       blocking, threads, pool or processes",

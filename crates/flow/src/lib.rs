@@ -74,7 +74,7 @@ pub use room::{process_room, thread_room, threads_alive};
 pub use scope::{Scope, ScopeHandle, scope};
 pub use send_all::SendAll;
 pub use source::Source;
-pub use spawn::{launch, launch_detached, spawn, spawn_local};
+pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
 pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::{Direction, Driver, Hooks, Loop};
 pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};

@@ -136,11 +136,22 @@ impl Model {
     /// Those of the driver's wait.
     pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
         let _entered = self.enter();
-        let _hidden = block::hide();
+        let _hidden = (block::hide(), green::Aside::new());
         if self == Model::Green {
             return lp.block_on(on_a_stack(future)?);
         }
         lp.block_on(future)
+    }
+
+    /// Runs a loop's callbacks and tasks until nothing is left that could happen; see
+    /// [`Loop::run_until_empty`].
+    ///
+    /// # Errors
+    /// Those of the driver's wait.
+    pub fn run_until_empty(self, lp: &Loop) -> io::Result<()> {
+        let _entered = self.enter();
+        let _hidden = (block::hide(), green::Aside::new());
+        lp.run_until_empty()
     }
 
     /// The model of the flow that is running, if one is.

@@ -11,7 +11,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event_listener::Event as Bell;
+use event_listener::{Event as Bell, IntoNotification};
 use switchboard_green::{self as green, Green};
 
 use crate::block;
@@ -188,7 +188,8 @@ impl Pool {
         }))
     }
 
-    /// Waits for a place, as [`block_on`], and starts `f` in it, as [`spawn`].
+    /// Waits for a place, as [`block_on`], and starts `f` in it, as [`spawn`]. Of several who wait, whoever
+    /// looks first has it.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(
         &self,
@@ -260,7 +261,7 @@ impl Drop for Place {
         *busy -= 1;
         let empty = *busy == 0;
         drop(busy);
-        self.0.freed.notify(1);
+        self.0.freed.notify(1.additional());
         if empty {
             self.0.emptied.notify(usize::MAX);
         }

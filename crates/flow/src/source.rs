@@ -88,6 +88,9 @@ impl Source {
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         if plain::may_park() {
             return plain::block_on(poll_fn(|context| self.poll_read(context, buffer)))?;
         }

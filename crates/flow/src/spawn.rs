@@ -96,6 +96,11 @@ where
     }
 }
 
+/// Whether flows of this thread run on a loop: not where a blocking flow runs, in a task or not.
+pub fn is_on_loop() -> bool {
+    !block::is_blocking() && Loop::with_current(|lp| lp.is_some())
+}
+
 /// Starts a flow beside this one on the same thread, so that its future need not be `Send`: a task,
 /// whatever the model's name. Never blocks.
 ///

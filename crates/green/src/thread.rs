@@ -100,11 +100,15 @@ impl<'a, T: 'a> Green<'a, T> {
     }
 }
 
-/// While it lives, no green thread runs on this thread, but for one that is switched to.
-struct Aside(*const Running);
+/// While it lives, no green thread runs on this thread, but for one that is switched to: a loop that runs
+/// within a green thread does not put that one's stack aside.
+#[derive(Debug)]
+pub struct Aside(*const Running);
 
 impl Aside {
-    fn new() -> Aside {
+    /// Hides the green thread that runs here.
+    #[expect(clippy::new_without_default, reason = "it does something")]
+    pub fn new() -> Aside {
         Aside(CURRENT.replace(null()))
     }
 }
@@ -136,6 +140,7 @@ impl<T> Drop for Green<'_, T> {
     fn drop(&mut self) {
         let _aside = Aside::new();
         if self.coroutine.started() && !self.coroutine.done() {
+            let _unwinding = Unwinding::new();
             self.coroutine.force_unwind();
         }
     }
@@ -145,6 +150,31 @@ impl<T> fmt::Debug for Green<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad("Green")
     }
+}
+
+thread_local! {
+    /// How many green threads are unwound on this thread, one within another.
+    static UNWINDING: Cell<u32> = const { Cell::new(0) };
+}
+
+struct Unwinding;
+
+impl Unwinding {
+    fn new() -> Unwinding {
+        UNWINDING.set(UNWINDING.get() + 1);
+        Unwinding
+    }
+}
+
+impl Drop for Unwinding {
+    fn drop(&mut self) {
+        UNWINDING.set(UNWINDING.get() - 1);
+    }
+}
+
+/// Whether a green thread is unwound here, as one that was cancelled: its destructors may not wait.
+pub fn is_unwinding() -> bool {
+    UNWINDING.get() > 0
 }
 
 /// Whether a green thread runs here, which may wait.

@@ -3,6 +3,7 @@
 mod chat;
 mod dispatcher;
 mod protocol;
+mod trouble;
 
 use std::cell::RefCell;
 use std::io::Read;
