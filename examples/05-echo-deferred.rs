@@ -5,9 +5,10 @@
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007
 
 use std::io;
+use std::time::Duration;
 
 use switchboard::callbacks::{self, Deferred};
-use switchboard::{Driver, Listener, Stream};
+use switchboard::{Driver, Listener, Stream, sleep};
 
 fn echo(stream: Stream) -> Deferred<(), io::Error> {
     let (reads, writes) = (stream.clone(), stream.clone());
@@ -22,8 +23,20 @@ fn echo(stream: Stream) -> Deferred<(), io::Error> {
 
 fn accept(listener: Listener) -> Deferred<(), io::Error> {
     let own = listener.clone();
-    Deferred::from_future(async move { own.accept().await }).add_callback(move |(stream, _)| {
-        echo(stream).add_errback(|error| {
+    let next = async move {
+        let accepted = own.accept().await;
+        if accepted.is_err() {
+            // Out of descriptors, most likely, until a connection ends.
+            sleep(Duration::from_millis(50)).await;
+        }
+        accepted
+    };
+    Deferred::from_future(next).add_both(move |accepted| {
+        let served = match accepted {
+            Ok((stream, _)) => echo(stream),
+            Err(error) => Deferred::fail(error),
+        };
+        served.add_errback(|error| {
             eprintln!("{error}");
             Ok::<(), io::Error>(())
         });

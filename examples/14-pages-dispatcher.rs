@@ -22,8 +22,7 @@ impl Dispatcher for Page {
         !self.unsent.is_empty()
     }
     fn handle_write(&mut self, channel: &Channel) -> io::Result<()> {
-        let sent = channel.send(self.unsent.as_bytes())?;
-        self.unsent.drain(..sent);
+        self.unsent.drain(..channel.send(self.unsent.as_bytes())?);
         Ok(())
     }
     fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
@@ -34,7 +33,9 @@ impl Dispatcher for Page {
     }
     fn handle_close(&mut self, channel: &Channel) {
         let text = String::from_utf8_lossy(&self.text);
-        println!("{}: {}", self.path, temperature(&text));
+        let error = channel.take_error().map(|error| error.to_string());
+        let line = error.as_deref().unwrap_or(temperature(&text));
+        println!("{}: {line}", self.path);
         channel.close();
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use switchboard_flow as flow;
 use switchboard_flow::green::{self, Green};
 use switchboard_lab::median;
 use switchboard_reactor::{Driver, Loop};
@@ -13,6 +14,8 @@ use switchboard_reactor::{Driver, Loop};
 const ROUNDS: usize = 11;
 const SPAWNS: u32 = 200_000;
 const SWITCHES: u32 = 2_000_000;
+/// So many switch by turns.
+const CROWD: u32 = 100;
 const PARKED: usize = 200_000;
 /// Of may, which says nothing when its mappings run out.
 const PARKED_MAY: usize = 20_000;
@@ -115,25 +118,49 @@ fn switches() -> std::io::Result<()> {
         while poll(&mut switches).is_pending() {}
         each(start, SWITCHES)
     };
+    let lp = Loop::new(Driver::best())?;
+    let mut on_a_loop = || {
+        let local = lp.clone();
+        let switching = lp.block_on(async move {
+            let start = Instant::now();
+            let crowd: Result<Vec<_>, _> = (0..CROWD)
+                .map(|_| {
+                    let yields = Green::new(|| {
+                        for _ in 0..SWITCHES / 2 / CROWD {
+                            let _ = green::block_on(flow::yield_now());
+                        }
+                    });
+                    yields.map(|yields| local.spawn(yields))
+                })
+                .collect();
+            for one in crowd? {
+                one.await;
+            }
+            std::io::Result::Ok(each(start, SWITCHES))
+        });
+        switching.and_then(|each| each).unwrap_or(f64::NAN)
+    };
     let mut of_may = || {
-        // SAFETY: as above.
-        let switching = unsafe {
-            may::coroutine::spawn(|| {
-                let start = Instant::now();
-                for _ in 0..SWITCHES / 2 {
-                    may::coroutine::yield_now();
+        let start = Instant::now();
+        let crowd: Vec<_> = (0..CROWD)
+            .map(|_| {
+                // SAFETY: as above.
+                unsafe {
+                    may::coroutine::spawn(|| {
+                        for _ in 0..SWITCHES / 2 / CROWD {
+                            may::coroutine::yield_now();
+                        }
+                    })
                 }
-                each(start, SWITCHES)
             })
-        };
-        switching.join().unwrap_or(f64::NAN)
+            .collect();
+        crowd.into_iter().for_each(|one| drop(one.join()));
+        each(start, SWITCHES)
     };
     race(&mut [
         ("a switch", &mut own),
-        (
-            "a switch, may: yield_now through its scheduler",
-            &mut of_may,
-        ),
+        ("a switch, a hundred by turns on a loop", &mut on_a_loop),
+        ("a switch, a hundred by turns, may", &mut of_may),
     ]);
     Ok(())
 }
@@ -182,8 +209,8 @@ fn parked() -> std::io::Result<()> {
 fn tell(whose: &str, count: usize, start: Instant, before: (u64, usize)) -> std::io::Result<()> {
     let took = each(start, count as u32);
     let (resident, mappings) = memory()?;
-    let bytes = (resident - before.0) as f64 / count as f64;
-    let mappings = mappings - before.1;
+    let bytes = (resident as f64 - before.0 as f64) / count as f64;
+    let mappings = mappings as f64 - before.1 as f64;
     println!(
         "{count} parked at once{whose}: {took:.0} ns, {bytes:.0} bytes each, {mappings} mappings more"
     );

@@ -38,8 +38,9 @@ struct Inner {
     /// Its peer ended the connection; and its dispatcher was told.
     ended: Cell<bool>,
     over: Cell<bool>,
-    /// Nothing can be sent any more.
+    /// Nothing can be sent any more; and why.
     broken: Cell<bool>,
+    failure: Cell<Option<io::Error>>,
     /// It was read from last: writing has its turn.
     has_read: Cell<bool>,
 }
@@ -87,12 +88,13 @@ impl Channel {
             ended: Cell::new(false),
             over: Cell::new(false),
             broken: Cell::new(false),
+            failure: Cell::new(None),
             has_read: Cell::new(false),
         }))
     }
 
-    /// Receives what has come, at most what `buffer` has room for. Zero bytes are the end, whatever the
-    /// reason; [`handle_close`](Dispatcher::handle_close) follows. Never blocks.
+    /// Receives what has come, at most what `buffer` has room for. Zero bytes are the end, in peace or by an
+    /// [error](Channel::take_error); [`handle_close`](Dispatcher::handle_close) follows. Never blocks.
     ///
     /// # Errors
     /// `WouldBlock` where nothing has come; `NotConnected`.
@@ -102,7 +104,10 @@ impl Channel {
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
             Poll::Ready(Ok(length)) if length > 0 => Ok(length),
             Poll::Ready(end) => {
-                self.0.broken.set(end.is_err() || self.0.broken.get());
+                if let Err(error) = end {
+                    self.0.broken.set(true);
+                    self.0.failure.set(Some(error));
+                }
                 if !self.0.over.get() {
                     self.end();
                 }
@@ -124,9 +129,10 @@ impl Channel {
                 self.0.sent.set(length > 0 || self.0.sent.get());
                 Ok(length)
             }
-            Poll::Ready(Err(_)) => {
+            Poll::Ready(Err(error)) => {
                 // Told once.
                 if !self.0.broken.replace(true) {
+                    self.0.failure.set(Some(error));
                     self.end();
                 }
                 Ok(0)
@@ -189,6 +195,11 @@ impl Channel {
 
     pub(crate) fn added(&self) {
         self.0.dispatcher.borrow_mut().handle_added(self);
+    }
+
+    /// What the connection broke with, if it did; once.
+    pub fn take_error(&self) -> Option<io::Error> {
+        self.0.failure.take()
     }
 
     /// Whether nothing can be sent any more.

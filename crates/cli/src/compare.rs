@@ -9,7 +9,6 @@ use clap::Args;
 use switchboard_flow::Model;
 use switchboard_lab::{Plan, Workload, compare};
 
-/// Models: blocking, threads, pool, processes, tasks, green, callbacks. Workloads: io, cpu, echo.
 #[derive(Args)]
 #[command(
     after_help = "Each workload runs under each model in a process of its own. `io` fetches \
@@ -18,10 +17,10 @@ the end follows from the numbers just measured and from nothing else.\n\nExit st
 cell ran, 1 if one failed, 2 for wrong usage."
 )]
 pub(crate) struct Options {
-    /// Only these models, separated by commas
+    /// Only these models, separated by commas: blocking, threads, pool, processes, tasks, green, callbacks
     #[arg(long, value_delimiter = ',', value_name = "MODEL,…")]
     models: Vec<Model>,
-    /// Only these workloads, separated by commas
+    /// Only these workloads, separated by commas: io, cpu, echo
     #[arg(long, value_delimiter = ',', value_name = "WORKLOAD,…")]
     workloads: Vec<Workload>,
     /// Runs of each cell; the median is shown

@@ -24,7 +24,11 @@ pub(crate) fn run(_: &Options) -> ExitCode {
     match io::stdout().write_all(table().as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read it has seen enough.
-        Err(_) => ExitCode::FAILURE,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("switchboard: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

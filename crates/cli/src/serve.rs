@@ -73,8 +73,8 @@ pub(crate) struct Options {
 pub(crate) struct EchoOptions {
     #[command(flatten)]
     options: Options,
-    /// Run the service as it is written as a plain function over `Read` and `Write`; `callbacks` runs it
-    /// as it is written as a protocol
+    /// Run the service as it is written as a plain function over `Read` and `Write`. (Without it, `callbacks`
+    /// runs it as it is written as a protocol, the other models as an async function.)
     #[arg(long)]
     plain: bool,
 }

@@ -5,7 +5,7 @@
 //! has a single thread, and then the child is a process like any other.
 #![allow(unsafe_code)]
 
-use std::io;
+use std::io::{self, Write};
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
@@ -49,6 +49,8 @@ pub fn fork_after(first: impl FnOnce(), child: impl FnOnce() -> i32) -> io::Resu
             ),
         ));
     }
+    // What waits to be printed is not to be printed twice. Nobody may hear it: that is found out later.
+    let _ = io::stdout().flush();
     let held = Held::new();
     // SAFETY: this is the only thread, so that no lock is held by a thread that the child lacks, and
     // the child runs its closure and exits without returning into frames it shares with the parent.

@@ -66,11 +66,13 @@ impl Jobs {
 
     /// A worker's life: runs the jobs that come through `socket`, until its other end is gone.
     pub(crate) fn serve(&self, mut socket: UnixStream) {
+        let own = std::process::id();
         while let Ok((job, arguments)) = frame::read(&socket) {
             let work = || self.0[job as usize].1(&arguments);
             let answer = catch_unwind(AssertUnwindSafe(work))
                 .unwrap_or_else(|payload| frame::text(frame::PANICKED, message(&*payload)));
-            if socket.write_all(&answer).is_err() {
+            // What a job has forked answers for nobody.
+            if std::process::id() != own || socket.write_all(&answer).is_err() {
                 return;
             }
         }

@@ -75,7 +75,7 @@ impl Lease {
     async fn worker(&mut self) -> io::Result<(Stream, i32)> {
         loop {
             self.slot = match &self.slot {
-                Slot::Idle(stream, pid) if !is_gone(stream) => {
+                Slot::Idle(stream, pid) if is_quiet(stream) => {
                     return Ok((stream.clone(), *pid));
                 }
                 Slot::Idle(_, pid) | Slot::Busy(pid) => Slot::Vacant(Some(*pid)),
@@ -131,12 +131,13 @@ async fn hello(stream: &Stream) -> io::Result<Hello> {
     Hello::parse(&bytes[..length])
 }
 
-/// Whether the worker has closed its end, as far as is known. Never blocks.
-fn is_gone(stream: &Stream) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::empty())];
+/// Whether the worker has its end open and says nothing that nobody asked for, as one would that a job has
+/// forked. Never blocks.
+fn is_quiet(stream: &Stream) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN)];
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    matches!(rustix::event::poll(&mut fds, Some(&now)), Ok(1..))
+    !matches!(rustix::event::poll(&mut fds, Some(&now)), Ok(1..))
 }

@@ -134,16 +134,12 @@ pub(crate) fn start(
     let owner = std::process::id();
     let mut here = Some(here);
     let signals = || {
-        // A terminal sends it to everybody; what ends these processes is their pool.
-        process::ignore_signals(&[Signal::INT.as_raw()]);
+        // A terminal, or who manages services, sends them to everybody, and the pool's process may have jobs
+        // to finish. What ends these processes is their pool.
+        let others = [Signal::INT, Signal::TERM, Signal::HUP];
+        process::ignore_signals(&others.map(Signal::as_raw));
         // The pool's process may handle or ignore these; here they mean what they always do.
-        let those = [
-            Signal::TERM,
-            Signal::HUP,
-            Signal::CHILD,
-            Signal::USR1,
-            Signal::USR2,
-        ];
+        let those = [Signal::CHILD, Signal::USR1, Signal::USR2];
         process::default_signals(&those.map(Signal::as_raw));
     };
     let child = process::fork_after(signals, || {

@@ -78,6 +78,8 @@ struct State {
     /// Empty while somebody waits.
     idle: Vec<Slot>,
     waiting: VecDeque<Sender<Lease>>,
+    /// Where the line is looked through for those who left it.
+    sweep: usize,
     replaced: u64,
 }
 
@@ -120,8 +122,11 @@ impl ProcessPool {
     }
 
     /// Runs the job `name` in a worker and gives its result; waits in line while all are busy, first
-    /// come, first served. The arguments are written as JSON by the call, and not borrowed after it;
-    /// they and the result are at most 64 MiB of that each.
+    /// come, first served. The arguments are written as JSON by the call, at most 64 MiB; the result is
+    /// no larger either.
+    ///
+    /// A job had better not fork: a child that lives on keeps the worker's socket open, and the worker's end
+    /// is not seen before the child's.
     ///
     /// Dropped while the job runs, it ends the job's worker, and another takes its place. Dropped
     /// before, it leaves nothing behind. A job whose worker dies is not run again.
@@ -230,6 +235,10 @@ impl Inner {
         match state.idle.pop() {
             Some(slot) => Ok(Lease::new(self.clone(), slot)),
             None => {
+                if state.waiting.len() >= state.sweep {
+                    state.waiting.retain(|waiting| !waiting.is_closed());
+                    state.sweep = 16 + 2 * state.waiting.len();
+                }
                 let (sender, receiver) = flow::channel(1);
                 state.waiting.push_back(sender);
                 Err(receiver)

@@ -68,6 +68,11 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
         .flat_map(|&workload| rows(workload).into_iter().map(move |row| (workload, row)))
         .filter(|(_, row)| plan.models.contains(&row.model))
         .collect();
+    if cells.is_empty() {
+        let text = "no workload of those asked for is compared under any of those models: ask for more of \
+                    either (callbacks has echo; green has io and echo)";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
     let round: Duration = cells.iter().map(|cell| plan.about(cell)).sum();
     let progress = Progress::new(round.saturating_mul(plan.repeat as u32));
     let site = match plan.workloads.contains(&Workload::Io) {

@@ -165,19 +165,21 @@ fn mistakes_hold_the_loop_and_are_told() {
     assert!(wrong[0] >= 240 && wrong.len() == 4, "{wrong:?}");
     assert!(told.contains("stall: the loop was held for "), "{told}");
     assert!(told.contains("examples/21-mistake-waiting.rs:"), "{told}");
-    assert!(right.len() == 4 && quiet.ends_with("waited"), "{quiet}");
+    assert!(right.len() == 4 && quiet.ends_with("  waited"), "{quiet}");
+    assert!(!quiet.contains("stall"), "{quiet}");
     assert!(
         refused.contains("model `tasks` cannot make a blocking read"),
         "{refused}"
     );
 
     let computing = ticks(MISTAKES[1]);
-    let [(wrong, told), (thread, _), (process, _)] = &computing[..] else {
+    let [(wrong, told), (thread, in_thread), (process, in_process)] = &computing[..] else {
         panic!("{computing:?}");
     };
     assert!(wrong[0] >= 240, "{wrong:?}");
     assert!(told.contains("examples/22-mistake-computing.rs:"), "{told}");
     assert_eq!((thread.len(), process.len()), (4, 4));
+    assert!(!in_thread.contains("stall") && !in_process.contains("stall"));
 }
 
 #[test]

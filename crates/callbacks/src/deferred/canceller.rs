@@ -65,7 +65,9 @@ impl fmt::Display for Cancelled {
             Why::Asked => "cancelled",
             Why::Dropped => "cancelled: nobody is left to fire it",
             Why::Cycle => "cancelled: a callback returned a Deferred that waits for this one",
-            Why::NoLoop => "cancelled: no loop runs the future; use model tasks or green",
+            Why::NoLoop => {
+                "cancelled: no loop runs the future; use model tasks, green or callbacks"
+            }
         })
     }
 }

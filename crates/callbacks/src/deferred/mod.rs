@@ -62,7 +62,7 @@ impl<T, E: Failure> Outcome<T, E> for Deferred<T, E> {
 /// A callback that is added to a Deferred which has fired runs at once, within `add_*`; else it runs
 /// within the call that fires it, after those that were added before. A callback that returns a
 /// Deferred has the chain wait for that one. Nothing here blocks, and chains of any length run in
-/// constant stack.
+/// constant stack. (A function that calls itself for the next round needs something to wait for.)
 ///
 /// A panic in a callback goes to whoever fired. On its way the rest of the chain fails with
 /// [`Cancelled`]; if one of those errbacks panics too, the process aborts.

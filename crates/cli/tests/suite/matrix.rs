@@ -69,7 +69,7 @@ pub(crate) fn rows(style: Style) -> Vec<Vec<&'static str>> {
 /// What the table says cannot be run is refused, in one line that names a model which can.
 #[test]
 fn what_a_model_cannot_run_it_refuses() {
-    let programs: [(&[&str], Style); 4] = [
+    let programs: [(&[&str], Style); 3] = [
         (
             &["serve", "echo", "--plain", "--listen", "127.0.0.1:0"],
             Style::Plain,
@@ -79,19 +79,11 @@ fn what_a_model_cannot_run_it_refuses() {
             Style::Async,
         ),
         (&["fetch", "http://127.0.0.1:9/"], Style::Async),
-        (
-            &["serve", "echo", "--listen", "127.0.0.1:0"],
-            Style::Protocol,
-        ),
     ];
     let mut refused = 0;
     for (program, style) in programs {
         for model in Model::ALL {
-            // Echo is written in every style, and takes the one that its model runs.
-            if model.runs(style).is_ok() || style == Style::Protocol {
-                continue;
-            }
-            if program.contains(&"--plain") && model == Model::Callbacks {
+            if model.runs(style).is_ok() {
                 continue;
             }
             let output = run(&[program, &["--model", model.name()]].concat());
@@ -110,8 +102,8 @@ fn what_a_model_cannot_run_it_refuses() {
         }
     }
     assert_eq!(
-        refused, 3,
-        "plain under tasks; the site and fetch under callbacks"
+        refused, 4,
+        "plain echo under two, the others under callbacks"
     );
 }
 
