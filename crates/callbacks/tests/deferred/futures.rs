@@ -109,7 +109,12 @@ fn a_loop_that_goes_fails_what_it_ran() {
 
 #[test]
 fn without_a_loop_a_future_is_refused() {
-    let refused = |text: String| assert!(text.contains("use model tasks or green"), "{text}");
+    let refused = |text: String| {
+        assert!(
+            text.contains("use model tasks, green or callbacks"),
+            "{text}"
+        )
+    };
     let asks = || async { Text::from_future(async { Ok(1) }).await.unwrap_err() };
     refused(Model::Threads.run(Driver::best(), asks()).unwrap());
     // A blocking flow within a task: the loop is there, but it is held.

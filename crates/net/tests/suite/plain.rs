@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use switchboard_flow::{self as flow, Event, JoinError, Model, green};
+use switchboard_flow::{self as flow, Driver, Event, JoinError, Model, green};
 use switchboard_net::PlainStream;
 
 use crate::{Dropped, Way, pair};
@@ -17,6 +17,9 @@ crate::stamp!(
     all_are_joined_in_order
     a_pool_is_bounded
     a_pool_outlives_panics
+    a_pool_wakes_who_has_a_place
+    a_loop_that_ends_unwinds_without_a_wait
+    a_loop_within_a_stack
     a_cancelled_stack_is_unwound
     a_destructor_that_waits_is_refused
     a_task_itself_may_not_wait
@@ -230,4 +233,87 @@ fn a_limit_on_a_read(way: Way) {
         read
     });
     assert_eq!(&read, b"now");
+}
+
+/// Two places are freed in one moment, and two who meet wait for them.
+fn a_pool_wakes_who_has_a_place(way: Way) {
+    if way.0 == Model::Blocking {
+        return; // It runs one flow.
+    }
+    run(way, || {
+        let pool = green::Pool::new(2);
+        let (go, meet) = (Event::new(), Event::new());
+        for _ in 0..2 {
+            let go = go.clone();
+            pool.spawn(move || green::block_on(go.wait()).unwrap())
+                .detach();
+        }
+        let starts: Vec<_> = [true, false]
+            .map(|sets| {
+                let (pool, meet) = (pool.clone(), meet.clone());
+                green::spawn(move || {
+                    let meets = pool.spawn(move || match sets {
+                        true => meet.set(),
+                        false => green::block_on(meet.wait()).unwrap(),
+                    });
+                    meets.join().unwrap();
+                })
+            })
+            .into();
+        go.set();
+        green::joinall(starts).into_iter().for_each(Result::unwrap);
+        pool.join().unwrap();
+    });
+}
+
+/// What is unwound with its loop writes to nobody who makes it wait.
+fn a_loop_that_ends_unwinds_without_a_wait(way: Way) {
+    if !way.0.has_loop() {
+        return; // A thread runs on.
+    }
+    let (stream, peer) = pair();
+    let (say, said) = flow::channel(1);
+    way.run(async {
+        let (waits, waiting) = flow::channel(1);
+        green::spawn(move || {
+            let mut out = std::io::BufWriter::with_capacity(10_000_000, PlainStream::from(stream));
+            out.write_all(&[0; 9_000_000]).unwrap();
+            let _tells = Tells(say);
+            waits.try_send(()).unwrap();
+            green::block_on(std::future::pending::<()>()).unwrap();
+        })
+        .detach();
+        waiting.recv().await.unwrap();
+    });
+    assert!(said.try_recv().unwrap().is_err(), "it waited");
+    drop(peer);
+}
+
+struct Tells(flow::Sender<Result<(), String>>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        let slept = green::sleep(Duration::from_secs(60));
+        let _ = self
+            .0
+            .try_send(slept.map_err(|refusal| refusal.to_string()));
+    }
+}
+
+/// A loop that runs within a stack puts no stack aside but its own.
+fn a_loop_within_a_stack(way: Way) {
+    if way.0.has_loop() {
+        return; // One loop is enough for a thread.
+    }
+    let inner = way.run(async {
+        let within = green::Green::new(|| {
+            Model::Tasks.run(Driver::Poll, async {
+                assert!(green::sleep(Duration::from_millis(1)).is_err());
+                flow::sleep(Duration::from_millis(1)).await;
+                7
+            })
+        });
+        within.unwrap().await.unwrap()
+    });
+    assert_eq!(inner, 7);
 }
