@@ -1,6 +1,6 @@
 //! Echo on Switchboard; the second argument names the model, the third the driver.
 
-use switchboard::callbacks::{Protocol, Transport};
+use switchboard::services::EchoProtocol;
 use switchboard::{Driver, Model, Server, Stream};
 
 async fn echo(stream: Stream) -> std::io::Result<()> {
@@ -10,14 +10,6 @@ async fn echo(stream: Stream) -> std::io::Result<()> {
             return Ok(());
         }
         stream.write_all(&chunk).await?;
-    }
-}
-
-struct Echo;
-
-impl Protocol for Echo {
-    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        transport.write(data);
     }
 }
 
@@ -31,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bind(argument(1, "127.0.0.1:0"))?;
     println!("listening on {}", bound.local_addr());
     match model {
-        Model::Callbacks => bound.serve_protocol(|| Echo)?,
+        Model::Callbacks => bound.serve_protocol(|| EchoProtocol)?,
         _ => bound.serve(echo)?,
     };
     Ok(())

@@ -230,7 +230,7 @@ impl Inner {
     /// Has the connection look at what was done to it, unless it is about to.
     fn wake(&self) {
         if !self.flags.get().busy {
-            self.waker().wake();
+            self.with_waker(Waker::wake_by_ref);
         }
     }
 
@@ -248,11 +248,11 @@ impl Inner {
     }
 
     /// Nobody, before the connection has begun and after its end.
-    fn waker(&self) -> Waker {
+    fn with_waker<T>(&self, f: impl FnOnce(&Waker) -> T) -> T {
         let kept = self.waker.take();
-        let waker = kept.as_ref().unwrap_or(Waker::noop()).clone();
+        let result = f(kept.as_ref().unwrap_or(Waker::noop()));
         self.waker.set(kept);
-        waker
+        result
     }
 
     /// Sends without a look at what waits already, if none does.
@@ -266,8 +266,7 @@ impl Inner {
         if waits || !flow::is_on_loop() {
             return Poll::Pending;
         }
-        let waker = self.waker();
-        self.send(&mut Context::from_waker(&waker), bytes)
+        self.with_waker(|waker| self.send(&mut Context::from_waker(waker), bytes))
     }
 
     fn send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use switchboard_flow::{Loop, Model};
+use switchboard_flow as flow;
 
 use crate::deferred::canceller::{Cancelled, Why};
 use crate::deferred::slot::State;
@@ -81,15 +80,12 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
     #[track_caller]
     pub fn from_future(future: impl Future<Output = Result<T, E>> + 'static) -> Deferred<T, E> {
         // A blocking flow within a task holds the loop: a task that it awaits would never run.
-        let lp = Loop::current().filter(|_| Model::current().is_none_or(Model::has_loop));
-        let Some(lp) = lp else {
+        if !flow::is_on_loop() {
             return Deferred::fail(E::from(Why::NoLoop.into()));
-        };
+        }
         let (deferred, resolver) = Deferred::new();
-        let task = lp.spawn_named(Location::caller(), async move {
-            resolver.fire(future.await);
-        });
-        deferred.set_canceller(Some(Box::new(move || drop(task))));
+        let mut task = flow::spawn_local(async move { resolver.fire(future.await) });
+        deferred.set_canceller(Some(Box::new(move || task.cancel())));
         deferred
     }
 }
