@@ -30,15 +30,15 @@ pub enum JoinError {
 
 impl JoinError {
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> JoinError {
-        let message = match payload.downcast::<String>() {
-            Ok(message) => *message,
-            Err(payload) => match payload.downcast::<&'static str>() {
-                Ok(message) => (*message).to_owned(),
-                Err(_) => "a value that is no text".to_owned(),
-            },
-        };
-        JoinError::Panicked(message)
+        JoinError::Panicked(panic_message(&*payload).to_owned())
     }
+}
+
+/// What a panic said, given what `catch_unwind` caught.
+pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("a value that is no text")
 }
 
 impl fmt::Display for JoinError {

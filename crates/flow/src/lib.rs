@@ -66,7 +66,7 @@ pub use event::Event;
 pub use futures_lite::future::{or as race, zip as join};
 pub use gather::gather;
 pub use jobs::{JobError, run_each};
-pub use join::{JoinError, JoinHandle};
+pub use join::{JoinError, JoinHandle, panic_message};
 pub use model::{Model, Refusal, Style, UnknownModel};
 pub use offload::{OffloadStats, offload_stats, run_blocking};
 pub use operation::Operation;

@@ -1,6 +1,5 @@
 //! Jobs: functions by name.
 
-use std::any::Any;
 use std::fmt;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -8,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use switchboard_flow as flow;
 
 use crate::frame;
 
@@ -69,20 +69,15 @@ impl Jobs {
         let own = std::process::id();
         while let Ok((job, arguments)) = frame::read(&socket) {
             let work = || self.0[job as usize].1(&arguments);
-            let answer = catch_unwind(AssertUnwindSafe(work))
-                .unwrap_or_else(|payload| frame::text(frame::PANICKED, message(&*payload)));
+            let answer = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+                frame::text(frame::PANICKED, flow::panic_message(&*payload))
+            });
             // What a job has forked answers for nobody.
             if std::process::id() != own || socket.write_all(&answer).is_err() {
                 return;
             }
         }
     }
-}
-
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a value that is no text")
 }
 
 impl fmt::Debug for Jobs {
