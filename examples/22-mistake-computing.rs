@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard::jobs::{Jobs, ProcessPool};
+use switchboard::process_pool::{Jobs, ProcessPool};
 use switchboard::reactor::{Hooks, Loop, Stall};
 use switchboard::{Driver, Model, now, run_blocking, sleep, spawn};
 

@@ -1,6 +1,6 @@
 //! Echo on Switchboard; the second argument names the model, the third the driver.
 
-use switchboard::services::EchoProtocol;
+use switchboard::apps::EchoProtocol;
 use switchboard::{Driver, Model, Server, Stream};
 
 async fn echo(stream: Stream) -> std::io::Result<()> {

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use switchboard_flow as flow;
-use switchboard_flow::green::{self, Green};
+use switchboard_runtime as runtime;
+use switchboard_runtime::green::{self, Green};
 use switchboard_lab::median;
 use switchboard_reactor::{Driver, Loop};
 
@@ -127,7 +127,7 @@ fn switches() -> std::io::Result<()> {
                 .map(|_| {
                     let yields = Green::new(|| {
                         for _ in 0..SWITCHES / 2 / CROWD {
-                            let _ = green::block_on(flow::yield_now());
+                            let _ = green::block_on(runtime::yield_now());
                         }
                     });
                     yields.map(|yields| local.spawn(yields))

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use switchboard_flow::{self as flow, Driver, Model};
+use switchboard_runtime::{self as runtime, Driver, Model};
 
 const SPAWNS: u32 = 200_000;
 const PENDING: usize = 100_000;
@@ -39,11 +39,11 @@ impl Runtime for Switchboard {
     }
 
     async fn spawn(&self) {
-        let _ = flow::spawn(async {}).await;
+        let _ = runtime::spawn(async {}).await;
     }
 
     fn sleep(&self) -> impl Future<Output = ()> + 'static {
-        flow::sleep(HOUR)
+        runtime::sleep(HOUR)
     }
 }
 

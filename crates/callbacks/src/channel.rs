@@ -9,8 +9,8 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use switchboard_flow::{self as flow, Direction};
 use switchboard_net::{Addr, Listener, PlainStream, Stream};
+use switchboard_runtime::{self as runtime, Direction};
 
 use crate::channels::{Channels, Map};
 use crate::dispatcher::Dispatcher;
@@ -218,7 +218,7 @@ impl Channel {
         let Socket::Stream(stream) = &*self.0.socket.borrow() else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        if !flow::is_on_loop() {
+        if !runtime::is_on_loop() {
             // Without its loop it would block.
             return Ok(Poll::Pending);
         }
@@ -254,7 +254,7 @@ impl Channel {
     pub(crate) fn begin(self, start: Start, channels: Channels) {
         let leaves = Leaves(self, channels);
         // Detached: it ends with its socket.
-        flow::spawn_local(async move { leaves.0.run(start).await }).detach();
+        runtime::spawn_local(async move { leaves.0.run(start).await }).detach();
     }
 
     async fn run(&self, start: Start) {
@@ -266,7 +266,7 @@ impl Channel {
                     false => Poll::Pending,
                 }
             });
-            let connected = flow::race(Stream::connect(&name), closed).await;
+            let connected = runtime::race(Stream::connect(&name), closed).await;
             // It may have been closed meanwhile.
             if matches!(&*self.0.socket.borrow(), Socket::Connecting) {
                 match connected {
@@ -302,14 +302,14 @@ impl Channel {
                     let line = format!("{self:?}: cannot accept: {error}");
                     self.0.dispatcher.borrow().log(&line);
                     // Out of descriptors, most likely, until a connection ends.
-                    flow::sleep(BACK_OFF).await;
+                    runtime::sleep(BACK_OFF).await;
                 }
                 Event::Read => self.handle(|dispatcher| dispatcher.handle_read(self)),
                 Event::Write => self.handle_write(),
             }
             if wrote {
                 // Once a turn: others have their turn too.
-                flow::yield_now().await;
+                runtime::yield_now().await;
             }
         }
     }

@@ -15,8 +15,8 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use slab::Slab;
-use switchboard_flow::{self as flow, Driver, Loop, Model};
 use switchboard_net::{Listener, Stream};
+use switchboard_runtime::{self as runtime, Driver, Loop, Model};
 
 use crate::channel::{Channel, Socket, Start};
 use crate::dispatcher::Dispatcher;
@@ -89,7 +89,7 @@ impl Channels {
         entry.insert(channel.clone());
         drop(all);
         channel.added();
-        if flow::is_on_loop() {
+        if runtime::is_on_loop() {
             channel.clone().begin(start, self.clone());
         } else {
             self.0.fresh.borrow_mut().push((channel.clone(), start));
@@ -167,7 +167,7 @@ impl Channels {
     /// As [`ask`](Channels::ask), but for those who had nothing to write: a call that changed nothing would
     /// have them called again and again.
     pub(crate) fn ask_others(&self) {
-        let Some(lp) = Loop::current().filter(|_| flow::is_on_loop()) else {
+        let Some(lp) = Loop::current().filter(|_| runtime::is_on_loop()) else {
             // Each is asked when it begins.
             return;
         };

@@ -36,7 +36,7 @@ impl<F: FnMut() -> Vec<u8> + 'static> Producer for F {
 ///
 /// ```
 /// use switchboard_callbacks::{AsyncChat, Channels, Chat, ChatHandler, Terminator};
-/// use switchboard_flow::Driver;
+/// use switchboard_runtime::Driver;
 /// use switchboard_net::Stream;
 ///
 /// #[derive(Default)]

@@ -4,8 +4,8 @@ use std::io;
 use std::net::ToSocketAddrs;
 use std::rc::Rc;
 
-use switchboard_flow::{self as flow, Driver, JoinHandle, Loop, Model};
 use switchboard_net::{Addr, Listener, Stream};
+use switchboard_runtime::{self as runtime, Driver, JoinHandle, Loop, Model};
 
 use crate::channel::BACK_OFF;
 use crate::deferred::Deferred;
@@ -48,7 +48,7 @@ pub fn start(stream: Stream, protocol: impl Protocol) -> Transport {
     connection.make();
     let transport = connection.transport().clone();
     // Its end is told to the protocol.
-    flow::spawn_local(connection).detach();
+    runtime::spawn_local(connection).detach();
     transport
 }
 
@@ -67,7 +67,7 @@ pub fn create_connection(name: &str, protocol: impl Protocol) -> Deferred<Transp
 /// Listens on a TCP address, and [starts](start) a protocol of `factory`'s for each connection, until the
 /// server is closed. (A [`Server`] of its own has limits, workers and a drain.)
 ///
-/// [`Server`]: https://docs.rs/switchboard-serve
+/// [`Server`]: https://docs.rs/switchboard-server
 ///
 /// # Errors
 /// An address in use or not of this machine; `Unsupported` where no loop runs.
@@ -78,17 +78,17 @@ pub fn create_server<P: Protocol>(
     let listener = Listener::bind(addr)?;
     let addr = listener.local_addr()?;
     let factory = Rc::new(factory);
-    let accepting = flow::spawn_local(async move {
+    let accepting = runtime::spawn_local(async move {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let factory = factory.clone();
                     // Apart: a panic there is its own.
-                    flow::spawn_local(async move { Connection::new(stream, factory()).await })
+                    runtime::spawn_local(async move { Connection::new(stream, factory()).await })
                         .detach();
                 }
                 // Out of descriptors, most likely, until a connection ends.
-                Err(_) => flow::sleep(BACK_OFF).await,
+                Err(_) => runtime::sleep(BACK_OFF).await,
             }
         }
     });

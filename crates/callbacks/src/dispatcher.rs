@@ -14,7 +14,7 @@ use crate::channel::Channel;
 /// ```
 /// use std::io;
 /// use switchboard_callbacks::{Channel, Channels, Dispatcher};
-/// use switchboard_flow::Driver;
+/// use switchboard_runtime::Driver;
 /// use switchboard_net::{Addr, Stream};
 ///
 /// struct Accept;

@@ -23,7 +23,7 @@ use crate::transport::{Next, Transport};
 ///
 /// ```
 /// use switchboard_callbacks::{Protocol, Transport, create_connection, create_server, run};
-/// use switchboard_flow::Driver;
+/// use switchboard_runtime::Driver;
 ///
 /// struct Echo;
 /// impl Protocol for Echo {

@@ -7,8 +7,8 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use switchboard_flow as flow;
 use switchboard_net::{Addr, Chunk, Stream};
+use switchboard_runtime as runtime;
 
 /// When writing is to pause, and when it may go on, unless a transport is told otherwise; bytes.
 const HIGH: usize = 64 * 1024;
@@ -263,7 +263,7 @@ impl Inner {
             .is_some_and(|out| !out.bytes.is_empty() || out.failed.is_some());
         self.out.set(out);
         // Without its loop it would block.
-        if waits || !flow::is_on_loop() {
+        if waits || !runtime::is_on_loop() {
             return Poll::Pending;
         }
         self.with_waker(|waker| self.send(&mut Context::from_waker(waker), bytes))

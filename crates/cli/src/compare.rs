@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use switchboard_flow::Model;
 use switchboard_lab::{Plan, Workload, compare};
+use switchboard_runtime::Model;
 
 #[derive(Args)]
 #[command(

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use switchboard_flow::Driver;
+use switchboard_runtime::Driver;
 
 /// A driver by name, or the one that measured best.
 #[derive(Clone, Copy)]

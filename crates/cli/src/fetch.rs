@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use switchboard_flow::{Model, run_each};
 use switchboard_http::{Client, Limits};
+use switchboard_runtime::{Model, run_each};
 use url::Url;
 
 use crate::driver::Choice;
@@ -81,7 +81,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
         }
     };
     // Without the right to raise it, the limit is what it is.
-    let _ = switchboard_serve::raise_descriptor_limit();
+    let _ = switchboard_server::raise_descriptor_limit();
     match fetch.run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

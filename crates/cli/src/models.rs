@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use switchboard_flow::{Driver, Model, Style};
+use switchboard_runtime::{Driver, Model, Style};
 
 #[derive(Args)]
 #[command(after_help = "What a model cannot do it refuses, with a line that names one that can.")]

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use switchboard_flow::{Model, Style};
+use switchboard_apps as apps;
+use switchboard_apps::slow_site::{self, Latency, Site};
 use switchboard_reactor::{Hooks, Name, Stall};
-use switchboard_serve::{Bound, Report, Server, Workers, raise_descriptor_limit};
-use switchboard_services as services;
-use switchboard_services::slow_site::{self, Latency, Site};
+use switchboard_runtime::{Model, Style};
+use switchboard_server::{Bound, Report, Server, Workers, raise_descriptor_limit};
 
 use crate::driver::Choice;
 
@@ -143,9 +143,9 @@ pub(crate) fn run(service: Service) -> ExitCode {
                 _ => Style::Async,
             };
             serve(&options, "echo", style, |bound| match style {
-                Style::Async => bound.serve(services::echo),
-                Style::Plain => bound.serve_plain(services::echo_plain),
-                Style::Protocol => bound.serve_protocol(|| services::EchoProtocol),
+                Style::Async => bound.serve(apps::echo),
+                Style::Plain => bound.serve_plain(apps::echo_plain),
+                Style::Protocol => bound.serve_protocol(|| apps::EchoProtocol),
             })
         }
         Service::SlowSite(options) => options.site().and_then(|site| {

@@ -9,7 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::response::Parts;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use switchboard_flow as flow;
+use switchboard_runtime as runtime;
 use url::Url;
 
 use crate::client::Client;
@@ -70,7 +70,7 @@ impl Answer {
     /// [`Phase::Body`]: an end before its time, or too long a wait.
     async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let frame = flow::timeout(self.limit, self.wire.frame(&mut self.body)).await;
+            let frame = runtime::timeout(self.limit, self.wire.frame(&mut self.body)).await;
             let frame = frame.map_err(|late| Error::new(Phase::Body, late))?;
             match frame {
                 None => return Ok(None),

@@ -11,7 +11,7 @@ use futures_rustls::TlsConnector;
 use http::Request;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, LOCATION, USER_AGENT};
 use http_body_util::Empty;
-use switchboard_flow as flow;
+use switchboard_runtime as runtime;
 use url::Url;
 
 use crate::answer::Answer;
@@ -103,7 +103,7 @@ impl Client {
             };
             // Read, so that the connection can be kept; a long one is not worth it.
             let read = answer.bytes(64 * 1024);
-            let _ = flow::timeout(Duration::from_secs(1), read).await;
+            let _ = runtime::timeout(Duration::from_secs(1), read).await;
             url = next;
         }
         let text = format!("more than {} redirects", self.0.limits.redirects);
@@ -158,7 +158,11 @@ impl Client {
                 let connector = self.connector()?;
                 let connected = tls::connect(&connector, host, stream);
                 let late = |error| Err(Error::new(Phase::Tls, io::Error::from(error)));
-                Box::new(flow::timeout(limit, connected).await.unwrap_or_else(late)?)
+                Box::new(
+                    runtime::timeout(limit, connected)
+                        .await
+                        .unwrap_or_else(late)?,
+                )
             }
         };
         Wire::new(transport)
@@ -179,7 +183,7 @@ impl Client {
     async fn ask(&self, mut wire: Wire, url: &Url, key: &Key) -> Result<Answer, Error> {
         let request = request(url).map_err(|error| Error::new(Phase::Url, error))?;
         let limit = self.0.limits.first_byte;
-        let head = flow::timeout(limit, wire.send(request)).await;
+        let head = runtime::timeout(limit, wire.send(request)).await;
         let head = head.map_err(|late| Error::new(Phase::FirstByte, io::Error::from(late)))?;
         let head = head.map_err(|error| Error::new(Phase::FirstByte, error))?;
         let limits = self.0.limits;
@@ -205,7 +209,7 @@ async fn within<T>(
     phase: Phase,
     future: impl Future<Output = io::Result<T>>,
 ) -> Result<T, Error> {
-    let done = flow::timeout(limit, future).await;
+    let done = runtime::timeout(limit, future).await;
     done.unwrap_or_else(|late| Err(late.into()))
         .map_err(|error| Error::new(phase, error))
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use hyper::rt::{Read, ReadBufCursor, Write};
-use switchboard_flow as flow;
+use switchboard_runtime as runtime;
 
 /// A futures-io stream as hyper reads and writes it.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl<S: AsyncWrite + Unpin> Write for Io<S> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timer;
 
-struct Sleep(flow::Sleep);
+struct Sleep(runtime::Sleep);
 
 impl Future for Sleep {
     type Output = ();
@@ -79,14 +79,14 @@ impl hyper::rt::Sleep for Sleep {}
 
 impl hyper::rt::Timer for Timer {
     fn sleep(&self, delay: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(Sleep(flow::sleep(delay)))
+        Box::pin(Sleep(runtime::sleep(delay)))
     }
 
     fn sleep_until(&self, when: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(Sleep(flow::Sleep::until(when)))
+        Box::pin(Sleep(runtime::Sleep::until(when)))
     }
 
     fn now(&self) -> Instant {
-        flow::now()
+        runtime::now()
     }
 }

@@ -6,7 +6,7 @@
 //! ```
 //! use std::convert::Infallible;
 //! use http_body_util::Full;
-//! use switchboard_flow::{self as flow, Driver, Model};
+//! use switchboard_runtime::{self as runtime, Driver, Model};
 //! use switchboard_http::{Client, Request, Response, serve_connection};
 //! use switchboard_net::Listener;
 //!
@@ -26,7 +26,7 @@
 //!         let client = async {
 //!             Client::new().get(&url).await.unwrap().text(1024).await.unwrap()
 //!         };
-//!         flow::race(server, client).await
+//!         runtime::race(server, client).await
 //!     })?;
 //!     assert_eq!(text, "hello");
 //! }

@@ -10,8 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use switchboard_flow::{Driver, Model};
 use switchboard_http::{Client, Error, Limits, Phase};
+use switchboard_runtime::{Driver, Model};
 
 /// Reads a request's head.
 fn head(stream: &mut impl Read) -> String {

@@ -9,9 +9,9 @@ use std::sync::mpsc;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use switchboard_flow::{Driver, Model};
 use switchboard_http::{Client, Request, Response, serve_connection};
 use switchboard_net::Listener;
+use switchboard_runtime::{Driver, Model};
 
 fn ways() -> Vec<(Model, Driver)> {
     let plain = Model::ALL

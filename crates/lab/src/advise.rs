@@ -5,7 +5,7 @@
 //! If nothing measured sets the rest apart, the platform's best driver wins, or the fastest. Rows that
 //! failed, show a mistake or left clients alone don't compete.
 
-use switchboard_flow::Driver;
+use switchboard_runtime::Driver;
 
 use crate::report::Cell;
 use crate::rows::Workload;

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use switchboard_flow::{self as flow, Model, run_each};
 use switchboard_http::Client;
-use switchboard_jobs::{Jobs, ProcessPool};
+use switchboard_process_pool::{Jobs, ProcessPool};
+use switchboard_runtime::{self as runtime, Model, run_each};
 
 use crate::cpu::{DIGEST, digest, power};
 use crate::load::Load;
@@ -139,7 +139,7 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
         if !hand_off {
             return right(digest(&power()));
         }
-        let found = flow::run_blocking(|| digest(&power())).await;
+        let found = runtime::run_blocking(|| digest(&power())).await;
         found.map_err(|error| error.to_string()).and_then(right)
     })
 }

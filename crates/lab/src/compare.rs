@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use switchboard_flow::Model;
+use switchboard_runtime::Model;
 
 use crate::advise::advise;
 use crate::cell::CellSpec;

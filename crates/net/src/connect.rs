@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use switchboard_flow::{self as flow, Direction};
+use switchboard_runtime::{self as runtime, Direction};
 
 use crate::stream::Stream;
 
@@ -28,7 +28,7 @@ pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let name = host.to_owned();
-    let found = flow::run_blocking(move || {
+    let found = runtime::run_blocking(move || {
         let found = (name.as_str(), port).to_socket_addrs();
         found.map(|addrs| addrs.collect::<Vec<_>>())
     });
@@ -86,7 +86,7 @@ pub async fn connect_any(addrs: &[SocketAddr]) -> io::Result<Stream> {
     type Attempt = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
     let mut waiting = addrs.iter().copied();
     let mut attempts: Vec<Attempt> = Vec::new();
-    let mut head_start = Box::pin(flow::sleep(Duration::ZERO));
+    let mut head_start = Box::pin(runtime::sleep(Duration::ZERO));
     let mut last = None;
     poll_fn(move |context| {
         loop {
@@ -110,7 +110,7 @@ pub async fn connect_any(addrs: &[SocketAddr]) -> io::Result<Stream> {
             match waiting.next() {
                 Some(addr) => {
                     attempts.push(Box::pin(connect_one(addr)));
-                    head_start.as_mut().reset(flow::now() + HEAD_START);
+                    head_start.as_mut().reset(runtime::now() + HEAD_START);
                 }
                 None if attempts.is_empty() => {
                     let none =

@@ -5,7 +5,7 @@
 //! `std::io::{Read, Write}` for plain functions and the `futures-io` traits for async ones.
 //!
 //! ```
-//! use switchboard_flow::{self as flow, Driver, Model};
+//! use switchboard_runtime::{self as runtime, Driver, Model};
 //! use switchboard_net::{Listener, Stream};
 //!
 //! for model in [Model::Threads, Model::Tasks] {
@@ -35,7 +35,7 @@ pub use connect::{connect_any, resolve};
 pub use listener::Listener;
 pub use plain::PlainStream;
 pub use stream::Stream;
-pub use switchboard_flow::Chunk;
+pub use switchboard_runtime::Chunk;
 
 /// A TCP connection; the same type as a Unix one.
 pub type TcpStream = Stream;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use switchboard_flow::{Direction, Source};
+use switchboard_runtime::{Direction, Source};
 
 use crate::addr::Addr;
 use crate::stream::Stream;

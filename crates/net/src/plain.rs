@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use switchboard_flow::green;
+use switchboard_runtime::green;
 
 use crate::{Addr, Stream};
 
@@ -15,7 +15,7 @@ use crate::{Addr, Stream};
 ///
 /// ```
 /// use std::io::{BufRead, BufReader, Write};
-/// use switchboard_flow::{Driver, Model};
+/// use switchboard_runtime::{Driver, Model};
 /// use switchboard_net::{PlainStream, Stream};
 ///
 /// fn shout(mut stream: PlainStream) -> std::io::Result<()> {

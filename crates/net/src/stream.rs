@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard_flow::{Chunk, Direction, Source};
+use switchboard_runtime::{Chunk, Direction, Source};
 
 use crate::addr::Addr;
 use crate::connect;

@@ -8,10 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use switchboard_flow::{self as flow, Driver, Model};
 use switchboard_net::{Listener, Stream};
+use switchboard_runtime::{self as runtime, Driver, Model};
 
-fn check(driver: Driver) -> std::io::Result<flow::process::Ended> {
+fn check(driver: Driver) -> std::io::Result<runtime::process::Ended> {
     let (here, there) = UnixStream::pair()?;
     let (stream, listener) = (Stream::from(here), Listener::bind("127.0.0.1:0")?);
     let addr = listener.local_addr()?.to_string();
@@ -19,10 +19,10 @@ fn check(driver: Driver) -> std::io::Result<flow::process::Ended> {
         // The driver is at both.
         let _client = TcpStream::connect(addr)?;
         listener.accept().await?;
-        let _ = flow::timeout(Duration::from_millis(1), stream.recv()).await;
-        let _ = flow::timeout(Duration::from_millis(1), listener.accept()).await;
+        let _ = runtime::timeout(Duration::from_millis(1), stream.recv()).await;
+        let _ = runtime::timeout(Duration::from_millis(1), listener.accept()).await;
         let parents = (stream, listener);
-        let child = flow::process::fork(move || {
+        let child = runtime::process::fork(move || {
             drop(parents);
             let Ok((here, mut there)) = UnixStream::pair() else {
                 return 2;
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
             continue;
         }
         let said = match check(driver) {
-            Ok(flow::process::Ended::Exited(0)) => "ok".to_owned(),
+            Ok(runtime::process::Ended::Exited(0)) => "ok".to_owned(),
             other => {
                 status = ExitCode::FAILURE;
                 format!("FAILED: {other:?}")

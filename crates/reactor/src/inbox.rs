@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Between a ring and the clearing, further senders need no system call. Cleared before it is emptied:
-//! who finds the flag set has added before that. (Checked by model, in `models/`.)
+//! who finds the flag set has added before that. (Checked by model, in `loom/`.)
 
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
 

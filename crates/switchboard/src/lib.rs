@@ -32,28 +32,28 @@
 //! | connections | [`Stream`], [`Listener`] |
 //! | a server | [`Server`] |
 //! | objects that the loop calls, deferreds | [`callbacks`] |
-//! | computing in other processes | [`jobs`] |
+//! | computing in other processes | [`process_pool`] |
 //! | HTTP | [`http`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
 //! | plain functions that wait, on stacks or threads | [`green`] |
 //! | callbacks, timers, signals on a loop | [`reactor`] |
 #![forbid(unsafe_code)]
 
+pub use switchboard_apps as apps;
 pub use switchboard_callbacks as callbacks;
-pub use switchboard_flow::{
+pub use switchboard_http as http;
+pub use switchboard_net::{
+    Addr, Chunk, Listener, PlainStream, Stream, TcpListener, TcpStream, UnixListener, UnixStream,
+};
+pub use switchboard_process_pool as process_pool;
+pub use switchboard_reactor as reactor;
+pub use switchboard_runtime::{
     Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, OffloadStats,
     Receiver, Refusal, Scope, Sender, Sleep, Source, Style, channel, gather, green, join, now,
     offload_stats, race, run_blocking, run_each, scope, sleep, spawn, thread_room, timeout,
     yield_now,
 };
-pub use switchboard_http as http;
-pub use switchboard_jobs as jobs;
-pub use switchboard_net::{
-    Addr, Chunk, Listener, PlainStream, Stream, TcpListener, TcpStream, UnixListener, UnixStream,
-};
-pub use switchboard_reactor as reactor;
-pub use switchboard_serve::{Bound, Hooks, Report, Server, Stop, Workers};
-pub use switchboard_services as services;
+pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
 
 /// The README's programs compile.
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard::Server;
-use switchboard::services::slow_site::{Latency, Site, serve};
+use switchboard::apps::slow_site::{Latency, Site, serve};
 
 const ECHOES: [&str; 7] = [
     "01-echo-blocking",

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use switchboard_flow as flow;
+use switchboard_runtime as runtime;
 
 use crate::deferred::canceller::{Cancelled, Why};
 use crate::deferred::slot::State;
@@ -26,11 +26,11 @@ impl<T: 'static, E: Failure> IntoFuture for Deferred<T, E> {
 /// ```
 /// use std::time::Duration;
 /// use switchboard_callbacks::Deferred;
-/// use switchboard_flow::{self as flow, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Driver, Model};
 ///
 /// let sum = Model::Tasks.run(Driver::best(), async {
 ///     let slow = Deferred::<u32, String>::from_future(async {
-///         flow::sleep(Duration::from_millis(1)).await;
+///         runtime::sleep(Duration::from_millis(1)).await;
 ///         Ok(40)
 ///     });
 ///     slow.add_callback(|number| Ok(number + 2)).await
@@ -80,11 +80,11 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
     #[track_caller]
     pub fn from_future(future: impl Future<Output = Result<T, E>> + 'static) -> Deferred<T, E> {
         // A blocking flow within a task holds the loop: a task that it awaits would never run.
-        if !flow::is_on_loop() {
+        if !runtime::is_on_loop() {
             return Deferred::fail(E::from(Why::NoLoop.into()));
         }
         let (deferred, resolver) = Deferred::new();
-        let mut task = flow::spawn_local(async move { resolver.fire(future.await) });
+        let mut task = runtime::spawn_local(async move { resolver.fire(future.await) });
         deferred.set_canceller(Some(Box::new(move || task.cancel())));
         deferred
     }

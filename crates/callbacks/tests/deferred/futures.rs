@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use switchboard_callbacks::Deferred;
-use switchboard_flow::{self as flow, Driver, Loop, Model};
+use switchboard_runtime::{self as runtime, Driver, Loop, Model};
 
 use crate::cancel::work;
 use crate::{Log, Text, end, unhandled};
@@ -20,10 +20,10 @@ fn awaiting_it_gives_its_result_under_every_kind_of_model() {
         let both = async {
             assert_eq!(Text::fail("no".into()).await, Err("no".to_owned()));
             let fire = async {
-                flow::sleep(MOMENT).await;
+                runtime::sleep(MOMENT).await;
                 resolver.callback(1);
             };
-            flow::join(deferred.into_future(), fire).await.0
+            runtime::join(deferred.into_future(), fire).await.0
         };
         assert_eq!(model.run(Driver::best(), both).unwrap(), Ok(2), "{model}");
     }
@@ -33,7 +33,7 @@ fn awaiting_it_gives_its_result_under_every_kind_of_model() {
 fn dropping_what_awaits_it_cancels_it() {
     let (log, reports) = (Log::default(), unhandled());
     let (deferred, _resolver) = work("work", &log);
-    let waits = flow::timeout(MOMENT, deferred.into_future());
+    let waits = runtime::timeout(MOMENT, deferred.into_future());
     let timed_out = Model::Tasks.run(Driver::best(), waits).unwrap();
     assert!(timed_out.is_err());
     log.is(&["stop work"]);
@@ -45,7 +45,7 @@ fn a_future_fires_it() {
     for model in [Model::Tasks, Model::Green] {
         let future = async {
             let slow = |result: Result<u32, String>| async {
-                flow::sleep(MOMENT).await;
+                runtime::sleep(MOMENT).await;
                 result
             };
             let good = Text::from_future(slow(Ok(1))).add_callback(|value| Ok(value + 1));
@@ -77,15 +77,15 @@ fn cancelling_it_drops_the_future() {
         let guard = Dropped(dropped.clone());
         let deferred = Text::from_future(async {
             let _guard = guard;
-            flow::sleep(Duration::MAX).await;
+            runtime::sleep(Duration::MAX).await;
             Ok(1)
         });
-        flow::sleep(MOMENT).await;
+        runtime::sleep(MOMENT).await;
         assert!(!dropped.get());
         deferred.cancel();
         end(deferred, &log);
         log.is(&["Err(\"cancelled\")"]);
-        flow::yield_now().await;
+        runtime::yield_now().await;
         assert!(dropped.get());
     };
     Model::Tasks.run(Driver::best(), future).unwrap();
@@ -97,7 +97,7 @@ fn a_loop_that_goes_fails_what_it_ran() {
     let lp = Loop::new(Driver::best()).unwrap();
     let deferred = lp.block_on(async {
         Deferred::<u32, String>::from_future(async {
-            flow::sleep(Duration::MAX).await;
+            runtime::sleep(Duration::MAX).await;
             Ok(1)
         })
     });

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::rc::Rc;
 
 use switchboard_callbacks::{AsyncChat, Channels, Chat, ChatHandler, Terminator};
-use switchboard_flow::Driver;
+use switchboard_runtime::Driver;
 
 use crate::{Log, pair, rest};
 

@@ -6,8 +6,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
 
 use switchboard_callbacks::{Channel, Channels, Dispatcher};
-use switchboard_flow::{self as flow, Driver, Model};
 use switchboard_net::{Addr, Stream};
+use switchboard_runtime::{self as runtime, Driver, Model};
 
 use crate::{Log, pair, rest};
 
@@ -179,12 +179,12 @@ fn what_nobody_wants_is_not_read(driver: Driver) {
     Model::Callbacks
         .run(driver, async {
             let wait = async {
-                flow::sleep(std::time::Duration::from_millis(3)).await;
+                runtime::sleep(std::time::Duration::from_millis(3)).await;
                 assert_eq!(log.lines(), [""; 0]);
                 wants.set(true);
                 channels.ask();
             };
-            flow::join(channels.until_empty(), wait).await;
+            runtime::join(channels.until_empty(), wait).await;
         })
         .unwrap();
     assert_eq!(log.lines(), ["now"]);
@@ -272,13 +272,13 @@ fn a_writer_without_anything_to_write_does_not_spin(driver: Driver) {
     Model::Callbacks
         .run(driver, async {
             let end = async {
-                flow::sleep(std::time::Duration::from_millis(20)).await;
+                runtime::sleep(std::time::Duration::from_millis(20)).await;
                 assert!((1..=3).contains(&writes.get()), "{} writes", writes.get());
                 peer.write_all(b"x").unwrap();
-                flow::sleep(std::time::Duration::from_millis(20)).await;
+                runtime::sleep(std::time::Duration::from_millis(20)).await;
                 peer.shutdown(Shutdown::Both).unwrap();
             };
-            flow::join(channels.until_empty(), end).await;
+            runtime::join(channels.until_empty(), end).await;
         })
         .unwrap();
     assert!((2..=6).contains(&writes.get()), "{} writes", writes.get());
@@ -318,11 +318,11 @@ fn out_of_band_data_is_exceptional(driver: Driver) {
         .run(driver, async {
             let after = async {
                 while log.lines().is_empty() {
-                    flow::sleep(std::time::Duration::from_millis(1)).await;
+                    runtime::sleep(std::time::Duration::from_millis(1)).await;
                 }
                 peer.write_all(b"end.").unwrap();
             };
-            flow::join(channels.until_empty(), after).await;
+            runtime::join(channels.until_empty(), after).await;
         })
         .unwrap();
     assert_eq!(log.lines()[0], "urgent !");
@@ -399,11 +399,11 @@ fn what_is_not_accepted_is_sent_away(driver: Driver) {
         .run(driver, async {
             let end = async {
                 while log.lines().is_empty() {
-                    flow::sleep(std::time::Duration::from_millis(1)).await;
+                    runtime::sleep(std::time::Duration::from_millis(1)).await;
                 }
                 server.close();
             };
-            flow::join(channels.until_empty(), end).await;
+            runtime::join(channels.until_empty(), end).await;
         })
         .unwrap();
     client.join().unwrap();

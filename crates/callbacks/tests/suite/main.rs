@@ -50,7 +50,7 @@ macro_rules! stamp {
     };
     (@ $name:ident $driver:ident $($case:ident)*) => {
         mod $name {
-            use switchboard_flow::Driver;
+            use switchboard_runtime::Driver;
             $(
                 #[test]
                 fn $case() {

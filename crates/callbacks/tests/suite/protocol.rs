@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use switchboard_callbacks::{Connection, Protocol, Transport, create_server, run, start, stop};
-use switchboard_flow::{self as flow, Driver, Loop, Model};
+use switchboard_runtime::{self as runtime, Driver, Loop, Model};
 
 use crate::{Log, pair, rest};
 
@@ -417,7 +417,7 @@ fn a_protocol_in_a_thread_of_its_own(driver: Driver) {
     let served = std::thread::spawn(move || {
         Model::Threads.run(driver, async {
             let served = Connection::new(stream, Echo(Log::default()));
-            flow::timeout(Duration::from_secs(20), served).await
+            runtime::timeout(Duration::from_secs(20), served).await
         })
     });
     let bytes = vec![5; 600_000];

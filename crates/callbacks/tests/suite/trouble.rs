@@ -12,8 +12,8 @@ use switchboard_callbacks::{
     AsyncChat, Channel, Channels, Chat, ChatHandler, Connection, Dispatcher, Protocol, Terminator,
     Transport, create_server, run,
 };
-use switchboard_flow::{self as flow, Driver, Model};
 use switchboard_net::{Addr, Stream};
+use switchboard_runtime::{self as runtime, Driver, Model};
 
 use crate::{Log, pair, rest};
 
@@ -41,7 +41,7 @@ fn until_empty(driver: Driver, channels: &Channels) {
         // Its time leaps past the limit.
         return channels.run_until_empty(driver).unwrap();
     }
-    let limit = flow::timeout(Duration::from_secs(20), channels.until_empty());
+    let limit = runtime::timeout(Duration::from_secs(20), channels.until_empty());
     let over = Model::Callbacks.run(driver, limit).unwrap();
     assert!(over.is_ok(), "{channels:?} after 20 s");
 }
@@ -176,13 +176,13 @@ fn two_may_wait_for_the_last(driver: Driver) {
     let own = channels.clone();
     let waiting = async {
         channels.add(stream, Once);
-        let other = flow::spawn_local(async move { own.until_empty().await });
-        flow::yield_now().await;
+        let other = runtime::spawn_local(async move { own.until_empty().await });
+        runtime::yield_now().await;
         peer.write_all(b"x").unwrap();
         channels.until_empty().await;
         other.await.unwrap();
     };
-    let limit = flow::timeout(Duration::from_secs(20), waiting);
+    let limit = runtime::timeout(Duration::from_secs(20), waiting);
     Model::Callbacks.run(driver, limit).unwrap().unwrap();
 }
 
@@ -226,11 +226,11 @@ fn closing_gives_a_connection_up(driver: Driver) {
     let channel = channels.connect(&addr.to_string(), Once);
     let close = async {
         // Its attempt begins.
-        flow::yield_now().await;
+        runtime::yield_now().await;
         channel.close();
         channels.until_empty().await;
     };
-    let limit = flow::timeout(Duration::from_secs(20), close);
+    let limit = runtime::timeout(Duration::from_secs(20), close);
     Model::Callbacks.run(driver, limit).unwrap().unwrap();
     drop(crowd);
 }
@@ -314,12 +314,12 @@ fn a_chat_speaks_before_it_hears(driver: Driver) {
     let channels = Channels::new();
     channels.add(stream, chat);
     let speaks = async {
-        flow::sleep(Duration::from_millis(1)).await;
+        runtime::sleep(Duration::from_millis(1)).await;
         own.push(b"hello");
         own.close_when_done();
         channels.until_empty().await;
     };
-    let limit = flow::timeout(Duration::from_secs(20), speaks);
+    let limit = runtime::timeout(Duration::from_secs(20), speaks);
     Model::Callbacks.run(driver, limit).unwrap().unwrap();
     assert_eq!(rest(peer), b"hello");
 }
@@ -408,7 +408,7 @@ fn a_protocol_may_panic_twice(driver: Driver) {
     let (stream, mut peer) = pair();
     peer.write_all(b"x").unwrap();
     let served = Model::Callbacks.run(driver, async {
-        flow::spawn_local(Connection::new(stream, Twice))
+        runtime::spawn_local(Connection::new(stream, Twice))
             .await
             .is_err()
     });

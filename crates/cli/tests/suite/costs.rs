@@ -162,7 +162,7 @@ fn raise_limit(needed: u64) -> Result<(), String> {
 #[test]
 fn threads_stop_where_the_machine_ends() {
     let _alone = DESCRIPTORS.lock();
-    let (room, limit) = switchboard_flow::thread_room();
+    let (room, limit) = switchboard_runtime::thread_room();
     let needed = room as u64 + 700;
     if let Err(error) = raise_limit(needed) {
         println!("skip: more clients than threads: never: {error}");

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use switchboard_flow::{Driver, Model, Style};
+use switchboard_runtime::{Driver, Model, Style};
 
 use crate::matrix::rows;
 use crate::served::{Served, run};

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-use switchboard_flow::{Driver, Model};
+use switchboard_runtime::{Driver, Model};
 
 use crate::served::{Served, round_trip};
 

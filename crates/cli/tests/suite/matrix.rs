@@ -2,7 +2,7 @@
 
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use switchboard_flow::{Driver, Model, Style};
+use switchboard_runtime::{Driver, Model, Style};
 
 use crate::served::{Served, echo_tcp, echo_through, run};
 

@@ -54,7 +54,7 @@ fn a_killed_worker_is_replaced_and_fails_only_its_own_connections() {
 
 #[test]
 fn sigterm_drains_under_every_model() {
-    for model in switchboard_flow::Model::ALL {
+    for model in switchboard_runtime::Model::ALL {
         let mut served = Served::echo(&["--model", model.name(), "--drain", "30"]);
         let mut client = served.connect();
         round_trip(&mut client);
@@ -75,7 +75,7 @@ fn sigterm_drains_under_every_model() {
 
 #[test]
 fn the_drain_limit_cuts_who_stays() {
-    for model in switchboard_flow::Model::ALL {
+    for model in switchboard_runtime::Model::ALL {
         let mut served = Served::echo(&["--model", model.name(), "--drain", "0.05"]);
         let mut client = served.connect();
         round_trip(&mut client);
@@ -94,7 +94,7 @@ fn the_drain_limit_cuts_who_stays() {
 #[test]
 fn a_server_that_drains_refuses_who_comes() {
     let supervised = ["--workers", "2", "--workers-as", "processes"];
-    let models = switchboard_flow::Model::ALL.map(|model| vec!["--model", model.name()]);
+    let models = switchboard_runtime::Model::ALL.map(|model| vec!["--model", model.name()]);
     for arguments in models.into_iter().chain([supervised.to_vec()]) {
         let served = Served::echo(&[&arguments[..], &["--drain", "30"]].concat());
         let mut inside = served.connect();
@@ -188,7 +188,7 @@ fn a_worker_asked_to_end_leaves_its_queue_to_the_next() {
 
 #[test]
 fn a_handler_that_fails_is_counted_under_every_model() {
-    for model in switchboard_flow::Model::ALL {
+    for model in switchboard_runtime::Model::ALL {
         let served = Served::echo(&["--model", model.name()]);
         let mut client = served.connect();
         round_trip(&mut client);

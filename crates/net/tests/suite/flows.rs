@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use switchboard_flow::{self as flow, Driver, Event, JoinError, Model, gather};
+use switchboard_runtime::{self as runtime, Driver, Event, JoinError, Model, gather};
 
 use crate::{Dropped, Way};
 
@@ -30,13 +30,13 @@ crate::stamp!(
 
 fn a_panic_is_the_handles_to_tell(way: Way) {
     way.run(async {
-        let failed: Result<(), _> = flow::spawn(async { panic!("number {}", 7) }).await;
+        let failed: Result<(), _> = runtime::spawn(async { panic!("number {}", 7) }).await;
         if way.0 == Model::Blocking {
             assert!(matches!(failed, Err(JoinError::Refused(_))), "{failed:?}");
             return;
         }
         assert!(matches!(&failed, Err(JoinError::Panicked(text)) if text == "number 7"));
-        assert_eq!(flow::spawn(async { 1 }).await.unwrap(), 1);
+        assert_eq!(runtime::spawn(async { 1 }).await.unwrap(), 1);
     });
 }
 
@@ -54,11 +54,11 @@ fn a_panic_while_it_is_dropped_is_told_too(way: Way) {
         return;
     }
     way.run(async {
-        let mut flow = flow::spawn(async {
+        let mut flow = runtime::spawn(async {
             let _bad = Bad;
             std::future::pending::<()>().await;
         });
-        flow::sleep(Duration::from_millis(1)).await;
+        runtime::sleep(Duration::from_millis(1)).await;
         flow.cancel();
         // Before its first poll it has nothing bad to drop.
         let ended = flow.await;
@@ -72,9 +72,9 @@ fn a_dropped_handle_leaves_the_flow_running(way: Way) {
         return;
     }
     way.run(async {
-        let (sender, receiver) = flow::channel(1);
-        drop(flow::spawn(async move {
-            flow::sleep(Duration::from_millis(1)).await;
+        let (sender, receiver) = runtime::channel(1);
+        drop(runtime::spawn(async move {
+            runtime::sleep(Duration::from_millis(1)).await;
             sender.send(7).await.unwrap();
         }));
         assert_eq!(receiver.recv().await, Ok(7));
@@ -87,24 +87,24 @@ fn a_cancelled_flow_is_gone_when_its_handle_says_so(way: Way) {
     }
     way.run(async {
         let (guard, dropped) = Dropped::new();
-        let mut flow = flow::spawn(async move {
+        let mut flow = runtime::spawn(async move {
             let _guard = guard;
             std::future::pending::<()>().await;
         });
-        flow::yield_now().await;
+        runtime::yield_now().await;
         flow.cancel();
         assert!(matches!(flow.await, Err(JoinError::Cancelled)));
         assert!(dropped());
 
         let done = Event::new();
         let doing = done.clone();
-        let mut flow = flow::spawn(async move {
+        let mut flow = runtime::spawn(async move {
             doing.set();
             7
         });
         done.wait().await;
         while !flow.is_finished() {
-            flow::yield_now().await;
+            runtime::yield_now().await;
         }
         flow.cancel();
         assert_eq!(flow.await.unwrap(), 7, "what has ended keeps its result");
@@ -118,7 +118,7 @@ fn a_thousand_at_once(way: Way) {
     let sleeps = (0..1000).map(|n| {
         let delay = Duration::from_micros(rng.u64(0..3000));
         async move {
-            flow::sleep(delay).await;
+            runtime::sleep(delay).await;
             n
         }
     });
@@ -159,7 +159,7 @@ fn an_event_wakes_everybody(way: Way) {
         };
         let flows: Vec<_> = match way.0 {
             Model::Blocking => Vec::new(),
-            _ => (0..20).map(|_| flow::spawn(waiter())).collect(),
+            _ => (0..20).map(|_| runtime::spawn(waiter())).collect(),
         };
         let setter = {
             let event = event.clone();
@@ -181,7 +181,7 @@ fn an_event_may_be_cleared(way: Way) {
         event.set();
         event.wait().await;
         event.clear();
-        let late = flow::timeout(Duration::from_millis(1), event.wait()).await;
+        let late = runtime::timeout(Duration::from_millis(1), event.wait()).await;
         assert!(late.is_err());
         event.set();
         event.wait().await;
@@ -190,7 +190,7 @@ fn an_event_may_be_cleared(way: Way) {
 
 fn a_full_channel_holds_its_sender(way: Way) {
     way.run(async {
-        let (sender, receiver) = flow::channel(3);
+        let (sender, receiver) = runtime::channel(3);
         let sent = Arc::new(AtomicUsize::new(0));
         let counted = sent.clone();
         let produce = async move {
@@ -210,10 +210,10 @@ fn a_full_channel_holds_its_sender(way: Way) {
             assert_eq!(expected, 500);
         };
         if way.0 == Model::Blocking {
-            flow::join(produce, consume).await;
+            runtime::join(produce, consume).await;
             return;
         }
-        let producer = flow::spawn(produce);
+        let producer = runtime::spawn(produce);
         consume.await;
         producer.await.unwrap();
     });
@@ -221,14 +221,14 @@ fn a_full_channel_holds_its_sender(way: Way) {
 
 fn a_closed_channel_gives_what_it_holds(way: Way) {
     way.run(async {
-        let (sender, receiver) = flow::channel(2);
+        let (sender, receiver) = runtime::channel(2);
         sender.send(1).await.unwrap();
         sender.send(2).await.unwrap();
         drop(sender);
         assert_eq!(receiver.recv().await, Ok(1));
         assert_eq!(receiver.recv().await, Ok(2));
         assert!(receiver.recv().await.is_err());
-        let (sender, receiver) = flow::channel(1);
+        let (sender, receiver) = runtime::channel(1);
         drop(receiver);
         assert_eq!(sender.send(7).await.unwrap_err().into_inner(), 7);
     });
@@ -238,8 +238,8 @@ fn blocking_work_does_not_hold_the_others(way: Way) {
     way.run(async {
         let (sender, receiver) = std::sync::mpsc::channel();
         // It ends only with what this flow does after it was begun.
-        let work = flow::run_blocking(move || receiver.recv().unwrap());
-        flow::yield_now().await;
+        let work = runtime::run_blocking(move || receiver.recv().unwrap());
+        runtime::yield_now().await;
         sender.send(7).unwrap();
         assert_eq!(work.await.unwrap(), 7);
     });
@@ -247,27 +247,27 @@ fn blocking_work_does_not_hold_the_others(way: Way) {
 
 fn blocking_work_may_panic(way: Way) {
     way.run(async {
-        let failed: Result<(), _> = flow::run_blocking(|| panic!("work")).await;
+        let failed: Result<(), _> = runtime::run_blocking(|| panic!("work")).await;
         assert!(matches!(&failed, Err(JoinError::Panicked(text)) if text == "work"));
-        assert_eq!(flow::run_blocking(|| 1).await.unwrap(), 1);
+        assert_eq!(runtime::run_blocking(|| 1).await.unwrap(), 1);
     });
 }
 
 fn more_blocking_work_than_threads(way: Way) {
-    let works = (0..300_usize).map(|n| flow::run_blocking(move || n));
+    let works = (0..300_usize).map(|n| runtime::run_blocking(move || n));
     let done = way.run(async { gather(works).await });
     let done: Vec<usize> = done.into_iter().map(Result::unwrap).collect();
     assert_eq!(done, (0..300).collect::<Vec<_>>());
-    assert!(flow::offload_stats().threads <= 64);
+    assert!(runtime::offload_stats().threads <= 64);
 }
 
 fn a_sleep_is_never_short(way: Way) {
     way.run(async {
         for micros in [0, 1, 300, 999, 1_000, 1_001, 2_500] {
             let delay = Duration::from_micros(micros);
-            let before = flow::now();
-            flow::sleep(delay).await;
-            assert!(flow::now() - before >= delay, "{delay:?}");
+            let before = runtime::now();
+            runtime::sleep(delay).await;
+            assert!(runtime::now() - before >= delay, "{delay:?}");
         }
     });
 }
@@ -282,7 +282,7 @@ fn a_sleep_counts_from_when_it_was_asked_for(way: Way) {
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(20) {}
         let asked = Instant::now();
-        flow::sleep(Duration::from_millis(10)).await;
+        runtime::sleep(Duration::from_millis(10)).await;
         assert!(asked.elapsed() >= Duration::from_millis(10));
     });
 }
@@ -293,24 +293,24 @@ fn a_model_within_a_model(way: Way) {
             return;
         }
         let within = Model::Tasks.run(Driver::best(), async {
-            flow::sleep(Duration::from_millis(1)).await;
-            flow::spawn(async { 7 }).await.unwrap()
+            runtime::sleep(Duration::from_millis(1)).await;
+            runtime::spawn(async { 7 }).await.unwrap()
         });
         assert_eq!(within.unwrap(), 7);
-        flow::sleep(Duration::from_millis(1)).await;
+        runtime::sleep(Duration::from_millis(1)).await;
     });
 }
 
 fn a_timeout_in_a_timeout(way: Way) {
     way.run(async {
         let forever = std::future::pending::<()>;
-        let inner = flow::timeout(Duration::from_millis(2), forever());
-        let outer = flow::timeout(Duration::from_secs(600), inner).await;
+        let inner = runtime::timeout(Duration::from_millis(2), forever());
+        let outer = runtime::timeout(Duration::from_secs(600), inner).await;
         assert!(outer.unwrap().is_err());
-        let inner = flow::timeout(Duration::from_secs(600), forever());
-        let outer = flow::timeout(Duration::from_millis(2), inner).await;
+        let inner = runtime::timeout(Duration::from_secs(600), forever());
+        let outer = runtime::timeout(Duration::from_millis(2), inner).await;
         assert!(outer.is_err());
-        let never = flow::timeout(Duration::MAX, async { 7 }).await;
+        let never = runtime::timeout(Duration::MAX, async { 7 }).await;
         assert_eq!(never.unwrap(), 7);
     });
 }

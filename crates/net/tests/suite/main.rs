@@ -15,8 +15,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use switchboard_flow::{Driver, Model};
 use switchboard_net::Stream;
+use switchboard_runtime::{Driver, Model};
 
 /// Every way to wait.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ macro_rules! stamp {
     };
     (@ $way:ident $model:ident $driver:ident $($case:ident)*) => {
         mod $way {
-            use switchboard_flow::{Driver, Model};
+            use switchboard_runtime::{Driver, Model};
             $(
                 #[test]
                 fn $case() {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use switchboard_flow::{self as flow, Driver, Event, JoinError, Model, green};
 use switchboard_net::PlainStream;
+use switchboard_runtime::{self as runtime, Driver, Event, JoinError, Model, green};
 
 use crate::{Dropped, Way, pair};
 
@@ -62,7 +62,7 @@ fn functions_wait_for_each_other(way: Way) {
         return; // It runs one flow.
     }
     let got = run(way, || {
-        let (sender, receiver) = flow::channel(1);
+        let (sender, receiver) = runtime::channel(1);
         let go = Event::new();
         let started = go.clone();
         let producer = green::spawn(move || {
@@ -157,14 +157,14 @@ fn a_cancelled_stack_is_unwound(way: Way) {
     way.run(async {
         let (tells, is_dropped) = Dropped::new();
         let (stream, _peer) = pair();
-        let (waits, waiting) = flow::channel(1);
+        let (waits, waiting) = runtime::channel(1);
         let mut parked = green::spawn(move || {
             let _tells = tells;
             green::block_on(waits.send(())).unwrap().unwrap();
             PlainStream::from(stream).read_exact(&mut [0; 1]).unwrap();
         });
         waiting.recv().await.unwrap();
-        flow::yield_now().await;
+        runtime::yield_now().await;
         assert!(!is_dropped());
         parked.cancel();
         assert!(matches!(parked.await, Err(JoinError::Cancelled)));
@@ -177,7 +177,7 @@ fn a_destructor_that_waits_is_refused(way: Way) {
     if !way.0.has_loop() {
         return; // A thread may wait wherever it likes.
     }
-    struct Waits(flow::Sender<String>);
+    struct Waits(runtime::Sender<String>);
     impl Drop for Waits {
         fn drop(&mut self) {
             let refused = green::sleep(Duration::from_secs(60)).unwrap_err();
@@ -185,8 +185,8 @@ fn a_destructor_that_waits_is_refused(way: Way) {
         }
     }
     way.run(async {
-        let (say, said) = flow::channel(2);
-        let (waits, waiting) = flow::channel(1);
+        let (say, said) = runtime::channel(2);
+        let (waits, waiting) = runtime::channel(1);
         let mut parked = green::spawn(move || {
             let _waits = Waits(say);
             waits.try_send(()).unwrap();
@@ -214,7 +214,7 @@ fn a_task_itself_may_not_wait(way: Way) {
 
 fn work_off_the_loop_is_joined(way: Way) {
     let sum = run(way, || {
-        flow::run_blocking(|| (1..=100).sum::<u32>())
+        runtime::run_blocking(|| (1..=100).sum::<u32>())
             .join()
             .unwrap()
     });
@@ -225,7 +225,7 @@ fn a_limit_on_a_read(way: Way) {
     let (stream, mut peer) = pair();
     let read = run(way, move || {
         let limit = Duration::from_millis(5);
-        let late = green::block_on(flow::timeout(limit, stream.recv())).unwrap();
+        let late = green::block_on(runtime::timeout(limit, stream.recv())).unwrap();
         assert!(late.is_err(), "{late:?}");
         peer.write_all(b"now").unwrap();
         let mut read = [0; 3];
@@ -272,9 +272,9 @@ fn a_loop_that_ends_unwinds_without_a_wait(way: Way) {
         return; // A thread runs on.
     }
     let (stream, peer) = pair();
-    let (say, said) = flow::channel(1);
+    let (say, said) = runtime::channel(1);
     way.run(async {
-        let (waits, waiting) = flow::channel(1);
+        let (waits, waiting) = runtime::channel(1);
         green::spawn(move || {
             let mut out = std::io::BufWriter::with_capacity(10_000_000, PlainStream::from(stream));
             out.write_all(&[0; 9_000_000]).unwrap();
@@ -289,7 +289,7 @@ fn a_loop_that_ends_unwinds_without_a_wait(way: Way) {
     drop(peer);
 }
 
-struct Tells(flow::Sender<Result<(), String>>);
+struct Tells(runtime::Sender<Result<(), String>>);
 
 impl Drop for Tells {
     fn drop(&mut self) {
@@ -309,7 +309,7 @@ fn a_loop_within_a_stack(way: Way) {
         let within = green::Green::new(|| {
             Model::Tasks.run(Driver::Poll, async {
                 assert!(green::sleep(Duration::from_millis(1)).is_err());
-                flow::sleep(Duration::from_millis(1)).await;
+                runtime::sleep(Duration::from_millis(1)).await;
                 7
             })
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use switchboard_flow::{self as flow, Event, JoinError, Model, scope};
+use switchboard_runtime::{self as runtime, Event, JoinError, Model, scope};
 
 use crate::{Dropped, Way};
 
@@ -44,7 +44,7 @@ fn it_waits_for_children_and_theirs(way: Way) {
                 for _ in 0..10 {
                     let counted = counted.clone();
                     scope.spawn(async move {
-                        flow::sleep(Duration::from_millis(1)).await;
+                        runtime::sleep(Duration::from_millis(1)).await;
                         counted.fetch_add(1, Ordering::SeqCst);
                     });
                 }
@@ -96,7 +96,7 @@ fn a_panic_after_the_body_cancels_the_others(way: Way) {
             };
             scope.spawn(idle(first));
             scope.spawn(async {
-                flow::sleep(Duration::from_millis(5)).await;
+                runtime::sleep(Duration::from_millis(5)).await;
                 panic!("late")
             });
             scope.spawn(idle(last));
@@ -156,10 +156,10 @@ fn dropped_it_leaves_nothing_behind(way: Way) {
             });
             pending::<()>().await;
         });
-        flow::race(async { drop(whole.await) }, started.wait()).await;
+        runtime::race(async { drop(whole.await) }, started.wait()).await;
         if way.0.has_loop() {
             // A task is dropped by its loop, within a turn.
-            flow::yield_now().await;
+            runtime::yield_now().await;
         }
         assert!(dropped());
     });

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use switchboard_flow::{self as flow, Driver, Model};
 use switchboard_net::{Listener, Stream};
+use switchboard_runtime::{self as runtime, Driver, Model};
 
 use crate::{Way, pair};
 
@@ -45,14 +45,14 @@ fn lines_of_two_writers_arrive_once(way: Way) {
             assert_eq!(stream.write(line.as_bytes()).await.unwrap(), line.len());
         };
         let own = streams.iter().cloned().map(|stream| {
-            flow::spawn(async move {
+            runtime::spawn(async move {
                 for n in 0..LINES {
                     write(&stream, "own", n).await;
                 }
             })
         });
         let own: Vec<_> = own.collect();
-        let all = flow::spawn(async move {
+        let all = runtime::spawn(async move {
             for n in 0..LINES {
                 for stream in &streams {
                     write(stream, "all", n).await;
@@ -80,12 +80,12 @@ fn a_writer_gets_its_turn_beside_a_busy_one(way: Way) {
     let (stream, mut peer) = pair();
     let sink = std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
     way.run(async move {
-        let (done, is_done) = flow::channel::<()>(1);
+        let (done, is_done) = runtime::channel::<()>(1);
         let other = stream.clone();
-        let busy = flow::spawn(async move {
+        let busy = runtime::spawn(async move {
             while is_done.try_recv().is_err() {
                 other.write_all(&[b'a'; 100]).await.unwrap();
-                flow::yield_now().await;
+                runtime::yield_now().await;
             }
         });
         for _ in 0..100 {
@@ -105,7 +105,7 @@ fn a_write_given_up_has_sent_what_it_said(way: Way) {
             let bytes = [b'a' + n; 5];
             match poll_once(stream.write(&bytes)).await {
                 Some(wrote) => sent.extend(&bytes[..wrote.unwrap()]),
-                None if n % 2 == 0 => flow::yield_now().await,
+                None if n % 2 == 0 => runtime::yield_now().await,
                 None => {}
             }
             stream.write_all(b",").await.unwrap();
@@ -129,11 +129,11 @@ fn a_blocking_flow_in_a_task_finds_what_was_written(way: Way) {
         answers.write_all(b"answer").unwrap();
     });
     let length = way.run(async move {
-        let asks = flow::spawn(async move {
+        let asks = runtime::spawn(async move {
             ask.write_all(b"a").await.unwrap();
             ask.write_all(b"?").await.unwrap();
         });
-        let holds = flow::spawn(async move {
+        let holds = runtime::spawn(async move {
             let read = async { answer.recv().await.unwrap().len() };
             Model::Blocking.run(Driver::Poll, read).unwrap()
         });
@@ -161,7 +161,7 @@ fn plain_calls_in_a_blocking_flow_in_a_task(way: Way) {
         let line = Model::Blocking.run(Driver::Poll, plain).unwrap();
         assert_eq!(&line, b"ping");
         // It is over: this flow waits in its own way again.
-        flow::sleep(Duration::from_millis(1)).await;
+        runtime::sleep(Duration::from_millis(1)).await;
     });
     peer.join().unwrap();
 }
@@ -229,7 +229,7 @@ fn what_is_not_accepted_is_left_to_others(way: Way) {
         let mut accepted = vec![];
         for _ in 0..3 {
             accepted.push(listener.accept().await.unwrap());
-            flow::yield_now().await;
+            runtime::yield_now().await;
         }
         accepted
     });

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::net::SendFlags;
-use switchboard_flow::{self as flow, Driver};
 use switchboard_net::{Listener, Stream, connect_any};
+use switchboard_runtime::{self as runtime, Driver};
 
 use crate::Way;
 
@@ -45,10 +45,10 @@ fn an_accept_given_up_loses_no_connection(way: Way) {
             let stream = loop {
                 let accept = async { Some(listener.accept().await.unwrap().0) };
                 let enough = async {
-                    flow::yield_now().await;
+                    runtime::yield_now().await;
                     None
                 };
-                match flow::race(enough, accept).await {
+                match runtime::race(enough, accept).await {
                     Some(stream) => break stream,
                     None => given_up += 1,
                 }
@@ -63,7 +63,7 @@ fn an_accept_given_up_loses_no_connection(way: Way) {
 fn an_urgent_byte_passes_the_others(way: Way) {
     let (stream, peer) = tcp_pair();
     way.run(async {
-        let late = flow::timeout(Duration::from_millis(1), stream.recv_urgent()).await;
+        let late = runtime::timeout(Duration::from_millis(1), stream.recv_urgent()).await;
         assert!(late.is_err(), "none was sent yet");
         (&peer).write_all(b"plain").unwrap();
         rustix::net::send(&peer, b"!", SendFlags::OOB).unwrap();
@@ -114,7 +114,7 @@ fn a_stream_goes_from_thread_to_thread(way: Way) {
     for n in 0..10_u8 {
         let thread = std::thread::spawn(move || {
             way.run(async {
-                let nothing = flow::timeout(Duration::from_millis(1), stream.recv()).await;
+                let nothing = runtime::timeout(Duration::from_millis(1), stream.recv()).await;
                 assert!(nothing.is_err(), "none was sent yet");
                 stream.write_all(&[n]).await.unwrap();
                 assert_eq!(*stream.recv().await.unwrap(), [n]);
@@ -131,9 +131,9 @@ fn a_stream_goes_from_thread_to_thread(way: Way) {
 fn a_stream_dropped_elsewhere_closes(way: Way) {
     let (stream, mut peer) = tcp_pair();
     way.run(async {
-        let nothing = flow::timeout(Duration::from_millis(1), stream.recv()).await;
+        let nothing = runtime::timeout(Duration::from_millis(1), stream.recv()).await;
         assert!(nothing.is_err());
-        let (said, heard) = flow::channel(1);
+        let (said, heard) = runtime::channel(1);
         let far = std::thread::spawn(move || {
             drop(stream);
             // Its loop closes it, so that its number is not used again too early.

@@ -6,8 +6,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use switchboard_flow::{self as flow, Driver, Model, race};
 use switchboard_net::Stream;
+use switchboard_runtime::{self as runtime, Driver, Model, race};
 
 use crate::Way;
 
@@ -61,14 +61,14 @@ async fn read(stream: &Stream, rng: &mut fastrand::Rng) -> Option<Vec<u8>> {
         1 => {
             let some = async { Some(stream.recv().await.unwrap().to_vec()) };
             let none = async {
-                flow::yield_now().await;
+                runtime::yield_now().await;
                 None
             };
             race(some, none).await
         }
         2 => {
             let limit = Duration::from_micros(rng.u64(..200));
-            let chunk = flow::timeout(limit, stream.recv()).await;
+            let chunk = runtime::timeout(limit, stream.recv()).await;
             chunk.ok().map(|chunk| chunk.unwrap().to_vec())
         }
         3 | 4 => {
@@ -99,7 +99,7 @@ async fn echo(stream: &Stream, rng: &mut fastrand::Rng, rounds: usize) -> bool {
             if rng.u8(..4) == 0 {
                 let write = async { stream.write(piece).await.unwrap() };
                 let none = async {
-                    flow::yield_now().await;
+                    runtime::yield_now().await;
                     0
                 };
                 let sent = race(write, none).await;
@@ -107,7 +107,7 @@ async fn echo(stream: &Stream, rng: &mut fastrand::Rng, rounds: usize) -> bool {
             }
             stream.write_all(piece).await.unwrap();
             if rng.u8(..) == 0 {
-                flow::yield_now().await;
+                runtime::yield_now().await;
             }
         }
     }
@@ -143,7 +143,7 @@ async fn handler(mut stream: Stream, driver: Driver, mut rng: fastrand::Rng) {
         if rng.u8(..4) == 0 {
             let work = move || elsewhere(stream, driver, rng);
             let ended;
-            (stream, rng, ended) = flow::run_blocking(work).await.unwrap();
+            (stream, rng, ended) = runtime::run_blocking(work).await.unwrap();
             if ended {
                 break;
             }
@@ -189,7 +189,7 @@ fn every_byte_comes_back(way: Way) {
                 .into_iter()
                 .map(|(stream, rng)| handler(stream, other, rng));
             way.run(async {
-                flow::gather(all.map(|one| async { flow::spawn(one).await.unwrap() })).await
+                runtime::gather(all.map(|one| async { runtime::spawn(one).await.unwrap() })).await
             });
         }
         clients

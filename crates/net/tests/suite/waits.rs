@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use switchboard_flow::{self as flow, Direction, Driver, Model, race};
 use switchboard_net::{Listener, Stream};
+use switchboard_runtime::{self as runtime, Direction, Driver, Model, race};
 
 use crate::{Way, pair};
 
@@ -27,7 +27,7 @@ crate::stamp!(
 
 fn a_read_raced_with_a_channel(way: Way) {
     let (stream, mut peer) = pair();
-    let (sender, receiver) = flow::channel(1);
+    let (sender, receiver) = runtime::channel(1);
     let (turn, turns) = std::sync::mpsc::channel();
     let other = std::thread::spawn(move || {
         for from_channel in turns {
@@ -57,7 +57,7 @@ fn a_read_raced_with_a_channel(way: Way) {
 fn a_busy_channel_does_not_starve_a_read(way: Way) {
     let (stream, mut peer) = pair();
     peer.write_all(b"s").unwrap();
-    let (sender, receiver) = flow::channel(1000);
+    let (sender, receiver) = runtime::channel(1000);
     for _ in 0..1000 {
         sender.try_send(b'c').unwrap();
     }
@@ -78,12 +78,12 @@ fn a_busy_channel_does_not_starve_a_read(way: Way) {
 fn a_timeout_around_a_read(way: Way) {
     let (stream, mut peer) = pair();
     way.run(async {
-        let before = flow::now();
-        let late = flow::timeout(Duration::from_millis(5), stream.recv()).await;
+        let before = runtime::now();
+        let late = runtime::timeout(Duration::from_millis(5), stream.recv()).await;
         assert!(late.is_err());
-        assert!(flow::now() - before >= Duration::from_millis(5));
+        assert!(runtime::now() - before >= Duration::from_millis(5));
         peer.write_all(b"hello").unwrap();
-        let read = flow::timeout(Duration::from_secs(60), stream.recv()).await;
+        let read = runtime::timeout(Duration::from_secs(60), stream.recv()).await;
         assert_eq!(&*read.unwrap().unwrap(), b"hello");
     });
 }
@@ -171,7 +171,7 @@ fn two_flows_talk_on_one_connection(way: Way) {
         }
     });
     way.run(async {
-        let (sender, receiver) = flow::channel::<u8>(4);
+        let (sender, receiver) = runtime::channel::<u8>(4);
         let (reading, writing) = (stream.clone(), stream);
         let reader = async move {
             loop {
@@ -190,10 +190,10 @@ fn two_flows_talk_on_one_connection(way: Way) {
             }
         };
         if way.0 == Model::Blocking {
-            flow::join(reader, writer).await;
+            runtime::join(reader, writer).await;
             return;
         }
-        let (reader, writer) = (flow::spawn(reader), flow::spawn(writer));
+        let (reader, writer) = (runtime::spawn(reader), runtime::spawn(writer));
         reader.await.unwrap();
         writer.await.unwrap();
     });
@@ -226,7 +226,7 @@ fn a_connection_by_name(way: Way) {
         // No time-out of the connection itself may run out: under `sim` time leaps.
         if way.1 != Driver::Sim {
             let name = format!("localhost:{}", addr.port());
-            let (client, server) = flow::join(Stream::connect(&name), listener.accept()).await;
+            let (client, server) = runtime::join(Stream::connect(&name), listener.accept()).await;
             client.unwrap().write_all(b"hi").await.unwrap();
             assert_eq!(&*server.unwrap().0.recv().await.unwrap(), b"hi");
         }
@@ -264,10 +264,10 @@ fn cancelling_a_child_reaches_it(way: Way) {
     }
     let (stream, peer) = pair();
     way.run(async {
-        let mut child = flow::spawn(async move { stream.recv().await.map(drop) });
-        flow::yield_now().await;
+        let mut child = runtime::spawn(async move { stream.recv().await.map(drop) });
+        runtime::yield_now().await;
         child.cancel();
-        assert!(matches!(child.await, Err(flow::JoinError::Cancelled)));
+        assert!(matches!(child.await, Err(runtime::JoinError::Cancelled)));
     });
     // The stream went with its future.
     assert_eq!((&peer).read(&mut [0]).unwrap(), 0);

@@ -1,0 +1,183 @@
+//! Jobs, and ways to look at processes.
+//!
+//! The tests do without the harness, whose threads would forbid to fork.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, getppid, kill_process};
+use switchboard_net::Stream;
+use switchboard_process_pool::{Jobs, ProcessPool};
+use switchboard_runtime::process::{self, Ended};
+use switchboard_runtime::{self as runtime, Driver, Model};
+
+/// Runs each case in a process of its own.
+pub(crate) fn main(cases: &[(&str, fn())]) -> ExitCode {
+    let mut status = ExitCode::SUCCESS;
+    for (name, case) in cases {
+        let child = process::fork(|| {
+            case();
+            0
+        });
+        let said = match child.and_then(|child| child.wait()) {
+            Ok(Ended::Exited(0)) => "ok".to_owned(),
+            other => {
+                status = ExitCode::FAILURE;
+                format!("FAILED: {other:?}")
+            }
+        };
+        println!("test {name} ... {said}");
+    }
+    status
+}
+
+pub(crate) fn jobs() -> Jobs {
+    Jobs::new()
+        .add("power", |(base, exponent): (u64, u32)| {
+            base.checked_pow(exponent).ok_or("too large")
+        })
+        .add("turn", |text: String| {
+            Ok::<String, Infallible>(text.chars().rev().collect())
+        })
+        .add("pid", |()| Ok::<_, Infallible>(std::process::id()))
+        .add("parent", |()| {
+            getppid()
+                .map(|pid| pid.as_raw_nonzero().get())
+                .ok_or("none")
+        })
+        .add("panic", |(n, _): (u64, u32)| -> Result<(), String> {
+            // The panic is the test's own.
+            std::panic::set_hook(Box::new(|_| {}));
+            panic!("oh {n}")
+        })
+        .add("odd", |_: (u64, u32)| {
+            Ok::<_, Infallible>(BTreeMap::from([((1, 2), 3)]))
+        })
+        .add("crash", |()| {
+            kill_process(rustix::process::getpid(), Signal::KILL)
+        })
+        .add("crash_parent", |()| {
+            kill_process(getppid().unwrap(), Signal::KILL)?;
+            loop {
+                std::thread::park();
+            }
+            #[allow(unreachable_code)]
+            Ok::<(), rustix::io::Errno>(())
+        })
+        .add("exit", |status: i32| -> Result<(), Infallible> {
+            std::process::exit(status)
+        })
+        .add("sleep", |millis: u64| {
+            std::thread::sleep(Duration::from_millis(millis));
+            Ok::<_, Infallible>(())
+        })
+}
+
+pub(crate) fn pair() -> (UnixStream, UnixStream) {
+    UnixStream::pair().unwrap()
+}
+
+pub(crate) fn tell(mut to: &UnixStream, pid: i32) {
+    to.write_all(&pid.to_ne_bytes()).unwrap();
+}
+
+pub(crate) fn told(mut from: &UnixStream) -> i32 {
+    let mut bytes = [0; 4];
+    from.read_exact(&mut bytes).unwrap();
+    i32::from_ne_bytes(bytes)
+}
+
+/// What holds the job `hold`, and hears when one has begun.
+pub(crate) struct Gate {
+    began: Stream,
+    open: Stream,
+}
+
+impl Gate {
+    /// `hold` tells its process and goes on when the gate is opened.
+    pub(crate) fn jobs() -> (Jobs, Gate) {
+        let ((began, begin), (open, wait)) = (pair(), pair());
+        let jobs = jobs().add("hold", move |value: u32| {
+            tell(&begin, i32::try_from(std::process::id()).unwrap());
+            (&wait).read_exact(&mut [0]).map(|()| value)
+        });
+        let (began, open) = (began.into(), open.into());
+        (jobs, Gate { began, open })
+    }
+
+    /// Waits until a job has begun; its process.
+    pub(crate) async fn began(&self) -> i32 {
+        let mut bytes = [0; 4];
+        self.began.read_exact(&mut bytes).await.unwrap();
+        i32::from_ne_bytes(bytes)
+    }
+
+    /// Lets so many jobs go on.
+    pub(crate) async fn open(&self, jobs: usize) {
+        self.open.write_all(&vec![0; jobs]).await.unwrap();
+    }
+}
+
+/// Runs a test's flow with the best driver.
+pub(crate) fn on<F: Future>(model: Model, future: F) -> F::Output {
+    model.run(Driver::best(), future).unwrap()
+}
+
+/// Runs a test's flow under each model that one process can have, over each driver.
+pub(crate) fn each_model<F: Future<Output = ()>>(flow: impl Fn() -> F) {
+    for model in Model::ALL {
+        let drivers = match model.has_loop() {
+            true => &Driver::ALL[..],
+            false => &[Driver::Poll],
+        };
+        for driver in drivers {
+            match driver.open() {
+                Ok(_) => model.run(*driver, flow()).unwrap(),
+                Err(error) => println!("skip: {model} with {driver}: {error}"),
+            }
+        }
+    }
+}
+
+/// Waits until `holds`, for ten seconds at most.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "not after ten seconds: {what}"
+        );
+        runtime::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+pub(crate) fn kill(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// Whether a process has ended, be it that nobody has waited for it yet.
+pub(crate) fn is_gone(pid: i32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.rsplit(") ").next().unwrap().starts_with(['Z', 'X']),
+        Err(_) => true,
+    }
+}
+
+/// How many descriptors a process has.
+pub(crate) fn fds(pid: i32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .count()
+}
+
+/// A job that nobody lets go on.
+pub(crate) async fn forever<T>(pool: &ProcessPool) -> T {
+    let ended = pool.run::<u32, _>("hold", &1u32).await;
+    unreachable!("nobody opens the gate: {ended:?}");
+}

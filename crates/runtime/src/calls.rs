@@ -1,0 +1,86 @@
+//! The system calls behind a source's operations.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{RecvFlags, SendFlags};
+
+use switchboard_green_threads as green;
+
+use crate::block;
+use crate::model::{Model, Refusal};
+
+pub(crate) type Done<R> = io::Result<(R, Took)>;
+
+/// What a call took, for the loop's accounts.
+pub(crate) struct Took {
+    pub(crate) bytes: usize,
+    /// It took less than there was room for: nothing is left.
+    pub(crate) short: bool,
+}
+
+/// Refuses what would hold this thread's loop.
+pub(crate) fn may_wait(operation: &'static str) -> Result<(), Refusal> {
+    match block::current_loop() {
+        None if !green::is_unwinding() => Ok(()),
+        _ => Err(Refusal {
+            model: Model::current().unwrap_or(Model::Tasks),
+            operation,
+            instead: "it would hold the loop; use what is async, `green::spawn`, or model green, \
+                      blocking, threads, pool or processes",
+        }),
+    }
+}
+
+pub(crate) fn recv_flags(block: bool) -> RecvFlags {
+    if block {
+        RecvFlags::empty()
+    } else {
+        RecvFlags::DONTWAIT
+    }
+}
+
+pub(crate) fn send_flags(block: bool) -> SendFlags {
+    // A peer that is gone is an error of this call, not a signal.
+    let flags = SendFlags::NOSIGNAL;
+    if block {
+        flags
+    } else {
+        flags | SendFlags::DONTWAIT
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Ok(rustix::net::accept_with(
+        fd,
+        rustix::net::SocketFlags::CLOEXEC,
+    )?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let accepted = rustix::net::accept(fd)?;
+    rustix::io::fcntl_setfd(&accepted, rustix::io::FdFlags::CLOEXEC)?;
+    // What BSDs hand out inherits the listener's flag.
+    rustix::io::ioctl_fionbio(&accepted, false)?;
+    Ok(accepted)
+}
+
+/// Whether the connection is over in both directions, or broken.
+pub(crate) fn is_gone(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::empty())];
+    let polled = rustix::event::poll(&mut fds, Some(&Timespec::default()));
+    polled.is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Repeats a call that a signal interrupted.
+pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

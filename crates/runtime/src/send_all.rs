@@ -1,0 +1,145 @@
+//! Writing all of it. Where a driver answers "what is done?", what flows write in a turn goes to the
+//! kernel with its one system call, and they are told then.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use switchboard_reactor::{Direction, Loop, Remote};
+
+use crate::block;
+use crate::budget;
+use crate::source::Source;
+
+/// Sends bytes until all are sent. Dropped before that, it has sent a part of them.
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct SendAll<'a> {
+    source: &'a Source,
+    bytes: &'a [u8],
+    state: State,
+}
+
+/// For every connection that writes: in as few bytes as can be.
+#[derive(Clone, Copy)]
+enum State {
+    /// Nothing is asked for.
+    Idle,
+    /// There was no room.
+    Waiting,
+    /// The loop of this number has the bytes, under that number.
+    Posted(u32, u32),
+}
+
+impl Source {
+    /// Sends all of `bytes`.
+    ///
+    /// # Errors
+    /// The system's; `Other` for a write that is begun on one loop and goes on elsewhere.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use switchboard_runtime::{Driver, Model, Source};
+    ///
+    /// let (mut there, here) = UnixStream::pair()?;
+    /// let source = Source::new(here.into());
+    /// Model::Tasks.run(Driver::best(), source.send_all(b"hello"))??;
+    /// let mut bytes = [0; 5];
+    /// std::io::Read::read_exact(&mut there, &mut bytes)?;
+    /// assert_eq!(&bytes, b"hello");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn send_all<'a>(&'a self, bytes: &'a [u8]) -> SendAll<'a> {
+        SendAll {
+            source: self,
+            bytes,
+            state: State::Idle,
+        }
+    }
+}
+
+impl Future for SendAll<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.bytes.is_empty() {
+            let sent = ready!(self.poll_some(context))?;
+            self.bytes = &self.bytes[sent..];
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl SendAll<'_> {
+    fn poll_some(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self.state {
+            State::Posted(id, number) => {
+                let told = Loop::with_current(|lp| {
+                    let lp = lp.filter(|lp| lp.id() == id)?;
+                    Some(lp.posted(number, context.waker()))
+                });
+                let Some(told) = told else {
+                    let text = "a write goes on elsewhere than on the loop where it began";
+                    return Poll::Ready(Err(io::Error::other(text)));
+                };
+                let told = ready!(told);
+                self.state = State::Idle;
+                match told {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    told => {
+                        budget::charge(*told.as_ref().unwrap_or(&0));
+                        return Poll::Ready(told);
+                    }
+                }
+            }
+            State::Idle => {
+                if let Some((id, number)) = self.post(context) {
+                    self.state = State::Posted(id, number);
+                    return Poll::Pending;
+                }
+            }
+            State::Waiting => {}
+        }
+        let sent = self.source.poll_send(context, self.bytes);
+        self.state = match sent {
+            Poll::Pending => State::Waiting,
+            Poll::Ready(_) => State::Idle,
+        };
+        sent
+    }
+
+    fn post(&self, context: &mut Context<'_>) -> Option<(u32, u32)> {
+        if block::is_blocking() {
+            return None;
+        }
+        Loop::with_current(|lp| {
+            let lp = lp.filter(|lp| lp.completes())?;
+            // Where it isn't at home, it is not known what else is on its way.
+            let slot = self.source.inner().slot(lp)?;
+            let number = lp.post(slot, self.source.as_fd(), self.bytes, context.waker())?;
+            Some((lp.id(), number))
+        })
+    }
+}
+
+impl Drop for SendAll<'_> {
+    fn drop(&mut self) {
+        let (id, number) = match self.state {
+            State::Idle => return,
+            State::Waiting => return self.source.give_up(Direction::Write),
+            State::Posted(id, number) => (id, number),
+        };
+        let here = Loop::with_current(|lp| {
+            let lp = lp.filter(|lp| lp.id() == id);
+            lp.map(|lp| lp.withdraw(number))
+        });
+        if here.is_none()
+            && let Some(remote) = Remote::of(id)
+        {
+            remote.call_soon(move || {
+                Loop::with_current(|lp| lp.map(|lp| lp.withdraw(number)));
+            });
+        }
+    }
+}
