@@ -6,7 +6,7 @@
 
 #[path = "../../crates/reactor/src/inbox.rs"]
 mod inbox;
-#[path = "../../crates/runtime/src/parker.rs"]
+#[path = "../../crates/runtime/src/blocking/parker.rs"]
 mod parker;
 mod sync;
 

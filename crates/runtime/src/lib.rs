@@ -29,56 +29,33 @@
 //! # std::io::Result::Ok(())
 //! ```
 
-mod ask;
-mod block;
-mod budget;
-mod calls;
+mod blocking;
 mod event;
-mod gather;
-mod home;
-mod jobs;
-mod join;
+pub mod green;
+mod io;
 mod model;
-mod offload;
-mod operation;
-mod parker;
-mod plain;
 pub mod process;
-mod room;
-mod scope;
-mod send_all;
-mod source;
 mod spawn;
 mod sync;
+mod threads;
 mod time;
-
-/// Plain code that waits: functions over `std::io::{Read, Write}` instead of futures.
-///
-/// In a green thread a wait puts the stack aside and the loop goes on; in a thread it blocks the thread.
-/// So one function serves both. [`set_stack_size`](green::set_stack_size) says how large stacks are.
-pub mod green {
-    pub use crate::plain::{Pool, block_on, joinall, sleep, spawn};
-    pub use switchboard_green_threads::{
-        Green, NotGreen, Stats, is_current, set_stack_size, stats,
-    };
-}
 
 pub use async_channel::{Receiver, Sender};
 pub use event::Event;
 pub use futures_lite::future::{or as race, zip as join};
-pub use gather::gather;
-pub use jobs::{JobError, run_each};
-pub use join::{JoinError, JoinHandle, panic_message};
+pub use io::operation::Operation;
+pub use io::send_all::SendAll;
+pub use io::source::Source;
 pub use model::{Model, Refusal, Style, UnknownModel};
-pub use offload::{OffloadStats, offload_stats, run_blocking};
-pub use operation::Operation;
-pub use room::{process_room, thread_room, threads_alive};
-pub use scope::{Scope, ScopeHandle, scope};
-pub use send_all::SendAll;
-pub use source::Source;
+pub use spawn::gather::gather;
+pub use spawn::join::{JoinError, JoinHandle, panic_message};
+pub use spawn::run_each::{JobError, run_each};
+pub use spawn::scope::{Scope, ScopeHandle, scope};
 pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
 pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::{Direction, Driver, Hooks, Loop};
+pub use threads::capacity::{process_room, thread_room, threads_alive};
+pub use threads::offload::{OffloadStats, offload_stats, run_blocking};
 pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};
 
 /// A bounded channel between flows of any model: `send` waits while `capacity` messages are in it.

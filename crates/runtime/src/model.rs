@@ -9,7 +9,7 @@ use std::str::FromStr;
 use switchboard_green_threads::{self as green, Green};
 use switchboard_reactor::{Driver, Loop};
 
-use crate::block;
+use crate::blocking;
 
 /// A way of waiting.
 ///
@@ -126,7 +126,7 @@ impl Model {
         if self.has_loop() {
             self.run_on(&Loop::new(driver)?, future)
         } else {
-            Ok(block::run(self, future))
+            Ok(blocking::run(self, future))
         }
     }
 
@@ -136,7 +136,7 @@ impl Model {
     /// Those of the driver's wait.
     pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
         let _entered = self.enter();
-        let _hidden = (block::hide(), green::Aside::new());
+        let _hidden = (blocking::hide(), green::Aside::new());
         if self == Model::Green {
             return lp.block_on(on_a_stack(future)?);
         }
@@ -150,7 +150,7 @@ impl Model {
     /// Those of the driver's wait.
     pub fn run_until_empty(self, lp: &Loop) -> io::Result<()> {
         let _entered = self.enter();
-        let _hidden = (block::hide(), green::Aside::new());
+        let _hidden = (blocking::hide(), green::Aside::new());
         lp.run_until_empty()
     }
 

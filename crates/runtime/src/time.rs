@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_reactor::{Loop, Remote, TimerKey};
 
-use crate::block;
+use crate::blocking;
 
 /// The time as this flow counts it: its loop's, which is virtual under the `sim` driver, or the
 /// system's monotonic clock.
@@ -74,7 +74,7 @@ impl Sleep {
                 }
             }
             // Left behind in another flow, it wakes that flow once for nothing.
-            Some(Armed::Blocker(id, timer)) => block::with(|blocker| {
+            Some(Armed::Blocker(id, timer)) => blocking::with(|blocker| {
                 if let Some(blocker) = blocker.filter(|blocker| blocker.id() == id) {
                     blocker.disarm(timer);
                 }
@@ -83,7 +83,7 @@ impl Sleep {
     }
 
     fn arm(&mut self, when: Instant, context: &Context<'_>) {
-        let armed = block::with(|blocker| {
+        let armed = blocking::with(|blocker| {
             let blocker = blocker?;
             Some(Armed::Blocker(
                 blocker.id(),

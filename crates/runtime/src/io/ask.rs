@@ -9,7 +9,7 @@ use rustix::net::RecvFlags;
 use switchboard_driver::{Chunk, Expect, Inbox};
 use switchboard_reactor::Direction;
 
-use crate::calls::{Done, Took, accept, is_gone, recv_flags, send_flags};
+use crate::io::calls::{Done, Took, accept, is_gone, recv_flags, send_flags};
 
 pub(crate) trait Ask {
     type Answer;

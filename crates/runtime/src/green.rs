@@ -1,9 +1,12 @@
-//! Plain code that waits: functions over `std::io::{Read, Write}`, in green threads and in threads.
+//! Plain code that waits: functions over `std::io::{Read, Write}` instead of futures.
+//!
+//! In a green thread a wait suspends the stack and the loop goes on; in a thread it blocks the thread. So
+//! one function serves both. [`set_stack_size`] sets how large the stacks are.
 //!
 //! ```text
-//!   block_on ─┬─ in a green thread:  its stack is put aside, the loop goes on
-//!             ├─ in a thread:        the thread waits
-//!             └─ in a task:          refused, since the loop would wait
+//!   block_on ─┬─ in a green thread:  the stack is suspended, the loop goes on
+//!             ├─ in a thread:        the thread blocks
+//!             └─ in a task:          refused, because it would block the loop
 //! ```
 
 use std::future::Future;
@@ -12,17 +15,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event_listener::{Event as Bell, IntoNotification};
-use switchboard_green_threads::{self as green, Green};
+use switchboard_green_threads as green;
 
-use crate::block;
-use crate::calls::may_wait;
-use crate::join::{JoinError, JoinHandle, Kind, Packet};
+pub use switchboard_green_threads::{Green, NotGreen, Stats, is_current, set_stack_size, stats};
+
+use crate::blocking;
+use crate::io::calls::may_wait;
 use crate::model::{Model, Refusal};
+use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
 use crate::spawn::{launch, on_loop};
 
 /// Whether plain calls put a stack aside: not in a blocking flow that holds a green thread.
 pub(crate) fn may_park() -> bool {
-    green::is_current() && !block::is_blocking()
+    green::is_current() && !blocking::is_blocking()
 }
 
 /// Waits for `future` in plain code: puts the green thread aside, or blocks the thread.
@@ -77,7 +82,7 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Refusal> {
 fn block_thread<F: Future>(future: F) -> Result<F::Output, Refusal> {
     may_wait("wait in plain code")?;
     let model = Model::current().unwrap_or(Model::Threads);
-    Ok(block::run(model, future))
+    Ok(blocking::run(model, future))
 }
 
 /// Waits until `duration` has passed, as [`block_on`].
@@ -97,7 +102,7 @@ pub fn sleep(duration: Duration) -> Result<(), Refusal> {
 #[track_caller]
 pub fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let name = Location::caller();
-    let Some(lp) = block::current_loop() else {
+    let Some(lp) = blocking::current_loop() else {
         return launch(name, move || async move { f() });
     };
     match Green::new(f) {

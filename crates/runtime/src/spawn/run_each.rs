@@ -11,11 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_reactor::Driver;
 
-use crate::join::JoinError;
+use super::gather::gather;
 use crate::model::{Model, Style};
 use crate::process::{self, Ended};
+use crate::spawn::join::JoinError;
 use crate::spawn::{launch, run_here};
-use crate::{gather, room};
+use crate::threads::capacity;
 
 /// Why a job gave no result. The other jobs are not affected.
 #[derive(Debug)]
@@ -129,7 +130,7 @@ fn on_threads<T, F>(
                     return;
                 }
             };
-            match room::start(Location::caller(), run) {
+            match capacity::start(Location::caller(), run) {
                 Ok(()) => started += 1,
                 Err(error) => refused = Some(error),
             }
@@ -149,7 +150,7 @@ fn on_threads<T, F>(
             let (work, sender, job) = (work.clone(), sender.clone(), next);
             next += 1;
             let run = move || drop(sender.send((job, run_here(model, || work(job)))));
-            match room::start(Location::caller(), run) {
+            match capacity::start(Location::caller(), run) {
                 Ok(()) => running += 1,
                 Err(error) => done(job, Err(JobError::Join(JoinError::Thread(error)))),
             }

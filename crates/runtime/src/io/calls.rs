@@ -8,7 +8,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 use switchboard_green_threads as green;
 
-use crate::block;
+use crate::blocking;
 use crate::model::{Model, Refusal};
 
 pub(crate) type Done<R> = io::Result<(R, Took)>;
@@ -22,7 +22,7 @@ pub(crate) struct Took {
 
 /// Refuses what would hold this thread's loop.
 pub(crate) fn may_wait(operation: &'static str) -> Result<(), Refusal> {
-    match block::current_loop() {
+    match blocking::current_loop() {
         None if !green::is_unwinding() => Ok(()),
         _ => Err(Refusal {
             model: Model::current().unwrap_or(Model::Tasks),

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::join::{JoinError, JoinHandle, Kind, Packet};
-use crate::room;
+use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
+use crate::threads::capacity;
 
 /// At most so many threads; more jobs queue.
 const THREADS: usize = 64;
@@ -81,7 +81,7 @@ pub fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     } else if state.threads < THREADS {
         state.threads += 1;
         drop(state);
-        if let Err(error) = room::start(Location::caller(), serve) {
+        if let Err(error) = capacity::start(Location::caller(), serve) {
             let mut state = lock();
             state.threads -= 1;
             // With no thread at all nobody would ever come to it.

@@ -12,6 +12,8 @@
 //! Leave is given to one operation by name. With nobody else holding the waker and nothing else
 //! noted, nothing else could have ended the wait, so blocking in that call loses nothing.
 
+pub(crate) mod parker;
+
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
@@ -24,10 +26,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use switchboard_reactor::{Direction, Loop, TimerKey, Timers};
 
-use crate::ask::flags;
-use crate::home::Inner as Socket;
+use crate::blocking::parker::Parker;
+use crate::io::ask::flags;
+use crate::io::home::Inner as Socket;
 use crate::model::Model;
-use crate::parker::Parker;
 
 /// One operation that the flow's future waits for.
 struct Want {

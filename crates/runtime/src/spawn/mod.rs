@@ -1,5 +1,10 @@
 //! Starting flows, in each model's own way.
 
+pub(crate) mod gather;
+pub(crate) mod join;
+pub(crate) mod run_each;
+pub(crate) mod scope;
+
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
@@ -9,12 +14,12 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use switchboard_reactor::{Loop, Name};
 
-use crate::block;
-use crate::budget;
-use crate::join::{JoinError, JoinHandle, Kind, Packet};
+use crate::blocking;
+use crate::blocking::parker::Parker;
+use crate::io::budget;
 use crate::model::{Model, Refusal, on_a_stack};
-use crate::parker::Parker;
-use crate::room;
+use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
+use crate::threads::capacity;
 
 /// Starts a flow beside this one: a task or a green thread where a loop runs, a thread under the
 /// blocking models.
@@ -50,7 +55,7 @@ where
     T: Send + 'static,
     F: Future<Output = T> + 'static,
 {
-    if let Some(lp) = block::current_loop() {
+    if let Some(lp) = blocking::current_loop() {
         if Model::current() == Some(Model::Green) {
             return match on_a_stack(async { make().await }) {
                 Ok(future) => on_loop(&lp, name, future),
@@ -74,7 +79,7 @@ where
         parker: Some(parker.clone()),
     });
     let result = packet.clone();
-    let started = room::start(name, move || result.finish(run_caught(model, parker, make)));
+    let started = capacity::start(name, move || result.finish(run_caught(model, parker, make)));
     if let Err(error) = started {
         packet.finish(Err(JoinError::Thread(error)));
     }
@@ -88,9 +93,9 @@ where
     F: Future<Output = ()> + 'static,
 {
     let model = Model::current().unwrap_or(Model::Threads);
-    if model != Model::Blocking && block::current_loop().is_none() {
+    if model != Model::Blocking && blocking::current_loop().is_none() {
         // Where no thread is to be had, what `make` holds is dropped.
-        drop(room::start(name, move || drop(run_here(model, make))));
+        drop(capacity::start(name, move || drop(run_here(model, make))));
     } else {
         launch(name, make).detach();
     }
@@ -98,7 +103,7 @@ where
 
 /// Whether flows of this thread run on a loop: not where a blocking flow runs, in a task or not.
 pub fn is_on_loop() -> bool {
-    !block::is_blocking() && Loop::with_current(|lp| lp.is_some())
+    !blocking::is_blocking() && Loop::with_current(|lp| lp.is_some())
 }
 
 /// Starts a flow beside this one on the same thread, so that its future need not be `Send`: a task,
@@ -122,7 +127,7 @@ pub fn is_on_loop() -> bool {
 /// ```
 #[track_caller]
 pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
-    match block::current_loop() {
+    match blocking::current_loop() {
         Some(lp) => on_loop(&lp, Location::caller(), future),
         None => JoinHandle::failed(JoinError::Refused(Refusal {
             model: Model::current().unwrap_or(Model::Threads),
@@ -173,7 +178,7 @@ fn run_caught<T, F: Future<Output = T>>(
 ) -> Result<T, JoinError> {
     let flow = async { make().await };
     // Around it all: a future that is dropped may panic too, and somebody waits for the result.
-    let run = AssertUnwindSafe(|| block::run_cancellable(model, parker, flow));
+    let run = AssertUnwindSafe(|| blocking::run_cancellable(model, parker, flow));
     match catch_unwind(run) {
         Ok(Some(value)) => Ok(value),
         Ok(None) => Err(JoinError::Cancelled),

@@ -11,7 +11,7 @@ use async_channel::Receiver;
 use futures_lite::FutureExt;
 
 use crate::event::Event;
-use crate::join::{JoinError, JoinHandle};
+use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::launch;
 
 struct Inner {

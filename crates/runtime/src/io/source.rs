@@ -26,12 +26,12 @@ use rustix::event::PollFd;
 use switchboard_driver::{Chunk, Expect};
 use switchboard_reactor::{Direction, Loop, Slot};
 
-use crate::ask::{self, Ask};
-use crate::block::{self, Plan};
-use crate::budget;
-use crate::calls::{Done, may_wait, uninterrupted};
-use crate::home::Inner;
-use crate::plain;
+use crate::blocking::{self, Plan};
+use crate::green;
+use crate::io::ask::{self, Ask};
+use crate::io::budget;
+use crate::io::calls::{Done, may_wait, uninterrupted};
+use crate::io::home::Inner;
 
 /// A descriptor that flows of any model can wait for. A clone is the same descriptor; it closes with
 /// the last.
@@ -91,8 +91,8 @@ impl Source {
         if buffer.is_empty() {
             return Ok(0);
         }
-        if plain::may_park() {
-            return plain::block_on(poll_fn(|context| self.poll_read(context, buffer)))?;
+        if green::may_park() {
+            return green::block_on(poll_fn(|context| self.poll_read(context, buffer)))?;
         }
         may_wait("make a blocking read")?;
         self.insist(&mut ask::Read(buffer))
@@ -103,8 +103,8 @@ impl Source {
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_write(&self, buffer: &[u8]) -> io::Result<usize> {
-        if plain::may_park() {
-            return plain::block_on(poll_fn(|context| self.poll_send(context, buffer)))?;
+        if green::may_park() {
+            return green::block_on(poll_fn(|context| self.poll_send(context, buffer)))?;
         }
         may_wait("make a blocking write")?;
         self.insist(&mut ask::Send(buffer))
@@ -133,7 +133,7 @@ impl Source {
         context: &mut Context<'_>,
         mut ask: A,
     ) -> Poll<io::Result<A::Answer>> {
-        let blocking = block::with(|blocker| {
+        let blocking = blocking::with(|blocker| {
             let blocker = blocker?;
             if let Some(poll) = self.elsewhere(None, context.waker(), &mut ask) {
                 return Some(poll);

@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Waker};
 use async_task::FallibleTask;
 use switchboard_reactor::Name;
 
+use crate::blocking::parker::Parker;
 use crate::model::Refusal;
-use crate::parker::Parker;
 
 /// Why a flow gave no result.
 #[derive(Debug)]

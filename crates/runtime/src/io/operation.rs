@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use switchboard_reactor::{Direction, Loop};
 
-use crate::block;
-use crate::source::Source;
+use crate::blocking;
+use crate::io::source::Source;
 
 /// One operation of a [`Source`]: polled until it is done.
 ///
@@ -73,7 +73,7 @@ impl Source {
     /// Says that nobody waits for an operation any more.
     pub(crate) fn give_up(&self, direction: Direction) {
         let inner = self.inner();
-        let blocking = block::with(|blocker| {
+        let blocking = blocking::with(|blocker| {
             let Some(blocker) = blocker else { return false };
             blocker.forget(inner, direction);
             true

@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 
 use switchboard_reactor::{Direction, Loop, Remote};
 
-use crate::block;
-use crate::budget;
-use crate::source::Source;
+use crate::blocking;
+use crate::io::budget;
+use crate::io::source::Source;
 
 /// Sends bytes until all are sent. Dropped before that, it has sent a part of them.
 #[must_use = "a future does nothing unless it is awaited"]
@@ -110,7 +110,7 @@ impl SendAll<'_> {
     }
 
     fn post(&self, context: &mut Context<'_>) -> Option<(u32, u32)> {
-        if block::is_blocking() {
+        if blocking::is_blocking() {
             return None;
         }
         Loop::with_current(|lp| {
