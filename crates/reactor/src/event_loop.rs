@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use async_task::Runnable;
-use slab::Slab;
 use switchboard_driver::{Driver, Event, Poller};
 
 use crate::calls::{Call, CallKey, Calls, Handle, Pending};
@@ -20,6 +18,8 @@ use crate::completing::{self, Leaving};
 use crate::hooks::{Hooks, Name, Quiet};
 use crate::remote::{Remote, Sent, completes};
 use crate::slots::Slots;
+use crate::task::waker::TaskId;
+use crate::task::{TaskKey, Tasks};
 use crate::timers::Timers;
 
 /// How much one turn does before it looks at the kernel again.
@@ -41,7 +41,7 @@ impl Default for Budget {
 }
 
 pub(crate) enum Item {
-    Task(Runnable<Name>),
+    Task(TaskKey),
     Call(CallKey),
 }
 
@@ -57,15 +57,14 @@ pub(crate) struct Inner {
     pub(crate) slots: RefCell<Slots>,
     pub(crate) timers: RefCell<Timers<Due>>,
     pub(crate) calls: RefCell<Calls>,
-    pub(crate) tasks: RefCell<Slab<Waker>>,
+    pub(crate) tasks: RefCell<Tasks>,
     pub(crate) ready: RefCell<VecDeque<Item>>,
     pub(crate) events: RefCell<Vec<Event>>,
     pub(crate) sent: RefCell<Vec<Sent>>,
     pub(crate) now: Cell<Option<Instant>>,
     /// When what runs now began, as the stall report counts.
     pub(crate) looked: Cell<Duration>,
-    /// The future of `block_on` was woken in this turn, which is not to wait then.
-    pub(crate) root_woken: Cell<bool>,
+    pub(crate) root: Cell<Root>,
     pub(crate) stopping: Cell<bool>,
     pub(crate) until_empty: Cell<bool>,
     pub(crate) budget: Cell<Budget>,
@@ -81,26 +80,25 @@ thread_local! {
     static CURRENT: RefCell<Option<ManuallyDrop<Loop>>> = const { RefCell::new(None) };
 }
 
-/// Queues `item` if its loop is the one running on this thread; gives it back otherwise.
-pub(crate) fn push_local(id: u32, item: Item) -> Option<Item> {
-    CURRENT.with(|current| match &*current.borrow() {
-        Some(lp) if lp.0.remote.id() == id => {
-            lp.push(item);
-            None
+/// Wakes a task if its loop is the one that runs on this thread; returns whether that is so.
+#[inline]
+pub(crate) fn wake_local(task: TaskId) -> bool {
+    Loop::with_current(|lp| match lp {
+        Some(lp) if lp.id() == task.owner() => {
+            lp.wake_task(task);
+            true
         }
-        _ => Some(item),
+        _ => false,
     })
 }
 
-/// Says that the future of `block_on` was woken, if its loop is the one running on this thread.
-pub(crate) fn wake_root_local(id: u32) -> bool {
-    Loop::with_current(|lp| match lp.filter(|lp| lp.id() == id) {
-        Some(lp) => {
-            lp.0.root_woken.set(true);
-            true
-        }
-        None => false,
-    })
+/// The future of `block_on`, if one runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    Absent,
+    Waiting,
+    /// To be polled before the loop waits.
+    Woken,
 }
 
 /// An event loop: one driver, its timers, callbacks and tasks, on one thread.
@@ -138,7 +136,7 @@ impl Loop {
             sent: RefCell::default(),
             now: Cell::new(None),
             looked: Cell::default(),
-            root_woken: Cell::new(false),
+            root: Cell::new(Root::Absent),
             stopping: Cell::new(false),
             until_empty: Cell::new(false),
             budget: Cell::default(),
@@ -280,6 +278,7 @@ impl Drop for Entered {
                 lp.pack();
             }
             lp.0.now.set(None);
+            lp.0.root.set(Root::Absent);
             lp.0.stopping.set(false);
             lp.0.until_empty.set(false);
         }
@@ -291,15 +290,9 @@ impl Drop for Inner {
         // From here on a dropped socket or timer finds no loop to tell.
         self.remote.retire();
         self.ready.take();
-        // A woken task comes to the inbox, since no loop runs here, and is dropped there, with its
-        // future; that may wake others.
-        let tasks: Vec<Waker> = self
-            .tasks
-            .take()
-            .into_iter()
-            .map(|(_, waker)| waker)
-            .collect();
-        tasks.into_iter().for_each(Waker::wake);
+        // Their destructors may wake or cancel others, which finds no loop.
+        let tasks = self.tasks.borrow_mut().clear();
+        drop(tasks);
         while let Some(sent) = self.remote.inbox().drain_or_close() {
             drop(sent);
         }

@@ -41,6 +41,17 @@ impl<T> Inbox<T> {
         item
     }
 
+    /// Adds an item and notifies; leaves the item out if the last one is the `same`, or if the inbox is
+    /// closed.
+    pub(crate) fn send_unless(&self, same: impl FnOnce(&T) -> bool, item: T, ring: impl FnOnce()) {
+        match &mut *self.lock() {
+            Some(items) if items.last().is_some_and(same) => {}
+            Some(items) => items.push(item),
+            None => return,
+        }
+        self.notify(ring);
+    }
+
     /// Rings, unless somebody has and was not heard yet.
     pub(crate) fn notify(&self, ring: impl FnOnce()) {
         if !self.notified.swap(true, Ordering::SeqCst) {

@@ -24,7 +24,7 @@
 //! assert_eq!(*seen.borrow(), ["hello", "world"]);
 //! # std::io::Result::Ok(())
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod calls;
 mod clock;
@@ -36,7 +36,7 @@ mod remote;
 mod signals;
 mod slots;
 mod sync;
-mod tasks;
+mod task;
 mod timers;
 mod turn;
 mod waiters;
@@ -50,5 +50,6 @@ pub use remote::{Remote, completes};
 pub use signals::SignalPipe;
 pub use slots::Slot;
 pub use switchboard_driver::{Driver, Interest, Ready};
+pub use task::{Outcome, Task};
 pub use timers::{TimerKey, Timers};
 pub use waiters::Direction;

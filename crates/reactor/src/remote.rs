@@ -5,16 +5,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-use async_task::Runnable;
 use switchboard_driver::Waker;
 
-use crate::event_loop::{self, Item, Loop};
+use crate::event_loop::Loop;
 use crate::hooks::Name;
 use crate::inbox::Inbox;
+use crate::task::waker::{MAX_LOOP, TaskId};
 
 /// What another thread sent.
 pub(crate) enum Sent {
-    Task(Runnable<Name>),
+    Wake(TaskId),
     Call(Box<dyn FnOnce() + Send>, Name),
     Ask(Ask),
 }
@@ -49,13 +49,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Remote {
     pub(crate) fn new(waker: Waker, completes: bool) -> Remote {
-        let id = NEXT.fetch_add(2, Ordering::Relaxed) | u32::from(completes);
+        let mut loops = lock(&LOOPS);
+        let id = loop {
+            // The numbers start again when all were used; those of loops that live are passed over.
+            let id = (NEXT.fetch_add(2, Ordering::Relaxed) & MAX_LOOP) | u32::from(completes);
+            if id > 1 && !loops.contains_key(&id) {
+                break id;
+            }
+        };
         let shared = Arc::new(Shared {
             id,
             inbox: Inbox::new(),
             waker,
         });
-        lock(&LOOPS).insert(id, Arc::downgrade(&shared));
+        loops.insert(id, Arc::downgrade(&shared));
+        drop(loops);
         Remote(shared)
     }
 
@@ -79,11 +87,12 @@ impl Remote {
         ));
     }
 
-    /// Has the loop poll the future of its `block_on`; on its own thread without a system call.
-    pub(crate) fn wake_root(&self) {
-        if !event_loop::wake_root_local(self.0.id) {
-            self.wake();
-        }
+    /// Wakes a task of the loop from another thread, or while the loop does not run.
+    pub(crate) fn wake_task(&self, task: TaskId) {
+        let again = |last: &Sent| matches!(last, Sent::Wake(last) if *last == task);
+        self.0
+            .inbox
+            .send_unless(again, Sent::Wake(task), || self.0.waker.wake());
     }
 
     /// Asks the loop; what it is asked comes back if it is gone.
@@ -97,23 +106,9 @@ impl Remote {
         self.0.inbox.notify(|| self.0.waker.wake());
     }
 
-    /// Puts a woken task into its loop's queue; on the loop's own thread without lock or wake-up.
-    pub(crate) fn schedule(&self, task: Runnable<Name>) {
-        if let Some(task) = event_loop::push_local(self.0.id, Item::Task(task)) {
-            match task {
-                Item::Task(task) => self.send(Sent::Task(task)),
-                Item::Call(_) => unreachable!("what was not taken comes back as it was"),
-            }
-        }
-    }
-
     fn send(&self, sent: Sent) {
-        match self.0.inbox.send(sent, || self.0.waker.wake()) {
-            None | Some(Sent::Call(..) | Sent::Ask(_)) => {}
-            // Woken in the very moment in which the loop went. Its future must not be dropped on
-            // another thread than its own, so it is leaked.
-            Some(Sent::Task(task)) => std::mem::forget(task),
-        }
+        // What a loop that is gone gives back is dropped.
+        let _ = self.0.inbox.send(sent, || self.0.waker.wake());
     }
 
     pub(crate) fn inbox(&self) -> &Inbox<Sent> {

@@ -4,17 +4,16 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use switchboard_driver::Event;
 
 use crate::clock;
-use crate::event_loop::{Due, Item, Loop};
+use crate::event_loop::{Due, Item, Loop, Root};
 use crate::hooks::{Name, Stall, TurnReport};
-use crate::remote::{Ask, Remote, Sent};
+use crate::remote::{Ask, Sent};
+use crate::task::waker::TaskId;
 use crate::waiters::DIRECTIONS;
 
 impl Loop {
@@ -63,23 +62,18 @@ impl Loop {
     /// Those of the driver's wait.
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let _entered = self.enter();
-        let root = Arc::new(Root {
-            woken: AtomicBool::new(true),
-            remote: self.remote(),
-        });
-        let waker = Waker::from(root.clone());
+        self.0.root.set(Root::Woken);
+        let waker = TaskId::root(self.id()).waker();
         let mut context = Context::from_waker(&waker);
         let mut future = pin!(future);
         loop {
-            self.0.root_woken.set(false);
-            if root.woken.swap(false, Ordering::AcqRel)
+            if self.0.root.replace(Root::Waiting) == Root::Woken
                 && let Poll::Ready(output) = future.as_mut().poll(&mut context)
             {
                 return Ok(output);
             }
-            let idle = !root.woken.load(Ordering::Acquire);
-            self.turn((!idle).then_some(Duration::ZERO))?;
-            // It ends with its future alone.
+            self.turn(None)?;
+            // Only its future ends this run; `stop` does not.
             self.0.stopping.set(false);
         }
     }
@@ -150,12 +144,7 @@ impl Loop {
     fn run_item(&self, item: Option<Item>) {
         match item {
             None => {}
-            Some(Item::Task(task)) => {
-                let name = *task.metadata();
-                self.run_named(name, || {
-                    task.run();
-                });
-            }
+            Some(Item::Task(task)) => self.run_task(task),
             Some(Item::Call(key)) => {
                 let call = self.0.calls.borrow_mut().take(key);
                 if let Some((call, name)) = call {
@@ -170,6 +159,11 @@ impl Loop {
         if catch_unwind(AssertUnwindSafe(f)).is_err() {
             self.hooks().panic(name);
         }
+        self.check_stall(name);
+    }
+
+    /// Reports what has just run if it held the loop for too long.
+    pub(crate) fn check_stall(&self, name: Name) {
         let end = clock::coarse();
         let held = end.saturating_sub(self.0.looked.replace(end));
         if held >= self.0.budget.get().stall {
@@ -179,7 +173,7 @@ impl Loop {
 
     fn timeout(&self, limit: Option<Duration>) -> Option<Duration> {
         let ending = self.0.stopping.get() || (self.0.until_empty.get() && self.is_empty());
-        let ending = ending || self.0.root_woken.take();
+        let ending = ending || self.0.root.get() == Root::Woken;
         if ending || !self.0.ready.borrow().is_empty() {
             return Some(Duration::ZERO);
         }
@@ -220,7 +214,7 @@ impl Loop {
         self.0.remote.inbox().drain(&mut sent);
         for one in sent.drain(..) {
             match one {
-                Sent::Task(task) => self.0.ready.borrow_mut().push_back(Item::Task(task)),
+                Sent::Wake(task) => self.wake_task(task),
                 Sent::Call(call, name) => {
                     let key = self.0.calls.borrow_mut().add(call, name);
                     self.0.ready.borrow_mut().push_back(Item::Call(key));
@@ -229,22 +223,5 @@ impl Loop {
             }
         }
         self.0.sent.replace(sent);
-    }
-}
-
-struct Root {
-    woken: AtomicBool,
-    remote: Remote,
-}
-
-impl Wake for Root {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            self.remote.wake_root();
-        }
     }
 }

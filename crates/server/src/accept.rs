@@ -168,7 +168,7 @@ where
     let start = |stream: Stream, place: Place| {
         let handler = handler.clone();
         if shared.model.has_loop() {
-            return runtime::launch(name, move || connection(handler, stream, place)).detach();
+            return runtime::launch_detached(name, move || connection(handler, stream, place));
         }
         let listed = Listed::new(&shared, &stream);
         match (&queue, shared.model) {

@@ -4,13 +4,11 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use async_task::FallibleTask;
-use switchboard_reactor::Name;
+use switchboard_reactor::{Outcome, Task};
 
 use crate::blocking::parker::Parker;
 use crate::model::Refusal;
@@ -118,12 +116,8 @@ impl<T> Packet<T> {
     }
 }
 
-type Cancelled<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
-
 pub(crate) enum Kind<T> {
-    Task(FallibleTask<T, Name>),
-    /// A task that was cancelled and waits for its turn to drop its future.
-    Cancelled(Cancelled<T>),
+    Task(Task<T>),
     Thread {
         packet: Arc<Packet<T>>,
         /// `None` for work that cannot be cancelled once it runs.
@@ -142,32 +136,13 @@ impl<T: Send + 'static> JoinHandle<T> {
     /// handle waits for that. A flow that has ended keeps its result; work handed to
     /// [`run_blocking`](crate::run_blocking) runs on.
     pub fn cancel(&mut self) {
-        match std::mem::replace(&mut self.0, Kind::Over) {
-            Kind::Task(task) if !task.is_finished() => {
-                let mut cancelled = Box::pin(task.cancel());
-                // Its first poll is what cancels.
-                let mut context = Context::from_waker(Waker::noop());
-                self.0 = match poll_task(cancelled.as_mut(), &mut context) {
-                    Poll::Pending => Kind::Cancelled(cancelled),
-                    Poll::Ready(result) => {
-                        let packet = Packet::new();
-                        packet.finish(result);
-                        let parker = None;
-                        Kind::Thread { packet, parker }
-                    }
-                };
-            }
+        match &self.0 {
+            Kind::Task(task) => task.cancel(),
             Kind::Thread {
-                packet,
                 parker: Some(parker),
-            } => {
-                parker.cancel();
-                self.0 = Kind::Thread {
-                    packet,
-                    parker: Some(parker),
-                };
-            }
-            other => self.0 = other,
+                ..
+            } => parker.cancel(),
+            Kind::Thread { parker: None, .. } | Kind::Over => {}
         }
     }
 }
@@ -180,7 +155,6 @@ impl<T> JoinHandle<T> {
     pub fn is_finished(&self) -> bool {
         match &self.0 {
             Kind::Task(task) => task.is_finished(),
-            Kind::Cancelled(_) => false,
             Kind::Thread { packet, .. } => packet.lock().finished,
             Kind::Over => true,
         }
@@ -194,24 +168,16 @@ impl<T> JoinHandle<T> {
     }
 }
 
-/// A task that panicked goes on panicking in whoever polls its handle; here that is an error.
-fn poll_task<T>(
-    task: Pin<&mut (impl Future<Output = Option<T>> + ?Sized)>,
-    context: &mut Context<'_>,
-) -> Poll<Result<T, JoinError>> {
-    match catch_unwind(AssertUnwindSafe(|| task.poll(context))) {
-        Ok(polled) => polled.map(|result| result.ok_or(JoinError::Cancelled)),
-        Err(payload) => Poll::Ready(Err(JoinError::panicked(payload))),
-    }
-}
-
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match &mut self.0 {
-            Kind::Task(task) => std::task::ready!(poll_task(Pin::new(task), context)),
-            Kind::Cancelled(task) => std::task::ready!(poll_task(task.as_mut(), context)),
+            Kind::Task(task) => match std::task::ready!(task.poll_outcome(context)) {
+                Outcome::Done(value) => Ok(value),
+                Outcome::Panicked(payload) => Err(JoinError::panicked(payload)),
+                Outcome::Cancelled => Err(JoinError::Cancelled),
+            },
             Kind::Thread { packet, .. } => {
                 let mut state = packet.lock();
                 match state.result.take() {

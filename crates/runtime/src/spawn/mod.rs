@@ -90,10 +90,19 @@ where
 /// and needs no descriptor to be woken by.
 pub fn launch_detached<F>(name: Name, make: impl FnOnce() -> F + Send + 'static)
 where
-    F: Future<Output = ()> + 'static,
+    F: Future + 'static,
+    F::Output: Send,
 {
     let model = Model::current().unwrap_or(Model::Threads);
-    if model != Model::Blocking && blocking::current_loop().is_none() {
+    if let Some(lp) = blocking::current_loop() {
+        if model != Model::Green {
+            return lp.spawn_detached(name, Turned { future: make() });
+        }
+        // Where no stack is to be had, what `make` holds is dropped.
+        if let Ok(future) = on_a_stack(async { make().await }) {
+            lp.spawn_detached(name, Turned { future });
+        }
+    } else if model != Model::Blocking {
         // Where no thread is to be had, what `make` holds is dropped.
         drop(capacity::start(name, move || drop(run_here(model, make))));
     } else {
@@ -143,7 +152,7 @@ pub(crate) fn on_loop<T: 'static>(
     future: impl Future<Output = T> + 'static,
 ) -> JoinHandle<T> {
     let task = lp.spawn_named(name, Turned { future });
-    JoinHandle(Kind::Task(task.fallible()))
+    JoinHandle(Kind::Task(task))
 }
 
 pin_project! {

@@ -1,0 +1,255 @@
+//! Tasks: futures that the loop polls when they are woken.
+//!
+//! ```text
+//!              wake                     poll
+//!     IDLE ───────────►  QUEUED  ─────────────────►  RUNNING ── ready ──► gone
+//!      ▲                   ▲                           │  │
+//!      │                   └── woken while it ran ─────┘  │
+//!      └──────────────────────── pending ─────────────────┘
+//! ```
+//!
+//! A loop's tasks are a table. While a task runs its future is out of the table, so that the future may
+//! spawn, wake and drop others. Nothing here is shared between threads: see [`waker`] for how other
+//! threads wake a task.
+
+mod join;
+pub(crate) mod waker;
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::event_loop::{Item, Loop, Root};
+use crate::hooks::Name;
+
+use join::{Joined, Shared};
+pub use join::{Outcome, Task};
+use waker::{MAX_TASKS, TaskId};
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The end of the list of vacant entries.
+const END: u32 = u32::MAX;
+
+struct Entry {
+    /// `None` while the task runs, and for a vacant entry.
+    future: Option<BoxFuture>,
+    name: Name,
+    generation: u16,
+    /// Whether the task stands in the ready queue.
+    queued: bool,
+    alive: bool,
+    /// The next vacant entry, for a vacant one.
+    next: u32,
+}
+
+/// The table of a loop's tasks.
+pub(crate) struct Tasks {
+    entries: Vec<Entry>,
+    vacant: u32,
+    alive: usize,
+}
+
+impl Default for Tasks {
+    fn default() -> Tasks {
+        Tasks {
+            entries: Vec::new(),
+            vacant: END,
+            alive: 0,
+        }
+    }
+}
+
+/// A task in the ready queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TaskKey {
+    index: u32,
+    generation: u16,
+}
+
+impl Tasks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.alive == 0
+    }
+
+    fn insert(&mut self, future: BoxFuture, name: Name) -> TaskKey {
+        self.alive += 1;
+        if let Some(entry) = self.entries.get_mut(self.vacant as usize) {
+            let index = std::mem::replace(&mut self.vacant, entry.next);
+            entry.future = Some(future);
+            (entry.name, entry.alive, entry.queued) = (name, true, true);
+            let generation = entry.generation;
+            return TaskKey { index, generation };
+        }
+        let index = self.entries.len();
+        assert!(index < MAX_TASKS, "a loop holds at most {MAX_TASKS} tasks");
+        self.entries.push(Entry {
+            future: Some(future),
+            name,
+            generation: 0,
+            queued: true,
+            alive: true,
+            next: END,
+        });
+        TaskKey {
+            index: index as u32,
+            generation: 0,
+        }
+    }
+
+    fn get_mut(&mut self, key: TaskKey) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        (entry.alive && entry.generation == key.generation).then_some(entry)
+    }
+
+    /// Says whether the task is to be queued.
+    fn wake(&mut self, key: TaskKey) -> bool {
+        match self.get_mut(key) {
+            Some(entry) => !std::mem::replace(&mut entry.queued, true),
+            None => false,
+        }
+    }
+
+    /// Takes the future of a queued task out of the table, to be polled.
+    fn start(&mut self, key: TaskKey) -> Option<(BoxFuture, Name)> {
+        let entry = self.get_mut(key)?;
+        entry.queued = false;
+        Some((entry.future.take()?, entry.name))
+    }
+
+    fn suspend(&mut self, key: TaskKey, future: BoxFuture) {
+        if let Some(entry) = self.get_mut(key) {
+            entry.future = Some(future);
+        }
+    }
+
+    fn remove(&mut self, key: TaskKey) {
+        let vacant = self.vacant;
+        if let Some(entry) = self.get_mut(key) {
+            entry.alive = false;
+            entry.generation = entry.generation.wrapping_add(1);
+            entry.next = vacant;
+            self.vacant = key.index;
+            self.alive -= 1;
+        }
+    }
+
+    /// Takes all futures out, to be dropped by a loop that goes.
+    pub(crate) fn clear(&mut self) -> Vec<BoxFuture> {
+        let entries = std::mem::take(self).entries;
+        entries
+            .into_iter()
+            .filter_map(|entry| entry.future)
+            .collect()
+    }
+}
+
+pin_project! {
+    /// A future whose result nobody takes.
+    struct Discarded<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Discarded<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.project().future.poll(context).map(drop)
+    }
+}
+
+impl Loop {
+    /// Starts a task on this loop: it is first polled in the next turn, and only ever on this thread.
+    /// The handle propagates a panic of the task; dropping the handle cancels the task.
+    ///
+    /// # Panics
+    /// With 16,777,215 tasks on the loop.
+    ///
+    /// ```
+    /// use switchboard_reactor::{Driver, Loop};
+    ///
+    /// let lp = Loop::new(Driver::best())?;
+    /// let answer = lp.spawn(async { 6 * 7 });
+    /// assert_eq!(lp.block_on(answer)?, 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
+        self.spawn_named(Location::caller(), future)
+    }
+
+    /// Starts a task as [`spawn`](Loop::spawn) does; stall reports call it `name`.
+    pub fn spawn_named<T: 'static>(
+        &self,
+        name: Name,
+        future: impl Future<Output = T> + 'static,
+    ) -> Task<T> {
+        let shared = Shared::new();
+        let joined = Joined::new(shared.clone(), future);
+        Task::new(shared, self.insert_task(name, Box::pin(joined)))
+    }
+
+    /// Starts a task that nobody awaits or cancels, and spares it the memory of a handle. A panic ends
+    /// the task and nothing else.
+    pub fn spawn_detached<T: 'static>(
+        &self,
+        name: Name,
+        future: impl Future<Output = T> + 'static,
+    ) {
+        self.insert_task(name, Box::pin(Discarded { future }));
+    }
+
+    fn insert_task(&self, name: Name, future: BoxFuture) -> TaskId {
+        let key = self.0.tasks.borrow_mut().insert(future, name);
+        // In line with what `call_soon` adds, whether the loop runs already or not.
+        self.push(Item::Task(key));
+        TaskId::new(self.id(), key.index, key.generation)
+    }
+
+    /// Queues a task that was woken, unless it is queued already.
+    #[inline]
+    pub(crate) fn wake_task(&self, id: TaskId) {
+        if id.is_root() {
+            if self.0.root.get() == Root::Waiting {
+                self.0.root.set(Root::Woken);
+            }
+            return;
+        }
+        let key = TaskKey {
+            index: id.index(),
+            generation: id.generation(),
+        };
+        if self.0.tasks.borrow_mut().wake(key) {
+            self.push(Item::Task(key));
+        }
+    }
+
+    /// Polls a task from the ready queue.
+    pub(crate) fn run_task(&self, key: TaskKey) {
+        let started = self.0.tasks.borrow_mut().start(key);
+        let Some((mut future, name)) = started else {
+            return;
+        };
+        let waker = TaskId::new(self.id(), key.index, key.generation).waker();
+        let mut context = Context::from_waker(&waker);
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            future.as_mut().poll(&mut context).is_pending()
+        }));
+        match polled {
+            Ok(true) => self.0.tasks.borrow_mut().suspend(key, future),
+            // Ready, or it panicked: a handle, if there is one, knows.
+            Ok(false) | Err(_) => {
+                let dropped =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(future)));
+                drop(dropped);
+                self.0.tasks.borrow_mut().remove(key);
+            }
+        }
+        self.check_stall(name);
+    }
+}
