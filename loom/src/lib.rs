@@ -16,18 +16,18 @@ mod tests {
 
     use crate::inbox::Inbox;
     use crate::parker::Parker;
-    use crate::sync::{AtomicBool, Bell, Ordering, thread};
+    use crate::sync::{AtomicBool, NotifyFd, Ordering, thread};
 
     /// A loop that waits when nobody has rung, and two threads that send. It must see both items; one
     /// that waited for a ring that doesn't come would be a deadlock, which the checker reports.
     #[test]
     fn an_inbox_loses_nothing() {
         loom::model(|| {
-            let shared = Arc::new((Inbox::new(), Bell::new().unwrap()));
+            let shared = Arc::new((Inbox::new(), NotifyFd::new().unwrap()));
             let senders: Vec<_> = (0..2)
                 .map(|item| {
                     let shared = shared.clone();
-                    thread::spawn(move || shared.0.send(item, || shared.1.ring()))
+                    thread::spawn(move || shared.0.send(item, || shared.1.notify()))
                 })
                 .collect();
             let mut seen = Vec::new();

@@ -7,20 +7,20 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use loom::thread;
 
 /// An eventfd: rung once, it stays readable until it is drained.
-pub(crate) struct Bell {
+pub(crate) struct NotifyFd {
     rung: Mutex<bool>,
     ring: Condvar,
 }
 
-impl Bell {
-    pub(crate) fn new() -> std::io::Result<Bell> {
-        Ok(Bell {
+impl NotifyFd {
+    pub(crate) fn new() -> std::io::Result<NotifyFd> {
+        Ok(NotifyFd {
             rung: Mutex::new(false),
             ring: Condvar::new(),
         })
     }
 
-    pub(crate) fn ring(&self) {
+    pub(crate) fn notify(&self) {
         *self.rung.lock().unwrap() = true;
         self.ring.notify_all();
     }

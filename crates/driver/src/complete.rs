@@ -11,30 +11,30 @@ use crate::{Chunk, Token};
 ///
 /// A socket is known by its [`Token`], the one its events carry: the lower 32 bits are an index and
 /// should be small numbers, the next 23 tell those apart that use an index one after another. (So a
-/// completing driver needs tokens of 64 bits.) It is taken in with the first operation and belongs to
-/// the driver until [`close`](Completer::close) or [`release`](Completer::release).
+/// completion driver needs tokens of 64 bits.) It is taken in with the first operation and belongs to
+/// the driver until [`close`](CompletionDriver::close) or [`release`](CompletionDriver::release).
 ///
-/// Nothing here blocks, except [`quiesce`](Completer::quiesce). Calls say `WouldBlock` until the
+/// Nothing here blocks, except [`quiesce`](CompletionDriver::quiesce). Calls say `WouldBlock` until the
 /// kernel is done; then there is an event. What has come is kept until it is taken, so that a caller
 /// may lose interest at any moment.
-pub trait Completer {
+pub trait CompletionDriver {
     /// Asks for bytes until they are taken no more, or for one connection where `fd` listens.
     ///
     /// # Errors
     /// The system's, where the kernel takes no more requests.
-    fn expect(&mut self, token: Token, fd: BorrowedFd<'_>, what: Expect) -> io::Result<()>;
+    fn request(&mut self, token: Token, fd: BorrowedFd<'_>, what: Request) -> io::Result<()>;
 
     /// Calls `f` with what has come for a socket.
-    fn inbox(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Inbox));
+    fn completions(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Completions));
 
     /// Whether bytes or connections were asked for and go on coming.
-    fn expects(&mut self, token: Token) -> bool;
+    fn is_requested(&mut self, token: Token) -> bool;
 
     /// Takes back that a connection was asked for, and says whether one was; what has come stays.
-    fn pause(&mut self, token: Token) -> bool;
+    fn cancel_accept(&mut self, token: Token) -> bool;
 
     /// Has bytes sent with the next wait, and says under which number the answer [will be
-    /// had](Completer::posted), `waker` being [told](Completer::answered). `None` where it is better to
+    /// had](CompletionDriver::poll_posted), `waker` being [told](CompletionDriver::take_wakers). `None` where it is better to
     /// send them at once.
     ///
     /// A writer that gives up before the answer does not know whether the bytes are sent. Where that
@@ -48,46 +48,46 @@ pub trait Completer {
     ) -> Option<u32>;
 
     /// How many of the bytes that were posted the kernel took, or why not. The number is used up then.
-    fn posted(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>>;
+    fn poll_posted(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>>;
 
     /// Gives up bytes that were posted, and their number.
     fn withdraw(&mut self, number: u32);
 
     /// Sends what was posted now, as before something that holds this thread.
-    fn send_posted(&mut self);
+    fn flush(&mut self);
 
     /// Adds wakers of those for whom there is an answer since the last wait.
-    fn answered(&mut self, wakers: &mut Vec<Waker>);
+    fn take_wakers(&mut self, wakers: &mut Vec<Waker>);
 
     /// Closes `fd` once the kernel is done with it; a listener's at once.
     fn close(&mut self, token: Token, fd: OwnedFd);
 
     /// Gives the socket up with what has come and not been taken; `None` while the kernel is still
     /// at it: then there is an event when it is worth asking again.
-    fn release(&mut self, token: Token) -> Option<Left>;
+    fn release(&mut self, token: Token) -> Option<Unclaimed>;
 
-    /// Takes back what [`quiesce`](Completer::quiesce) gave up.
-    fn restore(&mut self, token: Token, left: Left);
+    /// Takes back what [`quiesce`](CompletionDriver::quiesce) gave up.
+    fn restore(&mut self, token: Token, left: Unclaimed);
 
     /// Ends all that is under way, and gives up what has come and not been taken. Blocks for as long as
     /// the kernel takes to cancel.
-    fn quiesce(&mut self) -> Vec<(Token, Left)>;
+    fn quiesce(&mut self) -> Vec<(Token, Unclaimed)>;
 }
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
+pub enum Request {
     /// Bytes of a connection, as they come.
     Bytes,
     /// A connection of a listener; for once.
-    Connections,
+    Connection,
     /// Room to send; for once.
-    Room,
+    Writable,
 }
 
 /// What has come for a socket. Calls say `WouldBlock` when it is empty. With bytes comes whether
 /// there is more.
-pub trait Inbox {
+pub trait Completions {
     /// Takes bytes; an empty chunk is the end of input.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ pub trait Inbox {
     /// Takes bytes by copying them; zero is the end of input.
     ///
     /// # Errors
-    /// As [`recv`](Inbox::recv).
+    /// As [`recv`](Completions::recv).
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)>;
 
     /// Takes a connection.
@@ -122,13 +122,13 @@ pub(crate) enum Came {
 
 /// What a driver had for a socket when it gave it up. Who takes the socket over takes from here first.
 #[derive(Default)]
-pub struct Left {
+pub struct Unclaimed {
     pub(crate) came: VecDeque<Came>,
 }
 
-impl Left {
+impl Unclaimed {
     /// Adds what was left later.
-    pub fn append(&mut self, mut later: Left) {
+    pub fn append(&mut self, mut later: Unclaimed) {
         self.came.append(&mut later.came);
     }
 }
@@ -183,7 +183,7 @@ pub(crate) fn accept(queue: &mut dyn Queue) -> io::Result<OwnedFd> {
     }
 }
 
-impl Inbox for Left {
+impl Completions for Unclaimed {
     fn recv(&mut self) -> io::Result<(Chunk, bool)> {
         recv(&mut self.came)
     }

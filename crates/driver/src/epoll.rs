@@ -24,9 +24,9 @@ mod linux {
     use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
     use rustix::io::Errno;
 
+    use crate::notify::{Notifier, NotifyFd};
     use crate::refuse::{self, WAKE};
     use crate::retry::retry;
-    use crate::wake::{Bell, Waker};
     use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
     /// Events taken from the kernel at once: the first and the largest room for them. What doesn't
@@ -39,7 +39,7 @@ mod linux {
 
     pub(crate) struct Epoll {
         epoll: OwnedFd,
-        bell: Bell,
+        bell: NotifyFd,
         buffer: Vec<epoll::Event>,
     }
 
@@ -66,12 +66,12 @@ mod linux {
         pub(crate) fn new() -> io::Result<Epoll> {
             Ok(Epoll {
                 epoll: epoll::create(CreateFlags::CLOEXEC)?,
-                bell: Bell::new()?,
+                bell: NotifyFd::new()?,
                 buffer: Vec::with_capacity(FEW),
             })
         }
 
-        pub(crate) fn bell(&self) -> &Bell {
+        pub(crate) fn bell(&self) -> &NotifyFd {
             &self.bell
         }
 
@@ -149,7 +149,7 @@ mod linux {
             )?)
         }
 
-        fn unregister(&mut self, fd: RawFd) -> io::Result<()> {
+        fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
             if fd < 0 {
                 return Err(refuse::unknown(fd));
             }
@@ -181,8 +181,8 @@ mod linux {
             Ok(())
         }
 
-        fn waker(&self) -> Waker {
-            self.bell.waker()
+        fn notifier(&self) -> Notifier {
+            self.bell.notifier()
         }
     }
 

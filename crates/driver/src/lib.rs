@@ -23,6 +23,7 @@ mod choice;
 mod chunk;
 mod complete;
 mod epoll;
+mod notify;
 mod poll;
 mod portable;
 mod refuse;
@@ -33,14 +34,13 @@ mod slots;
 mod types;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod uring;
-mod wake;
 
 pub use choice::{Driver, UnknownDriver};
 pub use chunk::Chunk;
-pub use complete::{Completer, Expect, Inbox, Left};
+pub use complete::{CompletionDriver, Completions, Request, Unclaimed};
+pub use notify::{Notifier, NotifyFd};
 pub use sim::{Sim, Step};
 pub use types::{Event, Interest, Mode, Ready, Token};
-pub use wake::{Bell, Waker};
 
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -66,7 +66,7 @@ use std::time::{Duration, Instant};
 ///   descriptor or reports it once as [`Ready::ERROR`] and forgets it. Other descriptors don't notice.
 ///   While a duplicate of it is open elsewhere (`dup`, a forked child), `epoll` and those that build
 ///   on it, `portable` and `sim`, can't know: they go on reporting the file under the old number.
-/// - **A wait is never shorter than asked**, unless something is ready or the [`Waker`] was used. A
+/// - **A wait is never shorter than asked**, unless something is ready or the [`Notifier`] was used. A
 ///   signal that interrupts the wait doesn't end it. A wake-up ends the wait with no event of its own.
 pub trait Poller: Send {
     /// The driver this is.
@@ -84,7 +84,7 @@ pub trait Poller: Send {
 
     /// Watches `fd` for `interest`; its events carry `token`. Never blocks.
     ///
-    /// The descriptor must stay open until [`unregister`](Poller::unregister).
+    /// The descriptor must stay open until [`deregister`](Poller::deregister).
     ///
     /// # Errors
     /// `InvalidInput` for the token that is the driver's own, `usize::MAX`;
@@ -115,7 +115,7 @@ pub trait Poller: Send {
     ///
     /// # Errors
     /// `NotFound` if `fd` is not registered, or was closed and is forgotten already.
-    fn unregister(&mut self, fd: RawFd) -> io::Result<()>;
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
 
     /// Waits until a descriptor is ready, the waker is used, or `timeout` has passed (`None`: for
     /// as long as it takes; zero: not at all). `events` is cleared first.
@@ -126,10 +126,10 @@ pub trait Poller: Send {
 
     /// A handle that ends a wait from another thread. It stays valid, and then does nothing, after
     /// the poller is gone.
-    fn waker(&self) -> Waker;
+    fn notifier(&self) -> Notifier;
 
     /// What it does for sockets beside, if it is one that answers "what is done?".
-    fn completer(&mut self) -> Option<&mut dyn Completer> {
+    fn completion_driver(&mut self) -> Option<&mut dyn CompletionDriver> {
         None
     }
 

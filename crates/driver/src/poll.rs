@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
+use crate::notify::{Notifier, NotifyFd};
 use crate::refuse;
 use crate::retry::{nanoseconds, retry};
 use crate::slots::Slots;
-use crate::wake::{Bell, Waker};
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
 /// `slots` and `fds` are in the same order, one apart: the first of `fds` is the bell.
 pub(crate) struct Poll {
-    bell: Bell,
+    bell: NotifyFd,
     slots: Slots<Token>,
     fds: Vec<PollFd<'static>>,
 }
@@ -27,7 +27,7 @@ const READ_CLOSED: PollFlags = PollFlags::empty();
 
 impl Poll {
     pub(crate) fn new() -> io::Result<Poll> {
-        let bell = Bell::new()?;
+        let bell = NotifyFd::new()?;
         let fds = vec![watch(bell.as_fd(), PollFlags::IN)];
         Ok(Poll {
             bell,
@@ -80,7 +80,7 @@ impl Poller for Poll {
         self.register(fd, token, interest, mode)
     }
 
-    fn unregister(&mut self, fd: RawFd) -> io::Result<()> {
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
         let slot = self.slots.find(fd)?;
         self.forget(slot);
         Ok(())
@@ -116,14 +116,14 @@ impl Poller for Poll {
         Ok(())
     }
 
-    fn waker(&self) -> Waker {
-        self.bell.waker()
+    fn notifier(&self) -> Notifier {
+        self.bell.notifier()
     }
 }
 
 fn watch(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFd<'static> {
     // SAFETY: `fd` is a valid number, and is used for poll(2) alone, which owns and touches nothing
-    // through it. By contract it stays open until it is unregistered; should it not, poll says
+    // through it. By contract it stays open until it is deregistered; should it not, poll says
     // POLLNVAL and the entry is dropped.
     let fd = unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) };
     PollFd::from_borrowed_fd(fd, flags)

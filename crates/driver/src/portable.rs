@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use polling::{Events, PollMode};
 
+use crate::notify::Notifier;
 use crate::refuse;
 use crate::slots::Slots;
-use crate::wake::Waker;
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
 /// Room for the events taken from the kernel at once.
@@ -65,7 +65,7 @@ impl Poller for Portable {
         refuse::reserved(token)?;
         let mode = self.mode(mode)?;
         let wish = wish(fd.as_raw_fd(), interest);
-        // SAFETY: `fd` is open, and by contract stays so until it is unregistered. Should it not,
+        // SAFETY: `fd` is open, and by contract stays so until it is deregistered. Should it not,
         // every kernel behind `polling` forgets it of itself and no memory depends on it.
         let added = unsafe { self.poller.add_with_mode(fd.as_raw_fd(), wish, mode) };
         match added {
@@ -94,7 +94,7 @@ impl Poller for Portable {
         Ok(())
     }
 
-    fn unregister(&mut self, fd: RawFd) -> io::Result<()> {
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
         let slot = self.slots.find(fd)?;
         self.slots.swap_remove(slot);
         // SAFETY: the number is not -1, for it was registered. It is lent for one system call, which
@@ -121,8 +121,8 @@ impl Poller for Portable {
         Ok(())
     }
 
-    fn waker(&self) -> Waker {
-        Waker::portable(&self.poller)
+    fn notifier(&self) -> Notifier {
+        Notifier::portable(&self.poller)
     }
 }
 

@@ -12,9 +12,9 @@ use rustix::event::{
 };
 use rustix::io::Errno;
 
+use crate::notify::{Notifier, NotifyFd};
 use crate::refuse;
 use crate::retry::{nanoseconds, retry};
-use crate::wake::{Bell, Waker};
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
 const FD_SETSIZE: usize = 1024;
@@ -30,7 +30,7 @@ const MEANING: [(Interest, Ready); 3] = [
 ];
 
 pub(crate) struct Select {
-    bell: Bell,
+    bell: NotifyFd,
     tokens: Vec<Option<Token>>,
     registered: Vec<FdSetElement>,
     wanted: Sets,
@@ -42,7 +42,7 @@ pub(crate) struct Select {
 impl Select {
     pub(crate) fn new() -> io::Result<Select> {
         let mut select = Select {
-            bell: Bell::new()?,
+            bell: NotifyFd::new()?,
             tokens: vec![None; FD_SETSIZE],
             registered: empty(),
             wanted: Sets([empty(), empty(), empty()]),
@@ -163,7 +163,7 @@ impl Poller for Select {
         self.register(fd, token, interest, mode)
     }
 
-    fn unregister(&mut self, fd: RawFd) -> io::Result<()> {
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
         self.find(fd)?;
         self.forget(fd);
         Ok(())
@@ -192,8 +192,8 @@ impl Poller for Select {
         Ok(())
     }
 
-    fn waker(&self) -> Waker {
-        self.bell.waker()
+    fn notifier(&self) -> Notifier {
+        self.bell.notifier()
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use crate::notify::{Notifier, NotifyFd};
 use crate::select::is_open;
 use crate::slots::Slots;
-use crate::wake::{Bell, Waker};
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token, refuse};
 
 /// A kernel that does everything the contract of [`Poller`] lets a kernel do, and that keeps its
@@ -19,7 +19,7 @@ use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token, refuse};
 /// between. From a seed, each wait
 ///
 /// - reports in any order,
-/// - withholds some of what is ready, at most [`Sim::PATIENCE`] times in a row and never all of it,
+/// - withholds some of what is ready, at most [`Sim::MAX_WITHHELD`] times in a row and never all of it,
 /// - adds now and then an event that is spurious, for something in the descriptor's interest.
 ///
 /// Edges are the kernel's own; one that is withheld is kept until it is reported.
@@ -34,7 +34,7 @@ pub struct Sim {
     seed: u64,
     rng: Rng,
     kernel: Box<dyn Poller>,
-    bell: Bell,
+    bell: NotifyFd,
     slots: Slots<Watch>,
     steps: VecDeque<Step>,
     start: Instant,
@@ -68,7 +68,7 @@ struct Watch {
 
 impl Sim {
     /// How many waits in a row may withhold the same descriptor.
-    pub const PATIENCE: u32 = 3;
+    pub const MAX_WITHHELD: u32 = 3;
 
     /// A kernel whose whims come from `seed`.
     ///
@@ -84,7 +84,7 @@ impl Sim {
     /// The system's, where it has no descriptor left.
     pub fn scripted(seed: u64, mut steps: Vec<Step>) -> io::Result<Sim> {
         let mut kernel = Driver::best().open()?;
-        let bell = Bell::new()?;
+        let bell = NotifyFd::new()?;
         let token = Token(bell.as_fd().as_raw_fd() as usize);
         kernel.register(bell.as_fd(), token, Interest::READ, Mode::Level)?;
         steps.sort_by_key(|step| step.at);
@@ -151,7 +151,7 @@ impl Sim {
         for (nth, &slot) in ready.iter().enumerate() {
             let watch = self.slots.get_mut(slot);
             // The first in line is always reported, so that no wait withholds everything.
-            if nth > 0 && watch.withheld < Sim::PATIENCE && self.rng.u8(..4) == 0 {
+            if nth > 0 && watch.withheld < Sim::MAX_WITHHELD && self.rng.u8(..4) == 0 {
                 watch.withheld += 1;
                 continue;
             }
@@ -232,10 +232,10 @@ impl Poller for Sim {
         Ok(())
     }
 
-    fn unregister(&mut self, fd: RawFd) -> io::Result<()> {
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
         let slot = self.slots.find(fd)?;
         self.slots.swap_remove(slot);
-        match self.kernel.unregister(fd) {
+        match self.kernel.deregister(fd) {
             // It was closed before its time.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
@@ -270,8 +270,8 @@ impl Poller for Sim {
         }
     }
 
-    fn waker(&self) -> Waker {
-        self.bell.waker()
+    fn notifier(&self) -> Notifier {
+        self.bell.notifier()
     }
 
     fn now(&self) -> Instant {

@@ -210,7 +210,7 @@ impl Run {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 self.errors.push(format!("the pushing connection: {error}"));
-                let _ = self.poller.unregister(stream.as_raw_fd());
+                let _ = self.poller.deregister(stream.as_raw_fd());
                 self.push = None;
             }
         }
@@ -250,7 +250,7 @@ impl Run {
         });
         if let Err(error) = moved {
             // It is open still, so that it is registered.
-            let _ = self.poller.unregister(client.stream.as_raw_fd());
+            let _ = self.poller.deregister(client.stream.as_raw_fd());
             self.errors.push(client.explain(&error, self.tally.message));
             self.clients[index] = None;
             self.alive -= 1;

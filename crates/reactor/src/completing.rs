@@ -10,7 +10,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use switchboard_driver::{Completer, Expect, Inbox, Left, Token};
+use switchboard_driver::{CompletionDriver, Completions, Request, Token, Unclaimed};
 
 use crate::event_loop::Loop;
 use crate::remote::{Remote, completes};
@@ -20,7 +20,7 @@ use crate::waiters::Direction;
 /// What a loop that does not run has put aside, by slot.
 #[derive(Default)]
 struct Aside {
-    left: HashMap<u32, Left>,
+    left: HashMap<u32, Unclaimed>,
     /// Slots whose sockets were taken over meanwhile.
     gone: Vec<u32>,
 }
@@ -39,7 +39,7 @@ fn aside() -> MutexGuard<'static, HashMap<u32, Aside>> {
 pub fn take_over(
     id: u32,
     slot: Slot,
-    now: impl FnOnce(Left),
+    now: impl FnOnce(Unclaimed),
     ask: impl FnOnce(&Loop) + Send + 'static,
 ) -> bool {
     let mut aside = aside();
@@ -70,7 +70,7 @@ pub fn take_over(
 pub(crate) struct Leaving {
     slot: Slot,
     token: Token,
-    then: Box<dyn FnOnce(Left)>,
+    then: Box<dyn FnOnce(Unclaimed)>,
 }
 
 impl Loop {
@@ -79,18 +79,22 @@ impl Loop {
         completes(self.id())
     }
 
-    fn complete<R>(&self, slot: Slot, f: impl FnOnce(&mut dyn Completer, Token) -> R) -> Option<R> {
+    fn complete<R>(
+        &self,
+        slot: Slot,
+        f: impl FnOnce(&mut dyn CompletionDriver, Token) -> R,
+    ) -> Option<R> {
         let token = self.0.slots.borrow().token(slot)?;
         let mut poller = self.0.poller.borrow_mut();
-        Some(f(poller.completer()?, token))
+        Some(f(poller.completion_driver()?, token))
     }
 
     /// Calls `f` with what has come for a socket.
-    pub fn inbox(&self, slot: Slot, f: &mut dyn FnMut(&mut dyn Inbox)) {
-        self.complete(slot, |driver, token| driver.inbox(token, f));
+    pub fn inbox(&self, slot: Slot, f: &mut dyn FnMut(&mut dyn Completions)) {
+        self.complete(slot, |driver, token| driver.completions(token, f));
     }
 
-    /// Has bytes sent at the end of this turn; see [`Completer::post`].
+    /// Has bytes sent at the end of this turn; see [`CompletionDriver::post`].
     pub fn post(&self, slot: Slot, fd: BorrowedFd<'_>, bytes: &[u8], waker: &Waker) -> Option<u32> {
         self.complete(slot, |driver, token| driver.post(token, fd, bytes, waker))?
     }
@@ -100,31 +104,31 @@ impl Loop {
     /// # Errors
     /// The system's.
     pub fn posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
-        match self.0.poller.borrow_mut().completer() {
-            Some(driver) => driver.posted(number, waker),
+        match self.0.poller.borrow_mut().completion_driver() {
+            Some(driver) => driver.poll_posted(number, waker),
             None => Poll::Pending,
         }
     }
 
     /// Gives up what was [posted](Loop::post).
     pub fn withdraw(&self, number: u32) {
-        if let Some(driver) = self.0.poller.borrow_mut().completer() {
+        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
             driver.withdraw(number);
         }
     }
 
     /// Sends what was posted, before something that holds this thread.
     pub fn send_posted(&self) {
-        if let Some(driver) = self.0.poller.borrow_mut().completer() {
-            driver.send_posted();
+        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
+            driver.flush();
         }
     }
 
     /// Wakes those whose bytes were sent.
     pub(crate) fn tell_writers(&self) {
         let mut wakers = self.0.wakers.take();
-        if let Some(driver) = self.0.poller.borrow_mut().completer() {
-            driver.answered(&mut wakers);
+        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
+            driver.take_wakers(&mut wakers);
         }
         wakers.drain(..).for_each(Waker::wake);
         self.0.wakers.replace(wakers);
@@ -132,30 +136,30 @@ impl Loop {
 
     /// Whether bytes or connections have been asked for.
     pub fn expects(&self, slot: Slot) -> bool {
-        let expects = self.complete(slot, |driver, token| driver.expects(token));
+        let expects = self.complete(slot, |driver, token| driver.is_requested(token));
         expects.unwrap_or(false)
     }
 
     /// Wakes `waker` once, when what is asked for has come.
     ///
     /// # Errors
-    /// As [`Completer::expect`].
+    /// As [`CompletionDriver::request`].
     pub fn wait_done(
         &self,
         slot: Slot,
         fd: BorrowedFd<'_>,
         direction: Direction,
-        what: Expect,
+        what: Request,
         waker: &Waker,
     ) -> io::Result<()> {
         self.0.slots.borrow_mut().add_waiter(slot, direction, waker);
-        let asked = self.complete(slot, |driver, token| driver.expect(token, fd, what));
+        let asked = self.complete(slot, |driver, token| driver.request(token, fd, what));
         asked.unwrap_or(Ok(()))
     }
 
     /// Takes back that a connection was asked for; says whether one was.
     pub(crate) fn pause(&self, slot: Slot) -> bool {
-        let pause = || self.complete(slot, |driver, token| driver.pause(token));
+        let pause = || self.complete(slot, |driver, token| driver.cancel_accept(token));
         self.completes() && pause().unwrap_or(false)
     }
 
@@ -164,7 +168,7 @@ impl Loop {
         let token = self.0.slots.borrow().token(slot);
         // The driver must forget the descriptor before its number can be used again.
         self.detach(slot);
-        match self.0.poller.borrow_mut().completer().zip(token) {
+        match self.0.poller.borrow_mut().completion_driver().zip(token) {
             Some((driver, token)) => driver.close(token, fd),
             None => drop(fd),
         }
@@ -172,9 +176,9 @@ impl Loop {
 
     /// Gives a slot up. `then` is called with what had come for its socket, once the kernel is done
     /// with it.
-    pub fn release(&self, slot: Slot, then: impl FnOnce(Left) + 'static) {
+    pub fn release(&self, slot: Slot, then: impl FnOnce(Unclaimed) + 'static) {
         let Some(token) = self.0.slots.borrow().token(slot) else {
-            return then(Left::default());
+            return then(Unclaimed::default());
         };
         let then = Box::new(then);
         self.0
@@ -190,7 +194,7 @@ impl Loop {
         for one in leaving {
             let left = self.complete(one.slot, |driver, token| match token == one.token {
                 true => driver.release(token),
-                false => Some(Left::default()),
+                false => Some(Unclaimed::default()),
             });
             match left {
                 Some(None) => self.0.leaving.borrow_mut().push(one),
@@ -231,7 +235,7 @@ impl Loop {
 
     /// Puts everything aside.
     pub(crate) fn pack(&self) {
-        let packed = match self.0.poller.borrow_mut().completer() {
+        let packed = match self.0.poller.borrow_mut().completion_driver() {
             Some(driver) => driver.quiesce(),
             None => return,
         };
@@ -241,7 +245,7 @@ impl Loop {
             let slot = self.0.slots.borrow().slot(token);
             match slot {
                 Some(_) if self.0.leaving.borrow().iter().any(leaves) => {
-                    if let Some(driver) = self.0.poller.borrow_mut().completer() {
+                    if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
                         driver.restore(token, left);
                     }
                 }

@@ -118,8 +118,8 @@ impl Loop {
 
     /// A loop that waits with this very poller, such as a seeded `Sim`.
     pub fn with_poller(mut poller: Box<dyn Poller>) -> Loop {
-        let completes = poller.completer().is_some();
-        let remote = Remote::new(poller.waker(), completes);
+        let completes = poller.completion_driver().is_some();
+        let remote = Remote::new(poller.notifier(), completes);
         if completes {
             completing::announce(remote.id());
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-use switchboard_driver::Waker;
+use switchboard_driver::Notifier;
 
 use crate::event_loop::Loop;
 use crate::hooks::Name;
@@ -25,7 +25,7 @@ pub(crate) type Ask = Box<dyn FnOnce(&Loop) + Send>;
 struct Shared {
     id: u32,
     inbox: Inbox<Sent>,
-    waker: Waker,
+    notifier: Notifier,
 }
 
 /// A handle on a [`Loop`](crate::Loop) for other threads: cheap to clone, usable from anywhere, and
@@ -48,7 +48,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Remote {
-    pub(crate) fn new(waker: Waker, completes: bool) -> Remote {
+    pub(crate) fn new(notifier: Notifier, completes: bool) -> Remote {
         let mut loops = lock(&LOOPS);
         let id = loop {
             // The numbers start again when all were used; those of loops that live are passed over.
@@ -60,7 +60,7 @@ impl Remote {
         let shared = Arc::new(Shared {
             id,
             inbox: Inbox::new(),
-            waker,
+            notifier,
         });
         loops.insert(id, Arc::downgrade(&shared));
         drop(loops);
@@ -92,23 +92,23 @@ impl Remote {
         let again = |last: &Sent| matches!(last, Sent::Wake(last) if *last == task);
         self.0
             .inbox
-            .send_unless(again, Sent::Wake(task), || self.0.waker.wake());
+            .send_unless(again, Sent::Wake(task), || self.0.notifier.notify());
     }
 
     /// Asks the loop; what it is asked comes back if it is gone.
     pub(crate) fn ask(&self, f: impl FnOnce(&Loop) + Send + 'static) -> Option<Sent> {
         let ask = Sent::Ask(Box::new(f));
-        self.0.inbox.send(ask, || self.0.waker.wake())
+        self.0.inbox.send(ask, || self.0.notifier.notify())
     }
 
     /// Ends the loop's wait. Never blocks.
     pub fn wake(&self) {
-        self.0.inbox.notify(|| self.0.waker.wake());
+        self.0.inbox.notify(|| self.0.notifier.notify());
     }
 
     fn send(&self, sent: Sent) {
         // What a loop that is gone gives back is dropped.
-        let _ = self.0.inbox.send(sent, || self.0.waker.wake());
+        let _ = self.0.inbox.send(sent, || self.0.notifier.notify());
     }
 
     pub(crate) fn inbox(&self) -> &Inbox<Sent> {

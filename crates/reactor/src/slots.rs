@@ -225,7 +225,7 @@ impl Slots {
         }
         if state.told.is_some() {
             // It may have been closed already; then there is nothing left to forget.
-            let _ = poller.unregister(state.fd);
+            let _ = poller.deregister(state.fd);
         }
         for direction in DIRECTIONS {
             state.take(direction, &mut fired);
@@ -369,7 +369,7 @@ impl Slots {
         };
         let old = std::mem::replace(old, state);
         if old.is_copy() {
-            let _ = poller.unregister(old.fd);
+            let _ = poller.deregister(old.fd);
         }
         (Ok(slot), Some(old))
     }
@@ -407,7 +407,7 @@ impl Slots {
         if !edge && !state.has_call() && state.told.take().is_some() {
             // Reported in every turn otherwise; a hang-up even with no interest left. Whoever still
             // waits in another direction is woken to register again.
-            let _ = poller.unregister(state.fd);
+            let _ = poller.deregister(state.fd);
             for direction in DIRECTIONS {
                 if state.is_waiting(direction) {
                     state.take(direction, &mut fired);
@@ -446,7 +446,7 @@ impl State {
         }
         if target.0.is_empty() {
             return match self.told.take() {
-                Some(_) => poller.unregister(self.fd),
+                Some(_) => poller.deregister(self.fd),
                 None => Ok(()),
             };
         }

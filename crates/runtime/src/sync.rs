@@ -2,4 +2,4 @@
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
-pub(crate) use switchboard_driver::Bell;
+pub(crate) use switchboard_driver::NotifyFd;

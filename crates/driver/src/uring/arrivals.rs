@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use super::socket::{NONE, index};
 use super::sockets::Sockets;
-use crate::complete::{self, Came, Inbox, Queue};
+use crate::complete::{self, Came, Completions, Queue};
 use crate::{Chunk, Token};
 
 pub(super) struct Node {
@@ -86,7 +86,7 @@ impl Queue for Arrivals<'_> {
     }
 }
 
-impl Inbox for Arrivals<'_> {
+impl Completions for Arrivals<'_> {
     fn recv(&mut self) -> io::Result<(Chunk, bool)> {
         complete::recv(self)
     }

@@ -114,7 +114,7 @@ impl Buffers {
     }
 
     /// Takes them back from a kernel that is done with them.
-    pub(super) fn unregister(&mut self, ring: &Ring) {
+    pub(super) fn deregister(&mut self, ring: &Ring) {
         match ring.submitter().unregister_buf_ring(GROUP) {
             // SAFETY: the kernel has given it up.
             Ok(()) => drop(unsafe { munmap(self.entries.cast(), LENGTH) }),

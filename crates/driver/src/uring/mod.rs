@@ -26,10 +26,10 @@ use std::time::{Duration, Instant};
 use io_uring::{opcode, types};
 use rustix::io::Errno;
 
-use crate::complete::{Completer, Expect, Inbox, Left};
+use crate::complete::{CompletionDriver, Completions, Request, Unclaimed};
 use crate::epoll::Epoll;
+use crate::notify;
 use crate::retry::retry;
-use crate::wake;
 use crate::{Driver, Event, Interest, Mode, Poller, Token};
 
 use arrivals::Arrivals;
@@ -221,8 +221,8 @@ impl Poller for Uring {
         self.epoll.modify(fd, token, interest, mode)
     }
 
-    fn unregister(&mut self, fd: RawFd) -> io::Result<()> {
-        self.epoll.unregister(fd)
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
+        self.epoll.deregister(fd)
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
@@ -243,30 +243,30 @@ impl Poller for Uring {
         failed.map_or(Ok(()), Err)
     }
 
-    fn waker(&self) -> wake::Waker {
-        self.epoll.bell().waker()
+    fn notifier(&self) -> notify::Notifier {
+        self.epoll.bell().notifier()
     }
 
-    fn completer(&mut self) -> Option<&mut dyn Completer> {
+    fn completion_driver(&mut self) -> Option<&mut dyn CompletionDriver> {
         Some(self)
     }
 }
 
-impl Completer for Uring {
-    fn expect(&mut self, token: Token, fd: BorrowedFd<'_>, what: Expect) -> io::Result<()> {
-        self.sockets.expect(token, fd, what, &mut self.ring)
+impl CompletionDriver for Uring {
+    fn request(&mut self, token: Token, fd: BorrowedFd<'_>, what: Request) -> io::Result<()> {
+        self.sockets.request(token, fd, what, &mut self.ring)
     }
 
-    fn inbox(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Inbox)) {
+    fn completions(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Completions)) {
         f(&mut Arrivals(&mut self.sockets, token));
     }
 
-    fn expects(&mut self, token: Token) -> bool {
-        self.sockets.expects(token)
+    fn is_requested(&mut self, token: Token) -> bool {
+        self.sockets.is_requested(token)
     }
 
-    fn pause(&mut self, token: Token) -> bool {
-        self.sockets.pause(token, &mut self.ring)
+    fn cancel_accept(&mut self, token: Token) -> bool {
+        self.sockets.cancel_accept(token, &mut self.ring)
     }
 
     fn post(
@@ -284,7 +284,7 @@ impl Completer for Uring {
         Some(number)
     }
 
-    fn posted(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
+    fn poll_posted(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
         self.outbox.told(number, waker)
     }
 
@@ -292,14 +292,14 @@ impl Completer for Uring {
         self.outbox.withdraw(number);
     }
 
-    fn send_posted(&mut self) {
+    fn flush(&mut self) {
         if self.outbox.has_written() && !self.ring.is_foreign() {
             let _ = self.outbox.flush(&mut self.ring, &mut self.sockets);
             let _ = self.finish(|_| true);
         }
     }
 
-    fn answered(&mut self, wakers: &mut Vec<Waker>) {
+    fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.outbox.wakers());
     }
 
@@ -313,15 +313,15 @@ impl Completer for Uring {
         }
     }
 
-    fn release(&mut self, token: Token) -> Option<Left> {
+    fn release(&mut self, token: Token) -> Option<Unclaimed> {
         self.sockets.release(token, &mut self.ring)
     }
 
-    fn restore(&mut self, token: Token, left: Left) {
+    fn restore(&mut self, token: Token, left: Unclaimed) {
         self.sockets.restore(token, left);
     }
 
-    fn quiesce(&mut self) -> Vec<(Token, Left)> {
+    fn quiesce(&mut self) -> Vec<(Token, Unclaimed)> {
         // What can't be asked now is asked in the next run, if there is one.
         let _ = self.outbox.flush(&mut self.ring, &mut self.sockets);
         self.sockets.cancel_all(&mut self.ring);
@@ -372,7 +372,7 @@ impl Drop for Uring {
         if self.failed || self.ring.is_foreign() {
             self.buffers.abandon();
         } else {
-            self.buffers.unregister(&self.ring);
+            self.buffers.deregister(&self.ring);
         }
     }
 }

@@ -20,7 +20,7 @@ const COMPLETIONS: u32 = 8192;
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
 pub(super) struct Ring {
-    /// Left as it is in a forked child: its memory is not there, and others' may be in its place.
+    /// Unclaimed as it is in a forked child: its memory is not there, and others' may be in its place.
     ring: ManuallyDrop<IoUring>,
     /// Whether this thread is the one that the ring serves; else `enter` makes it so.
     enabled: bool,

@@ -118,7 +118,7 @@ impl Socket {
             return;
         }
         let what = if self.is(LISTENS) { ACCEPT } else { RECV };
-        // Left as it is where the ring takes no requests: then nothing goes on, and all is left to it.
+        // Unclaimed as it is where the ring takes no requests: then nothing goes on, and all is left to it.
         self.set(CANCELLED, cancel(number(what, token), ring));
     }
 

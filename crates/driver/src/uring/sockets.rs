@@ -25,7 +25,7 @@ use super::buffers::Buffers;
 use super::ring::Ring;
 use super::socket::*;
 use super::{ACCEPT, ROOM, TOKEN, number};
-use crate::complete::{Came, Expect, Left};
+use crate::complete::{Came, Request, Unclaimed};
 use crate::{Event, Ready, Token};
 
 /// A socket whose owner is gone.
@@ -66,15 +66,15 @@ impl Sockets {
     }
 
     /// Asks the kernel for what is wanted, unless that is under way.
-    pub(super) fn expect(
+    pub(super) fn request(
         &mut self,
         token: Token,
         fd: BorrowedFd<'_>,
-        what: Expect,
+        what: Request,
         ring: &mut Ring,
     ) -> io::Result<()> {
         let socket = self.entry(token, fd);
-        if what == Expect::Room {
+        if what == Request::Writable {
             if socket.is(ROOMY) {
                 return Ok(());
             }
@@ -88,7 +88,7 @@ impl Sockets {
         if socket.is(ARMED) {
             return Ok(());
         }
-        socket.set(LISTENS, what == Expect::Connections);
+        socket.set(LISTENS, what == Request::Connection);
         socket.arm(token, ring)
     }
 
@@ -103,7 +103,7 @@ impl Sockets {
     }
 
     /// Stops accepting, if it is a listener. What has come stays.
-    pub(super) fn pause(&mut self, token: Token, ring: &mut Ring) -> bool {
+    pub(super) fn cancel_accept(&mut self, token: Token, ring: &mut Ring) -> bool {
         let Some(socket) = self.get(token).filter(|socket| socket.is(LISTENS)) else {
             return false;
         };
@@ -248,9 +248,9 @@ impl Sockets {
     }
 
     /// Gives the socket up with what has come; `None` while requests are under way.
-    pub(super) fn release(&mut self, token: Token, ring: &mut Ring) -> Option<Left> {
+    pub(super) fn release(&mut self, token: Token, ring: &mut Ring) -> Option<Unclaimed> {
         let Some(socket) = self.get(token) else {
-            return Some(Left::default());
+            return Some(Unclaimed::default());
         };
         socket.set(LEAVES, true);
         socket.set(WANTED, false);
@@ -259,13 +259,13 @@ impl Sockets {
             return None;
         }
         let gone = std::mem::replace(socket, VACANT);
-        Some(Left {
+        Some(Unclaimed {
             came: self.forget(gone.first),
         })
     }
 
     /// Takes back what had come.
-    pub(super) fn restore(&mut self, token: Token, left: Left) {
+    pub(super) fn restore(&mut self, token: Token, left: Unclaimed) {
         if self.get(token).is_some() {
             for came in left.came {
                 self.keep(token, came);
@@ -286,7 +286,7 @@ impl Sockets {
     }
 
     /// Takes out what has come.
-    pub(super) fn take_left(&mut self) -> Vec<(Token, Left)> {
+    pub(super) fn take_left(&mut self) -> Vec<(Token, Unclaimed)> {
         let mut all = Vec::new();
         for at in 0..self.all.len() {
             let socket = &mut self.all[at];
@@ -294,13 +294,13 @@ impl Sockets {
             let first = std::mem::replace(&mut socket.first, NONE);
             if first != NONE {
                 let came = self.forget(first);
-                all.push((token, Left { came }));
+                all.push((token, Unclaimed { came }));
             }
         }
         all
     }
 
-    pub(super) fn expects(&mut self, token: Token) -> bool {
+    pub(super) fn is_requested(&mut self, token: Token) -> bool {
         self.get(token).is_some_and(|socket| socket.is(ARMED))
     }
 }

@@ -1,4 +1,4 @@
-//! Registering, modifying, unregistering.
+//! Registering, modifying, deregistering.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
@@ -51,11 +51,11 @@ pub(crate) fn register_replaces(driver: Driver) {
         }
     }
     // It is there once: once gone, it is gone.
-    bench.unregister(&here);
+    bench.deregister(&here);
     bench.quiet();
 }
 
-pub(crate) fn unregister_ends_it(driver: Driver) {
+pub(crate) fn deregister_ends_it(driver: Driver) {
     let mut bench = Bench::new(driver);
     let (left, right) = unix();
     let (other, _peer) = unix();
@@ -63,7 +63,7 @@ pub(crate) fn unregister_ends_it(driver: Driver) {
     bench.register(&other, B, Interest::WRITE);
     send(&right);
     bench.find(A, Ready::is_readable);
-    bench.unregister(&left);
+    bench.deregister(&left);
     for _ in 0..3 {
         let events = bench.wait(Duration::from_secs(1));
         assert!(events.iter().all(|event| event.token == B));
@@ -75,9 +75,9 @@ pub(crate) fn unknown_descriptors_are_not_found(driver: Driver) {
     let mut bench = Bench::new(driver);
     let (here, there) = unix();
     bench.register(&here, A, Interest::READ);
-    bench.unregister(&here);
+    bench.deregister(&here);
     for fd in [here.as_raw_fd(), there.as_raw_fd(), -1, i32::MAX] {
-        let error = bench.poller.unregister(fd).expect_err("not registered");
+        let error = bench.poller.deregister(fd).expect_err("not registered");
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     }
     for fd in [here.as_fd(), there.as_fd()] {

@@ -97,7 +97,7 @@ pub(crate) fn a_number_used_again(driver: Driver) {
         let events = bench.wait(Duration::ZERO);
         assert!(events.iter().all(|event| event.token == B), "{events:?}");
     }
-    bench.poller.unregister(number).expect("it is registered");
+    bench.poller.deregister(number).expect("it is registered");
     close(number);
     bench.lasts(Duration::from_millis(20));
 }
@@ -112,17 +112,17 @@ fn borrow(number: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
-pub(crate) fn unregister_after_close(driver: Driver) {
+pub(crate) fn deregister_after_close(driver: Driver) {
     let mut bench = Bench::new(driver);
     let (here, _there) = unix();
     let number = here.as_raw_fd();
     bench.register(&here, A, Interest::READ | Interest::WRITE);
     drop(here);
-    if let Err(error) = bench.poller.unregister(number) {
+    if let Err(error) = bench.poller.deregister(number) {
         // It has forgotten it already.
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
-    let error = bench.poller.unregister(number).expect_err("not registered");
+    let error = bench.poller.deregister(number).expect_err("not registered");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     bench.lasts(Duration::from_millis(20));
 }

@@ -27,7 +27,7 @@ pub(crate) fn six_hundred_at_once(driver: Driver) {
     assert!(waiting.is_empty(), "never reported: {waiting:?}");
 
     for (left, right) in &pairs {
-        bench.unregister(left);
+        bench.deregister(left);
         bench.modify(right, Token(7), Interest::READ, Mode::Level);
     }
     bench.quiet();
@@ -49,7 +49,7 @@ pub(crate) fn past_fd_setsize(driver: Driver) {
     if driver != Driver::Select {
         bench.register(&high, A, Interest::READ);
         bench.find(A, Ready::is_readable);
-        bench.unregister(&high);
+        bench.deregister(&high);
         bench.quiet();
         return;
     }

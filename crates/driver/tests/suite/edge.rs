@@ -75,7 +75,7 @@ pub(crate) fn at_registration_if_ready(driver: Driver) {
             seen |= bench.find(A, |_| true);
         }
         spent(&mut bench);
-        bench.unregister(&here);
+        bench.deregister(&here);
     }
 }
 

@@ -76,9 +76,9 @@ impl Bench {
         self.note(fd, token, interest);
     }
 
-    pub(crate) fn unregister(&mut self, fd: &impl AsFd) {
+    pub(crate) fn deregister(&mut self, fd: &impl AsFd) {
         let fd = fd.as_fd().as_raw_fd();
-        self.poller.unregister(fd).expect("it unregisters");
+        self.poller.deregister(fd).expect("it deregisters");
         self.watched.retain(|_, (known, _)| *known != fd);
     }
 

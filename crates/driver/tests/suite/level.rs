@@ -35,7 +35,7 @@ pub(crate) fn pipe_and_unix_beside_tcp(driver: Driver) {
     bench.register(&client, Token(13), Interest::READ);
 
     bench.find(Token(11), Ready::is_writable);
-    bench.unregister(&into);
+    bench.deregister(&into);
     bench.quiet();
 
     rustix::io::write(&into, b"ring").expect("room");
@@ -46,8 +46,8 @@ pub(crate) fn pipe_and_unix_beside_tcp(driver: Driver) {
     }
 
     // The writer of a pipe hangs up: there is an end to read.
-    bench.unregister(&here);
-    bench.unregister(&client);
+    bench.deregister(&here);
+    bench.deregister(&client);
     rustix::io::read(&out, &mut [0; 8]).expect("the bytes");
     bench.quiet();
     drop(into);

@@ -8,11 +8,11 @@ mod crowd;
 mod edge;
 mod kit;
 mod level;
+mod notify;
 mod random;
 mod simulated;
 mod socket;
 mod time;
-mod wake;
 
 use switchboard_driver::Driver;
 
@@ -39,17 +39,17 @@ macro_rules! stamp {
                 edge: once_for_each_arrival at_registration_if_ready at_modification_if_ready
                     modes_side_by_side;
                 calls: modify_while_ready modify_replaces_the_token register_replaces
-                    unregister_ends_it unknown_descriptors_are_not_found
+                    deregister_ends_it unknown_descriptors_are_not_found
                     the_drivers_own_token_is_refused it_says_which_driver_it_is;
                 time: zero_does_not_wait never_shorter_than_asked the_longest_timeout
                     signals_do_not_end_a_wait;
-                wake: before_a_wait during_a_wait a_thousand_are_one beside_an_event
+                notify: before_a_wait during_a_wait a_thousand_are_one beside_an_event
                     none_is_lost outlives_the_poller;
                 socket: connect_succeeds connect_is_refused a_listener_is_readable
                     peer_resets peer_shuts_its_half both_halves_are_shut
                     hang_up_with_no_interest out_of_band;
                 close: closed_while_registered closed_while_ready a_number_used_again
-                    unregister_after_close;
+                    deregister_after_close;
                 crowd: six_hundred_at_once past_fd_setsize;
                 random: level_is_what_poll_says edge_loses_nothing;
             }

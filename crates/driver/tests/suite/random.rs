@@ -66,7 +66,7 @@ impl Model {
                 self.watched.insert(nth, (token, interest));
             }
             4 if known => {
-                self.bench.unregister(here);
+                self.bench.deregister(here);
                 self.watched.remove(&nth);
             }
             5 | 6 => fill_some(there, rng),
@@ -79,7 +79,7 @@ impl Model {
     /// The reports of one wait, or of as many as the simulated kernel may withhold one for.
     fn check(&mut self) {
         let simulated = self.bench.driver() == Driver::Sim;
-        let waits = if simulated { Sim::PATIENCE + 1 } else { 1 };
+        let waits = if simulated { Sim::MAX_WITHHELD + 1 } else { 1 };
         let mut reported: HashMap<Token, Ready> = HashMap::new();
         let mut events = Vec::new();
         for _ in 0..waits {
@@ -149,7 +149,7 @@ pub(crate) fn edge_loses_nothing(driver: Driver) {
         }
         // After the last step, as many waits as an edge may be withheld for.
         let last = step + 1 == STEPS;
-        for _ in 0..if last { Sim::PATIENCE + 1 } else { 1 } {
+        for _ in 0..if last { Sim::MAX_WITHHELD + 1 } else { 1 } {
             for event in bench.wait(Duration::ZERO) {
                 if event.ready.is_readable() {
                     taken += drain(&pairs[event.token.0].0);

@@ -74,7 +74,7 @@ fn time_stands_still_while_something_is_ready_or_the_waker_was_used() {
         let pairs = ten(&mut sim, Mode::Level);
         let start = sim.now();
         let mut events = Vec::new();
-        sim.waker().wake();
+        sim.notifier().notify();
         sim.wait(&mut events, Some(MS)).expect("a wait");
         assert_eq!(sim.now(), start, "seed {seed}");
         send(&pairs[3].1);
@@ -99,7 +99,7 @@ fn nothing_is_withheld_for_long() {
             }
             let mut missing: Vec<usize> = (0..10).collect();
             let mut events = Vec::new();
-            for _ in 0..=Sim::PATIENCE {
+            for _ in 0..=Sim::MAX_WITHHELD {
                 sim.wait(&mut events, Some(Duration::ZERO)).expect("a wait");
                 missing.retain(|nth| events.iter().all(|event| event.token != Token(*nth)));
                 withheld += missing.len();

@@ -97,7 +97,7 @@ impl Bench {
 
     /// Some turns, enough for whatever is ready to have been reported.
     pub(crate) fn few_turns(&self) {
-        for _ in 0..2 * Sim::PATIENCE {
+        for _ in 0..2 * Sim::MAX_WITHHELD {
             self.turn_now();
         }
     }

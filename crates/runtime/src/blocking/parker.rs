@@ -11,7 +11,7 @@
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
-use crate::sync::{AtomicBool, AtomicU32, Bell, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU32, NotifyFd, Ordering, fence};
 
 /// What wakes a blocking flow.
 pub(crate) struct Parker {
@@ -22,7 +22,7 @@ pub(crate) struct Parker {
     /// Whether the flow is in poll(2), where only its bell wakes it.
     parked: AtomicBool,
     cancelled: AtomicBool,
-    bell: OnceLock<Bell>,
+    bell: OnceLock<NotifyFd>,
 }
 
 impl Parker {
@@ -57,7 +57,7 @@ impl Parker {
     }
 
     /// Calls `wait`, which the bell ends, unless the flow was notified since it was polled.
-    pub(crate) fn park(&self, wait: impl FnOnce(Option<&Bell>)) {
+    pub(crate) fn park(&self, wait: impl FnOnce(Option<&NotifyFd>)) {
         let bell = self.bell();
         self.parked.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
@@ -73,13 +73,13 @@ impl Parker {
         if self.parked.load(Ordering::Acquire)
             && let Some(bell) = self.bell.get()
         {
-            bell.ring();
+            bell.notify();
         }
     }
 
-    fn bell(&self) -> Option<&Bell> {
+    fn bell(&self) -> Option<&NotifyFd> {
         if self.bell.get().is_none()
-            && let Ok(bell) = Bell::new()
+            && let Ok(bell) = NotifyFd::new()
         {
             let _ = self.bell.set(bell);
         }

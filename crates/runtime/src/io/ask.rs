@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
-use switchboard_driver::{Chunk, Expect, Inbox};
+use switchboard_driver::{Chunk, Completions, Request};
 use switchboard_reactor::Direction;
 
 use crate::io::calls::{Done, Took, accept, is_gone, recv_flags, send_flags};
@@ -20,12 +20,12 @@ pub(crate) trait Ask {
     fn call(&mut self, fd: BorrowedFd<'_>, block: bool) -> Done<Self::Answer>;
 
     /// What a driver that answers "what is done?" is to do for it; `None` where readiness is asked.
-    fn expect(&self) -> Option<Expect> {
+    fn expect(&self) -> Option<Request> {
         None
     }
 
     /// Takes the answer from what has come; `None` where the system call gives it, once `expect` is done.
-    fn take(&mut self, _inbox: &mut dyn Inbox) -> Option<io::Result<(Self::Answer, Took)>> {
+    fn take(&mut self, _inbox: &mut dyn Completions) -> Option<io::Result<(Self::Answer, Took)>> {
         None
     }
 }
@@ -46,11 +46,11 @@ impl Ask for Recv {
         Ok((chunk, Took { bytes, short }))
     }
 
-    fn expect(&self) -> Option<Expect> {
-        Some(Expect::Bytes)
+    fn expect(&self) -> Option<Request> {
+        Some(Request::Bytes)
     }
 
-    fn take(&mut self, inbox: &mut dyn Inbox) -> Option<Done<Chunk>> {
+    fn take(&mut self, inbox: &mut dyn Completions) -> Option<Done<Chunk>> {
         Some(inbox.recv().map(|(chunk, more)| {
             let took = Took {
                 bytes: chunk.len(),
@@ -76,11 +76,11 @@ impl Ask for Read<'_> {
         Ok((bytes, Took { bytes, short }))
     }
 
-    fn expect(&self) -> Option<Expect> {
-        Some(Expect::Bytes)
+    fn expect(&self) -> Option<Request> {
+        Some(Request::Bytes)
     }
 
-    fn take(&mut self, inbox: &mut dyn Inbox) -> Option<Done<usize>> {
+    fn take(&mut self, inbox: &mut dyn Completions) -> Option<Done<usize>> {
         let read = inbox.read(self.0);
         Some(read.map(|(bytes, more)| {
             (
@@ -109,8 +109,8 @@ impl Ask for Send<'_> {
         Ok((bytes, Took { bytes, short }))
     }
 
-    fn expect(&self) -> Option<Expect> {
-        Some(Expect::Room)
+    fn expect(&self) -> Option<Request> {
+        Some(Request::Writable)
     }
 }
 
@@ -128,11 +128,11 @@ impl Ask for Accept {
         Ok((accept(fd)?, Took { bytes, short }))
     }
 
-    fn expect(&self) -> Option<Expect> {
-        Some(Expect::Connections)
+    fn expect(&self) -> Option<Request> {
+        Some(Request::Connection)
     }
 
-    fn take(&mut self, inbox: &mut dyn Inbox) -> Option<Done<OwnedFd>> {
+    fn take(&mut self, inbox: &mut dyn Completions) -> Option<Done<OwnedFd>> {
         // The driver accepts one at a time; there may be more.
         let (bytes, short) = (0, false);
         let accepted = inbox.accept();
@@ -188,7 +188,7 @@ impl Ask for Ready {
         }
     }
 
-    fn take(&mut self, inbox: &mut dyn Inbox) -> Option<Done<()>> {
+    fn take(&mut self, inbox: &mut dyn Completions) -> Option<Done<()>> {
         let (bytes, short) = (0, false);
         let there = self.0 == Direction::Read && !inbox.is_empty();
         there.then_some(Ok(((), Took { bytes, short })))

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use switchboard_driver::{Inbox, Left};
+use switchboard_driver::{Completions, Unclaimed};
 use switchboard_reactor::{Loop, Remote, Slot, completes, forget, take_over};
 
 pub(crate) struct Inner {
@@ -22,9 +22,9 @@ pub(crate) struct Inner {
 }
 
 /// What had come for sources that have left their home, by address.
-static KEPT: LazyLock<Mutex<HashMap<usize, Left>>> = LazyLock::new(Mutex::default);
+static KEPT: LazyLock<Mutex<HashMap<usize, Unclaimed>>> = LazyLock::new(Mutex::default);
 
-fn all_kept() -> MutexGuard<'static, HashMap<usize, Left>> {
+fn all_kept() -> MutexGuard<'static, HashMap<usize, Unclaimed>> {
     // Nothing is left half-done under this lock.
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -136,7 +136,7 @@ impl Inner {
     }
 
     /// Leaves its home, with what had come there.
-    fn arrive(&self, (id, slot): (u32, Slot), left: Left) {
+    fn arrive(&self, (id, slot): (u32, Slot), left: Unclaimed) {
         // Kept first: whoever finds it at home nowhere looks there.
         self.keep(left);
         let home = u64::from(id) << 32 | u64::from(slot.index());
@@ -145,7 +145,7 @@ impl Inner {
             .compare_exchange(home, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    fn keep(&self, left: Left) {
+    fn keep(&self, left: Unclaimed) {
         if !left.is_empty() {
             all_kept().entry(self.address()).or_default().append(left);
             self.kept.store(true, Ordering::Release);
@@ -158,7 +158,7 @@ impl Inner {
 
     /// Calls `f` with what is kept for this source, if something is.
     #[inline]
-    pub(crate) fn kept<R>(&self, f: impl FnOnce(&mut Left) -> Option<R>) -> Option<R> {
+    pub(crate) fn kept<R>(&self, f: impl FnOnce(&mut Unclaimed) -> Option<R>) -> Option<R> {
         match self.kept.load(Ordering::Acquire) {
             true => self.take_kept(f),
             false => None,
@@ -166,7 +166,7 @@ impl Inner {
     }
 
     #[cold]
-    fn take_kept<R>(&self, f: impl FnOnce(&mut Left) -> Option<R>) -> Option<R> {
+    fn take_kept<R>(&self, f: impl FnOnce(&mut Unclaimed) -> Option<R>) -> Option<R> {
         let mut all = all_kept();
         let left = all.get_mut(&self.address())?;
         let result = f(left);

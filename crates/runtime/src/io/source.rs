@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use rustix::event::PollFd;
-use switchboard_driver::{Chunk, Expect};
+use switchboard_driver::{Chunk, Request};
 use switchboard_reactor::{Direction, Loop, Slot};
 
 use crate::blocking::{self, Plan};
@@ -174,7 +174,7 @@ impl Source {
         waker: &Waker,
         ask: &mut A,
     ) -> Option<Poll<io::Result<A::Answer>>> {
-        if here.is_none() && ask.expect() == Some(Expect::Room) {
+        if here.is_none() && ask.expect() == Some(Request::Writable) {
             // Sending needs nothing of what has come.
             return None;
         }
@@ -284,7 +284,7 @@ impl Source {
                 match there {
                     Some(result) => return Poll::Ready(result.map(|(value, _)| value)),
                     // What comes is taken from the system as soon as it does.
-                    None if direction == Direction::Read && lp.expects(slot) => Expect::Bytes,
+                    None if direction == Direction::Read && lp.expects(slot) => Request::Bytes,
                     None => return self.operate_on(lp, context, ask),
                 }
             }
@@ -316,7 +316,7 @@ impl Source {
     /// What the driver has done, or what the system does at once.
     fn completed<A: Ask>(&self, lp: &Loop, slot: Slot, ask: &mut A) -> Done<A::Answer> {
         let what = ask.expect();
-        if what != Some(Expect::Room) {
+        if what != Some(Request::Writable) {
             let mut taken = None;
             lp.inbox(slot, &mut |inbox| taken = ask.take(inbox));
             match taken {
@@ -327,7 +327,7 @@ impl Source {
         }
         match what {
             // Bytes go to the driver first, as long as it expects them.
-            Some(Expect::Bytes) if lp.expects(slot) => Err(io::ErrorKind::WouldBlock.into()),
+            Some(Request::Bytes) if lp.expects(slot) => Err(io::ErrorKind::WouldBlock.into()),
             _ => uninterrupted(|| ask.call(self.as_fd(), false)),
         }
     }

@@ -9,21 +9,21 @@ use std::sync::{Arc, Weak};
 ///
 /// A clone wakes the same poller. A waker whose poller is gone does nothing.
 #[derive(Clone)]
-pub struct Waker(Kind);
+pub struct Notifier(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Bell(Arc<Line>),
+    NotifyFd(Arc<Line>),
     // Weak, so that a waker left behind doesn't hold the poller's descriptors open.
     Portable(Weak<polling::Poller>),
 }
 
-impl Waker {
+impl Notifier {
     /// Ends the wait that is under way, or the next one if none is. Wakes that come before a wait
     /// has seen the first count as one. Never blocks; costs at most one system call.
-    pub fn wake(&self) {
+    pub fn notify(&self) {
         match &self.0 {
-            Kind::Bell(line) => line.ring(),
+            Kind::NotifyFd(line) => line.notify(),
             Kind::Portable(poller) => {
                 if let Some(poller) = poller.upgrade() {
                     // It fails only where the kernel has taken the poller's own descriptor away.
@@ -33,27 +33,27 @@ impl Waker {
         }
     }
 
-    pub(crate) fn portable(poller: &Arc<polling::Poller>) -> Waker {
-        Waker(Kind::Portable(Arc::downgrade(poller)))
+    pub(crate) fn portable(poller: &Arc<polling::Poller>) -> Notifier {
+        Notifier(Kind::Portable(Arc::downgrade(poller)))
     }
 }
 
-impl fmt::Debug for Waker {
+impl fmt::Debug for Notifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Waker")
+        f.write_str("Notifier")
     }
 }
 
 /// A descriptor that is readable once it was rung: an eventfd, or a pipe where there is none.
-pub struct Bell(Arc<Line>);
+pub struct NotifyFd(Arc<Line>);
 
-impl Bell {
+impl NotifyFd {
     /// A silent one.
     ///
     /// # Errors
     /// The system's, where no descriptor is left.
-    pub fn new() -> io::Result<Bell> {
-        Ok(Bell(Arc::new(Line::open()?)))
+    pub fn new() -> io::Result<NotifyFd> {
+        Ok(NotifyFd(Arc::new(Line::open()?)))
     }
 
     /// Makes the descriptor unreadable until the next wake. Never blocks.
@@ -62,22 +62,22 @@ impl Bell {
     }
 
     /// Makes the descriptor readable. Never blocks.
-    pub fn ring(&self) {
-        self.0.ring();
+    pub fn notify(&self) {
+        self.0.notify();
     }
 
-    pub(crate) fn waker(&self) -> Waker {
-        Waker(Kind::Bell(self.0.clone()))
+    pub(crate) fn notifier(&self) -> Notifier {
+        Notifier(Kind::NotifyFd(self.0.clone()))
     }
 }
 
-impl fmt::Debug for Bell {
+impl fmt::Debug for NotifyFd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Bell")
+        f.write_str("NotifyFd")
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for NotifyFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -100,7 +100,7 @@ mod line {
             Ok(Line(eventfd(0, flags)?))
         }
 
-        pub(super) fn ring(&self) {
+        pub(super) fn notify(&self) {
             // Fails only when the count is full, 2^64 - 2 wakes from now: it is readable then.
             let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
         }
@@ -139,7 +139,7 @@ mod line {
             Ok(Line { read, write })
         }
 
-        pub(super) fn ring(&self) {
+        pub(super) fn notify(&self) {
             // A full pipe is readable, which is all that is wanted.
             let _ = rustix::io::write(&self.write, &[1]);
         }

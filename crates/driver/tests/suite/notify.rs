@@ -10,7 +10,7 @@ use crate::kit::{A, Bench, send, unix};
 
 const WHILE: Duration = Duration::from_millis(20);
 
-/// A wait without a timeout, which only the waker can end, with no event of its own.
+/// A wait without a timeout, which only the notifier can end, with no event of its own.
 fn is_woken(bench: &mut Bench) {
     let mut events = Vec::new();
     bench.poller.wait(&mut events, None).expect("a wait");
@@ -19,9 +19,9 @@ fn is_woken(bench: &mut Bench) {
 
 pub(crate) fn before_a_wait(driver: Driver) {
     let mut bench = Bench::new(driver);
-    let waker = bench.poller.waker();
+    let notifier = bench.poller.notifier();
     for _ in 0..3 {
-        waker.clone().wake();
+        notifier.clone().notify();
         is_woken(&mut bench);
         bench.lasts(WHILE);
     }
@@ -29,10 +29,10 @@ pub(crate) fn before_a_wait(driver: Driver) {
 
 pub(crate) fn during_a_wait(driver: Driver) {
     let mut bench = Bench::new(driver);
-    let waker = bench.poller.waker();
+    let notifier = bench.poller.notifier();
     for _ in 0..20 {
         thread::scope(|scope| {
-            scope.spawn(|| waker.wake());
+            scope.spawn(|| notifier.notify());
             is_woken(&mut bench);
         });
     }
@@ -41,9 +41,9 @@ pub(crate) fn during_a_wait(driver: Driver) {
 
 pub(crate) fn a_thousand_are_one(driver: Driver) {
     let mut bench = Bench::new(driver);
-    let waker = bench.poller.waker();
+    let notifier = bench.poller.notifier();
     for _ in 0..1000 {
-        waker.wake();
+        notifier.notify();
     }
     is_woken(&mut bench);
     bench.lasts(WHILE);
@@ -55,7 +55,7 @@ pub(crate) fn beside_an_event(driver: Driver) {
     bench.register(&here, A, Interest::READ);
     send(&there);
     for _ in 0..3 {
-        bench.poller.waker().wake();
+        bench.poller.notifier().notify();
         assert!(bench.find(A, Ready::is_readable).contains(Ready::READ));
     }
 }
@@ -63,14 +63,14 @@ pub(crate) fn beside_an_event(driver: Driver) {
 /// Four threads say something and wake; the waiting one hears all of it.
 pub(crate) fn none_is_lost(driver: Driver) {
     let mut bench = Bench::new(driver);
-    let waker = bench.poller.waker();
+    let notifier = bench.poller.notifier();
     let said = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..1000 {
                     said.fetch_add(1, Ordering::Release);
-                    waker.wake();
+                    notifier.notify();
                 }
             });
         }
@@ -82,11 +82,11 @@ pub(crate) fn none_is_lost(driver: Driver) {
 
 pub(crate) fn outlives_the_poller(driver: Driver) {
     let bench = Bench::new(driver);
-    let waker = bench.poller.waker();
-    waker.wake();
+    let notifier = bench.poller.notifier();
+    notifier.notify();
     drop(bench);
-    waker.wake();
-    thread::spawn(move || waker.clone().wake())
+    notifier.notify();
+    thread::spawn(move || notifier.clone().notify())
         .join()
         .expect("nothing happens");
 }
