@@ -1,4 +1,4 @@
-//! Chunks: received bytes in a buffer of the thread's pool.
+//! Received bytes in a pooled buffer.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -12,35 +12,36 @@ use std::ptr::NonNull;
 
 use rustix::net::RecvFlags;
 
-/// How many bytes a chunk of the pool holds. Large, so that most reads are short, and a short read
-/// says that nothing is left to read.
+/// The bytes that a pooled chunk holds. Large, so that most reads are short: a short read proves that
+/// nothing is left to read.
 const SIZE: usize = 64 * 1024;
 
-/// A cache line. The kernel copies eight times slower to a buffer that starts within one, where the
-/// processor copies by microcode (`fsrm`).
+/// The length of a cache line. Where the processor copies by microcode (`fsrm`), the kernel copies
+/// eight times slower to a buffer that does not start at one.
 const ALIGN: usize = 64;
 
-/// Buffers a thread keeps for its next reads; what is touched of them is what was read.
-const KEPT: usize = 64;
+/// The number of buffers that a thread keeps for its next reads. Only the pages that bytes were
+/// written to are resident.
+const POOL_CAPACITY: usize = 64;
 
 thread_local! {
     static POOL: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Memory of a cache line's alignment that is nobody else's. Its size stands in the line before it, so
-/// that who waits with a chunk in hand has one word for both.
+/// An owned allocation, aligned to a cache line. Its size is stored in the line before it, so that a
+/// buffer is one word.
 struct Buffer(NonNull<u8>);
 
-// SAFETY: it owns its memory, which any thread may write and free.
+// SAFETY: a buffer owns its memory, which any thread may write and free.
 unsafe impl Send for Buffer {}
-// SAFETY: a shared reference allows nothing but reading.
+// SAFETY: a shared reference only allows reading.
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
     fn layout(size: usize) -> Layout {
         match Layout::from_size_align(ALIGN + size, ALIGN) {
             Ok(layout) => layout,
-            Err(_) => unreachable!("a slice of that length exists, or it is SIZE"),
+            Err(_) => unreachable!("the size is SIZE or the length of a slice"),
         }
     }
 
@@ -50,7 +51,7 @@ impl Buffer {
         let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)
         };
-        // SAFETY: the first line is there, and aligned for more than a number.
+        // SAFETY: the first line is allocated, and its alignment is at least that of a `usize`.
         unsafe {
             start.cast::<usize>().write(size);
             Buffer(start.add(ALIGN))
@@ -58,7 +59,7 @@ impl Buffer {
     }
 
     fn size(&self) -> usize {
-        // SAFETY: written in `new`, and nowhere else.
+        // SAFETY: `new` wrote it, and nothing else does.
         unsafe { self.0.sub(ALIGN).cast::<usize>().read() }
     }
 }
@@ -66,13 +67,15 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let layout = Buffer::layout(self.size());
-        // SAFETY: allocated in `new`, with this layout.
+        // SAFETY: `new` allocated it with this layout.
         unsafe { dealloc(self.0.sub(ALIGN).as_ptr(), layout) }
     }
 }
 
-/// Bytes that were received. Dropping it gives its buffer to the next read; a connection that waits
-/// holds none.
+/// Received bytes in a pooled buffer.
+///
+/// A dropped chunk returns its buffer to the pool of the current thread, for the next read. A chunk
+/// dereferences to its bytes.
 ///
 /// ```
 /// # use switchboard_driver::Chunk;
@@ -80,15 +83,15 @@ impl Drop for Buffer {
 /// assert_eq!(&chunk[1..3], b"el");
 /// ```
 pub struct Chunk {
-    /// Taken in drop only.
+    /// Always there, except during drop.
     buffer: Option<Buffer>,
     start: u32,
-    /// So many bytes of the buffer, up to here, have been written.
+    /// The end of the initialized part of the buffer.
     end: u32,
 }
 
 impl Chunk {
-    /// One without bytes, of the thread's pool.
+    /// Returns a chunk without bytes, from the thread's pool.
     pub fn empty() -> Chunk {
         let pooled = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
         Chunk {
@@ -101,25 +104,27 @@ impl Chunk {
     fn buffer(&self) -> &Buffer {
         match &self.buffer {
             Some(buffer) => buffer,
-            None => unreachable!("taken in drop only"),
+            None => unreachable!("the buffer is taken in drop only"),
         }
     }
 
-    /// Room for more bytes, behind those that it holds.
+    /// Returns the free space behind the bytes.
     fn space(&mut self) -> &mut [MaybeUninit<u8>] {
         let (start, size) = (self.buffer().0, self.buffer().size());
         let from = start.cast::<MaybeUninit<u8>>();
-        // SAFETY: the rest of the buffer, which is this chunk's own; its bytes need not be written.
+        // SAFETY: the range is the rest of the buffer, which this chunk owns; `MaybeUninit` allows
+        // uninitialized bytes.
         unsafe {
             let from = from.add(self.end as usize).as_ptr();
             std::slice::from_raw_parts_mut(from, size - self.end as usize)
         }
     }
 
-    /// One `recv(2)` behind what it holds; says how many bytes came.
+    /// Receives bytes behind those it holds, with one `recv(2)`; returns their number. Blocks if the
+    /// descriptor and the flags do.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub fn recv(&mut self, fd: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<usize> {
         let ((bytes, _), _) = rustix::net::recv(fd, self.space(), flags)?;
         let length = bytes.len();
@@ -127,17 +132,17 @@ impl Chunk {
         Ok(length)
     }
 
-    /// Whether no room is left.
+    /// Returns whether no space is left.
     pub fn is_full(&self) -> bool {
         self.end as usize == self.buffer().size()
     }
 
-    /// Takes bytes in if there is room for all of them.
+    /// Appends bytes if there is space for all of them; returns whether there was.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
-        let Some(room) = self.space().get_mut(..bytes.len()) else {
+        let Some(space) = self.space().get_mut(..bytes.len()) else {
             return false;
         };
-        room.write_copy_of_slice(bytes);
+        space.write_copy_of_slice(bytes);
         self.end += bytes.len() as u32;
         true
     }
@@ -146,7 +151,7 @@ impl Chunk {
         (self.start, self.end) = (0, 0);
     }
 
-    /// Moves bytes from its front to `buffer`, as many as fit; says how many.
+    /// Moves as many bytes as fit from the front to `buffer`; returns their number.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> usize {
         let length = self.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self[..length]);
@@ -160,7 +165,7 @@ impl Deref for Chunk {
 
     fn deref(&self) -> &[u8] {
         let length = (self.end - self.start) as usize;
-        // SAFETY: bytes up to `end` have been written, and `start` never passes it.
+        // SAFETY: bytes up to `end` are initialized, and `start` never passes it.
         unsafe {
             let from = self.buffer().0.add(self.start as usize);
             std::slice::from_raw_parts(from.as_ptr(), length)
@@ -200,28 +205,30 @@ impl Drop for Chunk {
         let Some(buffer) = self.buffer.take().filter(|buffer| buffer.size() == SIZE) else {
             return;
         };
-        // A thread at its end has no pool any more; then the buffer is simply freed.
+        // A thread that is ending has no pool any more; then the buffer is freed.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
-            if pool.len() < KEPT {
+            if pool.len() < POOL_CAPACITY {
                 pool.push(buffer);
             }
         });
     }
 }
 
-/// A chunk's memory while the kernel has it.
+// Lending a chunk's memory to the kernel.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl Chunk {
-    /// Where the kernel is to write, and how much.
+    /// Returns the address and the length of the free space, for the kernel to write to.
     pub(crate) fn lend(&mut self) -> (*mut u8, u32) {
         let space = self.space();
         (space.as_mut_ptr().cast(), space.len() as u32)
     }
 
+    /// Adds `length` bytes that the kernel has written.
+    ///
     /// # Safety
-    /// The kernel must have written that many bytes where [`lend`](Chunk::lend) said, and must not
-    /// write there again.
+    /// The kernel must have written that many bytes to the address that [`lend`](Chunk::lend)
+    /// returned, and must not write there again.
     pub(crate) unsafe fn take_back(&mut self, length: u32) {
         debug_assert!(length as usize <= self.space().len());
         self.end += length;

@@ -1,10 +1,10 @@
-//! `epoll(7)`: Linux. A wait is one system call and costs what is ready.
+//! `epoll(7)`: Linux. A wait is one system call, whose cost depends on how many descriptors are ready.
 #![allow(unsafe_code)]
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use linux::{Epoll, open};
 
-/// Says that this platform has none.
+/// Returns the error of a platform without epoll.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn open() -> std::io::Result<Box<dyn crate::Poller>> {
     Err(std::io::Error::new(
@@ -24,59 +24,59 @@ mod linux {
     use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
     use rustix::io::Errno;
 
+    use crate::error::{self, NOTIFY};
     use crate::notify::{Notifier, NotifyFd};
-    use crate::refuse::{self, WAKE};
     use crate::retry::retry;
     use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
-    /// Events taken from the kernel at once: the first and the largest room for them. What doesn't
-    /// fit stays with the kernel for the next wait.
-    const FEW: usize = 256;
-    const MANY: usize = 1024;
+    /// The initial and the maximum capacity for events of one wait. Further events stay with the
+    /// kernel until the next wait.
+    const INITIAL_CAPACITY: usize = 256;
+    const MAX_CAPACITY: usize = 1024;
 
-    /// The longest wait that a count of milliseconds in an `i32` can ask for: 24 days.
-    const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+    /// The longest timeout in milliseconds that fits into an `i32`: 24 days.
+    const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
     pub(crate) struct Epoll {
         epoll: OwnedFd,
-        bell: NotifyFd,
+        notify_fd: NotifyFd,
         buffer: Vec<epoll::Event>,
     }
 
-    // SAFETY: only the buffer is not Send of itself, because epoll's data may be a pointer. Here it
-    // is a number always: every event comes from `data`.
+    // SAFETY: only the buffer is not Send by itself, because epoll's data may be a pointer. Here
+    // every event's data comes from `data` and is a number.
     unsafe impl Send for Epoll {}
 
     /// Opens an epoll instance.
     pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
         let new = Epoll::new()?;
         // Edge-triggered and never read: each write to an eventfd is a new edge, whatever its count
-        // is already. That saves the read after every wake-up.
+        // is already. That saves the read after every notification.
         epoll::add(
             &new.epoll,
-            new.bell.as_fd(),
-            data(WAKE),
+            new.notify_fd.as_fd(),
+            data(NOTIFY),
             EventFlags::IN | EventFlags::ET,
         )?;
         Ok(Box::new(new))
     }
 
     impl Epoll {
-        /// One that does not hear its bell.
+        /// Opens an instance whose notifier is not registered with it.
         pub(crate) fn new() -> io::Result<Epoll> {
             Ok(Epoll {
                 epoll: epoll::create(CreateFlags::CLOEXEC)?,
-                bell: NotifyFd::new()?,
-                buffer: Vec::with_capacity(FEW),
+                notify_fd: NotifyFd::new()?,
+                buffer: Vec::with_capacity(INITIAL_CAPACITY),
             })
         }
 
-        pub(crate) fn bell(&self) -> &NotifyFd {
-            &self.bell
+        pub(crate) fn notify_fd(&self) -> &NotifyFd {
+            &self.notify_fd
         }
 
-        /// Adds what is ready now to `events`.
-        pub(crate) fn look(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        /// Appends the events there are now. Never blocks.
+        pub(crate) fn poll(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
             self.buffer.clear();
             let now = Timespec::default();
             epoll::wait(&self.epoll, spare_capacity(&mut self.buffer), Some(&now))?;
@@ -86,18 +86,19 @@ mod linux {
 
         fn collect(&mut self, events: &mut Vec<Event>) {
             for event in &self.buffer {
-                // Copied out: the struct is packed.
+                // Copied, because the struct is packed.
                 let (flags, token) = (event.flags, event.data.u64() as usize);
-                if token != WAKE.0 {
+                if token != NOTIFY.0 {
                     events.push(Event {
                         token: Token(token),
                         ready: ready(flags),
                     });
                 }
             }
-            if self.buffer.len() == self.buffer.capacity() && self.buffer.capacity() < MANY {
+            if self.buffer.len() == self.buffer.capacity() && self.buffer.capacity() < MAX_CAPACITY
+            {
                 self.buffer.clear();
-                self.buffer.reserve_exact(MANY);
+                self.buffer.reserve_exact(MAX_CAPACITY);
             }
         }
     }
@@ -124,7 +125,7 @@ mod linux {
             interest: Interest,
             mode: Mode,
         ) -> io::Result<()> {
-            refuse::reserved(token)?;
+            error::check_token(token)?;
             let flags = flags(interest, mode);
             match epoll::add(&self.epoll, fd, data(token), flags) {
                 Err(Errno::EXIST) => Ok(epoll::modify(&self.epoll, fd, data(token), flags)?),
@@ -139,8 +140,8 @@ mod linux {
             interest: Interest,
             mode: Mode,
         ) -> io::Result<()> {
-            refuse::reserved(token)?;
-            // ENOENT is io::ErrorKind::NotFound.
+            error::check_token(token)?;
+            // ENOENT becomes io::ErrorKind::NotFound.
             Ok(epoll::modify(
                 &self.epoll,
                 fd,
@@ -151,14 +152,15 @@ mod linux {
 
         fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
             if fd < 0 {
-                return Err(refuse::unknown(fd));
+                return Err(error::not_registered(fd));
             }
-            // SAFETY: the number is lent for one epoll_ctl, which takes no ownership of it, touches
-            // no file but its own epoll, and answers EBADF if it is not open. It is not -1.
+            // SAFETY: the number is not -1. It is borrowed for one epoll_ctl, which takes no
+            // ownership of it, changes only the epoll instance, and fails with EBADF if the number
+            // is not open.
             let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
             match epoll::delete(&self.epoll, borrowed) {
-                // A descriptor that was closed was forgotten then.
-                Err(Errno::NOENT | Errno::BADF) => Err(refuse::unknown(fd)),
+                // The kernel forgets a descriptor when it is closed.
+                Err(Errno::NOENT | Errno::BADF) => Err(error::not_registered(fd)),
                 result => Ok(result?),
             }
         }
@@ -166,12 +168,12 @@ mod linux {
         fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
             events.clear();
             let Epoll { epoll, buffer, .. } = self;
-            retry(timeout, |left| {
+            retry(timeout, |remaining| {
                 buffer.clear();
-                let limit = left.map(milliseconds);
+                let limit = remaining.map(milliseconds);
                 let count = epoll::wait(&*epoll, spare_capacity(buffer), limit.as_ref())?;
-                // A timeout that milliseconds couldn't hold is not over yet.
-                if count == 0 && left > Some(LONGEST) {
+                // A timeout longer than MAX_TIMEOUT has not passed yet.
+                if count == 0 && remaining > Some(MAX_TIMEOUT) {
                     return Err(Errno::INTR);
                 }
                 Ok(())
@@ -182,7 +184,7 @@ mod linux {
         }
 
         fn notifier(&self) -> Notifier {
-            self.bell.notifier()
+            self.notify_fd.notifier()
         }
     }
 
@@ -190,7 +192,7 @@ mod linux {
         EventData::new_u64(token.0 as u64)
     }
 
-    /// The kernel adds EPOLLHUP and EPOLLERR to every mask.
+    /// Returns the mask of an interest; the kernel adds EPOLLHUP and EPOLLERR to every mask.
     fn flags(interest: Interest, mode: Mode) -> EventFlags {
         let mut flags = EventFlags::empty();
         if interest.contains(Interest::READ) {
@@ -225,14 +227,15 @@ mod linux {
         ready
     }
 
-    /// `timeout` for a system call that takes milliseconds: rounded up, at most [`LONGEST`].
+    /// Converts a timeout for a system call that takes milliseconds: rounded up, and no longer than
+    /// [`MAX_TIMEOUT`].
     fn milliseconds(timeout: Duration) -> Timespec {
-        let timeout = timeout.min(LONGEST);
-        let up = timeout.subsec_nanos().div_ceil(1_000_000);
-        let whole = Duration::from_secs(timeout.as_secs()) + Duration::from_millis(up.into());
+        let timeout = timeout.min(MAX_TIMEOUT);
+        let millis = timeout.subsec_nanos().div_ceil(1_000_000);
+        let rounded = Duration::from_secs(timeout.as_secs()) + Duration::from_millis(millis.into());
         Timespec {
-            tv_sec: whole.as_secs().cast_signed(),
-            tv_nsec: whole.subsec_nanos().into(),
+            tv_sec: rounded.as_secs().cast_signed(),
+            tv_nsec: rounded.subsec_nanos().into(),
         }
     }
 

@@ -1,7 +1,9 @@
-//! What is ready, what is done?
+//! Readiness and completion drivers: one interface over the kernel interfaces an event loop waits
+//! with.
 //!
-//! One file per kernel interface, all of one shape: [`Poller`] registers descriptors and waits for
-//! them. [`Driver`] names the interfaces and opens one by value at run time.
+//! [`Poller`] registers descriptors and waits for their events; each driver is one file that
+//! implements it. [`Driver`] names the drivers and opens one at run time. `uring` is also a
+//! [`CompletionDriver`], which carries operations on sockets out.
 //!
 //! ```
 //! use std::{os::fd::AsFd, os::unix::net::UnixStream, io::Write, time::Duration};
@@ -19,25 +21,25 @@
 //! # std::io::Result::Ok(())
 //! ```
 
-mod choice;
 mod chunk;
-mod complete;
+mod completion;
+mod driver;
 mod epoll;
+mod error;
+mod fd_table;
 mod notify;
 mod poll;
 mod portable;
-mod refuse;
 mod retry;
 mod select;
 mod sim;
-mod slots;
 mod types;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod uring;
 
-pub use choice::{Driver, UnknownDriver};
 pub use chunk::Chunk;
-pub use complete::{CompletionDriver, Completions, Request, Unclaimed};
+pub use completion::{CompletionDriver, Completions, Request, Unclaimed};
+pub use driver::{Driver, UnknownDriver};
 pub use notify::{Notifier, NotifyFd};
 pub use sim::{Sim, Step};
 pub use types::{Event, Interest, Mode, Ready, Token};
@@ -46,50 +48,73 @@ use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
-/// A kernel interface that tells which descriptors are ready.
+/// An open driver: registers descriptors and waits until some of them are ready.
 ///
-/// The contract, kept by every driver and checked by one suite over all of them:
+/// Every driver keeps the following contract; one test suite checks all of them.
 ///
-/// - **Registering is by descriptor.** Registering one that is registered already replaces its
-///   token, interest and mode, so a number that was closed and reused never answers for its past.
+/// - **Registrations are keyed by descriptor.** Registering a descriptor again replaces its token,
+///   interest and mode, so a number that was closed and reused never reports events of its former
+///   file.
 /// - **Level** mode reports a descriptor in every wait for as long as it is ready. **Edge** mode
-///   reports it when it *becomes* ready (and once on registering or modifying, if it is ready then);
-///   drivers without it refuse it, see [`Poller::has_edge`].
-/// - **Events may be spurious**: the call that follows may still say `WouldBlock`.
-/// - **A hang-up or an error is reported whatever the interest was**, and makes both directions
-///   ready, so that whoever waits makes the call and is told the cause. (Interest may be empty.)
-///   Two kernel interfaces fall short: `select(2)` has no word for either and reports what was asked
-///   for, of reading and writing, as ready, so that an empty interest is told nothing; nor is it by
-///   kqueue, beneath `portable`.
-/// - **Out-of-band data** is reported to who asks for it, except by kqueue.
+///   reports it when it *becomes* ready, and once when it is registered or modified, if it is ready
+///   then. Drivers without edge mode reject it; see [`Poller::has_edge`].
+/// - **Events may be spurious**: the call that follows may still fail with `WouldBlock`.
+/// - **A hang-up or an error is reported whatever the interest is**, even if it is empty. Either
+///   makes both directions ready, so that the waiting flow makes its call and gets the error. There
+///   are two exceptions: `select` reports hang-ups and errors as readiness of the directions in the
+///   interest, and so does not report them for an empty one; neither does kqueue, beneath `portable`.
+/// - **Out-of-band data** is reported to a descriptor registered for [`Interest::PRIORITY`], except
+///   by kqueue.
 /// - **Closing a registered descriptor** is a mistake that a driver survives: it either forgets the
-///   descriptor or reports it once as [`Ready::ERROR`] and forgets it. Other descriptors don't notice.
-///   While a duplicate of it is open elsewhere (`dup`, a forked child), `epoll` and those that build
-///   on it, `portable` and `sim`, can't know: they go on reporting the file under the old number.
-/// - **A wait is never shorter than asked**, unless something is ready or the [`Notifier`] was used. A
-///   signal that interrupts the wait doesn't end it. A wake-up ends the wait with no event of its own.
+///   descriptor, or reports it once as [`Ready::ERROR`] and then forgets it. Other descriptors are
+///   not affected. While a duplicate is open elsewhere (`dup`, a forked child), `epoll` and the
+///   drivers built on it, `portable` and `sim`, cannot detect the close and still report the file
+///   under the old number.
+/// - **A wait is never shorter than its timeout**, unless a descriptor is ready or the [`Notifier`]
+///   was used. A signal does not end a wait. A notification ends it without an event.
+///
+/// ```
+/// use std::{os::fd::AsFd, os::unix::net::UnixStream, time::Duration};
+/// use switchboard_driver::{Driver, Interest, Mode, Poller, Token};
+///
+/// /// Returns whether a socket becomes readable within `timeout`.
+/// fn is_readable(poller: &mut dyn Poller, timeout: Duration) -> std::io::Result<bool> {
+///     let mut events = Vec::new();
+///     poller.wait(&mut events, Some(timeout))?;
+///     Ok(events.iter().any(|event| event.ready.is_readable()))
+/// }
+///
+/// let (here, _there) = UnixStream::pair()?;
+/// for driver in [Driver::Select, Driver::Poll, Driver::best()] {
+///     let mut poller = driver.open()?;
+///     poller.register(here.as_fd(), Token(0), Interest::READ, Mode::Level)?;
+///     assert!(!is_readable(&mut *poller, Duration::ZERO)?);
+/// }
+/// # std::io::Result::Ok(())
+/// ```
 pub trait Poller: Send {
-    /// The driver this is.
+    /// Returns which driver this is.
     fn driver(&self) -> Driver;
 
-    /// Whether [`Mode::Edge`] is to be had.
+    /// Returns whether the driver supports [`Mode::Edge`].
     fn has_edge(&self) -> bool;
 
-    /// Whether the end of input is told by [`Ready::READ_CLOSED`]. Where it isn't, the end may arrive
-    /// with the last bytes in one edge, so that only a read that would block proves that nothing is
-    /// left.
+    /// Returns whether the driver reports the end of input as [`Ready::READ_CLOSED`]. If not, the
+    /// end may arrive with the last bytes in one edge, so only a read that would block proves that
+    /// nothing is left.
     fn has_read_closed(&self) -> bool {
         true
     }
 
-    /// Watches `fd` for `interest`; its events carry `token`. Never blocks.
+    /// Registers `fd` for `interest`; its events carry `token`. Never blocks.
     ///
     /// The descriptor must stay open until [`deregister`](Poller::deregister).
     ///
     /// # Errors
-    /// `InvalidInput` for the token that is the driver's own, `usize::MAX`;
-    /// the system's error; `select` refuses descriptors from `FD_SETSIZE` on, naming the limit and a
-    /// driver that has none; a driver without edge mode refuses it with `Unsupported`.
+    /// - `InvalidInput` for the token `usize::MAX`, which is reserved for the driver.
+    /// - `Unsupported` for edge mode from a driver that lacks it, and from `select` for a descriptor
+    ///   of `FD_SETSIZE` or above. The message names the limit and a driver without it.
+    /// - The system's error.
     fn register(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -110,31 +135,30 @@ pub trait Poller: Send {
         mode: Mode,
     ) -> io::Result<()>;
 
-    /// Stops watching `fd`, by number, so that it also serves for a descriptor that was closed
-    /// before its time. Never blocks.
+    /// Ends the registration of `fd`. Takes a number, so that a descriptor that was closed too early
+    /// can be deregistered too. Never blocks.
     ///
     /// # Errors
-    /// `NotFound` if `fd` is not registered, or was closed and is forgotten already.
+    /// `NotFound` if `fd` is not registered, or was closed and the driver has forgotten it.
     fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
 
-    /// Waits until a descriptor is ready, the waker is used, or `timeout` has passed (`None`: for
-    /// as long as it takes; zero: not at all). `events` is cleared first.
+    /// Waits until a descriptor is ready, the notifier is used, or `timeout` has passed, and replaces
+    /// the content of `events`. A timeout of `None` waits without limit; zero does not block.
     ///
     /// # Errors
-    /// Those of the system call; none is to be expected.
+    /// Those of the system call; none is expected.
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// A handle that ends a wait from another thread. It stays valid, and then does nothing, after
-    /// the poller is gone.
+    /// Returns a handle that ends a wait from another thread. The handle may outlive the poller; then
+    /// it does nothing.
     fn notifier(&self) -> Notifier;
 
-    /// What it does for sockets beside, if it is one that answers "what is done?".
+    /// Returns the operations on sockets, if this is a completion driver.
     fn completion_driver(&mut self) -> Option<&mut dyn CompletionDriver> {
         None
     }
 
-    /// The time as this driver counts it: the system's monotonic clock, or the virtual one of
-    /// [`Sim`].
+    /// Returns the driver's time: the system's monotonic clock, or the virtual one of [`Sim`].
     fn now(&self) -> Instant {
         Instant::now()
     }

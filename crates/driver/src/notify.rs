@@ -5,28 +5,42 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
 
-/// Ends a [`Poller`](crate::Poller)'s wait from any thread.
+/// A handle that ends the wait of a [`Poller`](crate::Poller) from any thread.
 ///
-/// A clone wakes the same poller. A waker whose poller is gone does nothing.
+/// Clones notify the same poller. A notifier whose poller is gone does nothing.
+///
+/// ```
+/// use switchboard_driver::Driver;
+///
+/// let mut poller = Driver::best().open()?;
+/// let notifier = poller.notifier();
+/// let thread = std::thread::spawn(move || notifier.notify());
+///
+/// let mut events = Vec::new();
+/// poller.wait(&mut events, None)?;
+/// assert!(events.is_empty());
+/// # thread.join().unwrap();
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
-pub struct Notifier(Kind);
+pub struct Notifier(Target);
 
 #[derive(Clone)]
-enum Kind {
-    NotifyFd(Arc<Line>),
-    // Weak, so that a waker left behind doesn't hold the poller's descriptors open.
+enum Target {
+    Descriptor(Arc<Channel>),
+    // Weak, so that a notifier does not keep the poller's descriptors open.
     Portable(Weak<polling::Poller>),
 }
 
 impl Notifier {
-    /// Ends the wait that is under way, or the next one if none is. Wakes that come before a wait
-    /// has seen the first count as one. Never blocks; costs at most one system call.
+    /// Ends the current wait, or the next one if there is none. Notifications that no wait has seen
+    /// yet count as one. Never blocks; makes at most one system call.
     pub fn notify(&self) {
         match &self.0 {
-            Kind::NotifyFd(line) => line.notify(),
-            Kind::Portable(poller) => {
+            Target::Descriptor(channel) => channel.notify(),
+            Target::Portable(poller) => {
                 if let Some(poller) = poller.upgrade() {
-                    // It fails only where the kernel has taken the poller's own descriptor away.
+                    // Fails only if the poller's own descriptor is not open any more.
                     let _ = poller.notify();
                 }
             }
@@ -34,7 +48,7 @@ impl Notifier {
     }
 
     pub(crate) fn portable(poller: &Arc<polling::Poller>) -> Notifier {
-        Notifier(Kind::Portable(Arc::downgrade(poller)))
+        Notifier(Target::Portable(Arc::downgrade(poller)))
     }
 }
 
@@ -44,19 +58,38 @@ impl fmt::Debug for Notifier {
     }
 }
 
-/// A descriptor that is readable once it was rung: an eventfd, or a pipe where there is none.
-pub struct NotifyFd(Arc<Line>);
+/// A descriptor that becomes readable when it is notified: an eventfd, or a pipe where there is none.
+///
+/// ```
+/// use std::{os::fd::AsFd, time::Duration};
+/// use switchboard_driver::{Driver, Interest, Mode, NotifyFd, Token};
+///
+/// let notify = NotifyFd::new()?;
+/// let mut poller = Driver::Poll.open()?;
+/// poller.register(notify.as_fd(), Token(0), Interest::READ, Mode::Level)?;
+///
+/// notify.notify();
+/// let mut events = Vec::new();
+/// poller.wait(&mut events, None)?;
+/// assert_eq!(events.len(), 1);
+///
+/// notify.drain();
+/// poller.wait(&mut events, Some(Duration::ZERO))?;
+/// assert!(events.is_empty());
+/// # std::io::Result::Ok(())
+/// ```
+pub struct NotifyFd(Arc<Channel>);
 
 impl NotifyFd {
-    /// A silent one.
+    /// Opens a descriptor that is not readable yet.
     ///
     /// # Errors
-    /// The system's, where no descriptor is left.
+    /// The system's error if no descriptor is left.
     pub fn new() -> io::Result<NotifyFd> {
-        Ok(NotifyFd(Arc::new(Line::open()?)))
+        Ok(NotifyFd(Arc::new(Channel::open()?)))
     }
 
-    /// Makes the descriptor unreadable until the next wake. Never blocks.
+    /// Makes the descriptor unreadable until the next notification. Never blocks.
     pub fn drain(&self) {
         self.0.drain();
     }
@@ -67,7 +100,7 @@ impl NotifyFd {
     }
 
     pub(crate) fn notifier(&self) -> Notifier {
-        Notifier(Kind::NotifyFd(self.0.clone()))
+        Notifier(Target::Descriptor(self.0.clone()))
     }
 }
 
@@ -83,25 +116,26 @@ impl AsFd for NotifyFd {
     }
 }
 
-use line::Line;
+use channel::Channel;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod line {
+mod channel {
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
     use rustix::event::{EventfdFlags, eventfd};
 
-    pub(super) struct Line(OwnedFd);
+    /// An eventfd.
+    pub(super) struct Channel(OwnedFd);
 
-    impl Line {
-        pub(super) fn open() -> io::Result<Line> {
+    impl Channel {
+        pub(super) fn open() -> io::Result<Channel> {
             let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-            Ok(Line(eventfd(0, flags)?))
+            Ok(Channel(eventfd(0, flags)?))
         }
 
         pub(super) fn notify(&self) {
-            // Fails only when the count is full, 2^64 - 2 wakes from now: it is readable then.
+            // Fails only if the count is at its maximum; then the descriptor is readable already.
             let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
         }
 
@@ -116,31 +150,31 @@ mod line {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod line {
+mod channel {
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
     use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
 
-    /// A pipe. Both ends are kept together, so that a waker that outlives its poller writes into a
-    /// pipe that still has a reader and no SIGPIPE comes of it.
-    pub(super) struct Line {
+    /// A pipe. Its ends are owned together, so that a notifier that outlives its poller writes to a
+    /// pipe that still has a reader and causes no SIGPIPE.
+    pub(super) struct Channel {
         read: OwnedFd,
         write: OwnedFd,
     }
 
-    impl Line {
-        pub(super) fn open() -> io::Result<Line> {
+    impl Channel {
+        pub(super) fn open() -> io::Result<Channel> {
             let (read, write) = rustix::pipe::pipe()?;
             for end in [&read, &write] {
                 fcntl_setfd(end, FdFlags::CLOEXEC)?;
                 ioctl_fionbio(end, true)?;
             }
-            Ok(Line { read, write })
+            Ok(Channel { read, write })
         }
 
         pub(super) fn notify(&self) {
-            // A full pipe is readable, which is all that is wanted.
+            // Fails only if the pipe is full; then it is readable already.
             let _ = rustix::io::write(&self.write, &[1]);
         }
 

@@ -1,4 +1,4 @@
-//! `poll(2)`: everywhere. Level only; each wait looks at every descriptor.
+//! `poll(2)`: every platform. Level mode only; each wait examines every descriptor.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
+use crate::error;
+use crate::fd_table::FdTable;
 use crate::notify::{Notifier, NotifyFd};
-use crate::refuse;
-use crate::retry::{nanoseconds, retry};
-use crate::slots::Slots;
+use crate::retry::{retry, timespec};
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
-/// `slots` and `fds` are in the same order, one apart: the first of `fds` is the bell.
+/// A list of descriptors for `poll(2)`. `fds[0]` is the notification descriptor, and `fds[n + 1]` is
+/// that of entry `n` of `tokens`.
 pub(crate) struct Poll {
-    bell: NotifyFd,
-    slots: Slots<Token>,
+    notify_fd: NotifyFd,
+    tokens: FdTable<Token>,
     fds: Vec<PollFd<'static>>,
 }
 
@@ -27,18 +28,18 @@ const READ_CLOSED: PollFlags = PollFlags::empty();
 
 impl Poll {
     pub(crate) fn new() -> io::Result<Poll> {
-        let bell = NotifyFd::new()?;
-        let fds = vec![watch(bell.as_fd(), PollFlags::IN)];
+        let notify_fd = NotifyFd::new()?;
+        let fds = vec![entry(notify_fd.as_fd(), PollFlags::IN)];
         Ok(Poll {
-            bell,
-            slots: Slots::new(),
+            notify_fd,
+            tokens: FdTable::new(),
             fds,
         })
     }
 
-    fn forget(&mut self, slot: usize) {
-        self.slots.swap_remove(slot);
-        self.fds.swap_remove(slot + 1);
+    fn remove(&mut self, at: usize) {
+        self.tokens.swap_remove(at);
+        self.fds.swap_remove(at + 1);
     }
 }
 
@@ -58,11 +59,11 @@ impl Poller for Poll {
         interest: Interest,
         mode: Mode,
     ) -> io::Result<()> {
-        refuse::reserved(token)?;
-        refuse::edge(Driver::Poll, mode)?;
-        let slot = self.slots.put(fd.as_raw_fd(), token);
-        let entry = watch(fd, flags(interest));
-        match self.fds.get_mut(slot + 1) {
+        error::check_token(token)?;
+        error::check_level(Driver::Poll, mode)?;
+        let at = self.tokens.insert(fd.as_raw_fd(), token);
+        let entry = entry(fd, flags(interest));
+        match self.fds.get_mut(at + 1) {
             Some(known) => *known = entry,
             None => self.fds.push(entry),
         }
@@ -76,60 +77,60 @@ impl Poller for Poll {
         interest: Interest,
         mode: Mode,
     ) -> io::Result<()> {
-        self.slots.find(fd.as_raw_fd())?;
+        self.tokens.find(fd.as_raw_fd())?;
         self.register(fd, token, interest, mode)
     }
 
     fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
-        let slot = self.slots.find(fd)?;
-        self.forget(slot);
+        let at = self.tokens.find(fd)?;
+        self.remove(at);
         Ok(())
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
-        let mut left = retry(timeout, |left| {
-            rustix::event::poll(&mut self.fds, nanoseconds(left).as_ref())
+        let mut pending = retry(timeout, |remaining| {
+            rustix::event::poll(&mut self.fds, timespec(remaining).as_ref())
         })?;
 
-        if left > 0 && !self.fds[0].revents().is_empty() {
-            self.bell.drain();
-            left -= 1;
+        if pending > 0 && !self.fds[0].revents().is_empty() {
+            self.notify_fd.drain();
+            pending -= 1;
         }
-        let mut slot = 0;
-        while left > 0 && slot < self.slots.len() {
-            let flags = self.fds[slot + 1].revents();
+        let mut at = 0;
+        while pending > 0 && at < self.tokens.len() {
+            let flags = self.fds[at + 1].revents();
             if !flags.is_empty() {
-                left -= 1;
+                pending -= 1;
                 events.push(Event {
-                    token: *self.slots.get(slot),
+                    token: *self.tokens.get(at),
                     ready: ready(flags),
                 });
             }
             if flags.contains(PollFlags::NVAL) {
-                // Another moves into this slot, to be looked at next.
-                self.forget(slot);
+                // The last entry moves to this position and is examined next.
+                self.remove(at);
             } else {
-                slot += 1;
+                at += 1;
             }
         }
         Ok(())
     }
 
     fn notifier(&self) -> Notifier {
-        self.bell.notifier()
+        self.notify_fd.notifier()
     }
 }
 
-fn watch(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFd<'static> {
-    // SAFETY: `fd` is a valid number, and is used for poll(2) alone, which owns and touches nothing
-    // through it. By contract it stays open until it is deregistered; should it not, poll says
-    // POLLNVAL and the entry is dropped.
+fn entry(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFd<'static> {
+    // SAFETY: `fd` is a valid number and is used only for poll(2), which takes no ownership of it and
+    // changes nothing through it. By contract it stays open until it is deregistered; if it does not,
+    // poll reports POLLNVAL and the entry is removed.
     let fd = unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) };
     PollFd::from_borrowed_fd(fd, flags)
 }
 
-/// The kernel adds POLLHUP, POLLERR and POLLNVAL to every mask.
+/// Returns the mask of an interest; the kernel adds POLLHUP, POLLERR and POLLNVAL to every mask.
 fn flags(interest: Interest) -> PollFlags {
     let mut flags = PollFlags::empty();
     if interest.contains(Interest::READ) {

@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use polling::{Events, PollMode};
 
+use crate::error;
+use crate::fd_table::FdTable;
 use crate::notify::Notifier;
-use crate::refuse;
-use crate::slots::Slots;
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
-/// Room for the events taken from the kernel at once.
-const MANY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// The capacity for events of one wait.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 pub(crate) struct Portable {
     poller: Arc<polling::Poller>,
-    // The key of polling's events is the descriptor; what it stands for is kept here.
-    slots: Slots<(Token, Interest)>,
+    // The key of an event of `polling` is the descriptor; this table has its token.
+    table: FdTable<(Token, Interest)>,
     buffer: Events,
 }
 
@@ -28,8 +28,8 @@ impl Portable {
     pub(crate) fn new() -> io::Result<Portable> {
         Ok(Portable {
             poller: Arc::new(polling::Poller::new()?),
-            slots: Slots::new(),
-            buffer: Events::with_capacity(MANY),
+            table: FdTable::new(),
+            buffer: Events::with_capacity(CAPACITY),
         })
     }
 
@@ -37,7 +37,7 @@ impl Portable {
         match mode {
             Mode::Level if self.poller.supports_level() => Ok(PollMode::Level),
             Mode::Edge if self.poller.supports_edge() => Ok(PollMode::Edge),
-            _ => Err(refuse::no_mode(Driver::Portable, mode)),
+            _ => Err(error::unsupported_mode(Driver::Portable, mode)),
         }
     }
 }
@@ -62,19 +62,19 @@ impl Poller for Portable {
         interest: Interest,
         mode: Mode,
     ) -> io::Result<()> {
-        refuse::reserved(token)?;
+        error::check_token(token)?;
         let mode = self.mode(mode)?;
-        let wish = wish(fd.as_raw_fd(), interest);
-        // SAFETY: `fd` is open, and by contract stays so until it is deregistered. Should it not,
-        // every kernel behind `polling` forgets it of itself and no memory depends on it.
-        let added = unsafe { self.poller.add_with_mode(fd.as_raw_fd(), wish, mode) };
+        let request = request(fd.as_raw_fd(), interest);
+        // SAFETY: `fd` is open, and by contract stays so until it is deregistered. If it does not,
+        // every kernel behind `polling` forgets it without help, and no memory depends on it.
+        let added = unsafe { self.poller.add_with_mode(fd.as_raw_fd(), request, mode) };
         match added {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.poller.modify_with_mode(fd, wish, mode)?;
+                self.poller.modify_with_mode(fd, request, mode)?;
             }
             added => added?,
         }
-        self.slots.put(fd.as_raw_fd(), (token, interest));
+        self.table.insert(fd.as_raw_fd(), (token, interest));
         Ok(())
     }
 
@@ -85,22 +85,22 @@ impl Poller for Portable {
         interest: Interest,
         mode: Mode,
     ) -> io::Result<()> {
-        refuse::reserved(token)?;
+        error::check_token(token)?;
         let mode = self.mode(mode)?;
-        let slot = self.slots.find(fd.as_raw_fd())?;
-        let wish = wish(fd.as_raw_fd(), interest);
-        self.poller.modify_with_mode(fd, wish, mode)?;
-        *self.slots.get_mut(slot) = (token, interest);
+        let at = self.table.find(fd.as_raw_fd())?;
+        let request = request(fd.as_raw_fd(), interest);
+        self.poller.modify_with_mode(fd, request, mode)?;
+        *self.table.get_mut(at) = (token, interest);
         Ok(())
     }
 
     fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
-        let slot = self.slots.find(fd)?;
-        self.slots.swap_remove(slot);
-        // SAFETY: the number is not -1, for it was registered. It is lent for one system call, which
-        // answers EBADF or ENOENT if it is not what it was.
+        let at = self.table.find(fd)?;
+        self.table.swap_remove(at);
+        // SAFETY: the number is not -1, since it was registered. It is borrowed for one system call,
+        // which fails with EBADF or ENOENT if the number is closed or reused.
         let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-        // It fails for a descriptor that was closed: the kernel forgot it then.
+        // Fails for a descriptor that was closed: the kernel forgot it then.
         let _ = self.poller.delete(borrowed);
         Ok(())
     }
@@ -108,12 +108,12 @@ impl Poller for Portable {
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         self.buffer.clear();
-        // It repeats a wait that a signal interrupts, and keeps to nanoseconds.
+        // `polling` repeats a wait that a signal interrupts, and keeps nanoseconds.
         self.poller.wait(&mut self.buffer, timeout)?;
         for event in self.buffer.iter() {
-            // None: an event of a closed file that a duplicate keeps open.
-            if let Ok(slot) = self.slots.find(event.key as RawFd) {
-                let &(token, interest) = self.slots.get(slot);
+            // Not found: an event of a closed descriptor whose file a duplicate keeps open.
+            if let Ok(at) = self.table.find(event.key as RawFd) {
+                let &(token, interest) = self.table.get(at);
                 let ready = ready(&event, interest);
                 events.push(Event { token, ready });
             }
@@ -126,22 +126,22 @@ impl Poller for Portable {
     }
 }
 
-fn wish(fd: RawFd, interest: Interest) -> polling::Event {
-    let mut wish = polling::Event::new(
+fn request(fd: RawFd, interest: Interest) -> polling::Event {
+    let mut request = polling::Event::new(
         fd as usize,
         interest.contains(Interest::READ),
         interest.contains(Interest::WRITE),
     );
-    wish.set_interrupt(true);
-    wish.set_priority(interest.contains(Interest::PRIORITY));
-    wish
+    request.set_interrupt(true);
+    request.set_priority(interest.contains(Interest::PRIORITY));
+    request
 }
 
-/// `polling` calls a hang-up readable and writable, and out-of-band data readable, whatever was
-/// asked for.
+/// Keeps what is in the interest: `polling` reports a hang-up as readable and writable, and
+/// out-of-band data as readable, whatever the interest is.
 fn ready(event: &polling::Event, interest: Interest) -> Ready {
     let mut ready = Ready::NONE;
-    for (is, meaning) in [
+    for (is_set, meaning) in [
         (
             event.readable && interest.contains(Interest::READ),
             Ready::READ,
@@ -157,7 +157,7 @@ fn ready(event: &polling::Event, interest: Interest) -> Ready {
         (event.is_interrupt(), Ready::HANG_UP),
         (event.is_err() == Some(true), Ready::ERROR),
     ] {
-        if is {
+        if is_set {
             ready |= meaning;
         }
     }

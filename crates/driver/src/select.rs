@@ -1,5 +1,5 @@
-//! `select(2)`: everywhere. Level only; each wait looks at every descriptor, and none may have a
-//! number of `FD_SETSIZE` or above.
+//! `select(2)`: every platform. Level mode only; each wait examines every descriptor, and all must be
+//! below `FD_SETSIZE`.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -12,47 +12,49 @@ use rustix::event::{
 };
 use rustix::io::Errno;
 
+use crate::error;
 use crate::notify::{Notifier, NotifyFd};
-use crate::refuse;
-use crate::retry::{nanoseconds, retry};
+use crate::retry::{retry, timespec};
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
 const FD_SETSIZE: usize = 1024;
 
-/// The three sets that `select` takes and gives, and what readiness each stands for.
+/// The three sets that `select` takes and overwrites.
 struct Sets([Vec<FdSetElement>; 3]);
 
+/// The interest and the readiness that each set stands for.
 const MEANING: [(Interest, Ready); 3] = [
     (Interest::READ, Ready::READ),
     (Interest::WRITE, Ready::WRITE),
-    // Out-of-band data is the exceptional condition of sockets.
+    // The exceptional condition of a socket is out-of-band data.
     (Interest::PRIORITY, Ready::PRIORITY),
 ];
 
 pub(crate) struct Select {
-    bell: NotifyFd,
+    notify_fd: NotifyFd,
     tokens: Vec<Option<Token>>,
     registered: Vec<FdSetElement>,
-    wanted: Sets,
-    // Scratch: select overwrites its sets with the answer.
-    answer: Sets,
+    interest: Sets,
+    // Reused by every wait: a copy of `interest` that the kernel overwrites, and the readiness by
+    // descriptor.
+    result: Sets,
     ready: Vec<Ready>,
 }
 
 impl Select {
     pub(crate) fn new() -> io::Result<Select> {
         let mut select = Select {
-            bell: NotifyFd::new()?,
+            notify_fd: NotifyFd::new()?,
             tokens: vec![None; FD_SETSIZE],
             registered: empty(),
-            wanted: Sets([empty(), empty(), empty()]),
-            answer: Sets([empty(), empty(), empty()]),
+            interest: Sets([empty(), empty(), empty()]),
+            result: Sets([empty(), empty(), empty()]),
             ready: vec![Ready::NONE; FD_SETSIZE],
         };
-        let bell = select.bell.as_fd().as_raw_fd();
-        check(bell)?;
-        fd_set_insert(&mut select.registered, bell);
-        fd_set_insert(&mut select.wanted.0[0], bell);
+        let notify_fd = select.notify_fd.as_fd().as_raw_fd();
+        check_limit(notify_fd)?;
+        fd_set_insert(&mut select.registered, notify_fd);
+        fd_set_insert(&mut select.interest.0[0], notify_fd);
         Ok(select)
     }
 
@@ -60,35 +62,35 @@ impl Select {
         usize::try_from(fd)
             .ok()
             .filter(|&fd| self.tokens.get(fd).is_some_and(Option::is_some))
-            .ok_or_else(|| refuse::unknown(fd))
+            .ok_or_else(|| error::not_registered(fd))
     }
 
-    fn forget(&mut self, fd: RawFd) {
+    fn remove(&mut self, fd: RawFd) {
         self.tokens[fd as usize] = None;
         fd_set_remove(&mut self.registered, fd);
-        for set in &mut self.wanted.0 {
+        for set in &mut self.interest.0 {
             fd_set_remove(set, fd);
         }
     }
 
-    /// One system call: how many bits of `answer` are set.
-    fn look(&mut self, timeout: Option<&Timespec>) -> rustix::io::Result<i32> {
+    /// Makes the system call and returns how many bits of `result` are set.
+    fn select(&mut self, timeout: Option<&Timespec>) -> rustix::io::Result<i32> {
         let limit = fd_set_bound(&self.registered);
         let len = fd_set_num_elements(FD_SETSIZE, limit);
-        for (answer, wanted) in self.answer.0.iter_mut().zip(&self.wanted.0) {
-            answer[..len].copy_from_slice(&wanted[..len]);
+        for (result, interest) in self.result.0.iter_mut().zip(&self.interest.0) {
+            result[..len].copy_from_slice(&interest[..len]);
         }
-        let [read, write, except] = &mut self.answer.0;
-        // SAFETY: each set holds FD_SETSIZE bits and `limit` is no more. By contract what is
-        // registered is open; should it not be, select says EBADF and touches nothing.
+        let [read, write, except] = &mut self.result.0;
+        // SAFETY: each set holds FD_SETSIZE bits and `limit` is no more. By contract registered
+        // descriptors are open; if one is not, select fails with EBADF and changes nothing.
         unsafe { rustix::event::select(limit, Some(read), Some(write), Some(except), timeout) }
     }
 
-    /// Turns the answer, by set, into events, by descriptor.
+    /// Converts the result, which is by set, into events, which are by descriptor.
     fn collect(&mut self, events: &mut Vec<Event>) {
         let limit = fd_set_bound(&self.registered);
         let len = fd_set_num_elements(FD_SETSIZE, limit);
-        for (set, (_, meaning)) in self.answer.0.iter().zip(MEANING) {
+        for (set, (_, meaning)) in self.result.0.iter().zip(MEANING) {
             for fd in FdSetIter::new(&set[..len]) {
                 self.ready[fd as usize] |= meaning;
             }
@@ -97,22 +99,22 @@ impl Select {
             let ready = std::mem::take(ready);
             match *token {
                 Some(token) if !ready.is_empty() => events.push(Event { token, ready }),
-                // The bell is the only one without a token.
-                None if !ready.is_empty() => self.bell.drain(),
+                // Only the notification descriptor has no token.
+                None if !ready.is_empty() => self.notify_fd.drain(),
                 _ => {}
             }
         }
     }
 
-    /// Reports the descriptors that are not open, and forgets them.
-    fn forget_closed(&mut self, events: &mut Vec<Event>) {
+    /// Reports the descriptors that are not open as errors and removes them.
+    fn remove_closed(&mut self, events: &mut Vec<Event>) {
         for fd in 0..FD_SETSIZE {
             let Some(token) = self.tokens[fd] else {
                 continue;
             };
             let fd = fd as RawFd;
             if !is_open(fd) {
-                self.forget(fd);
+                self.remove(fd);
                 let ready = Ready::ERROR;
                 events.push(Event { token, ready });
             }
@@ -136,14 +138,14 @@ impl Poller for Select {
         interest: Interest,
         mode: Mode,
     ) -> io::Result<()> {
-        refuse::reserved(token)?;
-        refuse::edge(Driver::Select, mode)?;
+        error::check_token(token)?;
+        error::check_level(Driver::Select, mode)?;
         let fd = fd.as_raw_fd();
-        check(fd)?;
+        check_limit(fd)?;
         self.tokens[fd as usize] = Some(token);
         fd_set_insert(&mut self.registered, fd);
-        for (set, (wish, _)) in self.wanted.0.iter_mut().zip(MEANING) {
-            if interest.contains(wish) {
+        for (set, (direction, _)) in self.interest.0.iter_mut().zip(MEANING) {
+            if interest.contains(direction) {
                 fd_set_insert(set, fd);
             } else {
                 fd_set_remove(set, fd);
@@ -165,18 +167,17 @@ impl Poller for Select {
 
     fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
         self.find(fd)?;
-        self.forget(fd);
+        self.remove(fd);
         Ok(())
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
-        let count = retry(timeout, |left| {
-            match self.look(nanoseconds(left).as_ref()) {
+        let count = retry(timeout, |remaining| {
+            match self.select(timespec(remaining).as_ref()) {
                 Err(Errno::BADF) => {
-                    self.forget_closed(events);
-                    // None to be found: one was closed in the midst of a wait, and its number is in
-                    // use again.
+                    self.remove_closed(events);
+                    // If none is found, one was closed during the wait and its number reused.
                     if events.is_empty() {
                         Err(Errno::INTR)
                     } else {
@@ -193,7 +194,7 @@ impl Poller for Select {
     }
 
     fn notifier(&self) -> Notifier {
-        self.bell.notifier()
+        self.notify_fd.notifier()
     }
 }
 
@@ -202,8 +203,8 @@ fn empty() -> Vec<FdSetElement> {
     vec![FdSetElement::default(); len]
 }
 
-/// Refuses what an `fd_set` has no bit for.
-fn check(fd: RawFd) -> io::Result<()> {
+/// Rejects a descriptor that has no bit in an `fd_set`.
+fn check_limit(fd: RawFd) -> io::Result<()> {
     if (fd as usize) < FD_SETSIZE {
         return Ok(());
     }
@@ -217,10 +218,10 @@ fn check(fd: RawFd) -> io::Result<()> {
     ))
 }
 
-/// Whether the number is that of an open descriptor.
+/// Returns whether a descriptor is open.
 pub(crate) fn is_open(fd: RawFd) -> bool {
     assert!(fd >= 0);
-    // SAFETY: the number is not -1, and is lent for F_GETFD, which only asks whether it is open.
+    // SAFETY: the number is not -1, and is borrowed for F_GETFD, which changes nothing.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     rustix::io::fcntl_getfd(borrowed) != Err(Errno::BADF)
 }

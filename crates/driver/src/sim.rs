@@ -7,184 +7,215 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use crate::fd_table::FdTable;
 use crate::notify::{Notifier, NotifyFd};
 use crate::select::is_open;
-use crate::slots::Slots;
-use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token, refuse};
+use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token, error};
 
-/// A kernel that does everything the contract of [`Poller`] lets a kernel do, and that keeps its
-/// own time.
+/// A kernel that does everything the contract of [`Poller`] permits, and that has its own time.
 ///
-/// It watches real descriptors, with the platform's best driver beneath it, and puts an adversary
-/// between. From a seed, each wait
+/// Descriptors are real, and the platform's best driver waits for them; an adversary stands between
+/// that driver and the caller. As a seed decides, each wait
 ///
-/// - reports in any order,
-/// - withholds some of what is ready, at most [`Sim::MAX_WITHHELD`] times in a row and never all of it,
-/// - adds now and then an event that is spurious, for something in the descriptor's interest.
+/// - reports events in any order,
+/// - withholds some of them, each at most [`Sim::MAX_WITHHELD`] times in a row and never all,
+/// - sometimes adds a spurious event, for a direction in the descriptor's interest.
 ///
-/// Edges are the kernel's own; one that is withheld is kept until it is reported.
+/// Edges are those of the real kernel; one that is withheld is kept until it is reported.
 ///
-/// **Time is virtual** and passes only when nothing is ready: a wait with a timeout then moves
-/// [`now`](Poller::now) on by it and returns at once. A wait without one does block, until a
-/// descriptor is ready or the waker is used.
+/// **Time is virtual** and passes only when nothing is ready: a wait with a timeout then advances
+/// [`now`](Poller::now) by it and returns at once. A wait without a timeout blocks until a
+/// descriptor is ready or the notifier is used.
 ///
-/// The same seed over the same calls gives the same events, so a test that prints its seed on
-/// failure can be run again.
+/// The same seed and the same calls give the same events, so a test that prints its seed when it
+/// fails can be repeated.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_driver::{Poller, Sim};
+///
+/// let mut sim = Sim::new(42)?;
+/// let (start, day) = (sim.now(), Duration::from_secs(86_400));
+/// sim.wait(&mut Vec::new(), Some(day))?;
+/// assert_eq!(sim.now(), start + day);
+/// # std::io::Result::Ok(())
+/// ```
 pub struct Sim {
     seed: u64,
     rng: Rng,
     kernel: Box<dyn Poller>,
-    bell: NotifyFd,
-    slots: Slots<Watch>,
-    steps: VecDeque<Step>,
+    notify_fd: NotifyFd,
+    registrations: FdTable<Registration>,
+    script: VecDeque<Step>,
     start: Instant,
     elapsed: Duration,
-    // Scratch.
-    heard: Vec<Event>,
+    // The kernel's events; reused by every wait.
+    buffer: Vec<Event>,
 }
 
-/// One line of a script: what a [`Sim`] reports at a time of its own, whatever the kernel says.
+/// One step of a script: readiness that a [`Sim`] reports at a virtual time, whatever the kernel
+/// reports.
+///
+/// ```
+/// use std::{os::fd::{AsFd, AsRawFd}, os::unix::net::UnixStream, time::Duration};
+/// use switchboard_driver::{Interest, Mode, Poller, Ready, Sim, Step, Token};
+///
+/// let (here, _there) = UnixStream::pair()?;
+/// let at = Duration::from_secs(10);
+/// let step = Step { at, fd: here.as_raw_fd(), ready: Ready::HANG_UP };
+/// let mut sim = Sim::scripted(42, vec![step])?;
+/// sim.register(here.as_fd(), Token(0), Interest::NONE, Mode::Level)?;
+///
+/// let start = sim.now();
+/// let mut events = Vec::new();
+/// sim.wait(&mut events, None)?;
+/// assert_eq!(events[0].ready, Ready::HANG_UP);
+/// assert_eq!(sim.now(), start + at);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The virtual time since the start.
     pub at: Duration,
-    /// The descriptor. If it is not registered at that time, the step is passed over.
+    /// The descriptor. The step is skipped if it is not registered at that time.
     pub fd: RawFd,
-    /// What is reported, of that which the descriptor's interest has asked for; hang-ups and errors
-    /// always.
+    /// The readiness to report. Directions outside the descriptor's interest are left out; hang-ups
+    /// and errors are always reported.
     pub ready: Ready,
 }
 
-struct Watch {
+struct Registration {
     token: Token,
     interest: Interest,
     mode: Mode,
-    /// What the kernel says now, in level mode.
+    /// What the kernel reported in the last wait, in level mode.
     level: Ready,
-    /// What was said once, an edge or a step of the script, and is not reported yet.
-    owed: Ready,
+    /// An edge or a step of the script that is not reported yet.
+    pending: Ready,
     withheld: u32,
 }
 
 impl Sim {
-    /// How many waits in a row may withhold the same descriptor.
+    /// The number of waits in a row that may withhold the same descriptor.
     pub const MAX_WITHHELD: u32 = 3;
 
-    /// A kernel whose whims come from `seed`.
+    /// Opens a kernel whose choices come from `seed`.
     ///
     /// # Errors
-    /// The system's, where it has no descriptor left.
+    /// The system's error if no descriptor is left.
     pub fn new(seed: u64) -> io::Result<Sim> {
         Sim::scripted(seed, Vec::new())
     }
 
-    /// One that reports `steps` as well, each at its virtual time.
+    /// Opens a kernel that also reports `steps`, each at its virtual time.
     ///
     /// # Errors
-    /// The system's, where it has no descriptor left.
+    /// The system's error if no descriptor is left.
     pub fn scripted(seed: u64, mut steps: Vec<Step>) -> io::Result<Sim> {
         let mut kernel = Driver::best().open()?;
-        let bell = NotifyFd::new()?;
-        let token = Token(bell.as_fd().as_raw_fd() as usize);
-        kernel.register(bell.as_fd(), token, Interest::READ, Mode::Level)?;
+        let notify_fd = NotifyFd::new()?;
+        let token = Token(notify_fd.as_fd().as_raw_fd() as usize);
+        kernel.register(notify_fd.as_fd(), token, Interest::READ, Mode::Level)?;
         steps.sort_by_key(|step| step.at);
         Ok(Sim {
             seed,
             rng: Rng::with_seed(seed),
             kernel,
-            bell,
-            slots: Slots::new(),
-            steps: steps.into(),
+            notify_fd,
+            registrations: FdTable::new(),
+            script: steps.into(),
             start: Instant::now(),
             elapsed: Duration::ZERO,
-            heard: Vec::new(),
+            buffer: Vec::new(),
         })
     }
 
-    /// The seed, to be printed when a test fails.
+    /// Returns the seed, which a failing test should print.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Asks the kernel, and says whether the waker was used.
-    fn look(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
-        self.kernel.wait(&mut self.heard, timeout)?;
-        for watch in self.slots.iter_mut() {
-            watch.level = Ready::NONE;
+    /// Waits with the kernel's driver; returns whether the notifier was used.
+    fn wait_for_kernel(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.kernel.wait(&mut self.buffer, timeout)?;
+        for registration in self.registrations.iter_mut() {
+            registration.level = Ready::NONE;
         }
-        let bell = self.bell.as_fd().as_raw_fd();
-        let mut woken = false;
-        for event in &self.heard {
+        let notify_fd = self.notify_fd.as_fd().as_raw_fd();
+        let mut notified = false;
+        for event in &self.buffer {
             let fd = event.token.0 as RawFd;
-            if fd == bell {
-                self.bell.drain();
-                woken = true;
-            } else if let Ok(slot) = self.slots.find(fd) {
-                let watch = self.slots.get_mut(slot);
-                match watch.mode {
-                    Mode::Level => watch.level |= event.ready,
-                    Mode::Edge => watch.owed |= event.ready,
+            if fd == notify_fd {
+                self.notify_fd.drain();
+                notified = true;
+            } else if let Ok(at) = self.registrations.find(fd) {
+                let registration = self.registrations.get_mut(at);
+                match registration.mode {
+                    Mode::Level => registration.level |= event.ready,
+                    Mode::Edge => registration.pending |= event.ready,
                 }
             }
         }
-        Ok(woken)
+        Ok(notified)
     }
 
-    /// Plays the steps whose time has come.
-    fn play(&mut self) {
-        while let Some(step) = self.steps.pop_front_if(|step| step.at <= self.elapsed) {
-            if let Ok(slot) = self.slots.find(step.fd) {
-                let watch = self.slots.get_mut(slot);
-                watch.owed |= heeded(step.ready, watch.interest);
+    /// Runs the steps of the script whose time has come.
+    fn run_script(&mut self) {
+        while let Some(step) = self.script.pop_front_if(|step| step.at <= self.elapsed) {
+            if let Ok(at) = self.registrations.find(step.fd) {
+                let registration = self.registrations.get_mut(at);
+                registration.pending |= within(step.ready, registration.interest);
             }
         }
     }
 
-    /// Reports what the adversary lets through.
-    fn deal(&mut self, events: &mut Vec<Event>) {
-        // What was closed before its time is forgotten, and with it what was owed.
-        let mut ready: Vec<usize> = (0..self.slots.len())
-            .filter(|&slot| !self.slots.get(slot).ready().is_empty())
-            .filter(|&slot| is_open(self.slots.fd(slot)))
+    /// Adds the events that the adversary reports in this wait.
+    fn report(&mut self, events: &mut Vec<Event>) {
+        // A descriptor that was closed too early is not reported, nor is its pending readiness.
+        let mut ready: Vec<usize> = (0..self.registrations.len())
+            .filter(|&at| !self.registrations.get(at).ready().is_empty())
+            .filter(|&at| is_open(self.registrations.fd(at)))
             .collect();
         self.rng.shuffle(&mut ready);
-        for (nth, &slot) in ready.iter().enumerate() {
-            let watch = self.slots.get_mut(slot);
-            // The first in line is always reported, so that no wait withholds everything.
-            if nth > 0 && watch.withheld < Sim::MAX_WITHHELD && self.rng.u8(..4) == 0 {
-                watch.withheld += 1;
+        for (nth, &at) in ready.iter().enumerate() {
+            let registration = self.registrations.get_mut(at);
+            // The first is always reported, so that no wait withholds everything.
+            let may_withhold = nth > 0 && registration.withheld < Sim::MAX_WITHHELD;
+            if may_withhold && self.rng.u8(..4) == 0 {
+                registration.withheld += 1;
                 continue;
             }
             events.push(Event {
-                token: watch.token,
-                ready: watch.ready(),
+                token: registration.token,
+                ready: registration.ready(),
             });
-            watch.owed = Ready::NONE;
-            watch.withheld = 0;
+            registration.pending = Ready::NONE;
+            registration.withheld = 0;
         }
-        if self.rng.u8(..8) == 0 && self.slots.len() > 0 {
-            self.invent(events);
+        if self.rng.u8(..8) == 0 && self.registrations.len() > 0 {
+            self.add_spurious(events);
         }
     }
 
-    /// Adds an event for nothing, somewhere among the others.
-    fn invent(&mut self, events: &mut Vec<Event>) {
-        let slot = self.rng.usize(..self.slots.len());
-        let watch = self.slots.get(slot);
+    /// Inserts a spurious event at a random position.
+    fn add_spurious(&mut self, events: &mut Vec<Event>) {
+        let at = self.rng.usize(..self.registrations.len());
+        let registration = self.registrations.get(at);
         let choices: Vec<Ready> = [
             (Interest::READ, Ready::READ),
             (Interest::WRITE, Ready::WRITE),
         ]
         .into_iter()
-        .filter_map(|(wish, ready)| watch.interest.contains(wish).then_some(ready))
+        .filter(|&(direction, _)| registration.interest.contains(direction))
+        .map(|(_, ready)| ready)
         .collect();
-        if !watch.ready().is_empty() || !is_open(self.slots.fd(slot)) {
+        if !registration.ready().is_empty() || !is_open(self.registrations.fd(at)) {
             return;
         }
         if let Some(&ready) = self.rng.choice(&choices) {
-            let token = watch.token;
-            let place = self.rng.usize(..=events.len());
-            events.insert(place, Event { token, ready });
+            let token = registration.token;
+            let position = self.rng.usize(..=events.len());
+            events.insert(position, Event { token, ready });
         }
     }
 }
@@ -205,11 +236,12 @@ impl Poller for Sim {
         interest: Interest,
         mode: Mode,
     ) -> io::Result<()> {
-        refuse::reserved(token)?;
+        error::check_token(token)?;
         let number = fd.as_raw_fd();
         self.kernel
             .register(fd, Token(number as usize), interest, mode)?;
-        self.slots.put(number, Watch::new(token, interest, mode));
+        self.registrations
+            .insert(number, Registration::new(token, interest, mode));
         Ok(())
     }
 
@@ -220,23 +252,23 @@ impl Poller for Sim {
         interest: Interest,
         mode: Mode,
     ) -> io::Result<()> {
-        refuse::reserved(token)?;
+        error::check_token(token)?;
         let number = fd.as_raw_fd();
-        let slot = self.slots.find(number)?;
+        let at = self.registrations.find(number)?;
         self.kernel
             .modify(fd, Token(number as usize), interest, mode)?;
-        let watch = self.slots.get_mut(slot);
-        let owed = heeded(watch.owed, interest);
-        *watch = Watch::new(token, interest, mode);
-        watch.owed = owed;
+        let registration = self.registrations.get_mut(at);
+        let pending = within(registration.pending, interest);
+        *registration = Registration::new(token, interest, mode);
+        registration.pending = pending;
         Ok(())
     }
 
     fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
-        let slot = self.slots.find(fd)?;
-        self.slots.swap_remove(slot);
+        let at = self.registrations.find(fd)?;
+        self.registrations.swap_remove(at);
         match self.kernel.deregister(fd) {
-            // It was closed before its time.
+            // The descriptor was closed too early.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
@@ -244,20 +276,20 @@ impl Poller for Sim {
 
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
-        // A deadline past the end of the clock is none.
+        // A deadline past the end of the clock counts as none.
         let deadline = timeout
             .and_then(|timeout| self.elapsed.checked_add(timeout))
             .filter(|&deadline| self.start.checked_add(deadline).is_some());
-        let mut patience = Some(Duration::ZERO);
+        let mut kernel_timeout = Some(Duration::ZERO);
         loop {
-            let woken = self.look(patience)?;
-            self.play();
-            self.deal(events);
-            if woken || !events.is_empty() {
+            let notified = self.wait_for_kernel(kernel_timeout)?;
+            self.run_script();
+            self.report(events);
+            if notified || !events.is_empty() {
                 return Ok(());
             }
-            // Nothing is ready: time moves on, to the next step of the script or to the end.
-            let step = self.steps.front().map(|step| step.at);
+            // Nothing is ready: advance the time to the next step of the script or to the deadline.
+            let step = self.script.front().map(|step| step.at);
             match (step, deadline) {
                 (Some(step), None) => self.elapsed = step,
                 (Some(step), Some(deadline)) if step <= deadline => self.elapsed = step,
@@ -265,13 +297,13 @@ impl Poller for Sim {
                     self.elapsed = deadline;
                     return Ok(());
                 }
-                (None, None) => patience = None,
+                (None, None) => kernel_timeout = None,
             }
         }
     }
 
     fn notifier(&self) -> Notifier {
-        self.bell.notifier()
+        self.notify_fd.notifier()
     }
 
     fn now(&self) -> Instant {
@@ -279,31 +311,31 @@ impl Poller for Sim {
     }
 }
 
-impl Watch {
-    fn new(token: Token, interest: Interest, mode: Mode) -> Watch {
-        Watch {
+impl Registration {
+    fn new(token: Token, interest: Interest, mode: Mode) -> Registration {
+        Registration {
             token,
             interest,
             mode,
             level: Ready::NONE,
-            owed: Ready::NONE,
+            pending: Ready::NONE,
             withheld: 0,
         }
     }
 
     fn ready(&self) -> Ready {
-        self.level | self.owed
+        self.level | self.pending
     }
 }
 
-/// The part of `ready` that a descriptor watched for `interest` is told of.
-fn heeded(mut ready: Ready, interest: Interest) -> Ready {
-    for (wish, bits) in [
+/// Returns the part of `ready` that is reported to a descriptor registered for `interest`.
+fn within(mut ready: Ready, interest: Interest) -> Ready {
+    for (direction, bits) in [
         (Interest::READ, Ready::READ | Ready::READ_CLOSED),
         (Interest::WRITE, Ready::WRITE),
         (Interest::PRIORITY, Ready::PRIORITY),
     ] {
-        if !interest.contains(wish) {
+        if !interest.contains(direction) {
             ready = ready.without(bits);
         }
     }

@@ -6,11 +6,11 @@ use std::os::fd::OwnedFd;
 
 use super::socket::{NONE, index};
 use super::sockets::Sockets;
-use crate::complete::{self, Came, Completions, Queue};
+use crate::completion::{self, Completion, Completions, Queue};
 use crate::{Chunk, Token};
 
 pub(super) struct Node {
-    came: Came,
+    came: Completion,
     next: u32,
     /// Of the first: the last.
     last: u32,
@@ -19,14 +19,14 @@ pub(super) struct Node {
 impl Sockets {
     /// Keeps what has come behind what came before; says whether that was more than bytes that these
     /// found room beside.
-    pub(super) fn keep(&mut self, token: Token, came: Came) -> bool {
+    pub(super) fn keep(&mut self, token: Token, came: Completion) -> bool {
         let Some(socket) = self.all.get_mut(index(token)) else {
             return false;
         };
         let first = socket.first;
         let last = self.came.get(first as usize).map_or(NONE, |node| node.last);
-        if let (Some(node), Came::Bytes(chunk)) = (self.came.get_mut(last as usize), &came)
-            && let Came::Bytes(before) = &mut node.came
+        if let (Some(node), Completion::Bytes(chunk)) = (self.came.get_mut(last as usize), &came)
+            && let Completion::Bytes(before) = &mut node.came
             && before.append(chunk)
         {
             return false;
@@ -47,7 +47,7 @@ impl Sockets {
         true
     }
 
-    pub(super) fn forget(&mut self, mut next: u32) -> VecDeque<Came> {
+    pub(super) fn forget(&mut self, mut next: u32) -> VecDeque<Completion> {
         let mut came = VecDeque::new();
         while next != NONE {
             let node = self.came.remove(next as usize);
@@ -67,7 +67,7 @@ impl Sockets {
 pub(super) struct Arrivals<'a>(pub(super) &'a mut Sockets, pub(super) Token);
 
 impl Queue for Arrivals<'_> {
-    fn pop(&mut self) -> Option<Came> {
+    fn pop(&mut self) -> Option<Completion> {
         let first = self.0.head(self.1);
         let node = self.0.came.try_remove(first as usize)?;
         self.0.all[index(self.1)].first = node.next;
@@ -77,7 +77,7 @@ impl Queue for Arrivals<'_> {
         Some(node.came)
     }
 
-    fn front(&mut self) -> Option<&mut Came> {
+    fn front(&mut self) -> Option<&mut Completion> {
         let first = self.0.head(self.1);
         self.0
             .came
@@ -88,15 +88,15 @@ impl Queue for Arrivals<'_> {
 
 impl Completions for Arrivals<'_> {
     fn recv(&mut self) -> io::Result<(Chunk, bool)> {
-        complete::recv(self)
+        completion::recv(self)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
-        complete::read(self, buffer)
+        completion::read(self, buffer)
     }
 
     fn accept(&mut self) -> io::Result<OwnedFd> {
-        complete::accept(self)
+        completion::accept(self)
     }
 
     fn is_empty(&self) -> bool {

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use io_uring::{opcode, types};
 use rustix::io::Errno;
 
-use crate::complete::{CompletionDriver, Completions, Request, Unclaimed};
+use crate::completion::{CompletionDriver, Completions, Request, Unclaimed};
 use crate::epoll::Epoll;
 use crate::notify;
 use crate::retry::retry;
@@ -135,7 +135,7 @@ impl Uring {
                 SEND => self.outbox.said(token.0 as u32, done.result()),
                 EPOLL => {
                     self.looks = false;
-                    self.epoll.look(events)?;
+                    self.epoll.poll(events)?;
                 }
                 BELL => {
                     self.rung = true;
@@ -153,7 +153,7 @@ impl Uring {
         self.sockets.feed(&mut self.ring)?;
         self.outbox.flush(&mut self.ring, &mut self.sockets)?;
         for (asked, kind, fd, again) in [
-            (self.hears, BELL, self.epoll.bell().as_fd(), true),
+            (self.hears, BELL, self.epoll.notify_fd().as_fd(), true),
             (
                 self.looks || !self.watches,
                 EPOLL,
@@ -244,7 +244,7 @@ impl Poller for Uring {
     }
 
     fn notifier(&self) -> notify::Notifier {
-        self.epoll.bell().notifier()
+        self.epoll.notify_fd().notifier()
     }
 
     fn completion_driver(&mut self) -> Option<&mut dyn CompletionDriver> {

@@ -25,7 +25,7 @@ use super::buffers::Buffers;
 use super::ring::Ring;
 use super::socket::*;
 use super::{ACCEPT, ROOM, TOKEN, number};
-use crate::complete::{Came, Request, Unclaimed};
+use crate::completion::{Completion, Request, Unclaimed};
 use crate::{Event, Ready, Token};
 
 /// A socket whose owner is gone.
@@ -139,13 +139,13 @@ impl Sockets {
         let came = match (result, chunk) {
             (fd @ 0.., _) if listens => {
                 // SAFETY: the kernel made it for us.
-                Came::Connection(unsafe { OwnedFd::from_raw_fd(fd) })
+                Completion::Connection(unsafe { OwnedFd::from_raw_fd(fd) })
             }
             (1.., Some(chunk)) => {
                 socket.set(BULK, chunk.is_full());
-                Came::Bytes(chunk)
+                Completion::Bytes(chunk)
             }
-            (0.., _) => Came::End,
+            (0.., _) => Completion::EndOfInput,
             (error, _) => match -error {
                 // Out of buffers; or asked for again meanwhile, or interrupted.
                 libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
@@ -158,16 +158,16 @@ impl Sockets {
                     }
                     return events.extend(leaves);
                 }
-                errno => Came::Failed(errno),
+                errno => Completion::Error(errno),
             },
         };
         socket.set(WANTED, false);
-        let failed = matches!(came, Came::Failed(_));
+        let failed = matches!(came, Completion::Error(_));
         // Nobody takes it at the moment: enough is enough.
         let over = self.keep(token, came);
         if failed && !listens {
             // As the system would: the error once, and then the end.
-            self.keep(token, Came::End);
+            self.keep(token, Completion::EndOfInput);
         }
         let Some(socket) = self.get(token) else {
             return;
@@ -260,14 +260,14 @@ impl Sockets {
         }
         let gone = std::mem::replace(socket, VACANT);
         Some(Unclaimed {
-            came: self.forget(gone.first),
+            completions: self.forget(gone.first),
         })
     }
 
     /// Takes back what had come.
     pub(super) fn restore(&mut self, token: Token, left: Unclaimed) {
         if self.get(token).is_some() {
-            for came in left.came {
+            for came in left.completions {
                 self.keep(token, came);
             }
         }
@@ -294,7 +294,7 @@ impl Sockets {
             let first = std::mem::replace(&mut socket.first, NONE);
             if first != NONE {
                 let came = self.forget(first);
-                all.push((token, Unclaimed { came }));
+                all.push((token, Unclaimed { completions: came }));
             }
         }
         all

@@ -1,4 +1,4 @@
-//! Which driver: chosen by value at run time.
+//! The drivers by name, and opening one of them at run time.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::{Poller, Sim};
 
-/// A kernel interface to wait with.
+/// A kernel interface that an event loop can wait with.
 ///
 /// ```
 /// use switchboard_driver::Driver;
@@ -17,23 +17,24 @@ use crate::{Poller, Sim};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Driver {
-    /// `select(2)`: everywhere; at most `FD_SETSIZE` descriptors, each looked at in every wait.
+    /// `select(2)`: every platform; at most `FD_SETSIZE` descriptors, each examined in every wait.
     Select,
-    /// `poll(2)`: everywhere; no limit, each descriptor looked at in every wait.
+    /// `poll(2)`: every platform; no limit, each descriptor examined in every wait.
     Poll,
-    /// `epoll(7)`: Linux; a wait costs what is ready, not what is registered.
+    /// `epoll(7)`: Linux; the cost of a wait depends on how many descriptors are ready, not on how
+    /// many are registered.
     Epoll,
-    /// `io_uring(7)`: Linux from 6.0; the kernel carries operations out, and one system call a turn
-    /// hands over and waits.
+    /// `io_uring(7)`: Linux from 6.0; the kernel carries operations out, and one system call per
+    /// turn both submits and waits.
     Uring,
     /// The `polling` crate: kqueue on macOS and BSD, epoll on Linux.
     Portable,
-    /// A simulated kernel: seeded order, spurious and partial reports, virtual time.
+    /// A simulated kernel: seeded order, spurious and partial events, virtual time.
     Sim,
 }
 
 impl Driver {
-    /// Every driver, on any platform.
+    /// Every driver, whether this platform has it or not.
     pub const ALL: [Driver; 6] = [
         Driver::Select,
         Driver::Poll,
@@ -43,7 +44,7 @@ impl Driver {
         Driver::Sim,
     ];
 
-    /// The best this platform has: epoll on Linux, the portable one elsewhere.
+    /// Returns the best readiness driver of this platform: `epoll` on Linux, `portable` elsewhere.
     pub const fn best() -> Driver {
         if cfg!(any(target_os = "linux", target_os = "android")) {
             Driver::Epoll
@@ -52,7 +53,7 @@ impl Driver {
         }
     }
 
-    /// The name that [`FromStr`] takes.
+    /// Returns the name that [`FromStr`] accepts.
     pub const fn name(self) -> &'static str {
         match self {
             Driver::Select => "select",
@@ -64,8 +65,8 @@ impl Driver {
         }
     }
 
-    /// `uring` where it is to be had: it measured best in the project's benchmark, for many connections
-    /// and for short ones, though not for a single one. [`best`](Driver::best) elsewhere.
+    /// Returns `uring` if it can be opened, else [`best`](Driver::best). In the project's benchmark
+    /// `uring` is fastest for many connections and for short ones, though not for a single one.
     pub fn auto() -> Driver {
         match Driver::Uring.open() {
             Ok(_) => Driver::Uring,
@@ -73,8 +74,8 @@ impl Driver {
         }
     }
 
-    /// This driver; or epoll, and the reason, where this is `uring` and there is no io_uring: it may be
-    /// forbidden where programs run in containers.
+    /// Returns this driver if it can be opened. For `uring` on a system without io_uring (containers
+    /// often forbid it), returns [`best`](Driver::best) and the reason instead.
     ///
     /// # Errors
     /// As [`open`](Driver::open).
@@ -88,11 +89,11 @@ impl Driver {
         }
     }
 
-    /// Opens it.
+    /// Opens the driver.
     ///
     /// # Errors
-    /// `Unsupported`, naming the driver and one to use instead, where the platform lacks it;
-    /// the system's error where it has no descriptor left.
+    /// - `Unsupported` if the platform lacks the driver; the message names another one to use.
+    /// - The system's error if no descriptor is left.
     pub fn open(self) -> io::Result<Box<dyn Poller>> {
         match self {
             Driver::Select => Ok(Box::new(crate::select::Select::new()?)),
@@ -122,7 +123,14 @@ impl FromStr for Driver {
     }
 }
 
-/// A name that is no driver's.
+/// The error for a name that no driver has; its message lists those there are.
+///
+/// ```
+/// use switchboard_driver::{Driver, UnknownDriver};
+///
+/// let error: UnknownDriver = "iocp".parse::<Driver>().unwrap_err();
+/// assert!(error.to_string().contains("select, poll, epoll"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownDriver(String);
 
