@@ -84,7 +84,9 @@ mod linux {
             Ok(())
         }
 
+        #[inline]
         fn collect(&mut self, events: &mut Vec<Event>) {
+            events.reserve(self.buffer.len());
             for event in &self.buffer {
                 // Copied, because the struct is packed.
                 let (flags, token) = (event.flags, event.data.u64() as usize);
@@ -210,21 +212,11 @@ mod linux {
         flags
     }
 
-    fn ready(flags: EventFlags) -> Ready {
-        let mut ready = Ready::NONE;
-        for (flag, meaning) in [
-            (EventFlags::IN, Ready::READ),
-            (EventFlags::OUT, Ready::WRITE),
-            (EventFlags::PRI, Ready::PRIORITY),
-            (EventFlags::RDHUP, Ready::READ_CLOSED),
-            (EventFlags::HUP, Ready::HANG_UP),
-            (EventFlags::ERR, Ready::ERROR),
-        ] {
-            if flags.contains(flag) {
-                ready |= meaning;
-            }
-        }
-        ready
+    /// Converts without branches: `Ready` has the kernel's bits, except for EPOLLRDHUP (0x2000).
+    #[inline]
+    const fn ready(flags: EventFlags) -> Ready {
+        let bits = flags.bits();
+        Ready::from_bits((bits & 0x1f | bits >> 8 & 0x20) as u8)
     }
 
     /// Converts a timeout for a system call that takes milliseconds: rounded up, and no longer than
@@ -255,6 +247,29 @@ mod linux {
             assert_eq!(rounded(999_000_001), (1, 0));
             assert_eq!(rounded(20_000_000), (0, 20_000_000));
             assert_eq!(rounded(u64::MAX), (2_147_483, 647_000_000));
+        }
+
+        #[test]
+        fn every_kernel_flag_has_its_readiness() {
+            let pairs = [
+                (EventFlags::IN, Ready::READ),
+                (EventFlags::OUT, Ready::WRITE),
+                (EventFlags::PRI, Ready::PRIORITY),
+                (EventFlags::RDHUP, Ready::READ_CLOSED),
+                (EventFlags::HUP, Ready::HANG_UP),
+                (EventFlags::ERR, Ready::ERROR),
+            ];
+            for set in 0..1 << pairs.len() {
+                // A flag that is not a readiness must not change the result.
+                let (mut flags, mut expected) = (EventFlags::ET, Ready::NONE);
+                for (bit, (flag, meaning)) in pairs.into_iter().enumerate() {
+                    if set >> bit & 1 == 1 {
+                        flags |= flag;
+                        expected |= meaning;
+                    }
+                }
+                assert_eq!(ready(flags), expected);
+            }
         }
     }
 }

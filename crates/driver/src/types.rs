@@ -121,21 +121,22 @@ bits!(Interest {
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready(u8);
 
+// The first five bits are those of poll(2) and epoll(7), so that `epoll` maps them with a mask.
 bits!(Ready {
     /// A read or an accept would not block.
     READ = 1, "read";
     /// A write would not block.
-    WRITE = 2, "write";
+    WRITE = 4, "write";
     /// Out-of-band data has arrived.
-    PRIORITY = 4, "priority";
+    PRIORITY = 2, "priority";
     /// The peer sends no more; bytes it sent before may still be unread. Drivers for which
     /// [`has_read_closed`](crate::Poller::has_read_closed) is false never set it; there, a read of
     /// zero bytes is the end of input.
-    READ_CLOSED = 8, "read-closed";
+    READ_CLOSED = 32, "read-closed";
     /// Both directions are shut.
     HANG_UP = 16, "hang-up";
     /// The next call on the descriptor returns an error, or the descriptor is not open.
-    ERROR = 32, "error";
+    ERROR = 8, "error";
 });
 
 impl Ready {
@@ -150,6 +151,11 @@ impl Ready {
     /// Returns whether a write would not block: there is space, a hang-up or an error.
     pub const fn is_writable(self) -> bool {
         self.intersects(Self(Self::WRITE.0 | Self::HANG_UP.0 | Self::ERROR.0))
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) const fn from_bits(bits: u8) -> Ready {
+        Ready(bits)
     }
 }
 
