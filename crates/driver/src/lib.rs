@@ -34,7 +34,10 @@ mod retry;
 mod select;
 mod sim;
 mod types;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    path = "uring_unsupported.rs"
+)]
 mod uring;
 
 pub use chunk::Chunk;
