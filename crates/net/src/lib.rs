@@ -26,12 +26,14 @@
 
 mod addr;
 mod connect;
+mod incoming;
 mod listener;
 mod plain;
 mod stream;
 
 pub use addr::Addr;
 pub use connect::{connect_any, resolve};
+pub use incoming::{Accepted, Incoming};
 pub use listener::Listener;
 pub use plain::PlainStream;
 pub use stream::Stream;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use switchboard_runtime::{Direction, Source};
+use switchboard_runtime::{Direction, Operation, Source};
 
 use crate::addr::Addr;
 use crate::stream::Stream;
@@ -104,30 +104,50 @@ impl Listener {
         Ok(Listener(Source::new(self.0.as_fd().try_clone_to_owned()?)))
     }
 
-    /// Waits for a connection and accepts it. Cancelling it loses none.
+    /// Waits for a connection and accepts it. Connections that failed while they waited are skipped.
+    /// Dropping the future loses no connection.
+    ///
+    /// A loop that accepts for as long as a program runs is better written with
+    /// [`Incoming`](crate::Incoming), which tells the errors that pass from those that stay.
     ///
     /// # Errors
-    /// The system's; `EMFILE` and `ENFILE` (no descriptor left) leave the connection in the queue.
+    /// The system's. `EMFILE` and `ENFILE` (no descriptor left) leave the connection in the queue;
+    /// `InvalidInput` means that the socket no longer listens.
     pub async fn accept(&self) -> io::Result<(Stream, Addr)> {
         let poll = |context: &mut Context<'_>| self.poll_accept(context);
-        self.0.operation(Direction::Read, poll).await
+        self.operation(poll).await
     }
 
-    /// As [`accept`](Listener::accept).
+    /// Accepts a connection, as [`accept`](Listener::accept) does.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Stream, Addr)>> {
+        let accepted = std::task::ready!(self.poll_connection(context));
+        Poll::Ready(accepted.map(|(stream, peer)| {
+            // A peer that has gone since has no address, but may have left bytes.
+            let peer = peer.or_else(|| stream.peer_addr().ok());
+            (stream, peer.unwrap_or(Addr::Unix(None)))
+        }))
+    }
+
+    /// Accepts a connection, with its peer's address where the system call told it.
+    pub(crate) fn poll_connection(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(Stream, Option<Addr>)>> {
         loop {
-            let accepted = std::task::ready!(self.0.poll_accept(context));
-            return Poll::Ready(match accepted {
-                Ok(fd) => {
-                    let stream = Stream::from_fd(fd);
-                    // A peer that is gone already has no address, but may have left bytes.
-                    let peer = stream.peer_addr().unwrap_or(Addr::Unix(None));
-                    Ok((stream, peer))
-                }
-                Err(error) if is_its_own(&error) => continue,
+            return Poll::Ready(match std::task::ready!(self.0.poll_accept(context)) {
+                Ok((fd, peer)) => Ok((Stream::from_fd(fd), peer.map(Addr::Tcp))),
+                Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => Err(error),
             });
         }
+    }
+
+    /// Returns `poll`, which accepts, as a future that withdraws its interest when it is dropped.
+    pub(crate) fn operation<T, F>(&self, poll: F) -> Operation<'_, F>
+    where
+        F: FnMut(&mut Context<'_>) -> Poll<T>,
+    {
+        self.0.operation(Direction::Read, poll)
     }
 
     /// Waits until a connection is there to be accepted.
@@ -162,9 +182,10 @@ impl AsFd for Listener {
     }
 }
 
-/// What is wrong with the connection that would have been accepted, not with the listener: it was
-/// reset while it waited, a firewall forbids it, or its network is gone (accept(2)).
-fn is_its_own(error: &io::Error) -> bool {
+/// Returns whether an error of accept(2) belongs to the connection that would have been accepted, not
+/// to the listener: the connection was reset while it waited, a firewall forbids it, or its network is
+/// gone.
+fn is_of_one_connection(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let of_one = [
         Errno::CONNABORTED,

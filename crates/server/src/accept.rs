@@ -1,14 +1,14 @@
 //! The accept loop: one for all models.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use slab::Slab;
-use switchboard_net::{Listener, Stream};
+use switchboard_net::{Accepted, Addr, Incoming, Listener, Stream};
 use switchboard_runtime::{self as runtime, Hooks, Model, race};
 
 use crate::connection::connection;
@@ -85,30 +85,29 @@ pub(crate) async fn accept_loop(
     mut start: impl FnMut(Stream, Place),
 ) -> io::Result<()> {
     let accepting = async {
-        let mut back_off = Duration::ZERO;
+        let mut incoming = Incoming::new(listener.clone());
+        let mut exhausted = false;
         let mut told = false;
         loop {
             room(shared, &mut told).await;
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    back_off = Duration::ZERO;
-                    shared.hooks.accept(&peer);
+            match incoming.next().await {
+                Accepted::Connection(stream, peer) => {
+                    exhausted = false;
+                    shared.hooks.accept(&Peer(&stream, peer));
                     start(stream, Place::take(shared));
                 }
-                Err(error) if is_exhaustion(&error) => {
-                    if back_off.is_zero() {
+                Accepted::BackOff { error, pause } => {
+                    if !std::mem::replace(&mut exhausted, true) {
                         shared.hooks.notice(&format_args!(
                             "cannot accept: {error}; clients wait until a connection ends"
                         ));
                     }
-                    back_off =
-                        (back_off * 2).clamp(Duration::from_millis(50), Duration::from_secs(1));
                     shared.counts.freed.clear();
-                    race(shared.counts.freed.wait(), runtime::sleep(back_off)).await;
+                    race(shared.counts.freed.wait(), runtime::sleep(pause)).await;
+                    incoming.retry_now();
                 }
-                // Shut down, here or by another process that has it too: nobody comes any more.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(()),
-                Err(error) => return Err(error),
+                Accepted::Closed => return Ok(()),
+                Accepted::Failed(error) => return Err(error),
             }
         }
     };
@@ -145,11 +144,17 @@ async fn room(shared: &Shared, told: &mut bool) {
     }
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+/// The peer of an accepted connection; the system is asked for its address when it is printed.
+struct Peer<'a>(&'a Stream, Option<Addr>);
+
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.1 {
+            Some(peer) => peer.fmt(f),
+            // A peer that is gone has no address.
+            None => self.0.peer_addr().unwrap_or(Addr::Unix(None)).fmt(f),
+        }
+    }
 }
 
 /// A worker of any model but `processes`: accepts until `stop`, then lets open connections end.

@@ -29,7 +29,7 @@
 //!
 //! | want | look at |
 //! |---|---|
-//! | connections | [`Stream`], [`Listener`] |
+//! | connections | [`Stream`], [`Listener`], [`Incoming`] |
 //! | a server | [`Server`] |
 //! | objects that the loop calls, deferreds | [`callbacks`] |
 //! | computing in other processes | [`process_pool`] |
@@ -43,7 +43,8 @@ pub use switchboard_apps as apps;
 pub use switchboard_callbacks as callbacks;
 pub use switchboard_http as http;
 pub use switchboard_net::{
-    Addr, Chunk, Listener, PlainStream, Stream, TcpListener, TcpStream, UnixListener, UnixStream,
+    Accepted, Addr, Chunk, Incoming, Listener, PlainStream, Stream, TcpListener, TcpStream,
+    UnixListener, UnixStream,
 };
 pub use switchboard_process_pool as process_pool;
 pub use switchboard_reactor as reactor;

@@ -3,6 +3,7 @@
 //! fork.)
 
 mod flows;
+mod incoming;
 mod plain;
 mod scopes;
 mod shared;

@@ -2,6 +2,7 @@
 //! has come already where the driver says what is done.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -117,13 +118,13 @@ impl Ask for Send<'_> {
 pub(crate) struct Accept;
 
 impl Ask for Accept {
-    type Answer = OwnedFd;
+    type Answer = (OwnedFd, Option<SocketAddr>);
 
     fn direction(&self) -> Direction {
         Direction::Read
     }
 
-    fn call(&mut self, fd: BorrowedFd<'_>, _block: bool) -> Done<OwnedFd> {
+    fn call(&mut self, fd: BorrowedFd<'_>, _block: bool) -> Done<Self::Answer> {
         let (bytes, short) = (0, false);
         Ok((accept(fd)?, Took { bytes, short }))
     }
@@ -132,11 +133,11 @@ impl Ask for Accept {
         Some(Request::Connection)
     }
 
-    fn take(&mut self, inbox: &mut dyn Completions) -> Option<Done<OwnedFd>> {
+    fn take(&mut self, inbox: &mut dyn Completions) -> Option<Done<Self::Answer>> {
         // The driver accepts one at a time; there may be more.
         let (bytes, short) = (0, false);
         let accepted = inbox.accept();
-        Some(accepted.map(|fd| (fd, Took { bytes, short })))
+        Some(accepted.map(|fd| ((fd, None), Took { bytes, short })))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The system calls behind a source's operations.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, SocketAddrAny};
 
 use switchboard_green_threads as green;
 
@@ -51,21 +52,25 @@ pub(crate) fn send_flags(block: bool) -> SendFlags {
     }
 }
 
+/// Accepts a connection, and returns its peer's address if that is an IP address.
+pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    let (accepted, peer) = accept_from(fd)?;
+    Ok((accepted, peer.and_then(|peer| peer.try_into().ok())))
+}
+
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    Ok(rustix::net::accept_with(
-        fd,
-        rustix::net::SocketFlags::CLOEXEC,
-    )?)
+fn accept_from(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    let flags = rustix::net::SocketFlags::CLOEXEC;
+    Ok(rustix::net::acceptfrom_with(fd, flags)?)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let accepted = rustix::net::accept(fd)?;
+fn accept_from(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    let (accepted, peer) = rustix::net::acceptfrom(fd)?;
     rustix::io::fcntl_setfd(&accepted, rustix::io::FdFlags::CLOEXEC)?;
-    // What BSDs hand out inherits the listener's flag.
+    // On BSDs an accepted socket inherits the listener's non-blocking mode.
     rustix::io::ioctl_fionbio(&accepted, false)?;
-    Ok(accepted)
+    Ok((accepted, peer))
 }
 
 /// Whether the connection is over in both directions, or broken.

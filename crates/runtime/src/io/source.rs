@@ -17,6 +17,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -77,9 +78,13 @@ impl Source {
         self.operate(context, ask::Urgent)
     }
 
-    /// Accepts one connection. The listener must be non-blocking, because who is first in line may
-    /// be gone before the call.
-    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<OwnedFd>> {
+    /// Accepts one connection, and returns its peer's address if that is an IP address and the system
+    /// call told it: a completion driver (io_uring) does not. The listener must be non-blocking, because
+    /// the connection that made it ready may be gone before the call.
+    pub fn poll_accept(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(OwnedFd, Option<SocketAddr>)>> {
         self.operate(context, ask::Accept)
     }
 

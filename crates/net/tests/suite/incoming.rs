@@ -1,0 +1,136 @@
+//! The one way to accept: connections, a listener that closes, one that fails. `exhaustion.rs` has the
+//! fourth outcome, which takes the whole process's descriptors.
+
+use std::future::poll_fn;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+use switchboard_net::{Accepted, Addr, Incoming, Listener, Stream};
+use switchboard_runtime as runtime;
+
+use crate::Way;
+
+crate::stamp!(
+    a_connection_comes_with_its_peer
+    a_unix_connection_comes
+    a_step_given_up_loses_no_connection
+    connections_are_polled_for
+    a_listener_that_is_shut_down_is_closed
+    a_waiting_step_hears_the_shutdown
+    a_descriptor_that_cannot_listen_fails
+);
+
+fn incoming() -> (Incoming, std::net::SocketAddr) {
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().as_tcp().unwrap();
+    (Incoming::new(listener), addr)
+}
+
+fn connection(accepted: Accepted) -> (Stream, Option<Addr>) {
+    match accepted {
+        Accepted::Connection(stream, peer) => (stream, peer),
+        other => panic!("no connection: {other:?}"),
+    }
+}
+
+fn a_connection_comes_with_its_peer(way: Way) {
+    let (mut incoming, addr) = incoming();
+    way.run(async {
+        for _ in 0..3 {
+            let client = TcpStream::connect(addr).unwrap();
+            let (stream, peer) = connection(incoming.next().await);
+            let expected = Addr::Tcp(client.local_addr().unwrap());
+            assert_eq!(peer.unwrap_or(expected.clone()), expected);
+            assert_eq!(stream.peer_addr().unwrap(), expected);
+        }
+    });
+}
+
+fn a_unix_connection_comes(way: Way) {
+    let name = format!("switchboard-incoming-{}-{way:?}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_file(&path);
+    let mut incoming = Incoming::new(Listener::bind_unix(&path).unwrap());
+    let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    way.run(async {
+        let (stream, _) = connection(incoming.next().await);
+        assert_eq!(stream.peer_addr().unwrap(), Addr::Unix(None));
+        client.write_all(b"x").unwrap();
+        assert_eq!(&*stream.recv().await.unwrap(), b"x");
+    });
+}
+
+fn a_step_given_up_loses_no_connection(way: Way) {
+    const CONNECTIONS: usize = 50;
+    let (mut incoming, addr) = incoming();
+    let clients = std::thread::spawn(move || {
+        for n in 0..CONNECTIONS {
+            let mut client = TcpStream::connect(addr).unwrap();
+            client.write_all(&[n as u8]).unwrap();
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        }
+    });
+    way.run(async {
+        for n in 0..CONNECTIONS {
+            let accepted = loop {
+                let enough = async {
+                    runtime::yield_now().await;
+                    None
+                };
+                let next = async { Some(incoming.next().await) };
+                if let Some(accepted) = runtime::race(enough, next).await {
+                    break accepted;
+                }
+            };
+            let (stream, _) = connection(accepted);
+            assert_eq!(*stream.recv().await.unwrap(), [n as u8]);
+        }
+    });
+    clients.join().unwrap();
+}
+
+fn connections_are_polled_for(way: Way) {
+    let (mut incoming, addr) = incoming();
+    let clients: Vec<_> = (0..5).map(|_| TcpStream::connect(addr).unwrap()).collect();
+    way.run(async {
+        for _ in &clients {
+            connection(poll_fn(|context| incoming.poll_next(context)).await);
+        }
+    });
+}
+
+fn a_listener_that_is_shut_down_is_closed(way: Way) {
+    let (mut incoming, _) = incoming();
+    incoming.listener().shutdown().unwrap();
+    way.run(async {
+        for _ in 0..2 {
+            let accepted = incoming.next().await;
+            assert!(matches!(accepted, Accepted::Closed), "{accepted:?}");
+        }
+    });
+}
+
+fn a_waiting_step_hears_the_shutdown(way: Way) {
+    let (mut incoming, _) = incoming();
+    let listener = incoming.listener().clone();
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(2));
+        listener.shutdown().unwrap();
+    });
+    way.run(async {
+        let accepted = incoming.next().await;
+        assert!(matches!(accepted, Accepted::Closed), "{accepted:?}");
+    });
+    other.join().unwrap();
+}
+
+fn a_descriptor_that_cannot_listen_fails(way: Way) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut incoming = Incoming::new(Listener::from_fd(socket.into()).unwrap());
+    way.run(async {
+        let accepted = incoming.next().await;
+        assert!(matches!(accepted, Accepted::Failed(_)), "{accepted:?}");
+    });
+}
