@@ -7,7 +7,7 @@ use std::path::Path;
 use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use switchboard_runtime::{Direction, Operation, Source};
+use switchboard_runtime::{Direction, OperationFuture, Source};
 
 use crate::addr::Addr;
 use crate::stream::Stream;
@@ -143,7 +143,7 @@ impl Listener {
     }
 
     /// Returns `poll`, which accepts, as a future that withdraws its interest when it is dropped.
-    pub(crate) fn operation<T, F>(&self, poll: F) -> Operation<'_, F>
+    pub(crate) fn operation<T, F>(&self, poll: F) -> OperationFuture<'_, F>
     where
         F: FnMut(&mut Context<'_>) -> Poll<T>,
     {

@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use switchboard_driver::{Driver, Event, Poller};
 
+use crate::budget::Credit;
 use crate::calls::{Call, CallKey, Calls, Handle, Pending};
-use crate::completing::{self, Leaving};
+use crate::handoff::{self, Releasing};
 use crate::hooks::{Hooks, Name, Quiet};
+use crate::plumbing::Sockets;
+use crate::registry::Registry;
 use crate::remote::{Remote, Sent, completes};
-use crate::slots::Slots;
 use crate::task::waker::TaskId;
 use crate::task::{TaskKey, Tasks};
 use crate::timers::Timers;
@@ -46,7 +48,7 @@ pub(crate) enum Item {
 }
 
 /// What an expired timer does.
-pub(crate) enum Due {
+pub(crate) enum TimerEvent {
     Call(Call, Name),
     Wake(Waker),
 }
@@ -54,8 +56,8 @@ pub(crate) enum Due {
 pub(crate) struct Inner {
     pub(crate) remote: Remote,
     pub(crate) poller: RefCell<Box<dyn Poller>>,
-    pub(crate) slots: RefCell<Slots>,
-    pub(crate) timers: RefCell<Timers<Due>>,
+    pub(crate) registry: RefCell<Registry>,
+    pub(crate) timers: RefCell<Timers<TimerEvent>>,
     pub(crate) calls: RefCell<Calls>,
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) ready: RefCell<VecDeque<Item>>,
@@ -70,8 +72,9 @@ pub(crate) struct Inner {
     pub(crate) budget: Cell<Budget>,
     pub(crate) hooks: RefCell<Arc<dyn Hooks>>,
     pub(crate) wakers: RefCell<Vec<Waker>>,
-    /// Sockets that are to be given up.
-    pub(crate) leaving: RefCell<Vec<Leaving>>,
+    pub(crate) releasing: RefCell<Vec<Releasing>>,
+    /// What is left of the running task's budget.
+    pub(crate) credit: Cell<Credit>,
     driver: Driver,
 }
 
@@ -121,11 +124,11 @@ impl Loop {
         let completes = poller.completion_driver().is_some();
         let remote = Remote::new(poller.notifier(), completes);
         if completes {
-            completing::announce(remote.id());
+            handoff::announce(remote.id());
         }
         Loop(Rc::new(Inner {
             remote,
-            slots: RefCell::new(Slots::new(&*poller, completes)),
+            registry: RefCell::new(Registry::new(&*poller, completes)),
             driver: poller.driver(),
             poller: RefCell::new(poller),
             timers: RefCell::default(),
@@ -142,7 +145,8 @@ impl Loop {
             budget: Cell::default(),
             hooks: RefCell::new(Arc::new(Quiet)),
             wakers: RefCell::default(),
-            leaving: RefCell::default(),
+            releasing: RefCell::default(),
+            credit: Cell::new(Credit::FULL),
         }))
     }
 
@@ -231,8 +235,8 @@ impl Loop {
     pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> Handle {
         // Not before now: one that arms itself again in the past would keep the others behind it.
         let when = when.max(self.now());
-        let due = Due::Call(Box::new(f), Location::caller());
-        self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, due)))
+        let event = TimerEvent::Call(Box::new(f), Location::caller());
+        self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, event)))
     }
 
     fn handle(&self, pending: Pending) -> Handle {
@@ -255,7 +259,7 @@ impl Loop {
         });
         self.0.stopping.set(false);
         if self.completes() {
-            self.unpack();
+            self.unpark();
         }
         Entered
     }
@@ -275,7 +279,7 @@ impl Drop for Entered {
         let left = CURRENT.with(|current| current.borrow_mut().take());
         if let Some(lp) = left.map(ManuallyDrop::into_inner) {
             if lp.completes() {
-                lp.pack();
+                lp.park();
             }
             lp.0.now.set(None);
             lp.0.root.set(Root::Absent);
@@ -297,7 +301,7 @@ impl Drop for Inner {
             drop(sent);
         }
         if completes(self.remote.id()) {
-            completing::forget_loop(self.remote.id());
+            handoff::forget_loop(self.remote.id());
         }
     }
 }

@@ -26,30 +26,30 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod budget;
 mod calls;
 mod clock;
-mod completing;
 mod event_loop;
+mod fd_callbacks;
+mod handoff;
 mod hooks;
 mod inbox;
+#[doc(hidden)]
+pub mod plumbing;
+mod registry;
 mod remote;
 mod signals;
-mod slots;
 mod sync;
 mod task;
 mod timers;
 mod turn;
-mod waiters;
-mod watch;
 
 pub use calls::Handle;
-pub use completing::{forget, take_over};
 pub use event_loop::{Budget, Loop};
 pub use hooks::{Hooks, Name, Quiet, Stall, TurnReport};
+pub use registry::{Direction, Registration};
 pub use remote::{Remote, completes};
 pub use signals::SignalPipe;
-pub use slots::Slot;
 pub use switchboard_driver::{Driver, Interest, Ready};
 pub use task::{Outcome, Task};
 pub use timers::{TimerKey, Timers};
-pub use waiters::Direction;

@@ -16,11 +16,11 @@ use crate::task::waker::{MAX_LOOP, TaskId};
 pub(crate) enum Sent {
     Wake(TaskId),
     Call(Box<dyn FnOnce() + Send>, Name),
-    Ask(Ask),
+    Request(Request),
 }
 
-/// To be answered by a loop that runs, and dropped by one that ends its run.
-pub(crate) type Ask = Box<dyn FnOnce(&Loop) + Send>;
+/// A request that a loop answers while it runs, and drops at the end of its run.
+pub(crate) type Request = Box<dyn FnOnce(&Loop) + Send>;
 
 struct Shared {
     id: u32,
@@ -95,10 +95,10 @@ impl Remote {
             .send_unless(again, Sent::Wake(task), || self.0.notifier.notify());
     }
 
-    /// Asks the loop; what it is asked comes back if it is gone.
-    pub(crate) fn ask(&self, f: impl FnOnce(&Loop) + Send + 'static) -> Option<Sent> {
-        let ask = Sent::Ask(Box::new(f));
-        self.0.inbox.send(ask, || self.0.notifier.notify())
+    /// Sends the loop a request; returns it if the loop is gone.
+    pub(crate) fn request(&self, f: impl FnOnce(&Loop) + Send + 'static) -> Option<Sent> {
+        let request = Sent::Request(Box::new(f));
+        self.0.inbox.send(request, || self.0.notifier.notify())
     }
 
     /// Ends the loop's wait. Never blocks.

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use switchboard_driver::Event;
 
+use crate::budget::Credit;
 use crate::clock;
-use crate::event_loop::{Due, Item, Loop, Root};
+use crate::event_loop::{Item, Loop, Root, TimerEvent};
 use crate::hooks::{Name, Stall, TurnReport};
-use crate::remote::{Ask, Sent};
+use crate::plumbing::Sockets;
+use crate::registry::{Direction, Dispatch};
+use crate::remote::{Request, Sent};
 use crate::task::waker::TaskId;
-use crate::waiters::DIRECTIONS;
 
 impl Loop {
     /// Runs turns until [`stop`](Loop::stop).
@@ -39,7 +41,7 @@ impl Loop {
         inner.ready.borrow().is_empty()
             && inner.timers.borrow().is_empty()
             && inner.tasks.borrow().is_empty()
-            && inner.slots.borrow().callbacks() == 0
+            && inner.registry.borrow().callbacks() == 0
             && !inner.remote.inbox().was_notified()
     }
 
@@ -67,6 +69,7 @@ impl Loop {
         let mut context = Context::from_waker(&waker);
         let mut future = pin!(future);
         loop {
+            self.0.credit.set(Credit::FULL);
             if self.0.root.replace(Root::Waiting) == Root::Woken
                 && let Poll::Ready(output) = future.as_mut().poll(&mut context)
             {
@@ -110,14 +113,14 @@ impl Loop {
         }
         self.0.events.replace(events);
         if self.completes() {
-            self.tell_writers();
+            self.wake_writers();
         }
-        if !self.0.leaving.borrow().is_empty() {
-            self.see_off();
+        if !self.0.releasing.borrow().is_empty() {
+            self.finish_releases();
         }
         // 5. What other threads sent.
         if self.0.remote.inbox().was_notified() {
-            self.receive(|ask| ask(self));
+            self.receive(|request| request(self));
         }
         self.0.hooks.borrow().turn(&report);
         waited
@@ -134,8 +137,8 @@ impl Loop {
             let due = self.0.timers.borrow_mut().pop(now, last);
             match due {
                 None => return ran,
-                Some(Due::Wake(waker)) => waker.wake(),
-                Some(Due::Call(call, name)) => self.run_named(name, call),
+                Some(TimerEvent::Wake(waker)) => waker.wake(),
+                Some(TimerEvent::Call(call, name)) => self.run_named(name, call),
             }
             ran += 1;
         }
@@ -189,27 +192,38 @@ impl Loop {
     }
 
     fn dispatch(&self, event: Event) {
+        let dispatch = self.0.registry.borrow_mut().dispatch(event);
+        match dispatch {
+            Dispatch::Nothing => {}
+            Dispatch::Task(task) => task.wake(),
+            Dispatch::Others => self.dispatch_to_others(event),
+        }
+    }
+
+    fn dispatch_to_others(&self, event: Event) {
         let fired = {
             let mut poller = self.0.poller.borrow_mut();
-            self.0.slots.borrow_mut().fire(event, &mut **poller)
+            self.0.registry.borrow_mut().fire(event, &mut **poller)
         };
-        let Some(mut fired) = fired else { return };
+        let Some(fired) = fired else { return };
+        let callbacks = fired.callbacks;
         fired.wake();
-        if fired.calls.is_empty() {
-            return;
-        }
-        for direction in DIRECTIONS {
-            if fired.calls.contains(direction.interest()) {
+        for direction in Direction::ALL {
+            if callbacks.contains(direction.interest()) {
                 // Looked up as late as this, because the callback before may have removed it.
-                let call = self.0.slots.borrow_mut().call(event.token, direction);
-                if let Some((call, name)) = call {
-                    self.run_named(name, || call.borrow_mut()(event.ready));
+                let callback = self
+                    .0
+                    .registry
+                    .borrow_mut()
+                    .callback(event.token, direction);
+                if let Some((callback, name)) = callback {
+                    self.run_named(name, || callback.borrow_mut()(event.ready));
                 }
             }
         }
     }
 
-    pub(crate) fn receive(&self, mut answer: impl FnMut(Ask)) {
+    pub(crate) fn receive(&self, mut answer: impl FnMut(Request)) {
         let mut sent = self.0.sent.take();
         self.0.remote.inbox().drain(&mut sent);
         for one in sent.drain(..) {
@@ -219,7 +233,7 @@ impl Loop {
                     let key = self.0.calls.borrow_mut().add(call, name);
                     self.0.ready.borrow_mut().push_back(Item::Call(key));
                 }
-                Sent::Ask(ask) => answer(ask),
+                Sent::Request(request) => answer(request),
             }
         }
         self.0.sent.replace(sent);

@@ -20,7 +20,7 @@ use switchboard_green_threads as green;
 pub use switchboard_green_threads::{Green, NotGreen, Stats, is_current, set_stack_size, stats};
 
 use crate::blocking;
-use crate::io::calls::may_wait;
+use crate::io::syscalls::may_wait;
 use crate::model::{Model, Refusal};
 use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
 use crate::spawn::{launch, on_loop};

@@ -43,7 +43,7 @@ mod time;
 pub use async_channel::{Receiver, Sender};
 pub use event::Event;
 pub use futures_lite::future::{or as race, zip as join};
-pub use io::operation::Operation;
+pub use io::future::OperationFuture;
 pub use io::send_all::SendAll;
 pub use io::source::Source;
 pub use model::{Model, Refusal, Style, UnknownModel};

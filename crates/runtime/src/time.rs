@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use switchboard_reactor::plumbing::Sockets;
 use switchboard_reactor::{Loop, Remote, TimerKey};
 
 use crate::blocking;

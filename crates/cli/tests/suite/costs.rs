@@ -192,5 +192,6 @@ fn threads_stop_where_the_machine_ends() {
     let mut next = clients.pop().unwrap();
     std::io::Read::read_exact(&mut next, &mut [0; 1]).unwrap();
     drop(clients);
-    assert!(served.stop().contains("panicked 0, failed 0, refused 0"));
+    let report = served.stop();
+    assert!(report.contains("panicked 0, failed 0, refused 0"), "{report}");
 }

@@ -22,6 +22,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::budget::Credit;
 use crate::event_loop::{Item, Loop, Root};
 use crate::hooks::Name;
 
@@ -235,6 +236,7 @@ impl Loop {
         let Some((mut future, name)) = started else {
             return;
         };
+        self.0.credit.set(Credit::FULL);
         let waker = TaskId::new(self.id(), key.index, key.generation).waker();
         let mut context = Context::from_waker(&waker);
         let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

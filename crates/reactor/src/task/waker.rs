@@ -11,6 +11,7 @@
 //! so a stale waker finds nothing or wakes another task for nothing, which futures have to bear anyway.
 #![allow(unsafe_code)]
 
+use std::num::NonZeroU64;
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -34,21 +35,30 @@ pub(crate) const MAX_TASKS: usize = INDEX_MASK as usize;
 
 /// The number of a task, unique among the tasks that live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TaskId(u64);
+pub(crate) struct TaskId(NonZeroU64);
 
 impl TaskId {
     pub(crate) fn new(owner: u32, index: u32, generation: u16) -> TaskId {
         debug_assert!(owner <= MAX_LOOP && index < INDEX_MASK);
-        TaskId(
+        TaskId::from_word(
             u64::from(owner) << (INDEX_BITS + GENERATION_BITS)
                 | u64::from(generation) << INDEX_BITS
                 | u64::from(index),
         )
     }
 
+    fn from_word(word: u64) -> TaskId {
+        match NonZeroU64::new(word) {
+            Some(word) => TaskId(word),
+            None => unreachable!("no loop has the number zero"),
+        }
+    }
+
     /// The number of the future of `block_on` on the loop `owner`.
     pub(crate) fn root(owner: u32) -> TaskId {
-        TaskId(u64::from(owner) << (INDEX_BITS + GENERATION_BITS) | u64::from(INDEX_MASK))
+        TaskId::from_word(
+            u64::from(owner) << (INDEX_BITS + GENERATION_BITS) | u64::from(INDEX_MASK),
+        )
     }
 
     pub(crate) fn is_root(self) -> bool {
@@ -56,22 +66,21 @@ impl TaskId {
     }
 
     pub(crate) fn owner(self) -> u32 {
-        (self.0 >> (INDEX_BITS + GENERATION_BITS)) as u32
+        (self.0.get() >> (INDEX_BITS + GENERATION_BITS)) as u32
     }
 
     pub(crate) fn index(self) -> u32 {
-        self.0 as u32 & INDEX_MASK
+        self.0.get() as u32 & INDEX_MASK
     }
 
     pub(crate) fn generation(self) -> u16 {
-        (self.0 >> INDEX_BITS) as u16
+        (self.0.get() >> INDEX_BITS) as u16
     }
 
     /// The task that `waker` wakes, if it is a task of a loop.
-    #[cfg(test)]
     #[inline]
     pub(crate) fn of(waker: &Waker) -> Option<TaskId> {
-        ptr::eq(waker.vtable(), &VTABLE).then(|| TaskId(waker.data().addr() as u64))
+        ptr::eq(waker.vtable(), &VTABLE).then(|| id(waker.data()))
     }
 
     #[inline]
@@ -82,7 +91,7 @@ impl TaskId {
     }
 
     fn raw(self) -> RawWaker {
-        RawWaker::new(ptr::without_provenance(self.0 as usize), &VTABLE)
+        RawWaker::new(ptr::without_provenance(self.0.get() as usize), &VTABLE)
     }
 
     /// Makes the task ready; does nothing if it or its loop is gone.
@@ -104,7 +113,7 @@ impl TaskId {
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, forget);
 
 fn id(data: *const ()) -> TaskId {
-    TaskId(data.addr() as u64)
+    TaskId::from_word(data.addr() as u64)
 }
 
 fn clone(data: *const ()) -> RawWaker {

@@ -4,10 +4,10 @@
 mod heap;
 mod kit;
 mod model;
+mod registration;
 mod remote;
 mod run;
 mod signals;
-mod slots;
 mod soon;
 mod tasks;
 mod timers;
@@ -48,9 +48,9 @@ macro_rules! stamp {
                     a_reader_is_replaced a_reader_replaces_itself out_of_band the_end_of_input
                     what_a_removed_callback_owns_may_use_the_loop refused_by_the_driver
                     random_traffic;
-                slots: starts_ready wakes_once several_wakers both_directions a_short_read
+                registration: starts_ready wakes_once several_wakers both_directions a_short_read
                     the_end_is_always_found a_hang_up_sticks half_a_close_sticks a_read_stops_at_the_mark quiet_while_nobody_waits
-                    detach_wakes_waiters would_block_is_believed;
+                    deregistering_wakes_waiters would_block_is_believed;
                 remote: eight_threads a_thousand_wake_once ends_a_wait closures_of_a_loop_that_goes
                     after_the_loop_is_gone from_the_loop_itself by_number;
                 tasks: in_line_with_callbacks woken_from_another_thread self_wake_yields

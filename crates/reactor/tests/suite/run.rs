@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use switchboard_reactor::Loop;
+use switchboard_reactor::plumbing::Sockets;
 
 use crate::kit::{Bench, Log, lock, send, unix, yield_now};
 
@@ -64,10 +65,13 @@ pub(crate) fn until_the_last_descriptor(bench: &Bench) {
     let mut silent = None;
     for (nth, (here, _)) in pairs.iter().enumerate() {
         let own = Rc::new(Cell::new(None));
-        let (lp, slot, seen) = (bench.lp.clone(), own.clone(), log.clone());
+        let (lp, registration, seen) = (bench.lp.clone(), own.clone(), log.clone());
         let added = bench.add_reader(here, move |_| {
             if nth == 0 {
-                slot.take().into_iter().for_each(|slot| lp.remove(slot));
+                registration
+                    .take()
+                    .into_iter()
+                    .for_each(|registration| lp.remove(registration));
                 seen.add(());
             }
         });

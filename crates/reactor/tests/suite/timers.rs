@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use switchboard_reactor::Loop;
+use switchboard_reactor::plumbing::Sockets;
 
 use crate::kit::{Bench, Flag, Log, lock, send, take, unix};
 

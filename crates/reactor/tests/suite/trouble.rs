@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_reactor::{Budget, Slot};
+use switchboard_reactor::{Budget, Registration};
 
 use crate::kit::{Bench, Log, hold, lock, send, unix};
 
@@ -41,14 +41,14 @@ pub(crate) fn a_timer_panics(bench: &Bench) {
 
 pub(crate) fn a_reader_panics(bench: &Bench) {
     let (here, there) = unix();
-    let own = Log::<Slot>::new();
-    let (lp, slots) = (bench.lp.clone(), own.clone());
+    let own = Log::<Registration>::new();
+    let (lp, registrations) = (bench.lp.clone(), own.clone());
     let line = line!() + 1;
-    let slot = bench.add_reader(&here, move |_| {
-        lp.remove(slots.all()[0]);
+    let registration = bench.add_reader(&here, move |_| {
+        lp.remove(registrations.all()[0]);
         panic!("on purpose");
     });
-    own.add(slot.expect("a reader"));
+    own.add(registration.expect("a reader"));
     send(&there);
     bench.run_out();
     panicked(bench, line);
@@ -76,14 +76,14 @@ pub(crate) fn stalls_are_named(bench: &Bench) {
     bench.run_out();
 
     let (here, there) = unix();
-    let own = Log::<Slot>::new();
-    let (lp, slots) = (bench.lp.clone(), own.clone());
+    let own = Log::<Registration>::new();
+    let (lp, registrations) = (bench.lp.clone(), own.clone());
     lines.push(line!() + 1);
-    let slot = bench.add_reader(&here, move |_| {
+    let registration = bench.add_reader(&here, move |_| {
         long();
-        lp.remove(slots.all()[0]);
+        lp.remove(registrations.all()[0]);
     });
-    own.add(slot.expect("a reader"));
+    own.add(registration.expect("a reader"));
     send(&there);
     bench.run_out();
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::rc::Rc;
 
 use rustix::net::{RecvFlags, SendFlags};
-use switchboard_reactor::{Ready, Slot};
+use switchboard_reactor::{Ready, Registration};
 
 use crate::kit::{Bench, Log, OnDrop, drain, fill, lock, send, take, tcp, unix};
 
@@ -13,7 +13,7 @@ pub(crate) fn runs_until_drained(bench: &Bench) {
     let (here, there) = unix();
     let log = Log::new();
     let (watched, bytes) = (here.try_clone().expect("a duplicate"), log.clone());
-    let slot = bench
+    let registration = bench
         .add_reader(&here, move |ready: Ready| {
             assert!(ready.is_readable());
             if let Some(count) = take(&watched, 1) {
@@ -36,7 +36,7 @@ pub(crate) fn runs_until_drained(bench: &Bench) {
     if bench.is_exact() {
         assert_eq!((before, events()), (8, 8));
     }
-    bench.remove(slot);
+    bench.remove(registration);
     send(&there);
     bench.few_turns();
     assert_eq!(log.all(), [1; 8]);
@@ -44,23 +44,25 @@ pub(crate) fn runs_until_drained(bench: &Bench) {
 
 pub(crate) fn removed_in_the_same_batch(bench: &Bench) {
     let pairs = [unix(), unix()];
-    let slots = Rc::new(RefCell::new(Vec::new()));
+    let registrations = Rc::new(RefCell::new(Vec::new()));
     let log = Log::new();
     for (nth, (here, there)) in pairs.iter().enumerate() {
-        let (lp, all, log) = (bench.lp.clone(), slots.clone(), log.clone());
-        let slot = bench.add_reader(here, move |_| {
-            let all: &RefCell<Vec<Slot>> = &all;
+        let (lp, all, log) = (bench.lp.clone(), registrations.clone(), log.clone());
+        let registration = bench.add_reader(here, move |_| {
+            let all: &RefCell<Vec<Registration>> = &all;
             lp.remove(all.borrow()[1 - nth]);
             log.add(nth);
         });
-        slots.borrow_mut().push(slot.expect("a reader"));
+        registrations
+            .borrow_mut()
+            .push(registration.expect("a reader"));
         send(there);
     }
     bench.until(|| log.len() > 0);
     bench.few_turns();
     let first = log.all()[0];
     assert!(log.all().iter().all(|&nth| nth == first));
-    bench.remove(slots.take()[first]);
+    bench.remove(registrations.take()[first]);
     bench.run_out();
 }
 
@@ -68,30 +70,34 @@ pub(crate) fn a_slot_reused_in_the_batch(bench: &Bench) {
     let pairs = [unix(), unix()];
     let fresh = [unix(), unix()];
     let log = Log::new();
-    let slots = Rc::new(RefCell::new(Vec::new()));
+    let registrations = Rc::new(RefCell::new(Vec::new()));
     for (here, there) in &pairs {
-        let (lp, all, log) = (bench.lp.clone(), slots.clone(), log.clone());
+        let (lp, all, log) = (bench.lp.clone(), registrations.clone(), log.clone());
         let fresh = fresh
             .each_ref()
             .map(|(here, _)| here.try_clone().expect("a duplicate"));
-        let slot = bench.add_reader(here, move |_| {
+        let registration = bench.add_reader(here, move |_| {
             log.add("old");
-            all.take().into_iter().for_each(|slot| lp.remove(slot));
+            all.take()
+                .into_iter()
+                .for_each(|registration| lp.remove(registration));
             // These take the places of both; nothing has arrived for them.
             for here in &fresh {
                 let log = log.clone();
-                let slot = lp.add_reader(here, move |_| log.add("new"));
-                all.borrow_mut().push(slot.expect("a reader"));
+                let registration = lp.add_reader(here, move |_| log.add("new"));
+                all.borrow_mut().push(registration.expect("a reader"));
             }
         });
-        slots.borrow_mut().push(slot.expect("a reader"));
+        registrations
+            .borrow_mut()
+            .push(registration.expect("a reader"));
         send(there);
     }
-    let mut old: Vec<u32> = slots.borrow().iter().map(|slot| slot.index()).collect();
+    let mut old: Vec<Registration> = registrations.borrow().iter().copied().collect();
     bench.until(|| log.len() > 0);
-    let mut new: Vec<u32> = slots.borrow().iter().map(|slot| slot.index()).collect();
-    old.sort_unstable();
-    new.sort_unstable();
+    let mut new: Vec<Registration> = registrations.borrow().iter().copied().collect();
+    old.sort_by_key(|registration| format!("{registration:?}"));
+    new.sort_by_key(|registration| format!("{registration:?}"));
     assert_eq!(old, new);
     assert_eq!(log.all(), ["old"]);
 }
@@ -100,7 +106,7 @@ pub(crate) fn a_writer_runs_while_there_is_room(bench: &Bench) {
     let (here, there) = unix();
     let log = Log::new();
     let (full, ran) = (here.try_clone().expect("a duplicate"), log.clone());
-    let slot = bench
+    let registration = bench
         .add_writer(&here, move |ready| {
             assert!(ready.is_writable());
             ran.add(());
@@ -115,7 +121,7 @@ pub(crate) fn a_writer_runs_while_there_is_room(bench: &Bench) {
     let before = log.len();
     drain(&there);
     bench.until(|| log.len() > before);
-    bench.remove(slot);
+    bench.remove(registration);
     bench.run_out();
 }
 
@@ -125,29 +131,31 @@ pub(crate) fn both_directions_of_one_descriptor(bench: &Bench) {
     let count = |what| log.all().iter().filter(|&&one| one == what).count();
     let add = |write: bool| {
         let seen = log.clone();
-        let slot = if write {
+        let registration = if write {
             bench.add_writer(&here, move |_| seen.add("write"))
         } else {
             bench.add_reader(&here, move |_| seen.add("read"))
         };
-        slot.expect("a callback")
+        registration.expect("a callback")
     };
     send(&there);
     // Whichever goes, the other stays; and it may come back.
-    let mut slots = [add(false), add(true)];
+    let mut registrations = [add(false), add(true)];
     for _ in 0..2 {
         for leaves in [1, 0] {
             let stays = ["write", "read"][leaves];
             let (reads, writes) = (count("read"), count("write"));
             bench.until(|| count("read") > reads && count("write") > writes);
-            bench.remove(slots[leaves]);
+            bench.remove(registrations[leaves]);
             let before = (count(stays), log.len());
             bench.until(|| count(stays) > before.0 + 2);
             assert_eq!(count(stays) - before.0, log.len() - before.1);
-            slots[leaves] = add(leaves == 1);
+            registrations[leaves] = add(leaves == 1);
         }
     }
-    slots.into_iter().for_each(|slot| bench.remove(slot));
+    registrations
+        .into_iter()
+        .for_each(|registration| bench.remove(registration));
     bench.run_out();
 }
 
@@ -185,7 +193,7 @@ pub(crate) fn a_reader_replaces_itself(bench: &Bench) {
     let here = Rc::new(here);
     let log = Log::new();
     let (fd, seen) = (here.clone(), log.clone());
-    let slot = bench
+    let registration = bench
         .add_reader(&*here, move |_| {
             seen.add("first");
             let (seen, again) = (seen.clone(), again.try_clone().expect("a duplicate"));
@@ -200,7 +208,7 @@ pub(crate) fn a_reader_replaces_itself(bench: &Bench) {
     send(&there);
     bench.until(|| log.len() == 2);
     assert_eq!(log.all(), ["first", "second"]);
-    bench.remove(slot);
+    bench.remove(registration);
     bench.run_out();
 }
 
@@ -208,7 +216,7 @@ pub(crate) fn out_of_band(bench: &Bench) {
     let (here, there) = tcp();
     let log = Log::new();
     let (watched, seen) = (here.try_clone().expect("a duplicate"), log.clone());
-    let slot = bench
+    let registration = bench
         .add_priority(&here, move |ready| {
             assert!(ready.contains(Ready::PRIORITY));
             let mut byte = [0];
@@ -227,23 +235,23 @@ pub(crate) fn out_of_band(bench: &Bench) {
     }
     bench.few_turns();
     assert_eq!(log.all(), b"!?");
-    bench.remove(slot);
+    bench.remove(registration);
     bench.run_out();
 }
 
 pub(crate) fn the_end_of_input(bench: &Bench) {
     let (here, there) = unix();
-    let own: Rc<Cell<Option<Slot>>> = Rc::default();
+    let own: Rc<Cell<Option<Registration>>> = Rc::default();
     let log = Log::new();
     let (lp, watched) = (bench.lp.clone(), here.try_clone().expect("a duplicate"));
-    let (seen, slot) = (log.clone(), own.clone());
+    let (seen, registration) = (log.clone(), own.clone());
     let added = bench.add_reader(&here, move |_| {
         let Some(count) = take(&watched, 3) else {
             return;
         };
         seen.add(count);
         if count == 0 {
-            lp.remove(slot.take().expect("itself"));
+            lp.remove(registration.take().expect("itself"));
         }
     });
     own.set(Some(added.expect("a reader")));
@@ -277,8 +285,8 @@ pub(crate) fn refused_by_the_driver(bench: &Bench) {
     let added = bench.add_reader(&file, move |_| {
         let _owned = (&kept, &guard);
     });
-    if let Ok(slot) = added {
-        bench.remove(slot);
+    if let Ok(registration) = added {
+        bench.remove(registration);
     }
     assert_eq!(Rc::strong_count(&value), 1);
     bench.run_out();
@@ -290,16 +298,16 @@ pub(crate) fn random_traffic(bench: &Bench) {
     let rng = Rc::new(RefCell::new(fastrand::Rng::with_seed(bench.seed)));
     let pairs: Vec<_> = (0..PAIRS).map(|_| unix()).collect();
     let got = Rc::new(Cell::new(0));
-    let mut slots: [Option<Slot>; PAIRS] = [None; PAIRS];
+    let mut registrations: [Option<Registration>; PAIRS] = [None; PAIRS];
     let mut sent = 0;
     let watch = |nth: usize| {
         let watched = pairs[nth].0.try_clone().expect("a duplicate");
         let (rng, got) = (rng.clone(), got.clone());
-        let slot = bench.add_reader(&pairs[nth].0, move |_| {
+        let registration = bench.add_reader(&pairs[nth].0, move |_| {
             let limit = rng.borrow_mut().usize(1..8);
             got.set(got.get() + take(&watched, limit).unwrap_or(0));
         });
-        slot.expect("a reader")
+        registration.expect("a reader")
     };
     for _ in 0..1000 {
         let nth = rng.borrow_mut().usize(..PAIRS);
@@ -309,17 +317,19 @@ pub(crate) fn random_traffic(bench: &Bench) {
                 sent += 4;
             }
             1 => {
-                if let Some(slot) = slots[nth].take() {
-                    bench.remove(slot);
+                if let Some(registration) = registrations[nth].take() {
+                    bench.remove(registration);
                 }
             }
-            _ => slots[nth] = Some(watch(nth)),
+            _ => registrations[nth] = Some(watch(nth)),
         }
         bench.turn_now();
     }
-    let slots: Vec<Slot> = (0..PAIRS).map(watch).collect();
+    let registrations: Vec<Registration> = (0..PAIRS).map(watch).collect();
     bench.until(|| got.get() == sent);
-    slots.into_iter().for_each(|slot| bench.remove(slot));
+    registrations
+        .into_iter()
+        .for_each(|registration| bench.remove(registration));
     bench.run_out();
     assert_eq!(lock(&bench.spy.panics).len(), 0);
 }

@@ -24,16 +24,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use switchboard_reactor::plumbing::{Descriptor, Sockets};
 use switchboard_reactor::{Direction, Loop, TimerKey, Timers};
 
 use crate::blocking::parker::Parker;
-use crate::io::ask::flags;
-use crate::io::home::Inner as Socket;
+use crate::io::ops::flags;
 use crate::model::Model;
 
 /// One operation that the flow's future waits for.
 struct Want {
-    source: Weak<Socket>,
+    source: Weak<Descriptor>,
     direction: Direction,
     /// The flow's own waker stands as `None`.
     waker: Option<Waker>,
@@ -44,7 +44,7 @@ struct Want {
 }
 
 impl Want {
-    fn is(&self, source: &Arc<Socket>, direction: Direction) -> bool {
+    fn is(&self, source: &Arc<Descriptor>, direction: Direction) -> bool {
         self.direction == direction && std::ptr::eq(self.source.as_ptr(), Arc::as_ptr(source))
     }
 
@@ -134,7 +134,7 @@ pub(crate) fn run_cancellable<F: Future>(
     let _entered = model.enter();
     if !BLOCKING.get() {
         // A blocking flow within a task holds the loop, and may wait for what others have written.
-        Loop::with_current(|lp| lp.map(Loop::send_posted));
+        Loop::with_current(|lp| lp.map(Sockets::flush_posted));
     }
     let blocker = Rc::new(Blocker {
         id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -175,7 +175,12 @@ impl Blocker {
     }
 
     /// An operation asks what to do; see the top of this file.
-    pub(crate) fn plan(&self, source: &Arc<Socket>, direction: Direction, waker: &Waker) -> Plan {
+    pub(crate) fn plan(
+        &self,
+        source: &Arc<Descriptor>,
+        direction: Direction,
+        waker: &Waker,
+    ) -> Plan {
         let mut wants = self.wants.borrow_mut();
         let own = waker.will_wake(&self.waker);
         let kept = (!own).then_some(waker);
@@ -205,7 +210,7 @@ impl Blocker {
     }
 
     /// Notes an operation that would block.
-    pub(crate) fn note(&self, source: &Arc<Socket>, direction: Direction, waker: &Waker) {
+    pub(crate) fn note(&self, source: &Arc<Descriptor>, direction: Direction, waker: &Waker) {
         // Leave was for a future that waits for one thing.
         self.leave.set(false);
         let waker = (!waker.will_wake(&self.waker)).then(|| waker.clone());
@@ -224,7 +229,7 @@ impl Blocker {
 
     /// An operation was given up. Others may have shared its note: whoever is left is polled once
     /// more and makes its own.
-    pub(crate) fn forget(&self, source: &Arc<Socket>, direction: Direction) {
+    pub(crate) fn forget(&self, source: &Arc<Descriptor>, direction: Direction) {
         self.spend(|want| want.is(source, direction));
     }
 
@@ -296,7 +301,7 @@ impl Blocker {
         self.wants
             .borrow_mut()
             .retain(|want| want.source.strong_count() > 0);
-        let sources: Vec<(Arc<Socket>, PollFlags)> = self
+        let sources: Vec<(Arc<Descriptor>, PollFlags)> = self
             .wants
             .borrow()
             .iter()

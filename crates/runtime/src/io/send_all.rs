@@ -7,11 +7,11 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use switchboard_reactor::plumbing::Sockets;
 use switchboard_reactor::{Direction, Loop, Remote};
 
+use super::source::Source;
 use crate::blocking;
-use crate::io::budget;
-use crate::io::source::Source;
 
 /// Sends bytes until all are sent. Dropped before that, it has sent a part of them.
 #[must_use = "a future does nothing unless it is awaited"]
@@ -77,7 +77,11 @@ impl SendAll<'_> {
             State::Posted(id, number) => {
                 let told = Loop::with_current(|lp| {
                     let lp = lp.filter(|lp| lp.id() == id)?;
-                    Some(lp.posted(number, context.waker()))
+                    let posted = lp.poll_posted(number, context.waker());
+                    if let Poll::Ready(Ok(sent)) = &posted {
+                        lp.charge(*sent);
+                    }
+                    Some(posted)
                 });
                 let Some(told) = told else {
                     let text = "a write goes on elsewhere than on the loop where it began";
@@ -87,10 +91,7 @@ impl SendAll<'_> {
                 self.state = State::Idle;
                 match told {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    told => {
-                        budget::charge(*told.as_ref().unwrap_or(&0));
-                        return Poll::Ready(told);
-                    }
+                    told => return Poll::Ready(told),
                 }
             }
             State::Idle => {
@@ -116,8 +117,13 @@ impl SendAll<'_> {
         Loop::with_current(|lp| {
             let lp = lp.filter(|lp| lp.completes())?;
             // Where it isn't at home, it is not known what else is on its way.
-            let slot = self.source.inner().slot(lp)?;
-            let number = lp.post(slot, self.source.as_fd(), self.bytes, context.waker())?;
+            let registration = self.source.descriptor().registered_on(lp)?;
+            let number = lp.post(
+                registration,
+                self.source.as_fd(),
+                self.bytes,
+                context.waker(),
+            )?;
             Some((lp.id(), number))
         })
     }

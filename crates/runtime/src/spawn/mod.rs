@@ -7,16 +7,12 @@ pub(crate) mod scope;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
 use switchboard_reactor::{Loop, Name};
 
 use crate::blocking;
 use crate::blocking::parker::Parker;
-use crate::io::budget;
 use crate::model::{Model, Refusal, on_a_stack};
 use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
 use crate::threads::capacity;
@@ -96,11 +92,11 @@ where
     let model = Model::current().unwrap_or(Model::Threads);
     if let Some(lp) = blocking::current_loop() {
         if model != Model::Green {
-            return lp.spawn_detached(name, Turned { future: make() });
+            return lp.spawn_detached(name, make());
         }
         // Where no stack is to be had, what `make` holds is dropped.
         if let Ok(future) = on_a_stack(async { make().await }) {
-            lp.spawn_detached(name, Turned { future });
+            lp.spawn_detached(name, future);
         }
     } else if model != Model::Blocking {
         // Where no thread is to be had, what `make` holds is dropped.
@@ -151,25 +147,8 @@ pub(crate) fn on_loop<T: 'static>(
     name: Name,
     future: impl Future<Output = T> + 'static,
 ) -> JoinHandle<T> {
-    let task = lp.spawn_named(name, Turned { future });
+    let task = lp.spawn_named(name, future);
     JoinHandle(Kind::Task(task))
-}
-
-pin_project! {
-    /// A task: each poll is a turn with a budget of its own.
-    struct Turned<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<F: Future> Future for Turned<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        budget::renew();
-        self.project().future.poll(context)
-    }
 }
 
 /// Runs the flow that `make` makes on this thread and gives its result, or its panic.

@@ -1,20 +1,21 @@
-//! Operations as futures, which take back what they noted when they are dropped.
+//! Operations as futures, which end their wait when they are dropped.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use switchboard_reactor::plumbing::Sockets;
 use switchboard_reactor::{Direction, Loop};
 
+use super::source::Source;
 use crate::blocking;
-use crate::io::source::Source;
 
-/// One operation of a [`Source`]: polled until it is done.
+/// The future of one operation of a [`Source`].
 ///
-/// Dropped before that, it is forgotten by the flow that would have waited for it. (Left alone, the
-/// note would keep the descriptor open for as long as that flow waits for something else.)
+/// Dropping the future ends the wait. (Otherwise the flow would keep the descriptor open for as long as it
+/// waits for something else.)
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct Operation<'a, F> {
+pub struct OperationFuture<'a, F> {
     source: &'a Source,
     direction: Direction,
     poll: F,
@@ -22,7 +23,7 @@ pub struct Operation<'a, F> {
 }
 
 impl Source {
-    /// `poll`, one of this source's operations in `direction`, as a future.
+    /// Returns `poll`, an operation of this source in `direction`, as a future.
     ///
     /// ```
     /// use std::os::unix::net::UnixStream;
@@ -35,11 +36,11 @@ impl Source {
     /// assert_eq!(&*Model::Threads.run(Driver::best(), recv)??, b"hello");
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn operation<T, F>(&self, direction: Direction, poll: F) -> Operation<'_, F>
+    pub fn operation<T, F>(&self, direction: Direction, poll: F) -> OperationFuture<'_, F>
     where
         F: FnMut(&mut Context<'_>) -> Poll<T>,
     {
-        Operation {
+        OperationFuture {
             source: self,
             direction,
             poll,
@@ -49,9 +50,9 @@ impl Source {
 }
 
 // The closure is called through a plain reference; nothing in here is pinned.
-impl<F> Unpin for Operation<'_, F> {}
+impl<F> Unpin for OperationFuture<'_, F> {}
 
-impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Future for Operation<'_, F> {
+impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Future for OperationFuture<'_, F> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
@@ -61,7 +62,7 @@ impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Future for Operation<'_, F> {
     }
 }
 
-impl<F> Drop for Operation<'_, F> {
+impl<F> Drop for OperationFuture<'_, F> {
     fn drop(&mut self) {
         if self.pending {
             self.source.give_up(self.direction);
@@ -70,18 +71,18 @@ impl<F> Drop for Operation<'_, F> {
 }
 
 impl Source {
-    /// Says that nobody waits for an operation any more.
+    /// Ends the wait for an operation.
     pub(crate) fn give_up(&self, direction: Direction) {
-        let inner = self.inner();
+        let descriptor = self.descriptor();
         let blocking = blocking::with(|blocker| {
             let Some(blocker) = blocker else { return false };
-            blocker.forget(inner, direction);
+            blocker.forget(descriptor, direction);
             true
         });
         if !blocking {
             Loop::with_current(|lp| {
                 let lp = lp?;
-                lp.abandon(inner.slot(lp)?, direction);
+                lp.abandon(descriptor.registered_on(lp)?, direction);
                 Some(())
             });
         }

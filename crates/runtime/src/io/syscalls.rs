@@ -12,15 +12,6 @@ use switchboard_green_threads as green;
 use crate::blocking;
 use crate::model::{Model, Refusal};
 
-pub(crate) type Done<R> = io::Result<(R, Took)>;
-
-/// What a call took, for the loop's accounts.
-pub(crate) struct Took {
-    pub(crate) bytes: usize,
-    /// It took less than there was room for: nothing is left.
-    pub(crate) short: bool,
-}
-
 /// Refuses what would hold this thread's loop.
 pub(crate) fn may_wait(operation: &'static str) -> Result<(), Refusal> {
     match blocking::current_loop() {
@@ -78,14 +69,4 @@ pub(crate) fn is_gone(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(&fd, PollFlags::empty())];
     let polled = rustix::event::poll(&mut fds, Some(&Timespec::default()));
     polled.is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
-}
-
-/// Repeats a call that a signal interrupted.
-pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }

@@ -1,0 +1,101 @@
+//! Callbacks of descriptors: readers, writers, and out-of-band data.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::Location;
+use std::rc::Rc;
+
+use switchboard_driver::Ready;
+
+use crate::event_loop::Loop;
+use crate::plumbing::Sockets;
+use crate::registry::{Direction, FdCallback, Registration};
+
+/// Callbacks of descriptors, level-triggered: a callback runs in every turn in which its descriptor is
+/// ready, until it is removed. The descriptor must stay open until then.
+/// Each direction of a descriptor has a callback and a registration of its own; the second is registered
+/// with the driver by a duplicate of the descriptor, which closes with its registration.
+impl Loop {
+    /// Runs `f` whenever `fd` is readable, has ended or has an error. A second reader of one descriptor
+    /// replaces the first.
+    ///
+    /// # Errors
+    /// Those of [`Poller::register`](switchboard_driver::Poller::register).
+    ///
+    /// ```
+    /// use std::{io::{Read, Write}, os::unix::net::UnixStream};
+    /// use switchboard_reactor::{Driver, Loop};
+    ///
+    /// let (mut here, mut there) = UnixStream::pair()?;
+    /// let lp = Loop::new(Driver::best())?;
+    /// let watched = there.try_clone()?;
+    /// let stop = lp.clone();
+    /// let reader = lp.add_reader(&watched, move |_ready| {
+    ///     let mut line = [0; 5];
+    ///     there.read_exact(&mut line).unwrap();
+    ///     assert_eq!(&line, b"hello");
+    ///     stop.stop();
+    /// })?;
+    /// here.write_all(b"hello")?;
+    /// lp.run_forever()?;
+    /// lp.remove(reader);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn add_reader(
+        &self,
+        fd: impl AsFd,
+        f: impl FnMut(Ready) + 'static,
+    ) -> io::Result<Registration> {
+        self.add(fd.as_fd(), Direction::Read, Rc::new(RefCell::new(f)))
+    }
+
+    /// Runs `f` whenever `fd` is writable or has an error.
+    ///
+    /// # Errors
+    /// Those of [`Poller::register`](switchboard_driver::Poller::register).
+    #[track_caller]
+    pub fn add_writer(
+        &self,
+        fd: impl AsFd,
+        f: impl FnMut(Ready) + 'static,
+    ) -> io::Result<Registration> {
+        self.add(fd.as_fd(), Direction::Write, Rc::new(RefCell::new(f)))
+    }
+
+    /// Runs `f` whenever there is out-of-band data to take from `fd`, or `fd` has an error.
+    ///
+    /// # Errors
+    /// Those of [`Poller::register`](switchboard_driver::Poller::register).
+    #[track_caller]
+    pub fn add_priority(
+        &self,
+        fd: impl AsFd,
+        f: impl FnMut(Ready) + 'static,
+    ) -> io::Result<Registration> {
+        self.add(fd.as_fd(), Direction::Priority, Rc::new(RefCell::new(f)))
+    }
+
+    #[track_caller]
+    fn add(
+        &self,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        f: FdCallback,
+    ) -> io::Result<Registration> {
+        let name = Location::caller();
+        let mut poller = self.0.poller.borrow_mut();
+        let mut registry = self.0.registry.borrow_mut();
+        let (added, old) = registry.set_callback(fd, direction, (f, name), &mut **poller);
+        // Borrowed no longer: what the old callback owned may use the loop as it is dropped.
+        drop((registry, poller));
+        drop(old);
+        added
+    }
+
+    /// Removes a callback and drops it. A callback that was about to run in this turn does not run.
+    pub fn remove(&self, registration: Registration) {
+        self.deregister(registration);
+    }
+}

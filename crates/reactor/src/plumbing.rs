@@ -1,0 +1,374 @@
+//! What sockets, sleeps and blocking flows are built on: the part of a loop that its users don't see.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use switchboard_driver::{CompletionDriver, Completions, Request, Token};
+
+use crate::budget::Credit;
+use crate::event_loop::{Loop, TimerEvent};
+use crate::registry::{Direction, Registration, gone};
+use crate::remote::completes;
+use crate::timers::TimerKey;
+
+pub use crate::handoff::Descriptor;
+
+/// What a system call moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfer {
+    /// How many bytes.
+    pub bytes: usize,
+    /// Whether that was less than there was room for, so that nothing is left.
+    pub short: bool,
+}
+
+/// The operations that sockets are made of. A socket is registered when it first has to wait, and
+/// deregistered before its descriptor is closed.
+pub trait Sockets {
+    /// Adds a registration. The driver isn't told before somebody waits.
+    fn register(&self, fd: BorrowedFd<'_>) -> Registration;
+
+    /// Ends a registration and wakes whoever waits in it.
+    fn deregister(&self, registration: Registration);
+
+    /// Returns whether a call in this direction is worth trying.
+    fn is_ready(&self, registration: Registration, direction: Direction) -> bool;
+
+    /// Makes the system call `call` if it is worth trying, and waits for the driver's event if it would
+    /// block. Yields when the budget of the task is spent.
+    ///
+    /// `call` runs while the loop's tables are borrowed: it must not use the loop.
+    ///
+    /// # Errors
+    /// Those of the call; `NotFound` if the registration ended; those of registering the descriptor.
+    fn poll_operation<T>(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        context: &mut Context<'_>,
+        call: impl FnMut() -> io::Result<(T, Transfer)>,
+    ) -> Poll<io::Result<T>>;
+
+    /// Wakes `waker` once, when the direction becomes ready.
+    ///
+    /// # Errors
+    /// Those of [`Poller::register`](switchboard_driver::Poller::register).
+    fn wait_for(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<()>;
+
+    /// Ends a wait that was given up, so that its waker isn't kept.
+    fn abandon(&self, registration: Registration, direction: Direction);
+
+    /// Records that a call would block, or (`would_block` false) that it took all there seemed to be: the
+    /// next call isn't worth trying before the next event.
+    fn drained(&self, registration: Registration, direction: Direction, would_block: bool);
+
+    /// Yields once, with `Pending`, if the budget of the running task is spent.
+    fn poll_budget(&self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Takes a call that moved `bytes` from the budget of the running task.
+    fn charge(&self, bytes: usize);
+
+    /// Returns whether the driver is a completion driver, for which the calls below are.
+    fn completes(&self) -> bool;
+
+    /// Calls `f` with the driver and the token of a socket; `None` if there is no such registration, or no
+    /// completion driver.
+    fn complete<R>(
+        &self,
+        registration: Registration,
+        f: impl FnOnce(&mut dyn CompletionDriver, Token) -> R,
+    ) -> Option<R>;
+
+    /// Calls `f` with the completions of a socket.
+    fn completions(&self, registration: Registration, f: &mut dyn FnMut(&mut dyn Completions));
+
+    /// Has bytes sent at the end of this turn; see [`CompletionDriver::post`].
+    fn post(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        waker: &Waker,
+    ) -> Option<u32>;
+
+    /// Returns the result of what was [posted](Sockets::post).
+    ///
+    /// # Errors
+    /// The system's.
+    fn poll_posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>>;
+
+    /// Gives up the result of what was [posted](Sockets::post).
+    fn withdraw(&self, number: u32);
+
+    /// Sends what was posted, before something that holds this thread.
+    fn flush_posted(&self);
+
+    /// Returns whether a receive or an accept is in flight.
+    fn is_requested(&self, registration: Registration) -> bool;
+
+    /// Requests `what` of the driver, and wakes `waker` once there is a completion.
+    ///
+    /// # Errors
+    /// Those of [`CompletionDriver::request`].
+    fn wait_done(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        what: Request,
+        waker: &Waker,
+    ) -> io::Result<()>;
+
+    /// Wakes `waker` at `when`, by the loop's [time](Loop::now).
+    fn wake_at(&self, when: Instant, waker: Waker) -> TimerKey;
+
+    /// Replaces the waker of a timer; returns whether the timer is still armed.
+    fn rewake(&self, timer: TimerKey, waker: &Waker) -> bool;
+
+    /// Disarms a timer of [`wake_at`](Sockets::wake_at).
+    fn unwake(&self, timer: TimerKey);
+}
+
+impl Sockets for Loop {
+    fn register(&self, fd: BorrowedFd<'_>) -> Registration {
+        self.0.registry.borrow_mut().insert(fd)
+    }
+
+    fn deregister(&self, registration: Registration) {
+        let (fired, entry) = {
+            let mut poller = self.0.poller.borrow_mut();
+            let mut registry = self.0.registry.borrow_mut();
+            registry.remove(registration, &mut **poller)
+        };
+        drop(entry);
+        fired.wake();
+    }
+
+    fn is_ready(&self, registration: Registration, direction: Direction) -> bool {
+        let registry = self.0.registry.borrow();
+        registry
+            .get(registration)
+            .is_some_and(|entry| entry.is_ready(direction))
+    }
+
+    #[inline]
+    fn poll_operation<T>(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        context: &mut Context<'_>,
+        mut call: impl FnMut() -> io::Result<(T, Transfer)>,
+    ) -> Poll<io::Result<T>> {
+        if self.poll_budget(context).is_pending() {
+            return Poll::Pending;
+        }
+        let mut registry = self.0.registry.borrow_mut();
+        let short_is_all = registry.short_is_all(direction);
+        let Some(entry) = registry.get_mut(registration) else {
+            return Poll::Ready(Err(gone()));
+        };
+        if entry.is_ready(direction) {
+            match uninterrupted(&mut call) {
+                Ok((value, transfer)) => {
+                    // Zero bytes are the end, which every further read finds again.
+                    if transfer.short && transfer.bytes > 0 && short_is_all {
+                        entry.drained(direction);
+                    }
+                    self.charge(transfer.bytes);
+                    return Poll::Ready(Ok(value));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    entry.would_block(direction);
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        match registry.wait(registration, fd, direction, context.waker(), &self.0.poller) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    fn wait_for(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<()> {
+        let mut registry = self.0.registry.borrow_mut();
+        registry.wait(registration, fd, direction, waker, &self.0.poller)
+    }
+
+    fn abandon(&self, registration: Registration, direction: Direction) {
+        // Whoever still waits for connections has them requested again.
+        let cancelled = direction == Direction::Read && self.cancel_accept(registration);
+        let fired = {
+            let mut registry = self.0.registry.borrow_mut();
+            registry.abandon(registration, direction, cancelled)
+        };
+        fired.wake();
+    }
+
+    fn drained(&self, registration: Registration, direction: Direction, would_block: bool) {
+        let mut registry = self.0.registry.borrow_mut();
+        let short_is_all = registry.short_is_all(direction);
+        if let Some(entry) = registry.get_mut(registration) {
+            match would_block {
+                true => entry.would_block(direction),
+                false if short_is_all => entry.drained(direction),
+                false => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn poll_budget(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.0.credit.get().is_spent() {
+            return Poll::Ready(());
+        }
+        // Renewed here as well, because what is polled next may be no task.
+        self.0.credit.set(Credit::FULL);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    #[inline]
+    fn charge(&self, bytes: usize) {
+        self.0.credit.set(self.0.credit.get().after(bytes));
+    }
+
+    #[inline]
+    fn completes(&self) -> bool {
+        completes(self.id())
+    }
+
+    #[inline]
+    fn complete<R>(
+        &self,
+        registration: Registration,
+        f: impl FnOnce(&mut dyn CompletionDriver, Token) -> R,
+    ) -> Option<R> {
+        let token = self.0.registry.borrow().token(registration)?;
+        let mut poller = self.0.poller.borrow_mut();
+        Some(f(poller.completion_driver()?, token))
+    }
+
+    fn completions(&self, registration: Registration, f: &mut dyn FnMut(&mut dyn Completions)) {
+        self.complete(registration, |driver, token| driver.completions(token, f));
+    }
+
+    fn post(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        waker: &Waker,
+    ) -> Option<u32> {
+        self.complete(registration, |driver, token| {
+            driver.post(token, fd, bytes, waker)
+        })?
+    }
+
+    fn poll_posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
+        match self.0.poller.borrow_mut().completion_driver() {
+            Some(driver) => driver.poll_posted(number, waker),
+            None => Poll::Pending,
+        }
+    }
+
+    fn withdraw(&self, number: u32) {
+        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
+            driver.withdraw(number);
+        }
+    }
+
+    fn flush_posted(&self) {
+        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
+            driver.flush();
+        }
+    }
+
+    fn is_requested(&self, registration: Registration) -> bool {
+        let requested = self.complete(registration, |driver, token| driver.is_requested(token));
+        requested.unwrap_or(false)
+    }
+
+    fn wait_done(
+        &self,
+        registration: Registration,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        what: Request,
+        waker: &Waker,
+    ) -> io::Result<()> {
+        if let Some(entry) = self.0.registry.borrow_mut().get_mut(registration) {
+            entry.add_waiter(direction, waker);
+        }
+        let requested = self.complete(registration, |driver, token| {
+            driver.request(token, fd, what)
+        });
+        requested.unwrap_or(Ok(()))
+    }
+
+    fn wake_at(&self, when: Instant, waker: Waker) -> TimerKey {
+        let event = TimerEvent::Wake(waker);
+        self.0.timers.borrow_mut().arm(when, event)
+    }
+
+    fn rewake(&self, timer: TimerKey, waker: &Waker) -> bool {
+        match self.0.timers.borrow_mut().get_mut(timer) {
+            Some(TimerEvent::Wake(old)) => {
+                old.clone_from(waker);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn unwake(&self, timer: TimerKey) {
+        let event = self.0.timers.borrow_mut().cancel(timer);
+        drop(event);
+    }
+}
+
+impl Loop {
+    /// Cancels the accept of a listener; returns whether there was one to cancel.
+    fn cancel_accept(&self, registration: Registration) -> bool {
+        self.completes()
+            && self
+                .complete(registration, |driver, token| driver.cancel_accept(token))
+                .unwrap_or(false)
+    }
+
+    /// Wakes the writers whose bytes were sent.
+    pub(crate) fn wake_writers(&self) {
+        let mut wakers = self.0.wakers.take();
+        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
+            driver.take_wakers(&mut wakers);
+        }
+        wakers.drain(..).for_each(Waker::wake);
+        self.0.wakers.replace(wakers);
+    }
+}
+
+/// Repeats a call that a signal interrupted.
+#[inline]
+pub fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! One registration: a descriptor, and a small state machine for each of its directions.
+//!
+//! *Ready* means that a call is worth trying; it is believed until a call says otherwise:
+//!
+//! ```text
+//!             event                       event, wakes the waiters
+//!        ┌──────────────►  READY  ◄────────────────────┐
+//!        │                    │ would block,           │
+//!        │                    ▼ or a short transfer    │
+//!        └──────────────  NOT READY ── waiter ──►  WAITING
+//! ```
+//!
+//! A registration starts ready: the first call is always worth trying.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::task::Waker;
+
+use switchboard_driver::{Interest, Mode, Poller, Ready, Token};
+
+use super::waiters::{Direction, Fired, Waiters, directions};
+use crate::task::waker::TaskId;
+
+/// The state of a registration, in half a cache line.
+pub(crate) struct Entry {
+    pub(super) fd: RawFd,
+    pub(super) generation: u32,
+    /// What the driver knows; `None` while the descriptor is not registered there.
+    registered: Option<(Interest, Mode)>,
+    ready: Interest,
+    /// Directions that stay ready after a short transfer: the peer is gone, or there is out-of-band data,
+    /// at which a read stops short.
+    sticky: Interest,
+    /// The task that waits to read. Other waiters are in `rare`.
+    reader: Option<TaskId>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What the registration of a connection that waits for its client does without.
+#[derive(Default)]
+struct Rare {
+    read: Waiters,
+    write: Waiters,
+    priority: Waiters,
+    /// The descriptor and direction of the callback, if there is one.
+    watched: Option<(RawFd, Direction)>,
+    /// The duplicate that `fd` is, where another callback has the descriptor itself.
+    duplicate: Option<OwnedFd>,
+}
+
+impl Rare {
+    fn waiters(&mut self, direction: Direction) -> &mut Waiters {
+        match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+            Direction::Priority => &mut self.priority,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn new(fd: BorrowedFd<'_>, generation: u32) -> Entry {
+        Entry {
+            fd: fd.as_raw_fd(),
+            generation,
+            registered: None,
+            ready: Interest::READ | Interest::WRITE,
+            sticky: Interest::NONE,
+            reader: None,
+            rare: None,
+        }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Adds a waker for the next event in `direction`.
+    pub(crate) fn add_waiter(&mut self, direction: Direction, waker: &Waker) {
+        if direction == Direction::Read
+            && let Some(task) = TaskId::of(waker)
+            && self.reader.is_none_or(|reader| reader == task)
+        {
+            self.reader = Some(task);
+            return;
+        }
+        self.rare().waiters(direction).add(waker);
+    }
+
+    /// Takes back what [`add_waiter`](Entry::add_waiter) added.
+    fn remove_waiter(&mut self, direction: Direction, waker: &Waker) {
+        let task = TaskId::of(waker);
+        if direction == Direction::Read && task.is_some() && self.reader == task {
+            self.reader = None;
+        } else if let Some(rare) = &mut self.rare {
+            rare.waiters(direction).remove(waker);
+        }
+    }
+
+    /// How many wakers wait for `direction`.
+    pub(super) fn waiting(&mut self, direction: Direction) -> usize {
+        let reader = direction == Direction::Read && self.reader.is_some();
+        let rare = self.rare.as_mut();
+        usize::from(reader) + rare.map_or(0, |rare| rare.waiters(direction).len())
+    }
+
+    fn is_waiting(&mut self, direction: Direction) -> bool {
+        (direction == Direction::Read && self.reader.is_some())
+            || (self.rare.as_mut()).is_some_and(|rare| rare.waiters(direction).is_waiting())
+    }
+
+    /// Moves the waiters of a direction to `fired`.
+    pub(super) fn take_waiters(&mut self, direction: Direction, fired: &mut Fired) {
+        if direction == Direction::Read
+            && let Some(task) = self.reader.take()
+        {
+            fired.wakers.push(task.waker());
+        }
+        if let Some(rare) = &mut self.rare
+            && rare.waiters(direction).take(&mut fired.wakers)
+        {
+            fired.callbacks |= direction.interest();
+        }
+    }
+
+    pub(super) fn watched(&self) -> Option<(RawFd, Direction)> {
+        self.rare.as_ref()?.watched
+    }
+
+    pub(super) fn is_duplicate(&self) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.duplicate.is_some())
+    }
+
+    pub(super) fn set_callback(
+        &mut self,
+        watched: (RawFd, Direction),
+        callback: (super::waiters::FdCallback, crate::hooks::Name),
+    ) {
+        let rare = self.rare();
+        rare.waiters(watched.1).set_callback(callback);
+        rare.watched = Some(watched);
+    }
+
+    pub(super) fn set_duplicate(&mut self, duplicate: Option<OwnedFd>) {
+        self.rare().duplicate = duplicate;
+    }
+
+    pub(super) fn callback(
+        &mut self,
+        direction: Direction,
+    ) -> Option<(super::waiters::FdCallback, crate::hooks::Name)> {
+        self.rare.as_mut()?.waiters(direction).callback().cloned()
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        self.registered.is_some()
+    }
+
+    /// Forgets what the driver knows, because the driver has forgotten it.
+    pub(super) fn forget_registered(&mut self) {
+        self.registered = None;
+    }
+
+    #[inline]
+    pub(crate) fn is_ready(&self, direction: Direction) -> bool {
+        self.ready.contains(direction.interest())
+    }
+
+    /// A call found that it would block.
+    pub(crate) fn would_block(&mut self, direction: Direction) {
+        self.sticky = self.sticky.without(direction.interest());
+        self.ready = self.ready.without(direction.interest());
+    }
+
+    /// A call moved fewer bytes than it had room for: nothing is left before the next event.
+    #[inline]
+    pub(crate) fn drained(&mut self, direction: Direction) {
+        self.ready = self
+            .ready
+            .without(direction.interest().without(self.sticky));
+    }
+
+    /// Takes an event in where the only waiter is a task that reads, which is almost always; `None` where
+    /// more is to be done, and then nothing has changed.
+    #[inline]
+    pub(super) fn fire_reader(&mut self, event: Ready) -> Option<Option<TaskId>> {
+        if self.rare.is_some() {
+            return None;
+        }
+        self.make_ready(event);
+        Some(match event.is_readable() {
+            true => self.reader.take(),
+            false => None,
+        })
+    }
+
+    #[inline]
+    fn make_ready(&mut self, event: Ready) {
+        let ready = directions(event);
+        self.ready |= ready;
+        if event.intersects(Ready::HANG_UP | Ready::ERROR) {
+            self.sticky |= ready;
+        }
+        if event.intersects(Ready::READ_CLOSED | Ready::PRIORITY) {
+            self.sticky |= Interest::READ;
+        }
+    }
+
+    /// Takes an event in, whoever waits.
+    pub(super) fn fire(&mut self, event: Ready, edge: bool, poller: &mut dyn Poller) -> Fired {
+        let mut fired = Fired::default();
+        self.make_ready(event);
+        let ready = directions(event);
+        for direction in Direction::ALL {
+            if ready.contains(direction.interest()) {
+                self.take_waiters(direction, &mut fired);
+            }
+        }
+        if !edge && self.watched().is_none() && self.registered.take().is_some() {
+            // A level driver would report it in every turn, a hang-up even with no interest left.
+            // Whoever still waits in another direction is woken and registers again.
+            let _ = poller.deregister(self.fd);
+            for direction in Direction::ALL {
+                if self.is_waiting(direction) {
+                    self.take_waiters(direction, &mut fired);
+                }
+            }
+        }
+        fired
+    }
+
+    /// Adds a waker for the next event in `direction`, and registers that with the driver.
+    #[inline]
+    pub(crate) fn wait(
+        &mut self,
+        at: At<'_>,
+        direction: Direction,
+        waker: &Waker,
+        edge: bool,
+        poller: &RefCell<Box<dyn Poller>>,
+    ) -> io::Result<()> {
+        self.add_waiter(direction, waker);
+        // An edge driver knows already, all but the first time.
+        if let Some((registered, Mode::Edge)) = self.registered
+            && registered.contains(direction.interest())
+        {
+            return Ok(());
+        }
+        let result = self.register(at, edge, &mut **poller.borrow_mut());
+        if result.is_err() {
+            self.remove_waiter(direction, waker);
+        }
+        result
+    }
+
+    /// Has the driver know what is waited for.
+    pub(super) fn register(
+        &mut self,
+        at: At<'_>,
+        edge: bool,
+        poller: &mut dyn Poller,
+    ) -> io::Result<()> {
+        let mut wanted = Interest::NONE;
+        for direction in Direction::ALL {
+            if self.is_waiting(direction) {
+                wanted |= direction.interest();
+            }
+        }
+        // Callbacks see level-triggered readiness, as asyncio's do: they run again until the descriptor is
+        // drained.
+        let target = if edge && self.watched().is_none() {
+            // Edges cost nothing while nobody waits, so the interest only grows. Out-of-band data is
+            // always of interest: a read stops short of it, which must not look like the end.
+            let known = self.registered.map_or(Interest::NONE, |(known, _)| known);
+            let always = Interest::READ | Interest::PRIORITY;
+            (wanted | known | always, Mode::Edge)
+        } else {
+            (wanted, Mode::Level)
+        };
+        if self.registered == Some(target) {
+            return Ok(());
+        }
+        if target.0.is_empty() {
+            return match self.registered.take() {
+                Some(_) => poller.deregister(self.fd),
+                None => Ok(()),
+            };
+        }
+        poller.register(at.fd, at.token, target.0, target.1)?;
+        self.registered = Some(target);
+        Ok(())
+    }
+}
+
+/// The descriptor of a registration, and the token that its events carry.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub(crate) fd: BorrowedFd<'a>,
+    pub(crate) token: Token,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+
+    #[test]
+    fn two_entries_share_a_cache_line() {
+        assert!(size_of::<Entry>() <= 32);
+    }
+}

@@ -1,0 +1,273 @@
+//! The one way in which an operation is carried out, whatever flow asks for it.
+//!
+//! ```text
+//!   poll ─┬─ blocking flow:        noted; then blocks in the call, or waits in poll(2) and tries
+//!         ├─ readiness driver:     ready? the call, without blocking; would block? waits for the event
+//!         ├─ completion driver:    a completion there? taken; else requested and waited for
+//!         └─ no flow, no loop:     blocks the thread in the call
+//! ```
+//!
+//! Before all but the first: completions that the descriptor's last owner left unclaimed.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker, ready};
+use std::thread::Thread;
+
+use rustix::event::PollFd;
+use switchboard_driver::Request;
+use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
+use switchboard_reactor::{Direction, Loop, Registration};
+
+use super::ops::{Done, Operation, flags};
+use crate::blocking::{self, Plan};
+
+/// Carries `operation` out, in the way of the flow that polls.
+#[inline]
+pub(crate) fn poll<O: Operation>(
+    descriptor: &Arc<Descriptor>,
+    context: &mut Context<'_>,
+    mut operation: O,
+) -> Poll<io::Result<O::Output>> {
+    if blocking::is_blocking() {
+        return poll_blocking(descriptor, context, operation);
+    }
+    Loop::with_current(|lp| match lp {
+        Some(lp) => match descriptor.registration(lp) {
+            Some(registration) => poll_registered(lp, descriptor, registration, context, operation),
+            None => poll_first(lp, descriptor, context, operation),
+        },
+        None => Poll::Ready(block_thread(descriptor, &mut operation)),
+    })
+}
+
+#[inline]
+fn poll_registered<O: Operation>(
+    lp: &Loop,
+    descriptor: &Arc<Descriptor>,
+    registration: Registration,
+    context: &mut Context<'_>,
+    mut operation: O,
+) -> Poll<io::Result<O::Output>> {
+    if lp.completes() {
+        return poll_completion(lp, descriptor, registration, context, operation);
+    }
+    let (fd, direction) = (descriptor.fd(), operation.direction());
+    lp.poll_operation(registration, fd, direction, context, || {
+        operation.call(fd, false)
+    })
+}
+
+/// As [`poll`], on a loop that has no registration of the descriptor yet, or while there are unclaimed
+/// completions.
+fn poll_first<O: Operation>(
+    lp: &Loop,
+    descriptor: &Arc<Descriptor>,
+    context: &mut Context<'_>,
+    mut operation: O,
+) -> Poll<io::Result<O::Output>> {
+    ready!(descriptor.poll_claim(Some(lp.id()), context.waker()));
+    if let Some(done) = take_unclaimed(descriptor, &mut operation) {
+        return Poll::Ready(done);
+    }
+    if let Some(registration) = descriptor.registered_on(lp) {
+        return poll_registered(lp, descriptor, registration, context, operation);
+    }
+    // A completion driver is to have the socket from its first operation on, so that it knows what else is
+    // in flight. With a readiness driver, a connection that is answered at once is never registered.
+    let completes = lp.completes();
+    if completes && descriptor.attach(lp).is_none() {
+        return retry(context);
+    }
+    ready!(lp.poll_budget(context));
+    match uninterrupted(|| operation.call(descriptor.fd(), false)) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) => return Poll::Ready(Err(error)),
+        Ok((value, transfer)) => {
+            lp.charge(transfer.bytes);
+            return Poll::Ready(Ok(value));
+        }
+    }
+    let Some(registration) = descriptor.attach(lp) else {
+        return retry(context);
+    };
+    if completes {
+        return poll_completion(lp, descriptor, registration, context, operation);
+    }
+    let direction = operation.direction();
+    lp.drained(registration, direction, true);
+    match lp.wait_for(registration, descriptor.fd(), direction, context.waker()) {
+        Ok(()) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error)),
+    }
+}
+
+/// Has the flow polled again: another loop was faster.
+fn retry<T>(context: &mut Context<'_>) -> Poll<T> {
+    context.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Completes the operation from what the last owner of the descriptor left.
+fn take_unclaimed<O: Operation>(
+    descriptor: &Descriptor,
+    operation: &mut O,
+) -> Option<io::Result<O::Output>> {
+    let taken = descriptor.unclaimed(|unclaimed| match operation.take(unclaimed) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
+        taken => taken,
+    });
+    taken.map(|done| done.map(|(value, _)| value))
+}
+
+/// As [`poll`], where the driver carries operations out by itself.
+fn poll_completion<O: Operation>(
+    lp: &Loop,
+    descriptor: &Arc<Descriptor>,
+    registration: Registration,
+    context: &mut Context<'_>,
+    mut operation: O,
+) -> Poll<io::Result<O::Output>> {
+    let direction = operation.direction();
+    let request = match operation.request() {
+        Some(request) => request,
+        None => {
+            let mut taken = None;
+            lp.completions(registration, &mut |all| taken = operation.take(all));
+            match taken {
+                Some(done) => return Poll::Ready(done.map(|(value, _)| value)),
+                // The driver receives what comes before anybody can see that it is there.
+                None if direction == Direction::Read && lp.is_requested(registration) => {
+                    Request::Bytes
+                }
+                None => {
+                    let fd = descriptor.fd();
+                    return lp.poll_operation(registration, fd, direction, context, || {
+                        operation.call(fd, false)
+                    });
+                }
+            }
+        }
+    };
+    ready!(lp.poll_budget(context));
+    if lp.is_ready(registration, direction) {
+        match complete(lp, descriptor, registration, &mut operation) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                lp.drained(registration, direction, true);
+            }
+            Err(error) => return Poll::Ready(Err(error)),
+            Ok((value, transfer)) => {
+                if transfer.short {
+                    lp.drained(registration, direction, false);
+                }
+                lp.charge(transfer.bytes);
+                return Poll::Ready(Ok(value));
+            }
+        }
+    }
+    let fd = descriptor.fd();
+    match lp.wait_done(registration, fd, direction, request, context.waker()) {
+        Ok(()) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error)),
+    }
+}
+
+/// Takes a completion, or makes the call where the driver has nothing to do with it.
+fn complete<O: Operation>(
+    lp: &Loop,
+    descriptor: &Descriptor,
+    registration: Registration,
+    operation: &mut O,
+) -> Done<O::Output> {
+    let request = operation.request();
+    if request != Some(Request::Writable) {
+        let mut taken = None;
+        lp.completions(registration, &mut |all| taken = operation.take(all));
+        match taken {
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Some(taken) => return taken,
+            None => {}
+        }
+    }
+    match request {
+        // The driver receives the next bytes, as long as its request is in flight.
+        Some(Request::Bytes) if lp.is_requested(registration) => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        _ => uninterrupted(|| operation.call(descriptor.fd(), false)),
+    }
+}
+
+/// As [`poll`], in a blocking flow.
+#[cold]
+fn poll_blocking<O: Operation>(
+    descriptor: &Arc<Descriptor>,
+    context: &mut Context<'_>,
+    mut operation: O,
+) -> Poll<io::Result<O::Output>> {
+    // Sending needs nothing of what has come.
+    if operation.request() != Some(Request::Writable) {
+        ready!(descriptor.poll_claim(None, context.waker()));
+        if let Some(done) = take_unclaimed(descriptor, &mut operation) {
+            return Poll::Ready(done);
+        }
+    }
+    blocking::with(|blocker| {
+        let Some(blocker) = blocker else {
+            unreachable!("a blocking flow runs here")
+        };
+        let direction = operation.direction();
+        let result = match blocker.plan(descriptor, direction, context.waker()) {
+            Plan::Pending => return Poll::Pending,
+            Plan::Block => block(descriptor, &mut operation),
+            Plan::Try => uninterrupted(|| operation.call(descriptor.fd(), false)),
+        };
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                blocker.note(descriptor, direction, context.waker());
+                Poll::Pending
+            }
+            result => Poll::Ready(result.map(|(value, _)| value)),
+        }
+    })
+}
+
+/// Blocks this thread, on which no flow and no loop runs, until the operation is done.
+pub(crate) fn block_thread<O: Operation>(
+    descriptor: &Arc<Descriptor>,
+    operation: &mut O,
+) -> io::Result<O::Output> {
+    if operation.request() != Some(Request::Writable) {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        while descriptor.poll_claim(None, &waker).is_pending() {
+            std::thread::park();
+        }
+        if let Some(done) = take_unclaimed(descriptor, operation) {
+            return done;
+        }
+    }
+    block(descriptor, operation).map(|(value, _)| value)
+}
+
+/// Blocks in the call; in poll(2) before it where the descriptor is non-blocking.
+fn block<O: Operation>(descriptor: &Descriptor, operation: &mut O) -> Done<O::Output> {
+    loop {
+        match uninterrupted(|| operation.call(descriptor.fd(), true)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let fd = descriptor.fd();
+                let mut fds = [PollFd::new(&fd, flags(operation.direction()))];
+                let _ = rustix::event::poll(&mut fds, None);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Wakes a thread that is no flow.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

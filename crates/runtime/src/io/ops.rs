@@ -1,0 +1,221 @@
+//! The operations that can be asked of a source: each as a system call, and as the completion that a
+//! completion driver has for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::RecvFlags;
+use switchboard_driver::{Chunk, Completions, Request};
+use switchboard_reactor::Direction;
+use switchboard_reactor::plumbing::Transfer;
+
+use super::syscalls::{accept, is_gone, recv_flags, send_flags};
+
+/// The output of an operation, and what it moved.
+pub(crate) type Done<T> = io::Result<(T, Transfer)>;
+
+pub(crate) trait Operation {
+    type Output;
+
+    fn direction(&self) -> Direction;
+
+    /// Makes the system call; blocks in it only if `may_block`.
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<Self::Output>;
+
+    /// What a completion driver does for it; `None` where readiness is asked.
+    fn request(&self) -> Option<Request> {
+        None
+    }
+
+    /// Takes the output from the completions of the socket; `None` where the system call gives it, once
+    /// the request is done.
+    fn take(&mut self, _completions: &mut dyn Completions) -> Option<Done<Self::Output>> {
+        None
+    }
+}
+
+/// Receives into a chunk of the thread's pool.
+pub(crate) struct Recv;
+
+impl Operation for Recv {
+    type Output = Chunk;
+
+    #[inline]
+    fn direction(&self) -> Direction {
+        Direction::Read
+    }
+
+    #[inline]
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<Chunk> {
+        let mut chunk = Chunk::empty();
+        let bytes = chunk.recv(fd, recv_flags(may_block))?;
+        let short = !chunk.is_full();
+        Ok((chunk, Transfer { bytes, short }))
+    }
+
+    #[inline]
+    fn request(&self) -> Option<Request> {
+        Some(Request::Bytes)
+    }
+
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<Chunk>> {
+        Some(completions.recv().map(|(chunk, more)| {
+            let bytes = chunk.len();
+            (
+                chunk,
+                Transfer {
+                    bytes,
+                    short: !more,
+                },
+            )
+        }))
+    }
+}
+
+/// Receives into a buffer of the caller.
+pub(crate) struct Read<'a>(pub(crate) &'a mut [u8]);
+
+impl Operation for Read<'_> {
+    type Output = usize;
+
+    #[inline]
+    fn direction(&self) -> Direction {
+        Direction::Read
+    }
+
+    #[inline]
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<usize> {
+        let (_, bytes) = rustix::net::recv(fd, &mut *self.0, recv_flags(may_block))?;
+        let short = bytes < self.0.len();
+        Ok((bytes, Transfer { bytes, short }))
+    }
+
+    #[inline]
+    fn request(&self) -> Option<Request> {
+        Some(Request::Bytes)
+    }
+
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<usize>> {
+        let read = completions.read(self.0);
+        Some(read.map(|(bytes, more)| {
+            (
+                bytes,
+                Transfer {
+                    bytes,
+                    short: !more,
+                },
+            )
+        }))
+    }
+}
+
+pub(crate) struct Send<'a>(pub(crate) &'a [u8]);
+
+impl Operation for Send<'_> {
+    type Output = usize;
+
+    #[inline]
+    fn direction(&self) -> Direction {
+        Direction::Write
+    }
+
+    #[inline]
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<usize> {
+        let bytes = rustix::net::send(fd, self.0, send_flags(may_block))?;
+        let short = bytes < self.0.len();
+        Ok((bytes, Transfer { bytes, short }))
+    }
+
+    #[inline]
+    fn request(&self) -> Option<Request> {
+        Some(Request::Writable)
+    }
+}
+
+pub(crate) struct Accept;
+
+impl Operation for Accept {
+    type Output = (OwnedFd, Option<SocketAddr>);
+
+    fn direction(&self) -> Direction {
+        Direction::Read
+    }
+
+    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> Done<Self::Output> {
+        Ok((accept(fd)?, Transfer::default()))
+    }
+
+    fn request(&self) -> Option<Request> {
+        Some(Request::Connection)
+    }
+
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<Self::Output>> {
+        // The driver accepts one at a time; there may be more.
+        let accepted = completions.accept();
+        Some(accepted.map(|fd| ((fd, None), Transfer::default())))
+    }
+}
+
+/// Receives the out-of-band byte.
+pub(crate) struct Urgent;
+
+impl Operation for Urgent {
+    type Output = u8;
+
+    fn direction(&self) -> Direction {
+        Direction::Priority
+    }
+
+    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> Done<u8> {
+        let mut byte = [0];
+        let flags = RecvFlags::OOB | RecvFlags::DONTWAIT;
+        match rustix::net::recv(fd, &mut byte, flags) {
+            Ok((_, 1)) => {
+                let (bytes, short) = (1, true);
+                Ok((byte[0], Transfer { bytes, short }))
+            }
+            // Linux fails with EINVAL while no urgent byte is on its way.
+            Ok(_) | Err(rustix::io::Errno::INVAL) => Err(match is_gone(fd) {
+                // None will come, and poll(2) would report the descriptor for ever.
+                true => io::ErrorKind::ConnectionAborted.into(),
+                false => io::ErrorKind::WouldBlock.into(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Waits for readiness itself.
+pub(crate) struct Ready(pub(crate) Direction);
+
+impl Operation for Ready {
+    type Output = ();
+
+    fn direction(&self) -> Direction {
+        self.0
+    }
+
+    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> Done<()> {
+        let mut fds = [PollFd::new(&fd, flags(self.0))];
+        match rustix::event::poll(&mut fds, Some(&Timespec::default()))? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(((), Transfer::default())),
+        }
+    }
+
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<()>> {
+        let there = self.0 == Direction::Read && !completions.is_empty();
+        there.then_some(Ok(((), Transfer::default())))
+    }
+}
+
+/// The flags that poll(2) takes for a direction.
+pub(crate) fn flags(direction: Direction) -> PollFlags {
+    match direction {
+        Direction::Read => PollFlags::IN,
+        Direction::Write => PollFlags::OUT,
+        Direction::Priority => PollFlags::PRI,
+    }
+}
