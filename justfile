@@ -12,6 +12,10 @@ test:
 compare *args:
     cargo run --release -- compare {{args}}
 
+# A build for developing: slower than a release, and built again in seconds.
+quick *args:
+    cargo build --profile quick {{args}}
+
 # Licences and advisories; needs cargo-deny.
 deny:
     cargo deny check
