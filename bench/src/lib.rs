@@ -1,4 +1,8 @@
-//! What the servers share: how they say where they listen, and how much they read at once.
+//! What the programs share: who is compared, what connections do, and for the servers, how they say where
+//! they listen and how much they read at once.
+
+pub mod clients;
+pub mod contenders;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};

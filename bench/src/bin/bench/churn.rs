@@ -4,8 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::contenders::Server;
 use crate::loads::{Figures, Meter};
+use switchboard_bench::contenders::Server;
 
 const AT_ONCE: usize = 50;
 

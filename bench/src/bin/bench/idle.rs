@@ -3,8 +3,8 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use crate::contenders::Server;
 use crate::loads::Figures;
+use switchboard_bench::contenders::Server;
 
 const CONNECTIONS: usize = 10_000;
 

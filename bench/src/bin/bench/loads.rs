@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use switchboard_lab::{Load, Usage, tree_cpu};
 
-use crate::contenders::Server;
 use crate::{churn, idle};
+use switchboard_bench::contenders::Server;
 
 /// Of one run.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]

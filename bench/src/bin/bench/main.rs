@@ -4,7 +4,6 @@
 //!     bench [--rounds N] [--only NAME,…] [--loads NAME,…] [--seconds S] [--json FILE] [--beside FILE]
 
 mod churn;
-mod contenders;
 mod idle;
 mod loads;
 mod micro;
@@ -13,8 +12,8 @@ mod table;
 use std::io;
 use std::time::Duration;
 
-use contenders::Contender;
 use loads::{Figures, LOADS};
+use switchboard_bench::contenders::{self, Contender};
 
 struct Options {
     rounds: usize,
@@ -76,8 +75,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .as_ref()
             .is_none_or(|names| names.iter().any(|one| one == name))
     };
-    let contenders: Vec<Contender> = contenders::all(options.beside.as_deref())
+    let beside = options.beside.as_deref().map(contenders::beside);
+    let contenders: Vec<Contender> = [contenders::built(), beside.unwrap_or_default()]
         .into_iter()
+        .chain([contenders::elsewhere()])
+        .flatten()
         .filter(|one| chosen(&options.only, &one.name) || one.name == "raw-epoll")
         .collect();
     let mut cells = Vec::new();
@@ -131,6 +133,6 @@ fn one(
     core: usize,
     seconds: f64,
 ) -> io::Result<Figures> {
-    let server = contender.start(core)?;
+    let server = contender.start(core, &[])?;
     load.run(&server, Duration::from_secs_f64(seconds))
 }
