@@ -1,4 +1,4 @@
-//! The ring itself: requests in, completions out, one system call for both.
+//! The ring itself: a queue of submissions, a queue of completions, and one system call for both.
 
 use std::io;
 use std::mem::ManuallyDrop;
@@ -11,32 +11,39 @@ use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, squeue};
 use rustix::io::Errno;
 
-/// Requests that can wait for the next system call, and completions that can wait to be looked at.
-/// More of either costs system calls, and nothing else.
-const REQUESTS: u32 = 1024;
+/// The capacities of the two queues. Exceeding either costs additional system calls, and nothing else.
+const SUBMISSIONS: u32 = 1024;
 const COMPLETIONS: u32 = 8192;
 
-/// How often this process is a forked child.
+/// How many forks lie between this process and the first one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
 pub(super) struct Ring {
-    /// Unclaimed as it is in a forked child: its memory is not there, and others' may be in its place.
+    /// Not dropped in a forked child, where its memory is not mapped and other memory may have its
+    /// address.
     ring: ManuallyDrop<IoUring>,
-    /// Whether this thread is the one that the ring serves; else `enter` makes it so.
-    enabled: bool,
-    /// What was queued must not be handed over any more.
-    broken: bool,
+    state: State,
+    /// [`FORKS`] when the ring was opened.
     forks: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The first thread that enters the ring enables it, and becomes the only one that may use it.
+    Disabled,
+    Enabled,
+    /// Queued requests must not be submitted any more: their descriptors may be others' by now.
+    Broken,
 }
 
 impl Ring {
     pub(super) fn open() -> io::Result<Ring> {
-        static COUNTING: Once = Once::new();
-        COUNTING.call_once(|| {
+        static COUNT_FORKS: Once = Once::new();
+        COUNT_FORKS.call_once(|| {
             extern "C" fn count() {
                 FORKS.fetch_add(1, Ordering::Relaxed);
             }
-            // SAFETY: the handler does nothing but count.
+            // SAFETY: the handler only increments an atomic number, which is allowed after a fork.
             unsafe { libc::pthread_atfork(None, None, Some(count)) };
         });
         let builder = || {
@@ -50,24 +57,23 @@ impl Ring {
                 .dontfork();
             builder
         };
-        // Work that comes in is done when this thread asks for it, not when it is interrupted.
-        let deferred = builder().setup_defer_taskrun().build(REQUESTS);
+        // The kernel does its work in this thread when that enters the ring, and does not interrupt it.
+        let deferred = builder().setup_defer_taskrun().build(SUBMISSIONS);
         let ring = match deferred {
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                builder().setup_coop_taskrun().build(REQUESTS)
+                builder().setup_coop_taskrun().build(SUBMISSIONS)
             }
             result => result,
         }?;
         Ok(Ring {
             ring: ManuallyDrop::new(ring),
-            enabled: false,
-            broken: false,
+            state: State::Disabled,
             forks: FORKS.load(Ordering::Relaxed),
         })
     }
 
-    /// Whether it belongs to the process that this one was forked from, whose memory it isn't.
-    pub(super) fn is_foreign(&self) -> bool {
+    /// Returns whether the ring belongs to the process that this one was forked from.
+    pub(super) fn is_forked(&self) -> bool {
         self.forks != FORKS.load(Ordering::Relaxed)
     }
 
@@ -78,11 +84,11 @@ impl Ring {
     /// Queues a request for the next [`enter`](Ring::enter).
     ///
     /// # Safety
-    /// What it names, memory above all, must stay valid until its completion.
+    /// What the request refers to, above all memory, must stay valid until its completion.
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         self.check()?;
         loop {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller guarantees it.
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
                 return Ok(());
             }
@@ -91,8 +97,8 @@ impl Ring {
         }
     }
 
-    /// Hands over what was queued, waits for `want` completions, for `timeout` at most. Time that runs
-    /// out, and a signal, look like a wait in which nothing was done.
+    /// Submits queued requests and waits for `want` completions, for `timeout` at most. Returns `Ok`
+    /// without completions if the time is over or a signal comes.
     pub(super) fn enter(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
         self.check()?;
         self.enable()?;
@@ -101,7 +107,7 @@ impl Ring {
             return Ok(());
         }
         drop(queue);
-        // More seconds than the kernel can count are for ever.
+        // A timeout of more seconds than the kernel can count is none.
         let bounded = |limit: &Duration| want > 0 && i64::try_from(limit.as_secs()).is_ok();
         let limit = timeout.filter(bounded).map(Timespec::from);
         let entered = match &limit {
@@ -112,53 +118,59 @@ impl Ring {
             None => self.ring.submitter().submit_and_wait(want),
         };
         match entered.map_err(|error| (error.raw_os_error().map(Errno::from_raw_os_error), error)) {
-            // Busy: completions must be looked at first. Again: there was no memory.
+            // EBUSY: completions must be handled first. EAGAIN: the kernel had no memory.
             Ok(_) | Err((Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN), _)) => {
                 Ok(())
             }
             Err((Some(Errno::EXIST), _)) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "this io_uring serves the thread that first waited with it, and no other",
+                "this io_uring serves only the thread that first waited with it",
             )),
             Err((_, error)) => Err(error),
         }
     }
 
-    /// Whether the kernel has taken all that was queued.
+    /// Returns whether the kernel has taken every queued request.
     pub(super) fn is_submitted(&mut self) -> bool {
         self.ring.submission().is_empty()
     }
 
-    /// That it may be used still.
+    /// Returns an error if the ring must not be used any more.
     pub(super) fn check(&self) -> io::Result<()> {
-        match (self.is_foreign(), self.broken) {
-            (true, _) => Err(foreign()),
-            (false, true) => Err(io::Error::other(
+        if self.is_forked() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this io_uring belongs to the process that this one was forked from: \
+                 make a new loop",
+            ));
+        }
+        match self.state {
+            State::Broken => Err(io::Error::other(
                 "this io_uring has failed: make a new loop",
             )),
-            (false, false) => Ok(()),
+            State::Disabled | State::Enabled => Ok(()),
         }
     }
 
-    /// Hands nothing over any more: what is queued names descriptors that may be others' by now.
-    pub(super) fn give_up(&mut self) {
-        self.broken = true;
+    /// Ends the use of the ring.
+    pub(super) fn set_broken(&mut self) {
+        self.state = State::Broken;
     }
 
     fn enable(&mut self) -> io::Result<()> {
-        if !self.enabled {
+        if self.state == State::Disabled {
             self.ring.submitter().register_enable_rings()?;
-            self.enabled = true;
+            self.state = State::Enabled;
         }
         Ok(())
     }
 
-    pub(super) fn next(&mut self) -> Option<cqueue::Entry> {
+    pub(super) fn next_completion(&mut self) -> Option<cqueue::Entry> {
         self.ring.completion().next()
     }
 
-    /// Whether completions wait that the queue had no room for.
-    pub(super) fn is_behind(&mut self) -> bool {
+    /// Returns whether the kernel has completions that the queue has no space for.
+    pub(super) fn has_overflow(&mut self) -> bool {
         self.ring.submission().cq_overflow()
     }
 
@@ -169,19 +181,13 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        // SAFETY: it is not used after this; in a forked child, only its descriptor was there.
+        // SAFETY: the ring is not used after this. In a forked child, which has only its descriptor,
+        // nothing else owns that.
         unsafe {
-            match self.is_foreign() {
+            match self.is_forked() {
                 false => ManuallyDrop::drop(&mut self.ring),
                 true => drop(OwnedFd::from_raw_fd(self.ring.as_raw_fd())),
             }
         }
     }
-}
-
-fn foreign() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        "this io_uring belongs to the process that this one was forked from: make a new loop",
-    )
 }

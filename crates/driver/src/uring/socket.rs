@@ -1,57 +1,69 @@
-//! One socket: what is asked of the kernel for it, and how.
+//! One socket: its state, and the requests it pushes.
+//!
+//! Its receive or accept goes through these states:
+//!
+//! ```text
+//!             arm                      cancel
+//!   idle ────────────► ARMED ────────────────────► ARMED | CANCELLING
+//!    ▲                 │   ▲ more completions                 │
+//!    │                 └───┘                                  │
+//!    └─────────────────┴──────────────────────────────────────┘
+//!                      last completion
+//! ```
+//!
+//! The poll for writability is independent: `WRITE_ARMED` from its request to its completion. A socket
+//! that is `RELEASING` reports an event when it is neither `ARMED` nor `WRITE_ARMED`.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use io_uring::{opcode, squeue, types};
 
-use super::buffers::GROUP;
+use super::buffer_ring::GROUP;
+use super::queues::EMPTY;
 use super::ring::Ring;
-use super::{ACCEPT, NOTHING, RECV, ROOM, number};
+use super::{ACCEPT, IGNORED, KIND_SHIFT, RECV, WRITABLE, user_data};
 use crate::{Event, Ready, Token};
 
-/// No index.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// So many bits of the state are flags.
-const FLAGS: u32 = 9;
+/// The number of low bits of the state that are flags.
+const FLAG_BITS: u32 = 9;
 
 pub(super) fn index(token: Token) -> usize {
     token.0 as u32 as usize
 }
 
 fn generation(token: Token) -> u32 {
-    (token.0 as u64 >> 32) as u32 & (u32::MAX >> FLAGS)
+    (token.0 as u64 >> 32) as u32 & (u32::MAX >> FLAG_BITS)
 }
 
 #[derive(Clone, Copy)]
 pub(super) struct Socket {
-    /// -1 for none.
+    /// -1 for a vacant entry.
     pub(super) fd: RawFd,
-    /// The first of what has come, in `Sockets::came`.
-    pub(super) first: u32,
-    /// Flags, and above them the generation: one word, since there is one for every connection.
+    /// The head of its queue of completions.
+    pub(super) head: u32,
+    /// The flags, and above them the generation: one word, since each connection has one.
     state: u32,
 }
 
-/// Bytes or connections go on coming.
+/// A receive or an accept is in flight.
 pub(super) const ARMED: u32 = 1;
-/// That was cancelled, and will end.
-pub(super) const CANCELLED: u32 = 2;
-/// Somebody waits for bytes or connections.
-pub(super) const WANTED: u32 = 4;
-/// It listens.
-pub(super) const LISTENS: u32 = 8;
-/// Its last bytes filled a buffer: one at a time, so that it leaves others to others.
-pub(super) const BULK: u32 = 16;
-/// The kernel is to say when there is room to send.
-pub(super) const ROOMY: u32 = 32;
-/// It is to be given up; its loop hears of it when nothing is under way.
-pub(super) const LEAVES: u32 = 64;
+/// The receive or accept in flight is being cancelled.
+pub(super) const CANCELLING: u32 = 2;
+/// A flow waits for bytes or a connection.
+pub(super) const REQUESTED: u32 = 4;
+/// The socket is a listener.
+pub(super) const LISTENER: u32 = 8;
+/// The last bytes filled a buffer: receive one buffer at a time, so that other sockets get some too.
+pub(super) const SINGLE_SHOT: u32 = 16;
+/// A poll for writability is in flight.
+pub(super) const WRITE_ARMED: u32 = 32;
+/// The socket's owner wants to release it, and needs an event when nothing is in flight.
+pub(super) const RELEASING: u32 = 64;
 
 pub(super) const VACANT: Socket = Socket {
     fd: -1,
-    first: NONE,
+    head: EMPTY,
     state: 0,
 };
 
@@ -59,22 +71,23 @@ impl Socket {
     pub(super) fn new(token: Token, fd: BorrowedFd<'_>) -> Socket {
         Socket {
             fd: fd.as_raw_fd(),
-            state: generation(token) << FLAGS,
+            state: generation(token) << FLAG_BITS,
             ..VACANT
         }
     }
 
+    /// Returns whether this is the socket of `token`, and not of another one with its index.
     pub(super) fn has(&self, token: Token) -> bool {
-        self.fd != -1 && self.state >> FLAGS == generation(token)
+        self.fd != -1 && self.state >> FLAG_BITS == generation(token)
     }
 
-    /// The token of the socket at `index`.
+    /// Returns the token of the socket at `index`.
     pub(super) fn token(&self, index: usize) -> Token {
-        Token((u64::from(self.state >> FLAGS) << 32 | index as u64) as usize)
+        Token((u64::from(self.state >> FLAG_BITS) << 32 | index as u64) as usize)
     }
 
-    pub(super) fn is_under_way(&self) -> bool {
-        self.is(ARMED) || self.is(ROOMY)
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.is(ARMED) || self.is(WRITE_ARMED)
     }
 
     pub(super) fn is(&self, flag: u32) -> bool {
@@ -88,71 +101,81 @@ impl Socket {
             self.state & !flag
         };
     }
-}
 
-impl Socket {
+    /// Starts to receive, or to accept one connection.
     pub(super) fn arm(&mut self, token: Token, ring: &mut Ring) -> io::Result<()> {
         let fd = types::Fd(self.fd);
-        let request = if self.is(LISTENS) {
-            // One: those behind it are the system's, to be refused or left to another process.
-            let nowhere = std::ptr::null_mut::<u8>();
-            let accept = opcode::Accept::new(fd, nowhere.cast(), nowhere.cast());
+        let request = if self.is(LISTENER) {
+            // Only one: later ones stay with the system, to be refused or accepted by another process.
+            let no_address = std::ptr::null_mut::<u8>();
+            let accept = opcode::Accept::new(fd, no_address.cast(), no_address.cast());
             let accept = accept.flags(libc::SOCK_CLOEXEC);
-            accept.build().user_data(number(ACCEPT, token))
-        } else if self.is(BULK) {
+            accept.build().user_data(user_data(ACCEPT, token))
+        } else if self.is(SINGLE_SHOT) {
             let recv = opcode::Recv::new(fd, std::ptr::null_mut(), 0).buf_group(GROUP);
             let recv = recv.build().flags(squeue::Flags::BUFFER_SELECT);
-            recv.user_data(number(RECV, token))
+            recv.user_data(user_data(RECV, token))
         } else {
             let recv = opcode::RecvMulti::new(fd, GROUP).build();
-            recv.user_data(number(RECV, token))
+            recv.user_data(user_data(RECV, token))
         };
-        // SAFETY: it names no memory but that of the buffers on offer, which outlives it.
+        // SAFETY: the request refers only to the provided buffers, which outlive it.
         unsafe { ring.push(&request)? };
         self.set(ARMED, true);
         Ok(())
     }
 
+    /// Starts to poll for writability.
+    pub(super) fn arm_write(&mut self, token: Token, ring: &mut Ring) -> io::Result<()> {
+        let poll = opcode::PollAdd::new(types::Fd(self.fd), libc::POLLOUT as u32).build();
+        // SAFETY: the request refers to no memory.
+        unsafe { ring.push(&poll.user_data(user_data(WRITABLE, token)))? };
+        self.set(WRITE_ARMED, true);
+        Ok(())
+    }
+
+    /// Cancels the receive or the accept.
     pub(super) fn cancel(&mut self, token: Token, ring: &mut Ring) {
-        if !self.is(ARMED) || self.is(CANCELLED) {
+        if !self.is(ARMED) || self.is(CANCELLING) {
             return;
         }
-        let what = if self.is(LISTENS) { ACCEPT } else { RECV };
-        // Unclaimed as it is where the ring takes no requests: then nothing goes on, and all is left to it.
-        self.set(CANCELLED, cancel(number(what, token), ring));
+        let kind = if self.is(LISTENER) { ACCEPT } else { RECV };
+        // A ring that accepts no request has failed; its requests in flight stay as they are.
+        let pushed = push_cancel(user_data(kind, token), ring);
+        self.set(CANCELLING, pushed);
     }
 
-    /// Ends all that is under way.
-    pub(super) fn still(&mut self, token: Token, ring: &mut Ring) {
+    /// Cancels everything in flight.
+    pub(super) fn cancel_all(&mut self, token: Token, ring: &mut Ring) {
         self.cancel(token, ring);
-        if self.is(ROOMY) {
-            cancel(number(ROOM, token), ring);
+        if self.is(WRITE_ARMED) {
+            push_cancel(user_data(WRITABLE, token), ring);
         }
     }
 
-    /// The event for a socket that is to be given up and now can be.
-    pub(super) fn left(&self, token: Token) -> Option<Event> {
-        (self.is(LEAVES) && !self.is_under_way()).then_some(Event {
+    /// Returns the event of a socket that can be released now.
+    pub(super) fn released(&self, token: Token) -> Option<Event> {
+        (self.is(RELEASING) && !self.is_in_flight()).then_some(Event {
             token,
             ready: Ready::READ | Ready::WRITE | Ready::HANG_UP,
         })
     }
 }
 
-/// Ends a request, which has a completion of its own then; says whether the ring took that.
-fn cancel(request: u64, ring: &mut Ring) -> bool {
+/// Cancels a request, which still has a completion of its own; returns whether the ring accepted that.
+fn push_cancel(request: u64, ring: &mut Ring) -> bool {
     let cancel = opcode::AsyncCancel::new(request).build();
     let cancel = cancel.flags(squeue::Flags::SKIP_SUCCESS);
-    // SAFETY: it names no memory.
-    unsafe { ring.push(&cancel.user_data(NOTHING << 60)) }.is_ok()
+    // SAFETY: the request refers to no memory.
+    unsafe { ring.push(&cancel.user_data(IGNORED << KIND_SHIFT)) }.is_ok()
 }
 
-/// Closes a descriptor with the next wait, or now where that can't be.
-pub(super) fn shut(fd: OwnedFd, ring: &mut Ring) {
+/// Closes a descriptor with the next system call of the ring, or now if the ring accepts no requests.
+pub(super) fn push_close(fd: OwnedFd, ring: &mut Ring) {
     let close = opcode::Close::new(types::Fd(fd.as_raw_fd())).build();
     let close = close.flags(squeue::Flags::SKIP_SUCCESS);
-    // SAFETY: it names no memory, and the number is nobody else's before it is closed.
-    match unsafe { ring.push(&close.user_data(NOTHING << 60)) } {
+    // SAFETY: the request refers to no memory, and it takes over the descriptor's ownership.
+    match unsafe { ring.push(&close.user_data(IGNORED << KIND_SHIFT)) } {
         Ok(()) => drop(fd.into_raw_fd()),
         Err(_) => drop(fd),
     }

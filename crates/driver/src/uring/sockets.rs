@@ -1,58 +1,45 @@
-//! Sockets: what is under way for each, and what has come.
-//!
-//! A request names its socket by token, in the request's number, and an index may belong to another
-//! socket by the time of the completion; so a socket that closes with requests under way goes on as a
-//! [`Closing`] until the last of them is done, and its descriptor with it.
+//! The table of sockets: starts and cancels their requests, and keeps their completions.
 //!
 //! ```text
-//!             expect                    bytes              taken
-//!   nothing ─────────► asked for ◄──────────────► waiting ───────► …
-//!                         │  ENOBUFS: asked for again, with more buffers on offer
-//!                         │  much untaken: cancelled, asked for again by the next `expect`
+//!             request                bytes
+//!   idle ─────────────► armed ──────────────────► completions, until they are taken
+//!                         │  ENOBUFS: rearmed with the next wait, with more buffers
+//!                         │  a backlog: cancelled, armed again by the next request
 //!                         ▼
-//!                   end, which stays, or an error, and then the end
+//!              end of input, which stays; or an error, and then the end of input
 //! ```
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use io_uring::{cqueue, opcode, types};
-use slab::Slab;
+use io_uring::cqueue;
 
-use super::arrivals::Node;
-use super::buffers::Buffers;
+use super::buffer_ring::BufferRing;
+use super::closing::ClosingSockets;
+use super::queues::{EMPTY, Queues, SocketCompletions};
 use super::ring::Ring;
 use super::socket::*;
-use super::{ACCEPT, ROOM, TOKEN, number};
+use super::{ACCEPT, KIND_SHIFT};
 use crate::completion::{Completion, Request, Unclaimed};
-use crate::{Event, Ready, Token};
-
-/// A socket whose owner is gone.
-struct Closing {
-    /// Closed with this.
-    _fd: OwnedFd,
-    armed: bool,
-    roomy: bool,
-}
+use crate::{Chunk, Event, Ready, Token};
 
 #[derive(Default)]
 pub(super) struct Sockets {
-    pub(super) all: Vec<Socket>,
-    closing: HashMap<u64, Closing>,
-    pub(super) came: Slab<Node>,
-    /// To be asked for again with the next wait, when buffers are on offer.
+    sockets: Vec<Socket>,
+    closing: ClosingSockets,
+    queues: Queues,
+    /// Sockets to be armed again by the next wait, which also provides buffers.
     starved: Vec<Token>,
 }
 
 impl Sockets {
-    /// The socket of a token, taken in by now.
-    fn entry(&mut self, token: Token, fd: BorrowedFd<'_>) -> &mut Socket {
+    /// Returns the socket of a token, and adds it if it is new.
+    pub(super) fn add(&mut self, token: Token, fd: BorrowedFd<'_>) -> &mut Socket {
         let at = index(token);
-        if at >= self.all.len() {
-            self.all.resize(at + 1, VACANT);
+        if at >= self.sockets.len() {
+            self.sockets.resize(at + 1, VACANT);
         }
-        let socket = &mut self.all[at];
+        let socket = &mut self.sockets[at];
         if !socket.has(token) {
             debug_assert_eq!(socket.fd, -1, "closed before its index is used again");
             *socket = Socket::new(token, fd);
@@ -61,11 +48,32 @@ impl Sockets {
     }
 
     fn get(&mut self, token: Token) -> Option<&mut Socket> {
-        let socket = self.all.get_mut(index(token))?;
+        let socket = self.sockets.get_mut(index(token))?;
         socket.has(token).then_some(socket)
     }
 
-    /// Asks the kernel for what is wanted, unless that is under way.
+    /// Returns the descriptor of a socket, if the ring still has it.
+    pub(super) fn fd(&mut self, token: Token) -> Option<RawFd> {
+        self.get(token).map(|socket| socket.fd)
+    }
+
+    /// Returns whether a receive or an accept is in flight.
+    pub(super) fn is_armed(&mut self, token: Token) -> bool {
+        self.get(token).is_some_and(|socket| socket.is(ARMED))
+    }
+
+    /// Returns the queue of a socket.
+    pub(super) fn completions(&mut self, token: Token) -> SocketCompletions<'_> {
+        let socket = self.sockets.get_mut(index(token));
+        SocketCompletions {
+            queues: &mut self.queues,
+            head: socket
+                .filter(|socket| socket.has(token))
+                .map(|socket| &mut socket.head),
+        }
+    }
+
+    /// Starts an operation, unless it is in flight.
     pub(super) fn request(
         &mut self,
         token: Token,
@@ -73,135 +81,117 @@ impl Sockets {
         what: Request,
         ring: &mut Ring,
     ) -> io::Result<()> {
-        let socket = self.entry(token, fd);
+        let socket = self.add(token, fd);
         if what == Request::Writable {
-            if socket.is(ROOMY) {
-                return Ok(());
-            }
-            let look = opcode::PollAdd::new(types::Fd(socket.fd), libc::POLLOUT as u32).build();
-            // SAFETY: it names no memory.
-            unsafe { ring.push(&look.user_data(number(ROOM, token)))? };
-            socket.set(ROOMY, true);
-            return Ok(());
+            return match socket.is(WRITE_ARMED) {
+                true => Ok(()),
+                false => socket.arm_write(token, ring),
+            };
         }
-        socket.set(WANTED, true);
+        socket.set(REQUESTED, true);
         if socket.is(ARMED) {
             return Ok(());
         }
-        socket.set(LISTENS, what == Request::Connection);
+        socket.set(LISTENER, what == Request::Connection);
         socket.arm(token, ring)
     }
 
-    /// Takes a socket in, if it is new.
-    pub(super) fn take_in(&mut self, token: Token, fd: BorrowedFd<'_>) {
-        self.entry(token, fd);
-    }
-
-    /// The descriptor of a socket that is there still.
-    pub(super) fn fd(&mut self, token: Token) -> Option<RawFd> {
-        self.get(token).map(|socket| socket.fd)
-    }
-
-    /// Stops accepting, if it is a listener. What has come stays.
+    /// Cancels the accept of a listener; returns whether the socket is one.
     pub(super) fn cancel_accept(&mut self, token: Token, ring: &mut Ring) -> bool {
-        let Some(socket) = self.get(token).filter(|socket| socket.is(LISTENS)) else {
+        let Some(socket) = self.get(token).filter(|socket| socket.is(LISTENER)) else {
             return false;
         };
-        socket.set(WANTED, false);
+        socket.set(REQUESTED, false);
         socket.cancel(token, ring);
         true
     }
 
-    /// Takes in that bytes or connections have come, or won't.
-    pub(super) fn came(
+    /// Handles the completion of a receive or an accept.
+    pub(super) fn complete(
         &mut self,
         token: Token,
-        done: &cqueue::Entry,
-        buffers: &mut Buffers,
+        entry: &cqueue::Entry,
+        buffers: &mut BufferRing,
         ring: &mut Ring,
         events: &mut Vec<Event>,
     ) {
-        let (result, more) = (done.result(), cqueue::more(done.flags()));
-        let chunk = cqueue::buffer_select(done.flags())
+        let (result, more) = (entry.result(), cqueue::more(entry.flags()));
+        let chunk = cqueue::buffer_select(entry.flags())
             .map(|id| buffers.take(id, result.max(0).cast_unsigned()));
         let Some(socket) = self.get(token) else {
-            if done.user_data() >> 60 == ACCEPT && result >= 0 {
-                // SAFETY: the kernel made it for us.
+            if entry.user_data() >> KIND_SHIFT == ACCEPT && result >= 0 {
+                // SAFETY: the kernel has opened this descriptor for this accept.
                 drop(unsafe { OwnedFd::from_raw_fd(result) });
             }
-            return self.closed(token, |closing| closing.armed &= more);
+            return self.closing.complete(token, more);
         };
         socket.set(ARMED, more);
         if !more {
-            socket.set(CANCELLED, false);
+            socket.set(CANCELLING, false);
         }
-        let listens = socket.is(LISTENS);
-        let came = match (result, chunk) {
-            (fd @ 0.., _) if listens => {
-                // SAFETY: the kernel made it for us.
-                Completion::Connection(unsafe { OwnedFd::from_raw_fd(fd) })
-            }
-            (1.., Some(chunk)) => {
-                socket.set(BULK, chunk.is_full());
-                Completion::Bytes(chunk)
-            }
-            (0.., _) => Completion::EndOfInput,
-            (error, _) => match -error {
-                // Out of buffers; or asked for again meanwhile, or interrupted.
-                libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
-                    let leaves = socket.left(token);
-                    if leaves.is_none() && socket.is(WANTED) {
-                        self.starved.push(token);
-                    }
-                    if error == -libc::ENOBUFS {
-                        buffers.ran_out();
-                    }
-                    return events.extend(leaves);
-                }
-                errno => Completion::Error(errno),
-            },
-        };
-        socket.set(WANTED, false);
-        let failed = matches!(came, Completion::Error(_));
-        // Nobody takes it at the moment: enough is enough.
-        let over = self.keep(token, came);
-        if failed && !listens {
-            // As the system would: the error once, and then the end.
-            self.keep(token, Completion::EndOfInput);
+        if let Some(completion) = completion(result, chunk, socket.is(LISTENER)) {
+            return self.deliver(token, completion, ring, events);
         }
-        let Some(socket) = self.get(token) else {
+        let released = socket.released(token);
+        if released.is_none() && socket.is(REQUESTED) {
+            self.starved.push(token);
+        }
+        if result == -libc::ENOBUFS {
+            buffers.ran_out();
+        }
+        events.extend(released);
+    }
+
+    /// Queues a completion and reports it.
+    fn deliver(
+        &mut self,
+        token: Token,
+        completion: Completion,
+        ring: &mut Ring,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(socket) = self.sockets.get_mut(index(token)) else {
             return;
         };
-        if more && (over || socket.is(BULK)) {
+        socket.set(REQUESTED, false);
+        if let Completion::Bytes(chunk) = &completion {
+            socket.set(SINGLE_SHOT, chunk.is_full());
+        }
+        let ends = matches!(completion, Completion::Error(_)) && !socket.is(LISTENER);
+        let backlog = self.queues.push(&mut socket.head, completion);
+        if ends {
+            // As from the system: the error once, and then the end of input.
+            self.queues.push(&mut socket.head, Completion::EndOfInput);
+        }
+        // No flow takes the bytes at the moment, or the buffers are for other sockets too.
+        if backlog || socket.is(SINGLE_SHOT) {
             socket.cancel(token, ring);
         }
         events.push(Event {
             token,
             ready: Ready::READ,
         });
-        if socket.is(LEAVES) {
-            events.extend(socket.left(token));
-        }
+        events.extend(socket.released(token));
     }
 
-    /// Takes in that there is room to send.
-    pub(super) fn room(&mut self, token: Token, events: &mut Vec<Event>) {
+    /// Handles the completion of a poll for writability.
+    pub(super) fn complete_writable(&mut self, token: Token, events: &mut Vec<Event>) {
         let Some(socket) = self.get(token) else {
-            return self.closed(token, |closing| closing.roomy = false);
+            return self.closing.complete_writable(token);
         };
-        socket.set(ROOMY, false);
-        events.extend(socket.left(token));
+        socket.set(WRITE_ARMED, false);
+        events.extend(socket.released(token));
         events.push(Event {
             token,
             ready: Ready::WRITE,
         });
     }
 
-    /// Asks again for those that found no buffer.
-    pub(super) fn feed(&mut self, ring: &mut Ring) -> io::Result<()> {
+    /// Arms the sockets again that found no buffer.
+    pub(super) fn rearm(&mut self, ring: &mut Ring) -> io::Result<()> {
         while let Some(token) = self.starved.pop() {
             let socket = self.get(token);
-            let socket = socket.filter(|it| !it.is(ARMED) && !it.is(LEAVES));
+            let socket = socket.filter(|socket| !socket.is(ARMED) && !socket.is(RELEASING));
             if let Some(Err(error)) = socket.map(|socket| socket.arm(token, ring)) {
                 self.starved.push(token);
                 return Err(error);
@@ -210,97 +200,95 @@ impl Sockets {
         Ok(())
     }
 
-    /// Closes the socket when nothing of it is under way; says whether that should be at once.
+    /// Closes a socket when nothing of it is in flight; returns whether the caller should wait for
+    /// that.
     pub(super) fn close(&mut self, token: Token, fd: OwnedFd, ring: &mut Ring) -> bool {
         let Some(socket) = self.get(token) else {
             drop(fd);
             return false;
         };
-        socket.still(token, ring);
-        let gone = std::mem::replace(socket, VACANT);
-        self.forget(gone.first);
-        if !gone.is_under_way() {
-            shut(fd, ring);
-            return gone.is(LISTENS);
+        socket.cancel_all(token, ring);
+        let mut closed = std::mem::replace(socket, VACANT);
+        self.queues.take_all(&mut closed.head);
+        if closed.is_in_flight() {
+            self.closing.insert(token, fd, &closed);
+        } else {
+            push_close(fd, ring);
         }
-        let closing = Closing {
-            _fd: fd,
-            armed: gone.is(ARMED),
-            roomy: gone.is(ROOMY),
-        };
-        self.closing.insert(token.0 as u64 & TOKEN, closing);
-        gone.is(LISTENS)
+        closed.is(LISTENER)
     }
 
-    /// Whether a socket whose owner is gone has requests under way.
+    /// Returns whether a closed socket has requests in flight.
     pub(super) fn is_closing(&self, token: Token) -> bool {
-        self.closing.contains_key(&(token.0 as u64 & TOKEN))
+        self.closing.contains(token)
     }
 
-    fn closed(&mut self, token: Token, change: impl FnOnce(&mut Closing)) {
-        let key = token.0 as u64 & TOKEN;
-        if let Some(closing) = self.closing.get_mut(&key) {
-            change(closing);
-            if !closing.armed && !closing.roomy {
-                self.closing.remove(&key);
-            }
-        }
-    }
-
-    /// Gives the socket up with what has come; `None` while requests are under way.
+    /// Removes a socket and returns its completions. While requests are in flight, cancels them and
+    /// returns `None`.
     pub(super) fn release(&mut self, token: Token, ring: &mut Ring) -> Option<Unclaimed> {
         let Some(socket) = self.get(token) else {
             return Some(Unclaimed::default());
         };
-        socket.set(LEAVES, true);
-        socket.set(WANTED, false);
-        if socket.is_under_way() {
-            socket.still(token, ring);
+        socket.set(RELEASING, true);
+        socket.set(REQUESTED, false);
+        if socket.is_in_flight() {
+            socket.cancel_all(token, ring);
             return None;
         }
-        let gone = std::mem::replace(socket, VACANT);
+        let mut released = std::mem::replace(socket, VACANT);
         Some(Unclaimed {
-            completions: self.forget(gone.first),
+            completions: self.queues.take_all(&mut released.head),
         })
     }
 
-    /// Takes back what had come.
-    pub(super) fn restore(&mut self, token: Token, left: Unclaimed) {
-        if self.get(token).is_some() {
-            for came in left.completions {
-                self.keep(token, came);
+    /// Returns completions to their socket.
+    pub(super) fn restore(&mut self, token: Token, unclaimed: Unclaimed) {
+        let socket = self.sockets.get_mut(index(token));
+        if let Some(socket) = socket.filter(|socket| socket.has(token)) {
+            for completion in unclaimed.completions {
+                self.queues.push(&mut socket.head, completion);
             }
         }
     }
 
-    /// Ends everything that is under way. Who waits is heard again with the next wait.
+    /// Cancels everything in flight. Sockets that a flow waits for are armed again by the next wait.
     pub(super) fn cancel_all(&mut self, ring: &mut Ring) {
-        for (at, socket) in self.all.iter_mut().enumerate() {
-            socket.still(socket.token(at), ring);
+        for (at, socket) in self.sockets.iter_mut().enumerate() {
+            socket.cancel_all(socket.token(at), ring);
         }
     }
 
-    /// Whether the kernel has no requests of these sockets.
-    pub(super) fn are_still(&self) -> bool {
-        self.closing.is_empty() && !self.all.iter().any(Socket::is_under_way)
+    /// Returns whether nothing is in flight.
+    pub(super) fn are_idle(&self) -> bool {
+        self.closing.is_empty() && !self.sockets.iter().any(Socket::is_in_flight)
     }
 
-    /// Takes out what has come.
-    pub(super) fn take_left(&mut self) -> Vec<(Token, Unclaimed)> {
+    /// Takes every completion.
+    pub(super) fn take_unclaimed(&mut self) -> Vec<(Token, Unclaimed)> {
         let mut all = Vec::new();
-        for at in 0..self.all.len() {
-            let socket = &mut self.all[at];
-            let token = socket.token(at);
-            let first = std::mem::replace(&mut socket.first, NONE);
-            if first != NONE {
-                let came = self.forget(first);
-                all.push((token, Unclaimed { completions: came }));
+        for (at, socket) in self.sockets.iter_mut().enumerate() {
+            if socket.head != EMPTY {
+                let completions = self.queues.take_all(&mut socket.head);
+                all.push((socket.token(at), Unclaimed { completions }));
             }
         }
         all
     }
+}
 
-    pub(super) fn is_requested(&mut self, token: Token) -> bool {
-        self.get(token).is_some_and(|socket| socket.is(ARMED))
+/// Converts the result of a receive or an accept. Returns `None` if it must be armed again: it found no
+/// buffer, was cancelled but is requested again, or was interrupted.
+fn completion(result: i32, chunk: Option<Chunk>, is_listener: bool) -> Option<Completion> {
+    match (result, chunk) {
+        (fd @ 0.., _) if is_listener => {
+            // SAFETY: the kernel has opened this descriptor for this accept.
+            Some(Completion::Connection(unsafe { OwnedFd::from_raw_fd(fd) }))
+        }
+        (1.., Some(chunk)) => Some(Completion::Bytes(chunk)),
+        (0.., _) => Some(Completion::EndOfInput),
+        (error, _) => match -error {
+            libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => None,
+            errno => Some(Completion::Error(errno)),
+        },
     }
 }
