@@ -1,68 +1,100 @@
-//! The contract of `Poller`: one list of cases, stamped over every driver.
+//! The contract of `Poller`: one list of cases, run against every driver.
 //!
-//! A driver that lacks something is checked to refuse it; none is skipped.
+//! A driver that lacks a feature must reject it; no case is skipped.
 
-mod calls;
-mod close;
-mod crowd;
+mod early_close;
 mod edge;
-mod kit;
 mod level;
+mod many;
 mod notify;
 mod random;
+mod registration;
 mod simulated;
-mod socket;
-mod time;
+mod socket_states;
+mod support;
+mod timeouts;
 
 use switchboard_driver::Driver;
 
-/// Makes a test of each case, for the `DRIVER` of the module around it.
+/// Makes a test of each case, for the `DRIVER` of the surrounding module.
 macro_rules! run {
-    ($($room:ident: $($case:ident)+;)+) => {$($(
+    ($($file:ident: $($case:ident)+;)+) => {$($(
         #[test]
         fn $case() {
-            let _turn = crate::kit::turn();
-            if !crate::kit::is_refused_here(DRIVER) {
-                crate::$room::$case(DRIVER);
+            let _guard = crate::support::exclusive();
+            if !crate::support::is_unsupported(DRIVER) {
+                crate::$file::$case(DRIVER);
             }
         }
     )+)+};
 }
 
-macro_rules! stamp {
+/// Makes a module of tests for each driver.
+macro_rules! for_each_driver {
     ($($name:ident: $driver:ident,)+) => {
         $(mod $name {
             const DRIVER: crate::Driver = crate::Driver::$driver;
 
             run! {
-                level: reported_while_ready_and_no_longer pipe_and_unix_beside_tcp;
-                edge: once_for_each_arrival at_registration_if_ready at_modification_if_ready
-                    modes_side_by_side;
-                calls: modify_while_ready modify_replaces_the_token register_replaces
-                    deregister_ends_it unknown_descriptors_are_not_found
-                    the_drivers_own_token_is_refused it_says_which_driver_it_is;
-                time: zero_does_not_wait never_shorter_than_asked the_longest_timeout
+                level:
+                    a_descriptor_is_reported_for_as_long_as_it_is_ready
+                    pipes_and_unix_sockets_are_reported_like_tcp;
+                edge:
+                    each_arrival_is_reported_once
+                    a_ready_descriptor_is_reported_when_registered
+                    a_ready_descriptor_is_reported_when_modified
+                    level_and_edge_mode_can_be_mixed;
+                registration:
+                    modify_changes_what_is_reported
+                    modify_replaces_the_token
+                    a_second_registration_replaces_the_first
+                    a_deregistered_descriptor_is_not_reported
+                    unknown_descriptors_are_not_found
+                    the_reserved_token_is_rejected
+                    a_poller_reports_its_driver;
+                timeouts:
+                    a_zero_timeout_does_not_block
+                    a_wait_is_never_shorter_than_its_timeout
+                    the_longest_timeouts_are_accepted
                     signals_do_not_end_a_wait;
-                notify: before_a_wait during_a_wait a_thousand_are_one beside_an_event
-                    none_is_lost outlives_the_poller;
-                socket: connect_succeeds connect_is_refused a_listener_is_readable
-                    peer_resets peer_shuts_its_half both_halves_are_shut
-                    hang_up_with_no_interest out_of_band;
-                close: closed_while_registered closed_while_ready a_number_used_again
-                    deregister_after_close;
-                crowd: six_hundred_at_once past_fd_setsize;
-                random: level_is_what_poll_says edge_loses_nothing;
+                notify:
+                    a_notification_before_a_wait_ends_it
+                    a_notification_during_a_wait_ends_it
+                    a_thousand_notifications_end_one_wait
+                    a_notification_does_not_hide_an_event
+                    no_notification_is_lost
+                    a_notifier_outlives_its_poller;
+                socket_states:
+                    a_finished_connect_is_writable
+                    a_refused_connect_is_writable
+                    a_pending_connection_makes_a_listener_readable
+                    a_reset_makes_both_directions_ready
+                    a_half_close_is_readable
+                    two_half_closes_are_a_hang_up
+                    a_hang_up_is_reported_without_interest
+                    out_of_band_data_is_reported_as_priority;
+                early_close:
+                    an_idle_descriptor_may_be_closed_while_registered
+                    ready_descriptors_may_be_closed_while_registered
+                    a_reused_number_reports_only_its_new_file
+                    a_closed_descriptor_may_be_deregistered;
+                many:
+                    six_hundred_descriptors_are_all_reported
+                    only_select_rejects_descriptors_past_fd_setsize;
+                random:
+                    level_events_match_poll
+                    draining_at_each_edge_reads_everything;
             }
         })+
 
         #[test]
-        fn every_driver_is_here() {
+        fn every_driver_is_tested() {
             assert_eq!(Driver::ALL, [$(Driver::$driver),+]);
         }
     };
 }
 
-stamp! {
+for_each_driver! {
     select: Select,
     poll: Poll,
     epoll: Epoll,

@@ -1,4 +1,4 @@
-//! Wake-ups from other threads.
+//! Notifications from other threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -6,87 +6,94 @@ use std::time::Duration;
 
 use switchboard_driver::{Driver, Interest, Ready};
 
-use crate::kit::{A, Bench, send, unix};
+use crate::support::{A, Fixture, send, unix};
 
-const WHILE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
-/// A wait without a timeout, which only the notifier can end, with no event of its own.
-fn is_woken(bench: &mut Bench) {
+/// Waits without a timeout, so that only a notification can end the wait, and expects no event.
+fn assert_notified(fixture: &mut Fixture) {
     let mut events = Vec::new();
-    bench.poller.wait(&mut events, None).expect("a wait");
+    fixture
+        .poller
+        .wait(&mut events, None)
+        .expect("the wait succeeds");
     assert_eq!(events, []);
 }
 
-pub(crate) fn before_a_wait(driver: Driver) {
-    let mut bench = Bench::new(driver);
-    let notifier = bench.poller.notifier();
+pub(crate) fn a_notification_before_a_wait_ends_it(driver: Driver) {
+    let mut fixture = Fixture::new(driver);
+    let notifier = fixture.poller.notifier();
     for _ in 0..3 {
         notifier.clone().notify();
-        is_woken(&mut bench);
-        bench.lasts(WHILE);
+        assert_notified(&mut fixture);
+        fixture.assert_lasts(PAUSE);
     }
 }
 
-pub(crate) fn during_a_wait(driver: Driver) {
-    let mut bench = Bench::new(driver);
-    let notifier = bench.poller.notifier();
+pub(crate) fn a_notification_during_a_wait_ends_it(driver: Driver) {
+    let mut fixture = Fixture::new(driver);
+    let notifier = fixture.poller.notifier();
     for _ in 0..20 {
         thread::scope(|scope| {
             scope.spawn(|| notifier.notify());
-            is_woken(&mut bench);
+            assert_notified(&mut fixture);
         });
     }
-    bench.lasts(WHILE);
+    fixture.assert_lasts(PAUSE);
 }
 
-pub(crate) fn a_thousand_are_one(driver: Driver) {
-    let mut bench = Bench::new(driver);
-    let notifier = bench.poller.notifier();
+pub(crate) fn a_thousand_notifications_end_one_wait(driver: Driver) {
+    let mut fixture = Fixture::new(driver);
+    let notifier = fixture.poller.notifier();
     for _ in 0..1000 {
         notifier.notify();
     }
-    is_woken(&mut bench);
-    bench.lasts(WHILE);
+    assert_notified(&mut fixture);
+    fixture.assert_lasts(PAUSE);
 }
 
-pub(crate) fn beside_an_event(driver: Driver) {
-    let mut bench = Bench::new(driver);
+pub(crate) fn a_notification_does_not_hide_an_event(driver: Driver) {
+    let mut fixture = Fixture::new(driver);
     let (here, there) = unix();
-    bench.register(&here, A, Interest::READ);
+    fixture.register(&here, A, Interest::READ);
     send(&there);
     for _ in 0..3 {
-        bench.poller.notifier().notify();
-        assert!(bench.find(A, Ready::is_readable).contains(Ready::READ));
+        fixture.poller.notifier().notify();
+        assert!(
+            fixture
+                .wait_for(A, Ready::is_readable)
+                .contains(Ready::READ)
+        );
     }
 }
 
-/// Four threads say something and wake; the waiting one hears all of it.
-pub(crate) fn none_is_lost(driver: Driver) {
-    let mut bench = Bench::new(driver);
-    let notifier = bench.poller.notifier();
-    let said = AtomicUsize::new(0);
+/// Four threads count and notify; after its last wait, the waiting thread sees the full count.
+pub(crate) fn no_notification_is_lost(driver: Driver) {
+    let mut fixture = Fixture::new(driver);
+    let notifier = fixture.poller.notifier();
+    let count = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..1000 {
-                    said.fetch_add(1, Ordering::Release);
+                    count.fetch_add(1, Ordering::Release);
                     notifier.notify();
                 }
             });
         }
-        while said.load(Ordering::Acquire) < 4000 {
-            is_woken(&mut bench);
+        while count.load(Ordering::Acquire) < 4000 {
+            assert_notified(&mut fixture);
         }
     });
 }
 
-pub(crate) fn outlives_the_poller(driver: Driver) {
-    let bench = Bench::new(driver);
-    let notifier = bench.poller.notifier();
+pub(crate) fn a_notifier_outlives_its_poller(driver: Driver) {
+    let fixture = Fixture::new(driver);
+    let notifier = fixture.poller.notifier();
     notifier.notify();
-    drop(bench);
+    drop(fixture);
     notifier.notify();
     thread::spawn(move || notifier.clone().notify())
         .join()
-        .expect("nothing happens");
+        .expect("notifying has no effect");
 }

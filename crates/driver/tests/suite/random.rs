@@ -1,4 +1,4 @@
-//! Random calls, held against poll(2). A failure prints its seed.
+//! Random calls, compared with poll(2). A failing test prints its seed.
 
 use std::collections::HashMap;
 use std::os::fd::AsRawFd;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use switchboard_driver::{Driver, Interest, Mode, Ready, Sim, Token};
 
-use crate::kit::{Bench, drain, fill, send, truth, unix};
+use crate::support::{Fixture, drain, fill, poll_now, send, unix};
 
 const PAIRS: usize = 20;
 const STEPS: usize = 2000;
 
-/// Prints the seed if the test panics.
+/// A seed that is printed if the test panics.
 struct Seed(Driver, u64);
 
 impl Drop for Seed {
@@ -24,7 +24,7 @@ impl Drop for Seed {
     }
 }
 
-/// A seed of its own for every run.
+/// Returns a new seed for every run, or the one in the environment variable `SEED`.
 fn seed(driver: Driver) -> (Seed, Rng) {
     let seed = match std::env::var("SEED") {
         Ok(seed) => seed.parse().expect("SEED is a number"),
@@ -34,10 +34,10 @@ fn seed(driver: Driver) -> (Seed, Rng) {
 }
 
 struct Model {
-    bench: Bench,
+    fixture: Fixture,
     pairs: Vec<(UnixStream, UnixStream)>,
-    /// What is registered, by the number of the pair.
-    watched: HashMap<usize, (Token, Interest)>,
+    /// The registrations, by the number of the pair.
+    registered: HashMap<usize, (Token, Interest)>,
     next: usize,
 }
 
@@ -51,23 +51,23 @@ impl Model {
                 Interest::NONE,
                 |sum, bit| if rng.bool() { sum | bit } else { sum },
             );
-        let known = self.watched.contains_key(&nth);
+        let known = self.registered.contains_key(&nth);
         match rng.u8(..10) {
             0 | 1 => {
                 let token = Token(self.next);
                 self.next += 1;
-                self.bench.register(here, token, interest);
-                self.watched.insert(nth, (token, interest));
+                self.fixture.register(here, token, interest);
+                self.registered.insert(nth, (token, interest));
             }
             2 | 3 if known => {
                 let token = Token(self.next);
                 self.next += 1;
-                self.bench.modify(here, token, interest, Mode::Level);
-                self.watched.insert(nth, (token, interest));
+                self.fixture.modify(here, token, interest, Mode::Level);
+                self.registered.insert(nth, (token, interest));
             }
             4 if known => {
-                self.bench.deregister(here);
-                self.watched.remove(&nth);
+                self.fixture.deregister(here);
+                self.registered.remove(&nth);
             }
             5 | 6 => fill_some(there, rng),
             7 => fill(here),
@@ -76,23 +76,24 @@ impl Model {
         }
     }
 
-    /// The reports of one wait, or of as many as the simulated kernel may withhold one for.
+    /// Compares poll(2) with the events of one wait, or of as many waits as the simulated kernel may
+    /// withhold an event for.
     fn check(&mut self) {
-        let simulated = self.bench.driver() == Driver::Sim;
+        let simulated = self.fixture.driver() == Driver::Sim;
         let waits = if simulated { Sim::MAX_WITHHELD + 1 } else { 1 };
         let mut reported: HashMap<Token, Ready> = HashMap::new();
         let mut events = Vec::new();
         for _ in 0..waits {
-            self.bench
+            self.fixture
                 .poller
                 .wait(&mut events, Some(Duration::ZERO))
-                .expect("a wait");
+                .expect("the wait succeeds");
             for event in &events {
                 *reported.entry(event.token).or_default() |= event.ready;
             }
         }
-        for (nth, (token, interest)) in &self.watched {
-            let expected = truth(self.pairs[*nth].0.as_raw_fd(), *interest);
+        for (nth, (token, interest)) in &self.registered {
+            let expected = poll_now(self.pairs[*nth].0.as_raw_fd(), *interest);
             let seen = reported.remove(token).unwrap_or_default();
             if simulated {
                 assert!(seen.contains(expected), "{token:?}: {expected:?}, {seen:?}");
@@ -100,24 +101,27 @@ impl Model {
                 assert_eq!(seen, expected, "{token:?}");
             }
         }
-        assert!(reported.is_empty(), "not registered: {reported:?}");
+        assert!(
+            reported.is_empty(),
+            "reported but not registered: {reported:?}"
+        );
     }
 }
 
 fn fill_some(to: &UnixStream, rng: &mut Rng) {
     if rng.u8(..4) == 0 {
         fill(to);
-    } else if truth(to.as_raw_fd(), Interest::WRITE).is_writable() {
+    } else if poll_now(to.as_raw_fd(), Interest::WRITE).is_writable() {
         send(to);
     }
 }
 
-pub(crate) fn level_is_what_poll_says(driver: Driver) {
+pub(crate) fn level_events_match_poll(driver: Driver) {
     let (_seed, mut rng) = seed(driver);
     let mut model = Model {
-        bench: Bench::new(driver),
+        fixture: Fixture::new(driver),
         pairs: (0..PAIRS).map(|_| unix()).collect(),
-        watched: HashMap::new(),
+        registered: HashMap::new(),
         next: 0,
     };
     for _ in 0..STEPS {
@@ -126,15 +130,15 @@ pub(crate) fn level_is_what_poll_says(driver: Driver) {
     }
 }
 
-/// Whoever drains at each edge has read everything in the end.
-pub(crate) fn edge_loses_nothing(driver: Driver) {
+/// Drains a socket at each of its edges; in the end, every byte has been read.
+pub(crate) fn draining_at_each_edge_reads_everything(driver: Driver) {
     let (_seed, mut rng) = seed(driver);
-    let Some(mut bench) = crate::edge::bench(driver) else {
+    let Some(mut fixture) = crate::edge::edge_fixture(driver) else {
         return;
     };
     let pairs: Vec<_> = (0..PAIRS).map(|_| unix()).collect();
     for (nth, (here, _)) in pairs.iter().enumerate() {
-        bench.register_as(
+        fixture.register_as(
             here,
             Token(nth),
             Interest::READ | Interest::WRITE,
@@ -147,10 +151,10 @@ pub(crate) fn edge_loses_nothing(driver: Driver) {
             send(&pairs[rng.usize(..PAIRS)].1);
             sent += 4;
         }
-        // After the last step, as many waits as an edge may be withheld for.
+        // The last step waits as often as an edge may be withheld.
         let last = step + 1 == STEPS;
         for _ in 0..if last { Sim::MAX_WITHHELD + 1 } else { 1 } {
-            for event in bench.wait(Duration::ZERO) {
+            for event in fixture.wait(Duration::ZERO) {
                 if event.ready.is_readable() {
                     taken += drain(&pairs[event.token.0].0);
                 }

@@ -1,4 +1,4 @@
-//! What the cases share.
+//! Helpers that the cases share.
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
@@ -14,37 +14,37 @@ use switchboard_driver::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 pub(crate) const A: Token = Token(1);
 pub(crate) const B: Token = Token(2);
 
-/// One case at a time: a descriptor's number is the whole process's, and some cases close one and
-/// count on its staying closed.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Serializes the tests: descriptors belong to the whole process, and some cases close one and rely
+/// on it staying closed.
+pub(crate) fn exclusive() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether this platform has no such driver, and says so as it should.
-pub(crate) fn is_refused_here(driver: Driver) -> bool {
+/// Returns whether this platform lacks the driver; then checks the error.
+pub(crate) fn is_unsupported(driver: Driver) -> bool {
     if !matches!(driver, Driver::Epoll | Driver::Uring)
         || cfg!(any(target_os = "linux", target_os = "android"))
     {
         return false;
     }
-    let error = driver.open().err().expect("there is no epoll here");
+    let error = driver.open().err().expect("this platform lacks the driver");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains(Driver::best().name()));
     true
 }
 
-/// A poller under test, with a note of what is registered.
-pub(crate) struct Bench {
+/// A poller under test, with a record of its registrations.
+pub(crate) struct Fixture {
     pub(crate) poller: Box<dyn Poller>,
-    watched: HashMap<Token, (RawFd, Interest)>,
+    registered: HashMap<Token, (RawFd, Interest)>,
 }
 
-impl Bench {
-    pub(crate) fn new(driver: Driver) -> Bench {
-        Bench {
+impl Fixture {
+    pub(crate) fn new(driver: Driver) -> Fixture {
+        Fixture {
             poller: driver.open().expect("the driver opens"),
-            watched: HashMap::new(),
+            registered: HashMap::new(),
         }
     }
 
@@ -65,46 +65,46 @@ impl Bench {
     ) {
         self.poller
             .register(fd.as_fd(), token, interest, mode)
-            .expect("it registers");
-        self.note(fd, token, interest);
+            .expect("registering succeeds");
+        self.record(fd, token, interest);
     }
 
     pub(crate) fn modify(&mut self, fd: &impl AsFd, token: Token, interest: Interest, mode: Mode) {
         self.poller
             .modify(fd.as_fd(), token, interest, mode)
-            .expect("it modifies");
-        self.note(fd, token, interest);
+            .expect("modifying succeeds");
+        self.record(fd, token, interest);
     }
 
     pub(crate) fn deregister(&mut self, fd: &impl AsFd) {
         let fd = fd.as_fd().as_raw_fd();
-        self.poller.deregister(fd).expect("it deregisters");
-        self.watched.retain(|_, (known, _)| *known != fd);
+        self.poller.deregister(fd).expect("deregistering succeeds");
+        self.registered.retain(|_, (known, _)| *known != fd);
     }
 
-    fn note(&mut self, fd: &impl AsFd, token: Token, interest: Interest) {
+    fn record(&mut self, fd: &impl AsFd, token: Token, interest: Interest) {
         let fd = fd.as_fd().as_raw_fd();
-        self.watched.retain(|_, (known, _)| *known != fd);
-        self.watched.insert(token, (fd, interest));
+        self.registered.retain(|_, (known, _)| *known != fd);
+        self.registered.insert(token, (fd, interest));
     }
 
-    /// One wait. Of the simulated kernel's events, those that poll(2) bears out.
+    /// Waits once. Spurious events of the simulated kernel, which poll(2) does not confirm, are left out.
     pub(crate) fn wait(&mut self, timeout: Duration) -> Vec<Event> {
         let mut events = Vec::new();
         self.poller
             .wait(&mut events, Some(timeout))
-            .expect("the wait is well");
+            .expect("the wait succeeds");
         if self.driver() == Driver::Sim {
             events.retain(|event| {
-                let (fd, interest) = self.watched[&event.token];
-                truth(fd, interest).intersects(event.ready)
+                let (fd, interest) = self.registered[&event.token];
+                poll_now(fd, interest).intersects(event.ready)
             });
         }
         events
     }
 
-    /// Waits until `token` is reported with what `wanted` looks for; others may come before it.
-    pub(crate) fn find(&mut self, token: Token, wanted: impl Fn(Ready) -> bool) -> Ready {
+    /// Waits until `token` is reported with readiness that `wanted` accepts; ignores other events.
+    pub(crate) fn wait_for(&mut self, token: Token, wanted: impl Fn(Ready) -> bool) -> Ready {
         let end = Instant::now() + Duration::from_secs(10);
         while Instant::now() < end {
             for event in self.wait(Duration::from_secs(1)) {
@@ -112,45 +112,42 @@ impl Bench {
                     return event.ready;
                 }
             }
-            // The simulated kernel doesn't wait for the real one's network.
+            // The simulated kernel does not wait for the real one's network.
             std::thread::yield_now();
         }
-        panic!(
-            "{}: {token:?} is not reported as it should be",
-            self.driver()
-        );
+        panic!("{}: {token:?} is not reported as expected", self.driver());
     }
 
     /// Checks that nothing is reported.
-    pub(crate) fn quiet(&mut self) {
+    pub(crate) fn assert_quiet(&mut self) {
         for _ in 0..4 {
             assert_eq!(self.wait(Duration::ZERO), [], "{}", self.driver());
         }
     }
 
-    /// Checks that a wait lasts `time`, and says nothing.
-    pub(crate) fn lasts(&mut self, time: Duration) {
+    /// Checks that a wait lasts for `time` and reports nothing.
+    pub(crate) fn assert_lasts(&mut self, time: Duration) {
         let start = self.poller.now();
-        // The simulated kernel may end a wait with an event for nothing; then it goes on.
+        // The simulated kernel may end a wait with a spurious event; then the test waits again.
         loop {
             let left = time.saturating_sub(self.poller.now() - start);
             let mut events = Vec::new();
             self.poller
                 .wait(&mut events, Some(left))
-                .expect("the wait is well");
+                .expect("the wait succeeds");
             if self.driver() == Driver::Sim && !events.is_empty() {
                 continue;
             }
             assert_eq!(events, [], "{}", self.driver());
             break;
         }
-        let lasted = self.poller.now() - start;
-        assert!(lasted >= time, "{}: {lasted:?} < {time:?}", self.driver());
+        let elapsed = self.poller.now() - start;
+        assert!(elapsed >= time, "{}: {elapsed:?} < {time:?}", self.driver());
     }
 }
 
-/// What poll(2) says of `fd` at this moment.
-pub(crate) fn truth(fd: RawFd, interest: Interest) -> Ready {
+/// Returns the readiness of `fd` that poll(2) reports now.
+pub(crate) fn poll_now(fd: RawFd, interest: Interest) -> Ready {
     let mut entry = libc::pollfd {
         fd,
         events: 0,
@@ -165,7 +162,7 @@ pub(crate) fn truth(fd: RawFd, interest: Interest) -> Ready {
     if interest.contains(Interest::PRIORITY) {
         entry.events |= libc::POLLPRI;
     }
-    // SAFETY: one pollfd, which lives on this stack throughout.
+    // SAFETY: the pointer is to one pollfd, which outlives the call.
     assert!(unsafe { libc::poll(&mut entry, 1, 0) } >= 0);
     let mut ready = Ready::NONE;
     for (flag, meaning) in [
@@ -182,26 +179,26 @@ pub(crate) fn truth(fd: RawFd, interest: Interest) -> Ready {
     ready
 }
 
-/// Returns when poll(2) says `ready` of a socket whose peer has just done something.
-pub(crate) fn settle(fd: &impl AsFd, ready: Ready) {
+/// Waits until poll(2) reports `ready`, since the effect of a peer's call may take time.
+pub(crate) fn wait_until_ready(fd: &impl AsFd, ready: Ready) {
     let end = Instant::now() + Duration::from_secs(10);
-    while !truth(fd.as_fd().as_raw_fd(), Interest::READ).contains(ready) {
-        assert!(Instant::now() < end, "it never becomes {ready:?}");
+    while !poll_now(fd.as_fd().as_raw_fd(), Interest::READ).contains(ready) {
+        assert!(Instant::now() < end, "the socket never becomes {ready:?}");
         std::thread::yield_now();
     }
 }
 
-/// Closes a number that an owner elsewhere no longer answers for.
+/// Closes a descriptor that has no other owner.
 pub(crate) fn close(fd: RawFd) {
-    // SAFETY: the caller made the number itself and owns it.
+    // SAFETY: the caller opened the descriptor and owns it.
     assert_eq!(unsafe { libc::close(fd) }, 0);
 }
 
-/// Makes `number` another name of `fd`'s file. The caller closes it.
+/// Duplicates `fd` to `number`, which the caller must close.
 pub(crate) fn dup_to(fd: &impl AsFd, number: RawFd) {
-    // SAFETY: the caller owns `number`, or it is not open.
-    let made = unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) };
-    assert_eq!(made, number);
+    // SAFETY: the caller owns `number`, unless it is not open.
+    let duplicate = unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) };
+    assert_eq!(duplicate, number);
 }
 
 /// Sends SIGUSR1 to a thread.
@@ -211,34 +208,41 @@ pub(crate) fn signal(thread: libc::pthread_t) {
 }
 
 pub(crate) fn this_thread() -> libc::pthread_t {
-    // SAFETY: it has no conditions.
+    // SAFETY: the call has no preconditions.
     unsafe { libc::pthread_self() }
 }
 
-/// Two ends of a Unix socket, which don't block.
+/// Returns the two ends of a Unix socket, in non-blocking mode.
 pub(crate) fn unix() -> (UnixStream, UnixStream) {
-    let (left, right) = UnixStream::pair().expect("a pair");
-    left.set_nonblocking(true).expect("non-blocking");
-    right.set_nonblocking(true).expect("non-blocking");
+    let (left, right) = UnixStream::pair().expect("the socket pair opens");
+    left.set_nonblocking(true)
+        .expect("non-blocking mode is set");
+    right
+        .set_nonblocking(true)
+        .expect("non-blocking mode is set");
     (left, right)
 }
 
-/// Two ends of a TCP connection, which don't block.
+/// Returns the two ends of a TCP connection, in non-blocking mode.
 pub(crate) fn tcp() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let address = listener.local_addr().expect("an address");
-    let client = TcpStream::connect(address).expect("a connection");
-    let (server, _) = listener.accept().expect("its other end");
-    client.set_nonblocking(true).expect("non-blocking");
-    server.set_nonblocking(true).expect("non-blocking");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the listener opens");
+    let address = listener.local_addr().expect("the listener has an address");
+    let client = TcpStream::connect(address).expect("the connection succeeds");
+    let (server, _) = listener.accept().expect("the connection is accepted");
+    client
+        .set_nonblocking(true)
+        .expect("non-blocking mode is set");
+    server
+        .set_nonblocking(true)
+        .expect("non-blocking mode is set");
     (client, server)
 }
 
 pub(crate) fn send(mut to: impl Write) {
-    to.write_all(b"ring").expect("room for four bytes");
+    to.write_all(b"ring").expect("the write succeeds");
 }
 
-/// Reads all there is: how many bytes that was.
+/// Reads until a read would block; returns the number of bytes.
 pub(crate) fn drain(mut from: impl Read) -> usize {
     let mut buffer = [0; 4096];
     let mut sum = 0;
@@ -252,7 +256,7 @@ pub(crate) fn drain(mut from: impl Read) -> usize {
     }
 }
 
-/// Writes until there is no room.
+/// Writes until a write would block.
 pub(crate) fn fill(mut to: impl Write) {
     while let Ok(count) = to.write(&[0; 4096]) {
         assert!(count > 0);

@@ -1,4 +1,4 @@
-//! Many descriptors, and high numbers.
+//! Many descriptors, and descriptors with high numbers.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -8,55 +8,55 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use switchboard_driver::{Driver, Interest, Mode, Ready, Token};
 
-use crate::kit::{A, Bench, send, unix};
+use crate::support::{A, Fixture, send, unix};
 
-pub(crate) fn six_hundred_at_once(driver: Driver) {
-    let mut bench = Bench::new(driver);
+pub(crate) fn six_hundred_descriptors_are_all_reported(driver: Driver) {
+    let mut fixture = Fixture::new(driver);
     let pairs: Vec<_> = (0..300).map(|_| unix()).collect();
     let mut waiting = HashSet::new();
     for (nth, (left, right)) in pairs.iter().enumerate() {
-        bench.register(left, Token(2 * nth), Interest::WRITE);
-        bench.register(right, Token(2 * nth + 1), Interest::WRITE);
+        fixture.register(left, Token(2 * nth), Interest::WRITE);
+        fixture.register(right, Token(2 * nth + 1), Interest::WRITE);
         waiting.extend([2 * nth, 2 * nth + 1]);
     }
     for _ in 0..20 {
-        for event in bench.wait(Duration::from_secs(1)) {
+        for event in fixture.wait(Duration::from_secs(1)) {
             waiting.remove(&event.token.0);
         }
     }
     assert!(waiting.is_empty(), "never reported: {waiting:?}");
 
     for (left, right) in &pairs {
-        bench.deregister(left);
-        bench.modify(right, Token(7), Interest::READ, Mode::Level);
+        fixture.deregister(left);
+        fixture.modify(right, Token(7), Interest::READ, Mode::Level);
     }
-    bench.quiet();
+    fixture.assert_quiet();
 }
 
-pub(crate) fn past_fd_setsize(driver: Driver) {
+pub(crate) fn only_select_rejects_descriptors_past_fd_setsize(driver: Driver) {
     let limit = getrlimit(Resource::Nofile);
     let enough = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    setrlimit(Resource::Nofile, enough).expect("the soft limit may be raised to the hard one");
+    setrlimit(Resource::Nofile, enough).expect("raising the soft limit succeeds");
 
-    let mut bench = Bench::new(driver);
+    let mut fixture = Fixture::new(driver);
     let (here, there) = unix();
     let high = rustix::io::fcntl_dupfd_cloexec(&here, 1500)
-        .expect("this case needs a hard limit of more than 1500 open files");
+        .expect("this test needs a hard limit of more than 1500 open files");
     send(&there);
     if driver != Driver::Select {
-        bench.register(&high, A, Interest::READ);
-        bench.find(A, Ready::is_readable);
-        bench.deregister(&high);
-        bench.quiet();
+        fixture.register(&high, A, Interest::READ);
+        fixture.wait_for(A, Ready::is_readable);
+        fixture.deregister(&high);
+        fixture.assert_quiet();
         return;
     }
-    let error = bench
+    let error = fixture
         .poller
         .register(high.as_fd(), A, Interest::READ, Mode::Level)
-        .expect_err("an fd_set ends at 1024");
+        .expect_err("select rejects descriptors from 1024 on");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(
         error.to_string(),
@@ -66,10 +66,10 @@ pub(crate) fn past_fd_setsize(driver: Driver) {
             Driver::best()
         )
     );
-    let error = bench
+    let error = fixture
         .poller
         .modify(high.as_fd(), A, Interest::READ, Mode::Level)
         .expect_err("not registered");
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    bench.quiet();
+    fixture.assert_quiet();
 }
