@@ -110,7 +110,7 @@ bits!(Interest {
     PRIORITY = 4, "priority";
 });
 
-/// The set of what a descriptor is ready for.
+/// The readiness of a descriptor: the calls that would not block, and its state.
 ///
 /// ```
 /// use switchboard_driver::Ready;
@@ -171,6 +171,6 @@ impl Ready {
 pub struct Event {
     /// The token the descriptor was registered with.
     pub token: Token,
-    /// What the descriptor is ready for.
+    /// The readiness of the descriptor.
     pub ready: Ready,
 }

@@ -84,7 +84,7 @@ impl Ring {
     /// Queues a request for the next [`enter`](Ring::enter).
     ///
     /// # Safety
-    /// What the request refers to, above all memory, must stay valid until its completion.
+    /// Everything the request refers to, above all memory, must stay valid until its completion.
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         self.check()?;
         loop {

@@ -1,16 +1,17 @@
 //! A simulated kernel, for tests.
 
+mod adversary;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use fastrand::Rng;
-
 use crate::fd_table::FdTable;
 use crate::notify::{Notifier, NotifyFd};
-use crate::select::is_open;
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token, error};
+
+use adversary::{Adversary, Registration, within};
 
 /// A kernel that does everything the contract of [`Poller`] permits, and that has its own time.
 ///
@@ -42,7 +43,7 @@ use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token, error};
 /// ```
 pub struct Sim {
     seed: u64,
-    rng: Rng,
+    adversary: Adversary,
     kernel: Box<dyn Poller>,
     notify_fd: NotifyFd,
     registrations: FdTable<Registration>,
@@ -84,17 +85,6 @@ pub struct Step {
     pub ready: Ready,
 }
 
-struct Registration {
-    token: Token,
-    interest: Interest,
-    mode: Mode,
-    /// What the kernel reported in the last wait, in level mode.
-    level: Ready,
-    /// An edge or a step of the script that is not reported yet.
-    pending: Ready,
-    withheld: u32,
-}
-
 impl Sim {
     /// The number of waits in a row that may withhold the same descriptor.
     pub const MAX_WITHHELD: u32 = 3;
@@ -119,7 +109,7 @@ impl Sim {
         steps.sort_by_key(|step| step.at);
         Ok(Sim {
             seed,
-            rng: Rng::with_seed(seed),
+            adversary: Adversary::new(seed),
             kernel,
             notify_fd,
             registrations: FdTable::new(),
@@ -166,56 +156,6 @@ impl Sim {
                 let registration = self.registrations.get_mut(at);
                 registration.pending |= within(step.ready, registration.interest);
             }
-        }
-    }
-
-    /// Adds the events that the adversary reports in this wait.
-    fn report(&mut self, events: &mut Vec<Event>) {
-        // A descriptor that was closed too early is not reported, nor is its pending readiness.
-        let mut ready: Vec<usize> = (0..self.registrations.len())
-            .filter(|&at| !self.registrations.get(at).ready().is_empty())
-            .filter(|&at| is_open(self.registrations.fd(at)))
-            .collect();
-        self.rng.shuffle(&mut ready);
-        for (nth, &at) in ready.iter().enumerate() {
-            let registration = self.registrations.get_mut(at);
-            // The first is always reported, so that no wait withholds everything.
-            let may_withhold = nth > 0 && registration.withheld < Sim::MAX_WITHHELD;
-            if may_withhold && self.rng.u8(..4) == 0 {
-                registration.withheld += 1;
-                continue;
-            }
-            events.push(Event {
-                token: registration.token,
-                ready: registration.ready(),
-            });
-            registration.pending = Ready::NONE;
-            registration.withheld = 0;
-        }
-        if self.rng.u8(..8) == 0 && self.registrations.len() > 0 {
-            self.add_spurious(events);
-        }
-    }
-
-    /// Inserts a spurious event at a random position.
-    fn add_spurious(&mut self, events: &mut Vec<Event>) {
-        let at = self.rng.usize(..self.registrations.len());
-        let registration = self.registrations.get(at);
-        let choices: Vec<Ready> = [
-            (Interest::READ, Ready::READ),
-            (Interest::WRITE, Ready::WRITE),
-        ]
-        .into_iter()
-        .filter(|&(direction, _)| registration.interest.contains(direction))
-        .map(|(_, ready)| ready)
-        .collect();
-        if !registration.ready().is_empty() || !is_open(self.registrations.fd(at)) {
-            return;
-        }
-        if let Some(&ready) = self.rng.choice(&choices) {
-            let token = registration.token;
-            let position = self.rng.usize(..=events.len());
-            events.insert(position, Event { token, ready });
         }
     }
 }
@@ -284,7 +224,7 @@ impl Poller for Sim {
         loop {
             let notified = self.wait_for_kernel(kernel_timeout)?;
             self.run_script();
-            self.report(events);
+            self.adversary.report(&mut self.registrations, events);
             if notified || !events.is_empty() {
                 return Ok(());
             }
@@ -309,35 +249,4 @@ impl Poller for Sim {
     fn now(&self) -> Instant {
         self.start + self.elapsed
     }
-}
-
-impl Registration {
-    fn new(token: Token, interest: Interest, mode: Mode) -> Registration {
-        Registration {
-            token,
-            interest,
-            mode,
-            level: Ready::NONE,
-            pending: Ready::NONE,
-            withheld: 0,
-        }
-    }
-
-    fn ready(&self) -> Ready {
-        self.level | self.pending
-    }
-}
-
-/// Returns the part of `ready` that is reported to a descriptor registered for `interest`.
-fn within(mut ready: Ready, interest: Interest) -> Ready {
-    for (direction, bits) in [
-        (Interest::READ, Ready::READ | Ready::READ_CLOSED),
-        (Interest::WRITE, Ready::WRITE),
-        (Interest::PRIORITY, Ready::PRIORITY),
-    ] {
-        if !interest.contains(direction) {
-            ready = ready.without(bits);
-        }
-    }
-    ready
 }
