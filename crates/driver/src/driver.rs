@@ -1,10 +1,7 @@
-//! The drivers by name, and opening one of them at run time.
+//! The drivers by name.
 
 use std::fmt;
-use std::io;
 use std::str::FromStr;
-
-use crate::{Poller, Sim};
 
 /// A kernel interface that an event loop can wait with.
 ///
@@ -62,46 +59,6 @@ impl Driver {
             Driver::Uring => "uring",
             Driver::Portable => "portable",
             Driver::Sim => "sim",
-        }
-    }
-
-    /// Returns `uring` if it can be opened, else [`best`](Driver::best). In the project's benchmark
-    /// `uring` is fastest for many connections and for short ones, though not for a single one.
-    pub fn auto() -> Driver {
-        match Driver::Uring.open() {
-            Ok(_) => Driver::Uring,
-            Err(_) => Driver::best(),
-        }
-    }
-
-    /// Returns this driver if it can be opened. For `uring` on a system without io_uring (containers
-    /// often forbid it), returns [`best`](Driver::best) and the reason instead.
-    ///
-    /// # Errors
-    /// As [`open`](Driver::open).
-    pub fn available(self) -> io::Result<(Driver, Option<io::Error>)> {
-        match self.open() {
-            Ok(_) => Ok((self, None)),
-            Err(error) if self == Driver::Uring && error.kind() == io::ErrorKind::Unsupported => {
-                Driver::best().open().map(|_| (Driver::best(), Some(error)))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Opens the driver.
-    ///
-    /// # Errors
-    /// - `Unsupported` if the platform lacks the driver; the message names another one to use.
-    /// - The system's error if no descriptor is left.
-    pub fn open(self) -> io::Result<Box<dyn Poller>> {
-        match self {
-            Driver::Select => Ok(Box::new(crate::select::Select::new()?)),
-            Driver::Poll => Ok(Box::new(crate::poll::Poll::new()?)),
-            Driver::Epoll => crate::epoll::open(),
-            Driver::Uring => crate::uring::open(),
-            Driver::Portable => Ok(Box::new(crate::portable::Portable::new()?)),
-            Driver::Sim => Ok(Box::new(Sim::new(0)?)),
         }
     }
 }

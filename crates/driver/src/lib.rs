@@ -28,6 +28,7 @@ mod epoll;
 mod error;
 mod fd_table;
 mod notify;
+mod open;
 mod poll;
 mod portable;
 mod retry;
