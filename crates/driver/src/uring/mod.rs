@@ -1,7 +1,7 @@
 //! io_uring: Linux from 6.0. The kernel takes requests, carries them out, and returns completions.
 //!
 //! ```text
-//!   flows:  request, post                                  completions: what nobody has taken yet
+//!   flows:  request, post                                 unclaimed completions
 //!              │                                                       ▲
 //!          submissions ─────────► one system call a turn ──────► completions
 //!                                 (and the wait in it)
