@@ -160,7 +160,7 @@ impl Sockets for Loop {
             .is_some_and(|entry| entry.is_ready(direction))
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_operation<T>(
         &self,
         registration: Registration,

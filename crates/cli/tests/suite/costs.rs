@@ -193,5 +193,8 @@ fn threads_stop_where_the_machine_ends() {
     std::io::Read::read_exact(&mut next, &mut [0; 1]).unwrap();
     drop(clients);
     let report = served.stop();
-    assert!(report.contains("panicked 0, failed 0, refused 0"), "{report}");
+    assert!(
+        report.contains("panicked 0, failed 0, refused 0"),
+        "{report}"
+    );
 }

@@ -77,6 +77,7 @@ impl Entry {
     }
 
     /// Adds a waker for the next event in `direction`.
+    #[inline]
     pub(crate) fn add_waiter(&mut self, direction: Direction, waker: &Waker) {
         if direction == Direction::Read
             && let Some(task) = TaskId::of(waker)
@@ -85,6 +86,11 @@ impl Entry {
             self.reader = Some(task);
             return;
         }
+        self.add_rare_waiter(direction, waker);
+    }
+
+    #[cold]
+    fn add_rare_waiter(&mut self, direction: Direction, waker: &Waker) {
         self.rare().waiters(direction).add(waker);
     }
 
@@ -233,7 +239,7 @@ impl Entry {
     }
 
     /// Adds a waker for the next event in `direction`, and registers that with the driver.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wait(
         &mut self,
         at: At<'_>,
@@ -249,6 +255,18 @@ impl Entry {
         {
             return Ok(());
         }
+        self.register_waiter(at, direction, waker, edge, poller)
+    }
+
+    #[cold]
+    fn register_waiter(
+        &mut self,
+        at: At<'_>,
+        direction: Direction,
+        waker: &Waker,
+        edge: bool,
+        poller: &RefCell<Box<dyn Poller>>,
+    ) -> io::Result<()> {
         let result = self.register(at, edge, &mut **poller.borrow_mut());
         if result.is_err() {
             self.remove_waiter(direction, waker);

@@ -149,7 +149,7 @@ impl Registry {
     }
 
     /// Adds a waker; the next event in this direction wakes it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wait(
         &mut self,
         registration: Registration,

@@ -19,11 +19,13 @@ use switchboard_driver::Request;
 use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
 use switchboard_reactor::{Direction, Loop, Registration};
 
-use super::ops::{Done, Operation, flags};
+use super::ops::{Operation, flags};
 use crate::blocking::{self, Plan};
 
 /// Carries `operation` out, in the way of the flow that polls.
-#[inline]
+// Inlined into each operation of a source, where everything but the system call is some dozens of
+// instructions.
+#[inline(always)]
 pub(crate) fn poll<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
@@ -32,29 +34,33 @@ pub(crate) fn poll<O: Operation>(
     if blocking::is_blocking() {
         return poll_blocking(descriptor, context, operation);
     }
-    Loop::with_current(|lp| match lp {
-        Some(lp) => match descriptor.registration(lp) {
-            Some(registration) => poll_registered(lp, descriptor, registration, context, operation),
+    Loop::with_current(|lp| {
+        let Some(lp) = lp else {
+            return Poll::Ready(block_thread(descriptor, &mut operation));
+        };
+        match descriptor.registration(lp) {
+            Some(registration) if !lp.completes() => {
+                poll_readiness(lp, descriptor, registration, context, operation)
+            }
+            Some(registration) => poll_completion(lp, descriptor, registration, context, operation),
             None => poll_first(lp, descriptor, context, operation),
-        },
-        None => Poll::Ready(block_thread(descriptor, &mut operation)),
+        }
     })
 }
 
-#[inline]
-fn poll_registered<O: Operation>(
+#[inline(always)]
+fn poll_readiness<O: Operation>(
     lp: &Loop,
-    descriptor: &Arc<Descriptor>,
+    descriptor: &Descriptor,
     registration: Registration,
     context: &mut Context<'_>,
     mut operation: O,
 ) -> Poll<io::Result<O::Output>> {
-    if lp.completes() {
-        return poll_completion(lp, descriptor, registration, context, operation);
-    }
     let (fd, direction) = (descriptor.fd(), operation.direction());
     lp.poll_operation(registration, fd, direction, context, || {
-        operation.call(fd, false)
+        let output = operation.call(fd, false)?;
+        let transfer = operation.transfer(&output);
+        Ok((output, transfer))
     })
 }
 
@@ -71,7 +77,10 @@ fn poll_first<O: Operation>(
         return Poll::Ready(done);
     }
     if let Some(registration) = descriptor.registered_on(lp) {
-        return poll_registered(lp, descriptor, registration, context, operation);
+        return match lp.completes() {
+            true => poll_completion(lp, descriptor, registration, context, operation),
+            false => poll_readiness(lp, descriptor, registration, context, operation),
+        };
     }
     // A completion driver is to have the socket from its first operation on, so that it knows what else is
     // in flight. With a readiness driver, a connection that is answered at once is never registered.
@@ -83,9 +92,9 @@ fn poll_first<O: Operation>(
     match uninterrupted(|| operation.call(descriptor.fd(), false)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
         Err(error) => return Poll::Ready(Err(error)),
-        Ok((value, transfer)) => {
-            lp.charge(transfer.bytes);
-            return Poll::Ready(Ok(value));
+        Ok(output) => {
+            lp.charge(operation.transfer(&output).bytes);
+            return Poll::Ready(Ok(output));
         }
     }
     let Some(registration) = descriptor.attach(lp) else {
@@ -117,7 +126,7 @@ fn take_unclaimed<O: Operation>(
         Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
         taken => taken,
     });
-    taken.map(|done| done.map(|(value, _)| value))
+    taken.map(|completed| completed.map(|(output, _)| output))
 }
 
 /// As [`poll`], where the driver carries operations out by itself.
@@ -135,17 +144,12 @@ fn poll_completion<O: Operation>(
             let mut taken = None;
             lp.completions(registration, &mut |all| taken = operation.take(all));
             match taken {
-                Some(done) => return Poll::Ready(done.map(|(value, _)| value)),
+                Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
                 // The driver receives what comes before anybody can see that it is there.
                 None if direction == Direction::Read && lp.is_requested(registration) => {
                     Request::Bytes
                 }
-                None => {
-                    let fd = descriptor.fd();
-                    return lp.poll_operation(registration, fd, direction, context, || {
-                        operation.call(fd, false)
-                    });
-                }
+                None => return poll_readiness(lp, descriptor, registration, context, operation),
             }
         }
     };
@@ -156,12 +160,12 @@ fn poll_completion<O: Operation>(
                 lp.drained(registration, direction, true);
             }
             Err(error) => return Poll::Ready(Err(error)),
-            Ok((value, transfer)) => {
-                if transfer.short {
+            Ok((output, more)) => {
+                if !more {
                     lp.drained(registration, direction, false);
                 }
-                lp.charge(transfer.bytes);
-                return Poll::Ready(Ok(value));
+                lp.charge(operation.transfer(&output).bytes);
+                return Poll::Ready(Ok(output));
             }
         }
     }
@@ -178,7 +182,7 @@ fn complete<O: Operation>(
     descriptor: &Descriptor,
     registration: Registration,
     operation: &mut O,
-) -> Done<O::Output> {
+) -> io::Result<(O::Output, bool)> {
     let request = operation.request();
     if request != Some(Request::Writable) {
         let mut taken = None;
@@ -194,7 +198,11 @@ fn complete<O: Operation>(
         Some(Request::Bytes) if lp.is_requested(registration) => {
             Err(io::ErrorKind::WouldBlock.into())
         }
-        _ => uninterrupted(|| operation.call(descriptor.fd(), false)),
+        _ => {
+            let output = uninterrupted(|| operation.call(descriptor.fd(), false))?;
+            let more = !operation.transfer(&output).short;
+            Ok((output, more))
+        }
     }
 }
 
@@ -227,7 +235,7 @@ fn poll_blocking<O: Operation>(
                 blocker.note(descriptor, direction, context.waker());
                 Poll::Pending
             }
-            result => Poll::Ready(result.map(|(value, _)| value)),
+            result => Poll::Ready(result),
         }
     })
 }
@@ -246,11 +254,11 @@ pub(crate) fn block_thread<O: Operation>(
             return done;
         }
     }
-    block(descriptor, operation).map(|(value, _)| value)
+    block(descriptor, operation)
 }
 
 /// Blocks in the call; in poll(2) before it where the descriptor is non-blocking.
-fn block<O: Operation>(descriptor: &Descriptor, operation: &mut O) -> Done<O::Output> {
+fn block<O: Operation>(descriptor: &Descriptor, operation: &mut O) -> io::Result<O::Output> {
     loop {
         match uninterrupted(|| operation.call(descriptor.fd(), true)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -13,8 +13,8 @@ use switchboard_reactor::plumbing::Transfer;
 
 use super::syscalls::{accept, is_gone, recv_flags, send_flags};
 
-/// The output of an operation, and what it moved.
-pub(crate) type Done<T> = io::Result<(T, Transfer)>;
+/// The output of a completion, and whether there are more completions.
+pub(crate) type Completed<T> = io::Result<(T, bool)>;
 
 pub(crate) trait Operation {
     type Output;
@@ -22,7 +22,12 @@ pub(crate) trait Operation {
     fn direction(&self) -> Direction;
 
     /// Makes the system call; blocks in it only if `may_block`.
-    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<Self::Output>;
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Self::Output>;
+
+    /// Tells what a call moved that had this output.
+    fn transfer(&self, _output: &Self::Output) -> Transfer {
+        Transfer::default()
+    }
 
     /// What a completion driver does for it; `None` where readiness is asked.
     fn request(&self) -> Option<Request> {
@@ -31,7 +36,7 @@ pub(crate) trait Operation {
 
     /// Takes the output from the completions of the socket; `None` where the system call gives it, once
     /// the request is done.
-    fn take(&mut self, _completions: &mut dyn Completions) -> Option<Done<Self::Output>> {
+    fn take(&mut self, _completions: &mut dyn Completions) -> Option<Completed<Self::Output>> {
         None
     }
 }
@@ -48,11 +53,18 @@ impl Operation for Recv {
     }
 
     #[inline]
-    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<Chunk> {
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Chunk> {
         let mut chunk = Chunk::empty();
-        let bytes = chunk.recv(fd, recv_flags(may_block))?;
-        let short = !chunk.is_full();
-        Ok((chunk, Transfer { bytes, short }))
+        chunk.recv(fd, recv_flags(may_block))?;
+        Ok(chunk)
+    }
+
+    #[inline]
+    fn transfer(&self, chunk: &Chunk) -> Transfer {
+        Transfer {
+            bytes: chunk.len(),
+            short: !chunk.is_full(),
+        }
     }
 
     #[inline]
@@ -60,17 +72,8 @@ impl Operation for Recv {
         Some(Request::Bytes)
     }
 
-    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<Chunk>> {
-        Some(completions.recv().map(|(chunk, more)| {
-            let bytes = chunk.len();
-            (
-                chunk,
-                Transfer {
-                    bytes,
-                    short: !more,
-                },
-            )
-        }))
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<Chunk>> {
+        Some(completions.recv())
     }
 }
 
@@ -86,10 +89,15 @@ impl Operation for Read<'_> {
     }
 
     #[inline]
-    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<usize> {
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<usize> {
         let (_, bytes) = rustix::net::recv(fd, &mut *self.0, recv_flags(may_block))?;
+        Ok(bytes)
+    }
+
+    #[inline]
+    fn transfer(&self, &bytes: &usize) -> Transfer {
         let short = bytes < self.0.len();
-        Ok((bytes, Transfer { bytes, short }))
+        Transfer { bytes, short }
     }
 
     #[inline]
@@ -97,17 +105,8 @@ impl Operation for Read<'_> {
         Some(Request::Bytes)
     }
 
-    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<usize>> {
-        let read = completions.read(self.0);
-        Some(read.map(|(bytes, more)| {
-            (
-                bytes,
-                Transfer {
-                    bytes,
-                    short: !more,
-                },
-            )
-        }))
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<usize>> {
+        Some(completions.read(self.0))
     }
 }
 
@@ -122,10 +121,14 @@ impl Operation for Send<'_> {
     }
 
     #[inline]
-    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> Done<usize> {
-        let bytes = rustix::net::send(fd, self.0, send_flags(may_block))?;
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<usize> {
+        Ok(rustix::net::send(fd, self.0, send_flags(may_block))?)
+    }
+
+    #[inline]
+    fn transfer(&self, &bytes: &usize) -> Transfer {
         let short = bytes < self.0.len();
-        Ok((bytes, Transfer { bytes, short }))
+        Transfer { bytes, short }
     }
 
     #[inline]
@@ -143,18 +146,18 @@ impl Operation for Accept {
         Direction::Read
     }
 
-    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> Done<Self::Output> {
-        Ok((accept(fd)?, Transfer::default()))
+    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> io::Result<Self::Output> {
+        accept(fd)
     }
 
     fn request(&self) -> Option<Request> {
         Some(Request::Connection)
     }
 
-    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<Self::Output>> {
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<Self::Output>> {
         // The driver accepts one at a time; there may be more.
         let accepted = completions.accept();
-        Some(accepted.map(|fd| ((fd, None), Transfer::default())))
+        Some(accepted.map(|fd| ((fd, None), true)))
     }
 }
 
@@ -168,14 +171,11 @@ impl Operation for Urgent {
         Direction::Priority
     }
 
-    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> Done<u8> {
+    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> io::Result<u8> {
         let mut byte = [0];
         let flags = RecvFlags::OOB | RecvFlags::DONTWAIT;
         match rustix::net::recv(fd, &mut byte, flags) {
-            Ok((_, 1)) => {
-                let (bytes, short) = (1, true);
-                Ok((byte[0], Transfer { bytes, short }))
-            }
+            Ok((_, 1)) => Ok(byte[0]),
             // Linux fails with EINVAL while no urgent byte is on its way.
             Ok(_) | Err(rustix::io::Errno::INVAL) => Err(match is_gone(fd) {
                 // None will come, and poll(2) would report the descriptor for ever.
@@ -184,6 +184,11 @@ impl Operation for Urgent {
             }),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn transfer(&self, _byte: &u8) -> Transfer {
+        let (bytes, short) = (1, true);
+        Transfer { bytes, short }
     }
 }
 
@@ -197,17 +202,17 @@ impl Operation for Ready {
         self.0
     }
 
-    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> Done<()> {
+    fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> io::Result<()> {
         let mut fds = [PollFd::new(&fd, flags(self.0))];
         match rustix::event::poll(&mut fds, Some(&Timespec::default()))? {
             0 => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(((), Transfer::default())),
+            _ => Ok(()),
         }
     }
 
-    fn take(&mut self, completions: &mut dyn Completions) -> Option<Done<()>> {
+    fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<()>> {
         let there = self.0 == Direction::Read && !completions.is_empty();
-        there.then_some(Ok(((), Transfer::default())))
+        there.then_some(Ok(((), true)))
     }
 }
 
