@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Instant;
 
-use switchboard::{Driver, Model, Stream, gather};
+use switchboard::{Model, Stream, gather};
 
 const PAGES: [&str; 3] = ["/page/1", "/page/2", "/page/3"];
 
@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
         println!("{page}: {}", temperature(&text));
         io::Result::Ok(())
     });
-    let fetched = Model::Tasks.run(Driver::best(), gather(fetches))?;
+    let fetched = Model::Tasks.run(gather(fetches))?;
     fetched.into_iter().collect::<io::Result<()>>()?;
     println!("in {:.2} s", start.elapsed().as_secs_f64());
     Ok(())

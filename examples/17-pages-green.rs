@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use switchboard::green::{joinall, spawn};
-use switchboard::{Driver, Model, PlainStream};
+use switchboard::{Model, PlainStream};
 
 const PAGES: [&str; 3] = ["/page/1", "/page/2", "/page/3"];
 
@@ -42,7 +42,7 @@ fn fetch_all(site: &str) -> io::Result<()> {
 fn main() -> io::Result<()> {
     let site = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
     let start = Instant::now();
-    Model::Green.run(Driver::best(), async { fetch_all(&site) })??;
+    Model::Green.run(async { fetch_all(&site) })??;
     println!("in {:.2} s", start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -53,7 +53,7 @@ fn main() -> io::Result<()> {
     println!("a read that would hold the loop");
     let (stream, _peer) = Stream::pair()?;
     let read = async { io::Read::read(&mut &stream, &mut [0; 1]) };
-    if let Err(refused) = Model::Tasks.run(Driver::best(), read)? {
+    if let Err(refused) = Model::Tasks.run(read)? {
         println!("  {refused}");
     }
     Ok(())

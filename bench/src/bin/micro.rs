@@ -32,7 +32,7 @@ struct Switchboard(Driver);
 
 impl Runtime for Switchboard {
     fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        match Model::Tasks.run(self.0, future) {
+        match Model::Tasks.run_with(self.0, future) {
             Ok(output) => output,
             Err(error) => panic!("{error}"),
         }

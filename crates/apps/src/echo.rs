@@ -12,7 +12,7 @@ use switchboard_net::{PlainStream, Stream};
 /// The connection's, such as a reset by the peer.
 ///
 /// ```
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 /// use switchboard_net::Stream;
 ///
 /// let (here, there) = Stream::pair()?;
@@ -22,7 +22,7 @@ use switchboard_net::{PlainStream, Stream};
 ///     here.shutdown_write()?;
 ///     here.recv().await
 /// };
-/// let (served, answer) = Model::Tasks.run(Driver::best(), runtime::join(service, client))?;
+/// let (served, answer) = Model::Tasks.run(runtime::join(service, client))?;
 /// served?;
 /// assert_eq!(&*answer?, b"hello");
 /// # std::io::Result::Ok(())

@@ -154,7 +154,7 @@ impl Channels {
     /// # Panics
     /// On a thread where a loop runs already.
     pub fn run_until_empty(&self, driver: Driver) -> io::Result<()> {
-        Model::Callbacks.run(driver, self.until_empty())
+        Model::Callbacks.run_with(driver, self.until_empty())
     }
 
     /// Has all asked in this turn what they want, as after each call of a dispatcher: for who changes

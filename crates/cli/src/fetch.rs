@@ -192,7 +192,7 @@ impl Fetch {
         }
         run_each(
             model,
-            driver,
+            model.has_loop().then_some(driver),
             self.jobs.len(),
             concurrency.into(),
             work,

@@ -6,12 +6,12 @@
 //! ```
 //! use std::convert::Infallible;
 //! use http_body_util::Full;
-//! use switchboard_runtime::{self as runtime, Driver, Model};
+//! use switchboard_runtime::{self as runtime, Model};
 //! use switchboard_http::{Client, Request, Response, serve_connection};
 //! use switchboard_net::Listener;
 //!
 //! for model in [Model::Blocking, Model::Tasks] {
-//!     let text = model.run(Driver::best(), async {
+//!     let text = model.run(async {
 //!         let listener = Listener::bind("127.0.0.1:0").unwrap();
 //!         let url = format!("http://{}/", listener.local_addr().unwrap());
 //!         let server = async {

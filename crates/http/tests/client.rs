@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use switchboard_http::{Client, Error, Limits, Phase};
-use switchboard_runtime::{Driver, Model};
+use switchboard_runtime::Model;
 
 /// Reads a request's head.
 fn head(stream: &mut impl Read) -> String {
@@ -54,7 +54,7 @@ fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
 fn fetch(answers: &[Vec<u8>], check: impl Fn(Result<String, Error>)) {
     for model in [Model::Blocking, Model::Tasks] {
         let (url, server) = answering(answers.to_vec());
-        let result = model.run(Driver::best(), async {
+        let result = model.run(async {
             let client = Client::with(
                 Limits {
                     first_byte: Duration::from_millis(200),
@@ -164,7 +164,7 @@ fn a_server_that_says_nothing() {
             ..Limits::default()
         };
         let client = Client::with(limits, None);
-        let got = model.run(Driver::best(), client.get(&url)).unwrap();
+        let got = model.run(client.get(&url)).unwrap();
         failed(Phase::FirstByte, "20ms")(got.map(|_| String::new()));
     }
 }
@@ -178,7 +178,7 @@ fn redirects_are_followed_so_far() {
     let answers = [to("/next").into_bytes(), to("?more").into_bytes(), page];
     for model in [Model::Blocking, Model::Tasks] {
         let (url, server) = answering(answers.to_vec());
-        let text = model.run(Driver::best(), async {
+        let text = model.run(async {
             let answer = Client::new().get(&url).await?;
             assert_eq!(answer.url(), format!("{url}next?more"));
             answer.text(100).await
@@ -200,7 +200,7 @@ fn a_kept_connection_that_the_server_closed() {
         let (url, server) = answering(vec![page.clone(), page.clone()]);
         let client = Client::new();
         model
-            .run(Driver::best(), async {
+            .run(async {
                 for _ in 0..2 {
                     let answer = client.get(&url).await.unwrap();
                     assert_eq!(answer.text(100).await.unwrap(), "here");
@@ -243,7 +243,7 @@ fn tls_trusts_whom_it_is_told_to_trust() {
             let get = |client: Client, host: &str| {
                 let url = format!("https://{host}:{port}/");
                 let page = async { client.get(&url).await?.text(100).await };
-                model.run(Driver::best(), page).unwrap()
+                model.run(page).unwrap()
             };
             assert_eq!(get(trusted(), "localhost").unwrap(), "secret");
             failed(Phase::Tls, "UnknownIssuer")(get(Client::new(), "localhost"));
@@ -253,6 +253,6 @@ fn tls_trusts_whom_it_is_told_to_trust() {
     let none = Client::with(Limits::default(), Some(b"no PEM".to_vec()));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    let got = Model::Tasks.run(Driver::best(), none.get(&format!("https://{addr}/")));
+    let got = Model::Tasks.run(none.get(&format!("https://{addr}/")));
     failed(Phase::Tls, "no certificate")(got.unwrap().map(|_| String::new()));
 }

@@ -26,6 +26,13 @@ fn ways() -> Vec<(Model, Driver)> {
     plain.chain(loops).collect()
 }
 
+fn run<T>(model: Model, driver: Driver, future: impl Future<Output = T>) -> T {
+    match model.has_loop() {
+        true => model.run_with(driver, future).unwrap(),
+        false => model.run(future).unwrap(),
+    }
+}
+
 /// Tells when it is dropped.
 struct Dropped(mpsc::Sender<()>);
 
@@ -56,7 +63,7 @@ fn a_client_that_hangs_up_ends_its_handler() {
                     Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
                 }
             });
-            let _ = model.run(driver, serve).unwrap();
+            let _ = run(model, driver, serve);
         });
         for _ in 0..3 {
             client
@@ -87,7 +94,7 @@ fn a_client_keeps_its_connection() {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {
-            Model::Tasks.run(Driver::best(), async {
+            Model::Tasks.run(async {
                 // One connection for all requests: a second would never be accepted.
                 let (stream, _) = listener.accept().await.unwrap();
                 let _ = serve_connection(stream, |request: Request| async move {
@@ -97,19 +104,17 @@ fn a_client_keeps_its_connection() {
                 .await;
             })
         });
-        model
-            .run(driver, async {
-                let client = Client::new();
-                for n in 0..20 {
-                    let answer = client.get(&format!("{url}{n}")).await.unwrap();
-                    assert_eq!(
-                        answer.text(100).await.unwrap(),
-                        format!("/{n}"),
-                        "{model}/{driver}"
-                    );
-                }
-            })
-            .unwrap();
+        run(model, driver, async {
+            let client = Client::new();
+            for n in 0..20 {
+                let answer = client.get(&format!("{url}{n}")).await.unwrap();
+                assert_eq!(
+                    answer.text(100).await.unwrap(),
+                    format!("/{n}"),
+                    "{model}/{driver}"
+                );
+            }
+        });
         server.join().unwrap().unwrap();
     }
 }

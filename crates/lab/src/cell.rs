@@ -79,7 +79,8 @@ where
     F: Future<Output = Result<(), String>> + 'static,
 {
     let mut failed = None;
-    run_each(row.model, row.driver, jobs, at_once, work, |job, result| {
+    let driver = row.model.has_loop().then_some(row.driver);
+    run_each(row.model, driver, jobs, at_once, work, |job, result| {
         let error = match result {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,

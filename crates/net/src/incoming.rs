@@ -24,9 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use switchboard_net::{Accepted, Incoming, Listener, Stream};
-/// use switchboard_runtime::{Driver, Model};
+/// use switchboard_runtime::Model;
 ///
-/// Model::Tasks.run(Driver::best(), async {
+/// Model::Tasks.run(async {
 ///     let mut incoming = Incoming::new(Listener::bind("127.0.0.1:0")?);
 ///     let addr = incoming.listener().local_addr()?.to_string();
 ///     let _client = Stream::connect(&addr).await?;

@@ -5,11 +5,11 @@
 //! `std::io::{Read, Write}` for plain functions and the `futures-io` traits for async ones.
 //!
 //! ```
-//! use switchboard_runtime::{self as runtime, Driver, Model};
+//! use switchboard_runtime::{self as runtime, Model};
 //! use switchboard_net::{Listener, Stream};
 //!
 //! for model in [Model::Threads, Model::Tasks] {
-//!     model.run(Driver::best(), async {
+//!     model.run(async {
 //!         let listener = Listener::bind("127.0.0.1:0")?;
 //!         let client = Stream::connect(&listener.local_addr()?.to_string()).await?;
 //!         let (server, _peer) = listener.accept().await?;

@@ -15,7 +15,7 @@ use crate::{Addr, Stream};
 ///
 /// ```
 /// use std::io::{BufRead, BufReader, Write};
-/// use switchboard_runtime::{Driver, Model};
+/// use switchboard_runtime::Model;
 /// use switchboard_net::{PlainStream, Stream};
 ///
 /// fn shout(mut stream: PlainStream) -> std::io::Result<()> {
@@ -27,7 +27,7 @@ use crate::{Addr, Stream};
 ///
 /// for model in [Model::Green, Model::Blocking] {
 ///     let (here, there) = Stream::pair()?;
-///     let heard = model.run(Driver::best(), async {
+///     let heard = model.run(async {
 ///         here.write_all(b"hello\n").await?;
 ///         here.shutdown_write()?;
 ///         shout(there.into())?;

@@ -15,7 +15,7 @@ fn check(driver: Driver) -> std::io::Result<runtime::process::Ended> {
     let (here, there) = UnixStream::pair()?;
     let (stream, listener) = (Stream::from(here), Listener::bind("127.0.0.1:0")?);
     let addr = listener.local_addr()?.to_string();
-    Model::Tasks.run(driver, async move {
+    Model::Tasks.run_with(driver, async move {
         // The driver is at both.
         let _client = TcpStream::connect(addr)?;
         listener.accept().await?;
@@ -31,7 +31,7 @@ fn check(driver: Driver) -> std::io::Result<runtime::process::Ended> {
                 return 3;
             }
             let stream = Stream::from(here);
-            match Model::Blocking.run(driver, async { stream.recv().await }) {
+            match Model::Blocking.run(async { stream.recv().await }) {
                 Ok(Ok(chunk)) if &*chunk == b"hello" => 0,
                 _ => 4,
             }

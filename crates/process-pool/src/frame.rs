@@ -98,7 +98,7 @@ pub(crate) async fn recv(stream: &Stream) -> io::Result<(u32, Vec<u8>)> {
 mod tests {
     use std::io::Write;
 
-    use switchboard_runtime::{Driver, Model};
+    use switchboard_runtime::Model;
 
     use super::*;
 
@@ -107,7 +107,7 @@ mod tests {
         there.write_all(bytes).unwrap();
         drop(there);
         let stream = Stream::from(here);
-        Model::Tasks.run(Driver::best(), recv(&stream)).unwrap()
+        Model::Tasks.run(recv(&stream)).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! so that whoever waits for a result waits as its model does.
 //!
 //! ```standalone_crate
-//! use switchboard_runtime::{Driver, Model};
+//! use switchboard_runtime::Model;
 //! use switchboard_process_pool::{Jobs, PoolError, ProcessPool};
 //!
 //! // First of all: it forks, which a process of several threads may not.
@@ -15,7 +15,7 @@
 //! let pool = ProcessPool::start(2, jobs)?;
 //!
 //! for model in [Model::Threads, Model::Tasks, Model::Green] {
-//!     let (fits, overflows) = model.run(Driver::best(), async {
+//!     let (fits, overflows) = model.run(async {
 //!         let fits = pool.run::<u64, _>("power", &(2u64, 10u32)).await;
 //!         (fits, pool.run::<u64, _>("power", &(2u64, 100u32)).await)
 //!     })?;

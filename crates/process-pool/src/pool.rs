@@ -29,7 +29,7 @@ use crate::nursery::{self, Hello};
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 /// use switchboard_process_pool::{Jobs, ProcessPool};
 ///
 /// let jobs = Jobs::new().add("sleep", |millis: u64| {
@@ -37,7 +37,7 @@ use crate::nursery::{self, Hello};
 ///     Ok::<u64, String>(millis)
 /// });
 /// let pool = ProcessPool::start(1, jobs)?;
-/// Model::Tasks.run(Driver::best(), async {
+/// Model::Tasks.run(async {
 ///     // Too long: its worker is ended, and the next job has another.
 ///     let long = pool.run::<u64, _>("sleep", &60_000);
 ///     assert!(runtime::timeout(Duration::from_millis(50), long).await.is_err());

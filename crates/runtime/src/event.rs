@@ -8,12 +8,12 @@ use event_listener::Event as Bell;
 /// A flag that flows of any model wait for. A clone is the same flag.
 ///
 /// ```
-/// use switchboard_runtime::{self as runtime, Driver, Event, Model};
+/// use switchboard_runtime::{self as runtime, Event, Model};
 ///
 /// let event = Event::new();
 /// let other = event.clone();
 /// let thread = std::thread::spawn(move || other.set());
-/// Model::Tasks.run(Driver::best(), event.wait())?;
+/// Model::Tasks.run(event.wait())?;
 /// assert!(event.is_set());
 /// # thread.join().unwrap();
 /// # std::io::Result::Ok(())

@@ -42,7 +42,7 @@ pub(crate) fn may_park() -> bool {
 /// dropped then.
 ///
 /// ```
-/// use switchboard_runtime::{self as runtime, Driver, Model, green};
+/// use switchboard_runtime::{self as runtime, Model, green};
 ///
 /// // No `async` in it, and it runs on stacks and in threads.
 /// fn double(numbers: runtime::Receiver<u32>, doubled: runtime::Sender<u32>) -> std::io::Result<()> {
@@ -53,7 +53,7 @@ pub(crate) fn may_park() -> bool {
 /// }
 ///
 /// for model in [Model::Green, Model::Threads] {
-///     let last = model.run(Driver::best(), async {
+///     let last = model.run(async {
 ///         let ((ask, asked), (answer, answers)) = (runtime::channel(1), runtime::channel(1));
 ///         let doubling = green::spawn(move || double(asked, answer));
 ///         ask.send(21).await.unwrap();
@@ -131,9 +131,9 @@ impl<T> JoinHandle<T> {
 /// Waits in plain code for all flows, and gives their results in the order of the handles.
 ///
 /// ```
-/// use switchboard_runtime::{Driver, Model, green};
+/// use switchboard_runtime::{Model, green};
 ///
-/// let squares = Model::Green.run(Driver::best(), async {
+/// let squares = Model::Green.run(async {
 ///     green::joinall((1..=3).map(|n| green::spawn(move || n * n)))
 /// })?;
 /// let squares: Result<Vec<_>, _> = squares.into_iter().collect();
@@ -151,9 +151,9 @@ pub fn joinall<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<Resul
 ///
 /// ```
 /// use std::time::Duration;
-/// use switchboard_runtime::{Driver, Model, green};
+/// use switchboard_runtime::{Model, green};
 ///
-/// let most = Model::Green.run(Driver::best(), async {
+/// let most = Model::Green.run(async {
 ///     let pool = green::Pool::new(2);
 ///     let counts: Vec<_> = (0..6)
 ///         .map(|_| {

@@ -6,10 +6,10 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use switchboard_runtime::{self as runtime, Driver, Model};
+//! use switchboard_runtime::{self as runtime, Model};
 //!
 //! for model in [Model::Threads, Model::Tasks] {
-//!     let sum = model.run(Driver::best(), async {
+//!     let sum = model.run(async {
 //!         let (sender, receiver) = runtime::channel(1);
 //!         let producer = runtime::spawn(async move {
 //!             for number in 1..=3 {
@@ -46,7 +46,7 @@ pub use futures_lite::future::{or as race, zip as join};
 pub use io::future::OperationFuture;
 pub use io::send_all::SendAll;
 pub use io::source::Source;
-pub use model::{Model, Refusal, Style, UnknownModel};
+pub use model::{Dispatch, Model, Refusal, Style, UnknownModel, Wait};
 pub use spawn::gather::gather;
 pub use spawn::join::{JoinError, JoinHandle, panic_message};
 pub use spawn::run_each::{JobError, run_each};

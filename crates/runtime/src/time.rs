@@ -163,9 +163,9 @@ impl From<Elapsed> for io::Error {
 ///
 /// ```
 /// use std::{future::pending, time::Duration};
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 ///
-/// let late = Model::Threads.run(Driver::best(), async {
+/// let late = Model::Threads.run(async {
 ///     runtime::timeout(Duration::from_millis(1), pending::<()>()).await
 /// })?;
 /// assert!(late.is_err());

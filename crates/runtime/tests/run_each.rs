@@ -22,6 +22,7 @@ fn check(model: Model, driver: Driver) -> Result<(), String> {
     let done = |job: usize, result: Result<usize, JobError>| {
         heard[job] = Some(result.map_err(|error| failed = Some(error.to_string())));
     };
+    let driver = model.has_loop().then_some(driver);
     run_each(model, driver, JOBS, 4, work, done).map_err(|error| error.to_string())?;
     let expected = (0..JOBS).map(|job| Some(if job == 7 { Err(()) } else { Ok(job * job) }));
     if heard != expected.collect::<Vec<_>>() {

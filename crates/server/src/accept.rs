@@ -182,7 +182,7 @@ where
             (None, Model::Blocking) => {
                 let run = async { connection(handler, stream, place).await };
                 // A flow within the flow, so that it waits for its client alone.
-                let _ = Model::Blocking.run(runtime::Driver::best(), run);
+                let _ = Model::Blocking.run(run);
                 drop(listed);
             }
             (None, _) => runtime::launch_detached(name, move || async move {

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use switchboard_net::Stream;
 use switchboard_runtime::process::{self, Child, Ended};
-use switchboard_runtime::{self as runtime, Driver, Model, race};
+use switchboard_runtime::{self as runtime, Model, race};
 
 use crate::accept::{Place, accept_loop};
 use crate::connection::{End, connection};
@@ -44,7 +44,7 @@ where
             process::end_with_parent(server, true);
             let place = Place::take(&shared);
             let run = async { connection(&handler, stream, place).await };
-            match Model::Processes.run(Driver::best(), run) {
+            match Model::Processes.run(run) {
                 Ok(End::Fine) => 0,
                 Ok(End::Panicked) => PANICKED,
                 Ok(End::Failed) | Err(_) => FAILED,
@@ -82,7 +82,7 @@ where
             reap();
         }
     };
-    Model::Processes.run(bound.server.driver, async {
+    Model::Processes.run(async {
         let halt = async { drop(watch.wait().await) };
         race(accept_loop(&shared, &listeners[0], halt, start), reaping).await?;
         workers::close(&mut listeners, bound.supervisor);
@@ -184,7 +184,7 @@ where
     }
     let mut report = Report::default();
     loop {
-        let halted = Model::Threads.run(Driver::best(), async {
+        let halted = Model::Threads.run(async {
             let (Some(watch), Some(died)) = (&watch, &died) else {
                 unreachable!("emptied in children only")
             };

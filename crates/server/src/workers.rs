@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use slab::Slab;
 use switchboard_net::{Listener, Stream};
-use switchboard_runtime::{self as runtime, Driver, Event, Loop, Model, process, race};
+use switchboard_runtime::{self as runtime, Event, Loop, Model, process, race};
 
 use crate::accept::{self, Shared};
 use crate::counts::{Counts, Report};
@@ -71,7 +71,7 @@ where
         threads.push(started.inspect_err(|_| bound.stop.stop())?);
     }
     let count = threads.len();
-    Model::Threads.run(Driver::best(), async {
+    Model::Threads.run(async {
         // A worker that fails ends the server too.
         race(watch.wait(), ended.wait(1)).await?;
         bound.stop.stop();
@@ -128,7 +128,7 @@ impl Worker {
         let stop = &self.stop;
         let work = accept::worker(self.shared.clone(), self.listener, handler, stop);
         if !model.has_loop() {
-            return model.run(self.server.driver, work)?;
+            return model.run(work)?;
         }
         let lp = Loop::new(self.server.driver)?;
         lp.set_hooks(self.server.hooks);

@@ -26,9 +26,9 @@ impl<T: 'static, E: Failure> IntoFuture for Deferred<T, E> {
 /// ```
 /// use std::time::Duration;
 /// use switchboard_callbacks::Deferred;
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 ///
-/// let sum = Model::Tasks.run(Driver::best(), async {
+/// let sum = Model::Tasks.run(async {
 ///     let slow = Deferred::<u32, String>::from_future(async {
 ///         runtime::sleep(Duration::from_millis(1)).await;
 ///         Ok(40)

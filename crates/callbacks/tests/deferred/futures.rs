@@ -25,7 +25,7 @@ fn awaiting_it_gives_its_result_under_every_kind_of_model() {
             };
             runtime::join(deferred.into_future(), fire).await.0
         };
-        assert_eq!(model.run(Driver::best(), both).unwrap(), Ok(2), "{model}");
+        assert_eq!(model.run(both).unwrap(), Ok(2), "{model}");
     }
 }
 
@@ -34,7 +34,7 @@ fn dropping_what_awaits_it_cancels_it() {
     let (log, reports) = (Log::default(), unhandled());
     let (deferred, _resolver) = work("work", &log);
     let waits = runtime::timeout(MOMENT, deferred.into_future());
-    let timed_out = Model::Tasks.run(Driver::best(), waits).unwrap();
+    let timed_out = Model::Tasks.run(waits).unwrap();
     assert!(timed_out.is_err());
     log.is(&["stop work"]);
     reports.is(&[]);
@@ -57,7 +57,7 @@ fn a_future_fires_it() {
             let lost = Text::from_future(async { panic!("oh") });
             assert!(lost.await.unwrap_err().contains("nobody is left"));
         };
-        model.run(Driver::best(), future).unwrap();
+        model.run(future).unwrap();
     }
 }
 
@@ -88,7 +88,7 @@ fn cancelling_it_drops_the_future() {
         runtime::yield_now().await;
         assert!(dropped.get());
     };
-    Model::Tasks.run(Driver::best(), future).unwrap();
+    Model::Tasks.run(future).unwrap();
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn without_a_loop_a_future_is_refused() {
         )
     };
     let asks = || async { Text::from_future(async { Ok(1) }).await.unwrap_err() };
-    refused(Model::Threads.run(Driver::best(), asks()).unwrap());
+    refused(Model::Threads.run(asks()).unwrap());
     // A blocking flow within a task: the loop is there, but it is held.
-    let within = async { Model::Blocking.run(Driver::best(), asks()).unwrap() };
-    refused(Model::Tasks.run(Driver::best(), within).unwrap());
+    let within = async { Model::Blocking.run(asks()).unwrap() };
+    refused(Model::Tasks.run(within).unwrap());
     let reports = unhandled();
     drop(Text::from_future(async { Ok(1) }));
     assert_eq!(reports.0.borrow().len(), 1);

@@ -177,7 +177,7 @@ fn what_nobody_wants_is_not_read(driver: Driver) {
         },
     );
     Model::Callbacks
-        .run(driver, async {
+        .run_with(driver, async {
             let wait = async {
                 runtime::sleep(std::time::Duration::from_millis(3)).await;
                 assert_eq!(log.lines(), [""; 0]);
@@ -270,7 +270,7 @@ fn a_writer_without_anything_to_write_does_not_spin(driver: Driver) {
     let channels = Channels::new();
     channels.add(stream, Plain(writes.clone()));
     Model::Callbacks
-        .run(driver, async {
+        .run_with(driver, async {
             let end = async {
                 runtime::sleep(std::time::Duration::from_millis(20)).await;
                 assert!((1..=3).contains(&writes.get()), "{} writes", writes.get());
@@ -315,7 +315,7 @@ fn out_of_band_data_is_exceptional(driver: Driver) {
     let urgent = socket2::Socket::from(peer.try_clone().unwrap());
     urgent.send_out_of_band(b"!").unwrap();
     Model::Callbacks
-        .run(driver, async {
+        .run_with(driver, async {
             let after = async {
                 while log.lines().is_empty() {
                     runtime::sleep(std::time::Duration::from_millis(1)).await;
@@ -396,7 +396,7 @@ fn what_is_not_accepted_is_sent_away(driver: Driver) {
         assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
     });
     Model::Callbacks
-        .run(driver, async {
+        .run_with(driver, async {
             let end = async {
                 while log.lines().is_empty() {
                     runtime::sleep(std::time::Duration::from_millis(1)).await;

@@ -412,10 +412,10 @@ fn what_is_written_after_close_is_thrown_away(driver: Driver) {
 }
 
 /// It is a future, which a thread can wait for too.
-fn a_protocol_in_a_thread_of_its_own(driver: Driver) {
+fn a_protocol_in_a_thread_of_its_own(_: Driver) {
     let (stream, mut peer) = pair();
     let served = std::thread::spawn(move || {
-        Model::Threads.run(driver, async {
+        Model::Threads.run(async {
             let served = Connection::new(stream, Echo(Log::default()));
             runtime::timeout(Duration::from_secs(20), served).await
         })

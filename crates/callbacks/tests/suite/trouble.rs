@@ -42,7 +42,7 @@ fn until_empty(driver: Driver, channels: &Channels) {
         return channels.run_until_empty(driver).unwrap();
     }
     let limit = runtime::timeout(Duration::from_secs(20), channels.until_empty());
-    let over = Model::Callbacks.run(driver, limit).unwrap();
+    let over = Model::Callbacks.run_with(driver, limit).unwrap();
     assert!(over.is_ok(), "{channels:?} after 20 s");
 }
 
@@ -183,7 +183,7 @@ fn two_may_wait_for_the_last(driver: Driver) {
         other.await.unwrap();
     };
     let limit = runtime::timeout(Duration::from_secs(20), waiting);
-    Model::Callbacks.run(driver, limit).unwrap().unwrap();
+    Model::Callbacks.run_with(driver, limit).unwrap().unwrap();
 }
 
 /// Has had enough when it is asked.
@@ -231,7 +231,7 @@ fn closing_gives_a_connection_up(driver: Driver) {
         channels.until_empty().await;
     };
     let limit = runtime::timeout(Duration::from_secs(20), close);
-    Model::Callbacks.run(driver, limit).unwrap().unwrap();
+    Model::Callbacks.run_with(driver, limit).unwrap().unwrap();
     drop(crowd);
 }
 
@@ -320,7 +320,7 @@ fn a_chat_speaks_before_it_hears(driver: Driver) {
         channels.until_empty().await;
     };
     let limit = runtime::timeout(Duration::from_secs(20), speaks);
-    Model::Callbacks.run(driver, limit).unwrap().unwrap();
+    Model::Callbacks.run_with(driver, limit).unwrap().unwrap();
     assert_eq!(rest(peer), b"hello");
 }
 
@@ -379,7 +379,7 @@ fn a_guest_that_panics_leaves_the_server(driver: Driver) {
 
 fn a_run_within_a_blocking_flow(driver: Driver) {
     let within = async { serve_guests(driver, false) };
-    Model::Threads.run(driver, within).unwrap();
+    Model::Threads.run(within).unwrap();
 }
 
 fn a_server_needs_a_loop(driver: Driver) {
@@ -407,7 +407,7 @@ impl Protocol for Twice {
 fn a_protocol_may_panic_twice(driver: Driver) {
     let (stream, mut peer) = pair();
     peer.write_all(b"x").unwrap();
-    let served = Model::Callbacks.run(driver, async {
+    let served = Model::Callbacks.run_with(driver, async {
         runtime::spawn_local(Connection::new(stream, Twice))
             .await
             .is_err()
@@ -433,7 +433,7 @@ fn channels_that_never_ran_let_go(driver: Driver) {
     let (stream, mut peer) = pair();
     let channels = Channels::new();
     channels.add(stream, Once);
-    let begun = Model::Callbacks.run(driver, async {
+    let begun = Model::Callbacks.run_with(driver, async {
         let mut wait = pin!(channels.until_empty());
         poll_fn(|context| std::task::Poll::Ready(wait.as_mut().poll(context).is_pending())).await
     });

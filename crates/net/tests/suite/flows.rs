@@ -292,7 +292,7 @@ fn a_model_within_a_model(way: Way) {
         if way.0.has_loop() {
             return;
         }
-        let within = Model::Tasks.run(Driver::best(), async {
+        let within = Model::Tasks.run(async {
             runtime::sleep(Duration::from_millis(1)).await;
             runtime::spawn(async { 7 }).await.unwrap()
         });

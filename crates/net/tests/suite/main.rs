@@ -25,7 +25,11 @@ pub(crate) struct Way(pub(crate) Model, pub(crate) Driver);
 
 impl Way {
     pub(crate) fn run<T>(self, future: impl Future<Output = T>) -> T {
-        self.0.run(self.1, future).unwrap()
+        let Way(model, driver) = self;
+        match model.has_loop() {
+            true => model.run_with(driver, future).unwrap(),
+            false => model.run(future).unwrap(),
+        }
     }
 }
 

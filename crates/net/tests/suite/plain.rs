@@ -307,7 +307,7 @@ fn a_loop_within_a_stack(way: Way) {
     }
     let inner = way.run(async {
         let within = green::Green::new(|| {
-            Model::Tasks.run(Driver::Poll, async {
+            Model::Tasks.run_with(Driver::Poll, async {
                 assert!(green::sleep(Duration::from_millis(1)).is_err());
                 runtime::sleep(Duration::from_millis(1)).await;
                 7

@@ -135,7 +135,7 @@ fn a_blocking_flow_in_a_task_finds_what_was_written(way: Way) {
         });
         let holds = runtime::spawn(async move {
             let read = async { answer.recv().await.unwrap().len() };
-            Model::Blocking.run(Driver::Poll, read).unwrap()
+            Model::Blocking.run(read).unwrap()
         });
         asks.await.unwrap();
         holds.await.unwrap()
@@ -158,7 +158,7 @@ fn plain_calls_in_a_blocking_flow_in_a_task(way: Way) {
             Read::read_exact(&mut &stream, &mut line).unwrap();
             line
         };
-        let line = Model::Blocking.run(Driver::Poll, plain).unwrap();
+        let line = Model::Blocking.run(plain).unwrap();
         assert_eq!(&line, b"ping");
         // It is over: this flow waits in its own way again.
         runtime::sleep(Duration::from_millis(1)).await;
@@ -185,7 +185,7 @@ fn a_write_begun_in_a_task_ends_in_a_blocking_flow(way: Way) {
             }
             stream.write_all(b">").await
         };
-        Model::Blocking.run(Driver::Poll, rest).unwrap().unwrap();
+        Model::Blocking.run(rest).unwrap().unwrap();
     });
     let mut got = Vec::new();
     peer.read_to_end(&mut got).unwrap();

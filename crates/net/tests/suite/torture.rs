@@ -130,7 +130,7 @@ fn elsewhere(
         1 => (Model::Threads, 3),
         _ => (Model::Tasks, rng.usize(1..6)),
     };
-    let ended = model.run(driver, echo(&stream, &mut rng, rounds)).unwrap();
+    let ended = Way(model, driver).run(echo(&stream, &mut rng, rounds));
     (stream, rng, ended)
 }
 

@@ -126,19 +126,19 @@ impl Gate {
 
 /// Runs a test's flow with the best driver.
 pub(crate) fn on<F: Future>(model: Model, future: F) -> F::Output {
-    model.run(Driver::best(), future).unwrap()
+    model.run(future).unwrap()
 }
 
 /// Runs a test's flow under each model that one process can have, over each driver.
 pub(crate) fn each_model<F: Future<Output = ()>>(flow: impl Fn() -> F) {
     for model in Model::ALL {
-        let drivers = match model.has_loop() {
-            true => &Driver::ALL[..],
-            false => &[Driver::Poll],
-        };
-        for driver in drivers {
+        if !model.has_loop() {
+            model.run(flow()).unwrap();
+            continue;
+        }
+        for driver in Driver::ALL {
             match driver.open() {
-                Ok(_) => model.run(*driver, flow()).unwrap(),
+                Ok(_) => model.run_with(driver, flow()).unwrap(),
                 Err(error) => println!("skip: {model} with {driver}: {error}"),
             }
         }

@@ -27,13 +27,13 @@ impl Source {
     ///
     /// ```
     /// use std::os::unix::net::UnixStream;
-    /// use switchboard_runtime::{Direction, Driver, Model, Source};
+    /// use switchboard_runtime::{Direction, Model, Source};
     ///
     /// let (mut there, here) = UnixStream::pair()?;
     /// std::io::Write::write_all(&mut there, b"hello")?;
     /// let source = Source::new(here.into());
     /// let recv = source.operation(Direction::Read, |context| source.poll_recv(context));
-    /// assert_eq!(&*Model::Threads.run(Driver::best(), recv)??, b"hello");
+    /// assert_eq!(&*Model::Threads.run(recv)??, b"hello");
     /// # std::io::Result::Ok(())
     /// ```
     pub fn operation<T, F>(&self, direction: Direction, poll: F) -> OperationFuture<'_, F>

@@ -40,11 +40,11 @@ impl Source {
     ///
     /// ```
     /// use std::os::unix::net::UnixStream;
-    /// use switchboard_runtime::{Driver, Model, Source};
+    /// use switchboard_runtime::{Model, Source};
     ///
     /// let (mut there, here) = UnixStream::pair()?;
     /// let source = Source::new(here.into());
-    /// Model::Tasks.run(Driver::best(), source.send_all(b"hello"))??;
+    /// Model::Tasks.run(source.send_all(b"hello"))??;
     /// let mut bytes = [0; 5];
     /// std::io::Read::read_exact(&mut there, &mut bytes)?;
     /// assert_eq!(&bytes, b"hello");

@@ -10,18 +10,13 @@ use rustix::net::{RecvFlags, SendFlags, SocketAddrAny};
 use switchboard_green_threads as green;
 
 use crate::blocking;
-use crate::model::{Model, Refusal};
+use crate::model::{Model, Need, Refusal};
 
 /// Refuses what would hold this thread's loop.
 pub(crate) fn may_wait(operation: &'static str) -> Result<(), Refusal> {
     match blocking::current_loop() {
         None if !green::is_unwinding() => Ok(()),
-        _ => Err(Refusal {
-            model: Model::current().unwrap_or(Model::Tasks),
-            operation,
-            instead: "it would hold the loop; use what is async, `green::spawn`, or model green, \
-                      blocking, threads, pool or processes",
-        }),
+        _ => Err(Need::PlainWait(operation).refuse(Model::current().unwrap_or(Model::Tasks))),
     }
 }
 

@@ -43,13 +43,13 @@ struct Part<F: Future> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 ///
 /// let slow_first = [3, 2, 1].map(|n| async move {
 ///     runtime::sleep(Duration::from_millis(n)).await;
 ///     n
 /// });
-/// let done = Model::Blocking.run(Driver::best(), runtime::gather(slow_first))?;
+/// let done = Model::Blocking.run(runtime::gather(slow_first))?;
 /// assert_eq!(done, [3, 2, 1]);
 /// # std::io::Result::Ok(())
 /// ```

@@ -1,4 +1,4 @@
-//! Starting flows, in each model's own way.
+//! Starting flows, as each model does it.
 
 pub(crate) mod gather;
 pub(crate) mod join;
@@ -13,26 +13,26 @@ use switchboard_reactor::{Loop, Name};
 
 use crate::blocking;
 use crate::blocking::parker::Parker;
-use crate::model::{Model, Refusal, on_a_stack};
+use crate::model::{Model, Need, Wait, on_a_stack};
 use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
 use crate::threads::capacity;
 
 /// Starts a flow beside this one: a task or a green thread where a loop runs, a thread under the
 /// blocking models.
 ///
-/// Never blocks. What goes wrong is the handle's to tell: a panic, a thread that could not be
-/// started, or a model that starts nothing (`blocking`).
+/// Never blocks. The handle returns what goes wrong: a panic, a thread that could not be started, or a
+/// model that starts no flows (`blocking`).
 ///
 /// ```
-/// use switchboard_runtime::{self as runtime, Driver, JoinError, Model};
+/// use switchboard_runtime::{self as runtime, JoinError, Model};
 ///
-/// let result = Model::Tasks.run(Driver::best(), async {
+/// let result = Model::Tasks.run(async {
 ///     runtime::spawn(async { panic!("oh") }).await
 /// })?;
 /// assert!(matches!(result, Err(JoinError::Panicked(message)) if message == "oh"));
 ///
-/// let refused = Model::Blocking.run(Driver::best(), async { runtime::spawn(async {}).await })?;
-/// assert!(refused.unwrap_err().to_string().contains("use threads, pool, processes, tasks or green"));
+/// let refused = Model::Blocking.run(async { runtime::spawn(async {}).await })?;
+/// assert!(refused.unwrap_err().to_string().contains("use threads, pool, processes, tasks"));
 /// # std::io::Result::Ok(())
 /// ```
 #[track_caller]
@@ -44,29 +44,34 @@ where
     launch(Location::caller(), move || future)
 }
 
-/// As [`spawn`], for a future that is made where it will run, and so need not be `Send`; `name` is
-/// what stall reports call it.
+/// Starts a flow as [`spawn`] does, for a future that `make` makes where it will run, and so need not be
+/// `Send`; stall reports call it `name`.
 pub fn launch<T, F>(name: Name, make: impl FnOnce() -> F + Send + 'static) -> JoinHandle<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + 'static,
 {
-    if let Some(lp) = blocking::current_loop() {
-        if Model::current() == Some(Model::Green) {
-            return match on_a_stack(async { make().await }) {
+    match blocking::current_loop() {
+        Some(lp) if Wait::current() == Some(Wait::Stack) => {
+            match on_a_stack(async { make().await }) {
                 Ok(future) => on_loop(&lp, name, future),
                 Err(error) => JoinHandle::failed(JoinError::Thread(error)),
-            };
+            }
         }
-        return on_loop(&lp, name, make());
+        Some(lp) => on_loop(&lp, name, make()),
+        None => on_thread(name, make),
     }
-    let model = Model::current().unwrap_or(Model::Threads);
-    if model == Model::Blocking {
-        return JoinHandle::failed(JoinError::Refused(Refusal {
-            model,
-            operation: "spawn",
-            instead: "it runs one flow at a time; use threads, pool, processes, tasks or green",
-        }));
+}
+
+/// Starts a blocking flow in a thread, under the model of the flow that runs here.
+fn on_thread<T, F>(name: Name, make: impl FnOnce() -> F + Send + 'static) -> JoinHandle<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + 'static,
+{
+    let model = thread_model();
+    if let Err(refusal) = Need::Flows.check(model) {
+        return JoinHandle::failed(JoinError::Refused(refusal));
     }
     let packet = Packet::new();
     let parker = Parker::new();
@@ -82,46 +87,51 @@ where
     handle
 }
 
-/// As [`launch`], for a flow that nobody waits for or cancels. A thread knows that from its start then,
-/// and needs no descriptor to be woken by.
+/// Returns the model of flows that threads started here run.
+fn thread_model() -> Model {
+    Model::current().unwrap_or(Model::Threads)
+}
+
+/// Starts a flow as [`launch`] does that nobody waits for or cancels. A thread knows that from its start
+/// then, and needs no descriptor to be woken by.
 pub fn launch_detached<F>(name: Name, make: impl FnOnce() -> F + Send + 'static)
 where
     F: Future + 'static,
     F::Output: Send,
 {
-    let model = Model::current().unwrap_or(Model::Threads);
+    let model = thread_model();
     if let Some(lp) = blocking::current_loop() {
-        if model != Model::Green {
+        if Wait::current() != Some(Wait::Stack) {
             return lp.spawn_detached(name, make());
         }
-        // Where no stack is to be had, what `make` holds is dropped.
+        // If no stack can be mapped, what `make` holds is dropped.
         if let Ok(future) = on_a_stack(async { make().await }) {
             lp.spawn_detached(name, future);
         }
-    } else if model != Model::Blocking {
-        // Where no thread is to be had, what `make` holds is dropped.
+    } else if Need::Flows.check(model).is_ok() {
+        // If no thread can be started, what `make` holds is dropped.
         drop(capacity::start(name, move || drop(run_here(model, make))));
     } else {
         launch(name, make).detach();
     }
 }
 
-/// Whether flows of this thread run on a loop: not where a blocking flow runs, in a task or not.
+/// Returns whether flows of this thread run on a loop. A blocking flow does not, even within a task.
 pub fn is_on_loop() -> bool {
-    !blocking::is_blocking() && Loop::with_current(|lp| lp.is_some())
+    Wait::current().is_some_and(Wait::has_loop)
 }
 
-/// Starts a flow beside this one on the same thread, so that its future need not be `Send`: a task,
-/// whatever the model's name. Never blocks.
+/// Starts a task beside this flow on the same thread, so that its future need not be `Send`. Never
+/// blocks.
 ///
-/// What goes wrong is the handle's to tell; where no loop runs, that is [`JoinError::Refused`], and the
+/// The handle returns what goes wrong. Where no loop runs, that is [`JoinError::Refused`], and the
 /// future is dropped.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 ///
-/// let count = Model::Tasks.run(Driver::best(), async {
+/// let count = Model::Tasks.run(async {
 ///     let count = Rc::new(Cell::new(0));
 ///     let own = count.clone();
 ///     runtime::spawn_local(async move { own.set(own.get() + 1) }).await.unwrap();
@@ -134,11 +144,7 @@ pub fn is_on_loop() -> bool {
 pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     match blocking::current_loop() {
         Some(lp) => on_loop(&lp, Location::caller(), future),
-        None => JoinHandle::failed(JoinError::Refused(Refusal {
-            model: Model::current().unwrap_or(Model::Threads),
-            operation: "start a flow on this thread beside another",
-            instead: "it has no loop; use tasks, green or callbacks",
-        })),
+        None => JoinHandle::failed(JoinError::Refused(Need::LocalFlows.refuse(thread_model()))),
     }
 }
 
@@ -151,7 +157,7 @@ pub(crate) fn on_loop<T: 'static>(
     JoinHandle(Kind::Task(task))
 }
 
-/// Runs the flow that `make` makes on this thread and gives its result, or its panic.
+/// Runs the flow that `make` makes on this thread, and returns its result or its panic.
 pub(crate) fn run_here<T, F: Future<Output = T>>(
     model: Model,
     make: impl FnOnce() -> F,
@@ -165,7 +171,7 @@ fn run_caught<T, F: Future<Output = T>>(
     make: impl FnOnce() -> F,
 ) -> Result<T, JoinError> {
     let flow = async { make().await };
-    // Around it all: a future that is dropped may panic too, and somebody waits for the result.
+    // The drop of a cancelled future is caught too: its panic is the flow's result.
     let run = AssertUnwindSafe(|| blocking::run_cancellable(model, parker, flow));
     match catch_unwind(run) {
         Ok(Some(value)) => Ok(value),

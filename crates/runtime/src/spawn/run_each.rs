@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use switchboard_reactor::Driver;
 
 use super::gather::gather;
-use crate::model::{Model, Style};
+use crate::model::{Dispatch, Model, Need, Style};
 use crate::process::{self, Ended};
 use crate::spawn::join::JoinError;
 use crate::spawn::{launch, run_here};
@@ -55,15 +55,17 @@ impl std::error::Error for JobError {}
 ///
 /// `blocking` runs one after another; `threads` starts a thread for each, `pool` `at_once` threads
 /// that are used again, `processes` a process for each, whose result comes back as JSON through a
-/// pipe; `tasks` runs them on one loop that waits with `driver`.
+/// pipe; `tasks` and `green` run them on one loop that waits with `driver`, or with the best one if that
+/// is `None`.
 ///
 /// A job that panics is an error of its own.
 ///
 /// # Errors
-/// Those of opening the driver or of its wait; `Unsupported` under `callbacks`.
+/// Those of opening the driver or of its wait; `Unsupported` under `callbacks`, and for a driver under a
+/// model without a loop.
 pub fn run_each<T, F>(
     model: Model,
-    driver: Driver,
+    driver: Option<Driver>,
     jobs: usize,
     at_once: usize,
     work: impl Fn(usize) -> F + Clone + Send + Sync + 'static,
@@ -74,20 +76,23 @@ where
     F: Future<Output = T> + 'static,
 {
     model.runs(Style::Async)?;
+    if driver.is_some() {
+        Need::Loop.check(model)?;
+    }
     let at_once = at_once.clamp(1, jobs.max(1));
-    match model {
-        Model::Blocking => {
+    match model.dispatch() {
+        Dispatch::InTurn => {
             for job in 0..jobs {
                 done(job, run_here(model, || work(job)).map_err(JobError::Join));
             }
             Ok(())
         }
-        Model::Threads | Model::Pool => {
+        Dispatch::Thread | Dispatch::PooledThread => {
             on_threads(model, jobs, at_once, work, done);
             Ok(())
         }
-        Model::Processes => in_processes(jobs, at_once, work, done),
-        Model::Tasks | Model::Green | Model::Callbacks => {
+        Dispatch::Process => in_processes(jobs, at_once, work, done),
+        Dispatch::Task | Dispatch::Stack | Dispatch::Object => {
             let next = std::cell::Cell::new(0);
             let done = std::cell::RefCell::new(done);
             // `at_once` lines of work in one flow, each job a task, so that a panic is its own.
@@ -102,7 +107,8 @@ where
                 }
             };
             let lines = (0..at_once).map(|_| line());
-            model.run(driver, gather(lines)).map(drop)
+            let driver = driver.unwrap_or_else(Driver::best);
+            model.run_with(driver, gather(lines)).map(drop)
         }
     }
 }
@@ -118,7 +124,7 @@ fn on_threads<T, F>(
     F: Future<Output = T> + 'static,
 {
     let (sender, receiver) = mpsc::channel();
-    if model == Model::Pool {
+    if model.dispatch() == Dispatch::PooledThread {
         let next = Arc::new(AtomicUsize::new(0));
         let mut refused = None;
         let mut started = 0;

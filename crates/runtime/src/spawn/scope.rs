@@ -151,9 +151,9 @@ impl<T> Future for ScopeHandle<T> {
 /// The first child's panic, the body's, or why a child could not be started.
 ///
 /// ```
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 ///
-/// let total = Model::Threads.run(Driver::best(), async {
+/// let total = Model::Threads.run(async {
 ///     runtime::scope(|scope| async move {
 ///         let left = scope.spawn(async { 1 });
 ///         let right = scope.spawn(async { 2 });

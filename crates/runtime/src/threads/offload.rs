@@ -59,9 +59,9 @@ pub fn offload_stats() -> OffloadStats {
 /// Cancelling doesn't stop it once it runs; a waiting flow is free to go.
 ///
 /// ```
-/// use switchboard_runtime::{self as runtime, Driver, Model};
+/// use switchboard_runtime::{self as runtime, Model};
 ///
-/// let sum = Model::Tasks.run(Driver::best(), async {
+/// let sum = Model::Tasks.run(async {
 ///     runtime::run_blocking(|| (1..=1000_u64).sum::<u64>()).await
 /// })?;
 /// assert_eq!(sum.unwrap(), 500_500);

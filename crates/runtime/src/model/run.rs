@@ -1,0 +1,137 @@
+//! Running a first flow under a model.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+
+use switchboard_green_threads::{self as green, Green};
+use switchboard_reactor::{Driver, Loop};
+
+use super::{Model, Need, Wait};
+use crate::blocking;
+
+impl Model {
+    /// Runs `future` as the first flow of this model, on the calling thread, until it completes. A model
+    /// with a loop opens one that waits with the best driver of this platform.
+    ///
+    /// # Errors
+    /// Those of opening the driver or of its wait; none under a model without a loop.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already, if this model has one.
+    ///
+    /// ```
+    /// use switchboard_runtime::Model;
+    ///
+    /// for model in Model::ALL {
+    ///     assert_eq!(model.run(async { 7 })?, 7);
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn run<F: Future>(self, future: F) -> io::Result<F::Output> {
+        match self.has_loop() {
+            true => self.run_with(Driver::best(), future),
+            false => Ok(blocking::run(self, future)),
+        }
+    }
+
+    /// Runs `future` as [`run`](Model::run) does, on a new loop that waits with `driver`.
+    ///
+    /// # Errors
+    /// `Unsupported` under a model without a loop, which would not use the driver; those of opening the
+    /// driver or of its wait.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already.
+    ///
+    /// ```
+    /// use switchboard_runtime::{Driver, Model};
+    ///
+    /// assert_eq!(Model::Tasks.run_with(Driver::Poll, async { 7 })?, 7);
+    /// assert!(Model::Threads.run_with(Driver::Poll, async { 7 }).is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn run_with<F: Future>(self, driver: Driver, future: F) -> io::Result<F::Output> {
+        Need::Loop.check(self)?;
+        self.run_on(&Loop::new(driver)?, future)
+    }
+
+    /// Runs `future` as [`run`](Model::run) does, on a loop that is there already.
+    ///
+    /// # Errors
+    /// `Unsupported` under a model without a loop; those of the driver's wait.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already.
+    ///
+    /// ```
+    /// use switchboard_runtime::{Driver, Loop, Model};
+    ///
+    /// let lp = Loop::new(Driver::best())?;
+    /// assert_eq!(Model::Green.run_on(&lp, async { 7 })?, 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
+        Need::Loop.check(self)?;
+        let _entered = self.enter();
+        let _hidden = (blocking::hide(), green::Aside::new());
+        match self.wait() {
+            Wait::Stack => lp.block_on(on_a_stack(future)?),
+            Wait::Task | Wait::Blocking => lp.block_on(future),
+        }
+    }
+
+    /// Runs a loop's callbacks and tasks until nothing is left that could happen; see
+    /// [`Loop::run_until_empty`].
+    ///
+    /// # Errors
+    /// `Unsupported` under a model without a loop; those of the driver's wait.
+    pub fn run_until_empty(self, lp: &Loop) -> io::Result<()> {
+        Need::Loop.check(self)?;
+        let _entered = self.enter();
+        let _hidden = (blocking::hide(), green::Aside::new());
+        lp.run_until_empty()
+    }
+
+    /// Returns the model of the flow that runs on this thread.
+    pub fn current() -> Option<Model> {
+        CURRENT.get()
+    }
+
+    pub(crate) fn enter(self) -> Entered {
+        Entered(CURRENT.replace(Some(self)))
+    }
+}
+
+impl Wait {
+    /// Returns how a flow that this thread starts beside the running one waits; `None` outside of any
+    /// flow.
+    pub fn current() -> Option<Wait> {
+        if blocking::is_blocking() {
+            return Some(Wait::Blocking);
+        }
+        let on_loop = Loop::with_current(|lp| lp.is_some());
+        on_loop.then(|| Model::current().map_or(Wait::Task, Model::wait))
+    }
+}
+
+/// Returns `future` as a green thread, in which plain code may wait too.
+pub(crate) fn on_a_stack<'a, F: Future + 'a>(future: F) -> io::Result<Green<'a, F::Output>> {
+    Green::new(move || match green::block_on(future) {
+        Ok(output) => output,
+        Err(_) => unreachable!("a green thread runs here"),
+    })
+}
+
+thread_local! {
+    static CURRENT: Cell<Option<Model>> = const { Cell::new(None) };
+}
+
+/// The time in which a thread runs a flow of a model; the previous model returns when it is dropped.
+pub(crate) struct Entered(Option<Model>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
+    }
+}
