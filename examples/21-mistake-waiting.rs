@@ -2,12 +2,12 @@
 //!
 //!     cargo run --example 21-mistake-waiting
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use switchboard::reactor::{Hooks, Loop, Stall};
-use switchboard::{Driver, Model, Stream};
+use switchboard::{Driver, Model, PlainStream, Stream};
 
 const WAIT: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(50);
@@ -52,7 +52,7 @@ fn main() -> io::Result<()> {
 
     println!("a read that would hold the loop");
     let (stream, _peer) = Stream::pair()?;
-    let read = async { io::Read::read(&mut &stream, &mut [0; 1]) };
+    let read = async { PlainStream::from(stream).read(&mut [0; 1]) };
     if let Err(refused) = Model::Tasks.run(read)? {
         println!("  {refused}");
     }

@@ -1,8 +1,9 @@
 //! What is a connection?
 //!
 //! One [`Stream`] and one [`Listener`], for TCP and Unix sockets, under every model: a read blocks
-//! the thread or suspends the task, whichever it finds itself in. The same type implements
-//! `std::io::{Read, Write}` for plain functions and the `futures-io` traits for async ones.
+//! the thread or suspends the task, whichever it finds itself in. [`Stream`] has async methods and the
+//! `futures-io` traits; a [`PlainStream`] is the same connection with `std::io::{Read, Write}`, for plain
+//! functions. [`Incoming`] accepts for as long as a server runs.
 //!
 //! ```
 //! use switchboard_runtime::{self as runtime, Model};

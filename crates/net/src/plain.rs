@@ -95,14 +95,14 @@ impl AsFd for PlainStream {
 /// Fails in a task, whose loop it would hold.
 impl Read for PlainStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Read::read(&mut &self.0, buffer)
+        self.0.source().block_read(buffer)
     }
 }
 
 /// Fails in a task, whose loop it would hold.
 impl Write for PlainStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(&mut &self.0, bytes)
+        self.0.source().block_write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use switchboard_net::{Listener, Stream};
+use switchboard_net::{Listener, PlainStream, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model};
 
 use crate::{Way, pair};
@@ -153,9 +153,10 @@ fn plain_calls_in_a_blocking_flow_in_a_task(way: Way) {
     });
     way.run(async move {
         let plain = async {
-            Write::write_all(&mut &stream, b"ping").unwrap();
+            let mut stream = PlainStream::from(stream);
+            stream.write_all(b"ping").unwrap();
             let mut line = [0; 4];
-            Read::read_exact(&mut &stream, &mut line).unwrap();
+            stream.read_exact(&mut line).unwrap();
             line
         };
         let line = Model::Blocking.run(plain).unwrap();

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use switchboard_net::Stream;
+use switchboard_net::{PlainStream, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model, race};
 
 use crate::Way;
@@ -123,9 +123,10 @@ fn elsewhere(
     let (model, rounds) = match rng.u8(..3) {
         0 => {
             let mut buffer = [0; 999];
-            let length = Read::read(&mut &stream, &mut buffer).unwrap();
-            Write::write_all(&mut &stream, &buffer[..length]).unwrap();
-            return (stream, rng, length == 0);
+            let mut plain = PlainStream::from(stream);
+            let length = plain.read(&mut buffer).unwrap();
+            plain.write_all(&buffer[..length]).unwrap();
+            return (plain.into(), rng, length == 0);
         }
         1 => (Model::Threads, 3),
         _ => (Model::Tasks, rng.usize(1..6)),

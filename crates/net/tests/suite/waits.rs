@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use switchboard_net::{Listener, Stream};
+use switchboard_net::{Listener, PlainStream, Stream};
 use switchboard_runtime::{self as runtime, Direction, Driver, Model, race};
 
 use crate::{Way, pair};
@@ -243,7 +243,7 @@ fn std_read_where_it_may_block(way: Way) {
     peer.write_all(b"hello").unwrap();
     way.run(async {
         let mut buffer = [0; 5];
-        let read = Read::read(&mut &stream, &mut buffer);
+        let read = PlainStream::from(stream.clone()).read(&mut buffer);
         if way.0 == Model::Tasks {
             let refused = read.unwrap_err();
             assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
