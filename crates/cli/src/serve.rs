@@ -204,12 +204,12 @@ fn serve(
     // The address is for whoever started this: port 0 can be known from it alone.
     writeln!(io::stdout(), "listening on {}", bound.local_addr())?;
     if !options.quiet {
-        let (limit, why) = bound.limit();
+        let (capacity, reason) = bound.capacity();
         let waiting = match options.model.has_loop() {
             true => format!("{}/{}", options.model, bound.driver()),
             false => options.model.to_string(),
         };
-        eprintln!("{name} under {waiting}, at most {limit} connections a worker ({why})");
+        eprintln!("{name} under {waiting}, at most {capacity} connections a worker ({reason})");
     }
     let report = run(bound)?;
     if !options.quiet {

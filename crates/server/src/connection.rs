@@ -1,4 +1,4 @@
-//! One connection: its handler, and what becomes of it.
+//! One connection: its handler, and what became of it.
 
 use std::future::Future;
 use std::io;
@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use switchboard_net::Stream;
 
-use crate::accept::Place;
 use crate::counts::add;
+use crate::shared::Permit;
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,25 +21,26 @@ pub(crate) enum End {
 }
 
 pin_project! {
-    /// Runs the handler; what goes wrong is counted and ends here.
+    /// A future that runs a handler and counts how it ended; a panic ends here.
     ///
-    /// By hand, because an async function would keep its arguments twice, for every connection.
+    /// Written by hand, because an async function would hold its arguments twice in every connection.
     pub(crate) struct Connection<F> {
-        place: Place,
+        permit: Permit,
         #[pin]
         handler: Option<F>,
     }
 }
 
-/// The handler is called here, so that what runs is as large as its future and no larger.
+/// Calls `handler` for a connection. The call is made here, so that the connection is as large as the
+/// handler's future and no larger.
 pub(crate) fn connection<F>(
     handler: impl FnOnce(Stream) -> F,
     stream: Stream,
-    place: Place,
+    permit: Permit,
 ) -> Connection<F> {
-    place.ran();
+    permit.started();
     let handler = catch_unwind(AssertUnwindSafe(|| handler(stream))).ok();
-    Connection { place, handler }
+    Connection { permit, handler }
 }
 
 impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
@@ -50,12 +51,12 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let polled = this.handler.as_mut().as_pin_mut()?.poll(context);
             if polled.is_ready() {
-                // Here, where a panic in its destructors is caught too.
+                // A panic of the handler's destructors is caught too.
                 this.handler.set(None);
             }
             Some(polled)
         }));
-        let shared = this.place.shared();
+        let shared = this.permit.shared();
         Poll::Ready(match polled {
             Ok(Some(Poll::Pending)) => return Poll::Pending,
             Ok(Some(Poll::Ready(Ok(())))) => {
@@ -67,7 +68,7 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
                 shared.hooks.close(Some(&error));
                 End::Failed
             }
-            // It panicked now, or as it was called.
+            // The handler panicked now, or when it was called.
             Ok(None) | Err(_) => {
                 add(&shared.counts.panicked);
                 shared.hooks.close(Some(&"the handler panicked"));

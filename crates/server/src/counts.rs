@@ -1,11 +1,16 @@
 //! What a server counts.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
-use switchboard_runtime::Event;
 
 /// What became of a server's connections.
+///
+/// ```
+/// use switchboard_server::Report;
+///
+/// assert_eq!(Report::default().accepted, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Connections accepted.
@@ -14,17 +19,18 @@ pub struct Report {
     pub panicked: u64,
     /// Handlers that returned an error, such as a reset by the peer.
     pub failed: u64,
-    /// Connections accepted but closed at once, for want of a thread or process.
+    /// Connections accepted but closed at once, because no thread or process could be started.
     pub refused: u64,
-    /// Connections that were still open when the time to drain was over.
+    /// Connections that were still open at the end of the drain.
     pub cut: u64,
-    /// The most that were open at once, per worker.
+    /// The most connections of one worker that were open at once.
     pub peak: u64,
     /// Worker processes that died and were replaced.
     pub replaced: u64,
 }
 
 impl Report {
+    /// Adds the report of another worker.
     pub(crate) fn add(&mut self, other: Report) {
         self.accepted += other.accepted;
         self.panicked += other.panicked;
@@ -36,19 +42,15 @@ impl Report {
     }
 }
 
-/// One worker's counters, shared with its connections.
+/// The counters of one worker, shared with its connections.
 #[derive(Default)]
 pub(crate) struct Counts {
-    pub(crate) active: AtomicUsize,
-    /// Set whenever a connection ends; the accept loop clears it before it waits.
-    pub(crate) freed: Event,
     pub(crate) accepted: AtomicU64,
+    /// Handlers, or their processes, that started.
+    pub(crate) started: AtomicU64,
     pub(crate) panicked: AtomicU64,
     pub(crate) failed: AtomicU64,
-    /// Handlers, or their processes, that did start.
-    pub(crate) ran: AtomicU64,
     pub(crate) cut: AtomicU64,
-    pub(crate) peak: AtomicUsize,
 }
 
 pub(crate) fn add(counter: &AtomicU64) {
@@ -56,20 +58,16 @@ pub(crate) fn add(counter: &AtomicU64) {
 }
 
 impl Counts {
-    pub(crate) fn active(&self) -> usize {
-        self.active.load(Ordering::SeqCst)
-    }
-
-    /// To be asked at the end, when whoever was accepted has started or never will.
-    pub(crate) fn report(&self) -> Report {
+    /// Returns the report of a worker that has ended: a connection that has not started never will.
+    pub(crate) fn report(&self, peak: usize) -> Report {
         let accepted = self.accepted.load(Ordering::Relaxed);
         Report {
             accepted,
             panicked: self.panicked.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
-            refused: accepted.saturating_sub(self.ran.load(Ordering::Relaxed)),
+            refused: accepted.saturating_sub(self.started.load(Ordering::Relaxed)),
             cut: self.cut.load(Ordering::Relaxed),
-            peak: self.peak.load(Ordering::Relaxed) as u64,
+            peak: peak as u64,
             replaced: 0,
         }
     }

@@ -1,14 +1,18 @@
 //! How does a server live?
 //!
-//! A [`Server`] is told how to wait and how many clients to hold; [`Bound`] has its address and runs
-//! a handler for each connection until it is told to stop. One accept loop serves every model:
+//! A [`Server`] holds the settings: the model, the workers, the capacity. [`Bound`] has an address and
+//! runs a handler for each connection until the server is stopped. One accept loop serves every model:
 //!
 //! ```text
-//!   serve ── watches signals, stdin and the stop handle
+//!   serve ── waits for a signal, the end of stdin or the stop handle
 //!     └─ worker × N (threads, or supervised processes)
-//!          └─ accept loop: room? accept, start, repeat; out of descriptors: back off
-//!               └─ connection × many: a task, a thread, one of a pool, a process, or inline
+//!          └─ accept loop: permit, accept, dispatch, repeat; back-off when no descriptor is left
+//!               └─ connection × many: a task, a stack, a thread, a pooled thread, a process, or in turn
 //! ```
+//!
+//! Files import downwards only: `server` (the builder) → `bound` (the ways to serve) → `workers`,
+//! `processes` → `dispatch` → `accept`, `connection` → `shared` (permits, counts) → `setup` →
+//! `settings`, `capacity`, `stop`.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -42,16 +46,25 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod bound;
+mod capacity;
 mod connection;
 mod counts;
-mod limits;
+mod dispatch;
+mod permits;
 mod processes;
 mod server;
-mod watch;
+mod settings;
+mod setup;
+mod shared;
+mod stop;
+mod unix_socket;
 mod workers;
 
+pub use bound::Bound;
+pub use capacity::{descriptor_capacity, raise_descriptor_limit};
 pub use counts::Report;
-pub use limits::{descriptor_room, raise_descriptor_limit};
-pub use server::{Bound, Server, Workers};
+pub use server::Server;
+pub use settings::Workers;
+pub use stop::Stop;
 pub use switchboard_runtime::{Driver, Hooks, Model};
-pub use watch::Stop;

@@ -11,29 +11,34 @@ use switchboard_net::Stream;
 use switchboard_runtime::process::{self, Child, Ended};
 use switchboard_runtime::{self as runtime, Model, race};
 
-use crate::accept::{Place, accept_loop};
+use crate::accept::accept_loop;
 use crate::connection::{End, connection};
 use crate::counts::{Report, add};
-use crate::server::{Bound, Workers};
-use crate::watch::{Signals, Stop, Watch};
-use crate::workers::{self, share};
+use crate::settings::Workers;
+use crate::setup::Setup;
+use crate::shared::{Permit, Shared};
+use crate::stop::{Signals, Stop, StopTriggers};
 
 /// A handler's panic, as a process's exit status.
 const PANICKED: i32 = 101;
 const FAILED: i32 = 1;
 
 /// Accepts on this thread, which must be the only one, and forks for each connection.
-pub(crate) fn accept_and_fork<H, F>(bound: Bound, handler: H, watch: &Watch) -> io::Result<Report>
+pub(crate) fn accept_and_fork<H, F>(
+    setup: Setup,
+    handler: H,
+    triggers: &StopTriggers,
+) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
-    let shared = share(&bound);
-    let children: RefCell<Vec<(Child, Place)>> = RefCell::default();
+    let shared = Shared::new(&setup);
+    let children: RefCell<Vec<(Child, Permit)>> = RefCell::default();
     let died = Signals::new(&[SIGCHLD])?;
-    let mut listeners = bound.listeners;
+    let mut listeners = setup.listeners;
     let server = std::process::id();
-    let start = |stream: Stream, place: Place| {
+    let start = |stream: Stream, permit: Permit| {
         let signals = || {
             process::default_signals(&[SIGCHLD]);
             // Those are for the server, which drains; a terminal and a service manager send them to
@@ -42,8 +47,8 @@ where
         };
         let forked = process::fork_after(signals, || {
             process::end_with_parent(server, true);
-            let place = Place::take(&shared);
-            let run = async { connection(&handler, stream, place).await };
+            let permit = Permit::take(&shared);
+            let run = async { connection(&handler, stream, permit).await };
             match Model::Processes.run(run) {
                 Ok(End::Fine) => 0,
                 Ok(End::Panicked) => PANICKED,
@@ -52,8 +57,8 @@ where
         });
         match forked {
             Ok(child) => {
-                place.ran();
-                children.borrow_mut().push((child, place));
+                permit.started();
+                children.borrow_mut().push((child, permit));
             }
             Err(error) => shared.hooks.notice(&format_args!(
                 "cannot start a process for a connection: {error}; it is closed"
@@ -83,9 +88,9 @@ where
         }
     };
     Model::Processes.run(async {
-        let halt = async { drop(watch.wait().await) };
+        let halt = async { drop(triggers.wait().await) };
         race(accept_loop(&shared, &listeners[0], halt, start), reaping).await?;
-        workers::close(&mut listeners, bound.supervisor);
+        Setup::close(&mut listeners, setup.supervisor);
         let gone = async {
             while !children.borrow().is_empty() {
                 died.wait().await?;
@@ -94,7 +99,7 @@ where
             io::Result::Ok(())
         };
         reap();
-        let drained = runtime::timeout(bound.server.drain, gone).await;
+        let drained = runtime::timeout(setup.settings.drain, gone).await;
         if drained.is_err() {
             for (child, _) in children.borrow().iter() {
                 add(&shared.counts.cut);
@@ -106,7 +111,7 @@ where
         }
         io::Result::Ok(())
     })??;
-    Ok(shared.counts.report())
+    Ok(shared.report())
 }
 
 /// Between two times of asking workers to end: one that was started just now may not have heard.
@@ -123,40 +128,38 @@ struct Worker {
 }
 
 /// Forks the workers and replaces those that die, until the server is to end.
-pub(crate) fn supervise<H, F>(mut bound: Bound, handler: H) -> io::Result<Report>
+pub(crate) fn supervise<H, F>(
+    mut setup: Setup,
+    handler: H,
+    run_worker: impl Fn(Setup, H) -> io::Result<Report>,
+) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
     // Kept in places that a child can empty: a signal caught there must not be heard here.
-    let mut watch = Some(Watch::new(
-        bound.stop.clone(),
-        bound.server.signals,
-        bound.server.until_eof,
-    )?);
+    let mut triggers = Some(StopTriggers::new(&setup.stop, &setup.settings)?);
     let mut died = Some(Signals::new(&[SIGCHLD])?);
-    let mut listeners = std::mem::take(&mut bound.listeners);
+    let mut listeners = std::mem::take(&mut setup.listeners);
     let supervisor = std::process::id();
-    let start = |index: usize, watch: &mut Option<Watch>, died: &mut Option<Signals>| {
+    let start = |index: usize, triggers: &mut Option<StopTriggers>, died: &mut Option<Signals>| {
         let (report, mut writer) = io::pipe()?;
-        let alone = || drop((watch.take(), died.take()));
+        let alone = || drop((triggers.take(), died.take()));
         let child = process::fork_after(alone, || {
-            let mut server = bound.server.clone();
-            server.workers = Workers::Threads(1);
+            let mut settings = setup.settings.clone();
+            settings.workers = Workers::Threads(1);
             // Ctrl-C in a terminal reaches the workers as well as their supervisor.
-            server.signals = true;
-            server.until_eof = false;
-            let worker = Bound {
-                server,
+            settings.signals = true;
+            settings.until_eof = false;
+            let worker = Setup {
+                settings,
                 listeners: vec![listeners[index].clone()],
-                addr: bound.addr.clone(),
-                limit: bound.limit,
-                why: bound.why.clone(),
+                addr: setup.addr.clone(),
+                capacity: setup.capacity.clone(),
                 stop: Stop::default(),
-                unlink: None,
                 supervisor: Some(supervisor),
             };
-            match workers::run(worker, handler.clone()) {
+            match run_worker(worker, handler.clone()) {
                 Ok(report) => {
                     // In one piece; the supervisor may be gone.
                     let bytes = serde_json::to_vec(&report).unwrap_or_default();
@@ -164,8 +167,8 @@ where
                     0
                 }
                 Err(error) => {
-                    bound
-                        .server
+                    setup
+                        .settings
                         .hooks
                         .notice(&format_args!("worker {index}: {error}"));
                     1
@@ -180,15 +183,15 @@ where
     };
     let mut running = Vec::new();
     for index in 0..listeners.len() {
-        running.push(Some(start(index, &mut watch, &mut died)?));
+        running.push(Some(start(index, &mut triggers, &mut died)?));
     }
     let mut report = Report::default();
     loop {
         let halted = Model::Threads.run(async {
-            let (Some(watch), Some(died)) = (&watch, &died) else {
+            let (Some(triggers), Some(died)) = (&triggers, &died) else {
                 unreachable!("emptied in children only")
             };
-            let halt = async { watch.wait().await.map(|()| true) };
+            let halt = async { triggers.wait().await.map(|()| true) };
             let died = async { died.wait().await.map(|()| false) };
             let again = async {
                 match running.iter().any(Option::is_none) {
@@ -208,7 +211,7 @@ where
                     continue;
                 };
                 report.replaced += 1;
-                bound.server.hooks.notice(&format_args!(
+                setup.settings.hooks.notice(&format_args!(
                     "worker {index} (process {}) died ({how:?}); starting another",
                     worker.child.pid()
                 ));
@@ -216,10 +219,10 @@ where
                 let age = worker.since.elapsed();
                 std::thread::sleep(RETRY.saturating_sub(age));
             }
-            *slot = match start(index, &mut watch, &mut died) {
+            *slot = match start(index, &mut triggers, &mut died) {
                 Ok(worker) => Some(worker),
                 Err(error) => {
-                    bound.server.hooks.notice(&format_args!(
+                    setup.settings.hooks.notice(&format_args!(
                         "cannot start worker {index}: {error}; trying again"
                     ));
                     None
@@ -227,8 +230,8 @@ where
             };
         }
     }
-    workers::close(&mut listeners, None);
-    let limit = bound.server.drain.saturating_add(Duration::from_secs(2));
+    Setup::close(&mut listeners, None);
+    let limit = setup.settings.drain.saturating_add(Duration::from_secs(2));
     end(running.into_iter().flatten().collect(), limit, &mut report)?;
     Ok(report)
 }

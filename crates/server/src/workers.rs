@@ -3,115 +3,113 @@
 use std::future::Future;
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use slab::Slab;
 use switchboard_net::{Listener, Stream};
-use switchboard_runtime::{self as runtime, Event, Loop, Model, process, race};
+use switchboard_runtime::{self as runtime, Dispatch, Event, Loop, Model, process, race};
 
-use crate::accept::{self, Shared};
-use crate::counts::{Counts, Report};
-use crate::processes;
-use crate::server::{Bound, Server};
-use crate::watch::{Stop, Watch};
+use crate::counts::Report;
+use crate::settings::Settings;
+use crate::setup::Setup;
+use crate::shared::Shared;
+use crate::stop::{Stop, StopTriggers};
+use crate::{dispatch, processes};
 
-/// How long threads that were cut may take to notice.
+/// How long threads whose connections were cut may take to end.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
-pub(crate) fn share(bound: &Bound) -> Arc<Shared> {
-    Arc::new(Shared {
-        model: bound.server.model,
-        limit: bound.limit,
-        why: bound.why.clone(),
-        pool: bound.server.pool,
-        counts: Counts::default(),
-        hooks: bound.server.hooks.clone(),
-        open: Mutex::new(Slab::new()),
-    })
-}
-
-/// Runs the workers on threads of their own, while this one watches for what ends the server.
-pub(crate) fn run<H, F>(mut bound: Bound, handler: H) -> io::Result<Report>
+/// Runs the workers on threads of their own, while this one waits for what stops the server.
+pub(crate) fn run<H, F>(setup: Setup, handler: H) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
-    let watch = Watch::new(
-        bound.stop.clone(),
-        bound.server.signals,
-        bound.server.until_eof,
-    )?;
-    if let Some(supervisor) = bound.supervisor {
-        // Now that a signal would be heard.
+    let triggers = StopTriggers::new(&setup.stop, &setup.settings)?;
+    if let Some(supervisor) = setup.supervisor {
+        // The signal of the parent's end is caught from here on.
         process::end_with_parent(supervisor, false);
     }
-    if bound.server.model == Model::Processes {
-        return processes::accept_and_fork(bound, handler, &watch);
+    if setup.settings.model.dispatch() == Dispatch::Process {
+        return processes::accept_and_fork(setup, handler, &triggers);
     }
-    let mut shares = Vec::new();
-    let mut threads = Vec::new();
-    let ended = Ended::default();
-    for (index, listener) in bound.listeners.iter().enumerate() {
-        let shared = share(&bound);
-        shares.push(shared.clone());
-        let worker = Worker {
-            server: bound.server.clone(),
-            stop: bound.stop.clone(),
-            listener: listener.clone(),
-            shared,
-        };
-        let (handler, ended) = (handler.clone(), ended.clone());
-        let thread = std::thread::Builder::new().name(format!("worker {index}"));
-        let started = thread.spawn(move || {
-            let _ended = ended.guard();
-            worker.run(handler)
-        });
-        // Those that run already end too.
-        threads.push(started.inspect_err(|_| bound.stop.stop())?);
-    }
-    let count = threads.len();
-    Model::Threads.run(async {
-        // A worker that fails ends the server too.
-        race(watch.wait(), ended.wait(1)).await?;
-        bound.stop.stop();
-        // Here, because a worker may be busy with a client.
-        close(&mut bound.listeners, bound.supervisor);
-        let drained = runtime::timeout(bound.server.drain, ended.wait(count)).await;
-        if drained.is_err() {
-            shares.iter().for_each(|shared| shared.cut());
-            let _ = runtime::timeout(LAST_CALL, ended.wait(count)).await;
-        }
-        io::Result::Ok(())
-    })??;
-    let mut report = Report::default();
-    for thread in threads {
-        // One that is still stuck in its handler is left to the end of the process.
-        if ended.count() == count || thread.is_finished() {
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))?;
-        }
-    }
-    for shared in shares {
-        report.add(shared.counts.report());
-    }
-    Ok(report)
+    let mut threads = Threads::default();
+    let started = threads.start(&setup, handler);
+    // The workers that run already end too.
+    started.inspect_err(|_| setup.stop.stop())?;
+    Model::Threads.run(threads.watch(setup, &triggers))??;
+    threads.join()
 }
 
-/// Ends the queues: who comes is refused, whoever else has the sockets. A supervised worker leaves that
-/// to its supervisor, since whoever takes its place goes on with the same sockets.
-pub(crate) fn close(listeners: &mut Vec<Listener>, supervisor: Option<u32>) {
-    for listener in listeners.drain(..) {
-        if supervisor.is_none() {
-            // It may have ended.
-            let _ = listener.shutdown();
+/// The workers of a server that run on threads.
+#[derive(Default)]
+struct Threads {
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    shared: Vec<Arc<Shared>>,
+    ended: Ended,
+}
+
+impl Threads {
+    fn start<H, F>(&mut self, setup: &Setup, handler: H) -> io::Result<()>
+    where
+        H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        for (index, listener) in setup.listeners.iter().enumerate() {
+            let worker = Worker {
+                settings: setup.settings.clone(),
+                stop: setup.stop.clone(),
+                listener: listener.clone(),
+                shared: Shared::new(setup),
+            };
+            self.shared.push(worker.shared.clone());
+            let (handler, ended) = (handler.clone(), self.ended.clone());
+            let thread = std::thread::Builder::new().name(format!("worker {index}"));
+            self.threads.push(thread.spawn(move || {
+                let _ended = ended.guard();
+                worker.run(handler)
+            })?);
         }
+        Ok(())
+    }
+
+    /// Waits for what stops the server, and until the workers have ended or the time to drain is over.
+    async fn watch(&self, mut setup: Setup, triggers: &StopTriggers) -> io::Result<()> {
+        // A worker that fails ends the server too.
+        race(triggers.wait(), self.ended.wait(1)).await?;
+        setup.stop.stop();
+        // On this thread, because a worker may be busy with a client.
+        Setup::close(&mut setup.listeners, setup.supervisor);
+        let all = self.threads.len();
+        let drained = runtime::timeout(setup.settings.drain, self.ended.wait(all)).await;
+        if drained.is_err() {
+            self.shared.iter().for_each(|shared| shared.cut());
+            let _ = runtime::timeout(LAST_CALL, self.ended.wait(all)).await;
+        }
+        Ok(())
+    }
+
+    /// Joins the threads that have ended, and adds up their reports.
+    fn join(self) -> io::Result<Report> {
+        let all = self.ended.count() == self.threads.len();
+        for thread in self.threads {
+            // A thread that is stuck in its handler is left to the end of the process.
+            if all || thread.is_finished() {
+                let panicked = |_| Err(io::Error::other("a worker panicked"));
+                thread.join().unwrap_or_else(panicked)?;
+            }
+        }
+        let mut report = Report::default();
+        for shared in self.shared {
+            report.add(shared.report());
+        }
+        Ok(report)
     }
 }
 
 struct Worker {
-    server: Server,
+    settings: Settings,
     stop: Stop,
     listener: Listener,
     shared: Arc<Shared>,
@@ -123,34 +121,38 @@ impl Worker {
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        let model = self.server.model;
-        let drain = self.server.drain;
+        let Settings {
+            model,
+            driver,
+            drain,
+            hooks,
+            ..
+        } = self.settings;
         let stop = &self.stop;
-        let work = accept::worker(self.shared.clone(), self.listener, handler, stop);
+        let work = dispatch::serve(self.shared.clone(), self.listener, handler, stop);
         if !model.has_loop() {
             return model.run(work)?;
         }
-        let lp = Loop::new(self.server.driver)?;
-        lp.set_hooks(self.server.hooks);
-        let result = model.run_on(
-            &lp,
-            race(work, async {
-                stop.wait().await;
-                runtime::sleep(drain).await;
-                Ok(())
-            }),
-        )?;
+        let lp = Loop::new(driver)?;
+        lp.set_hooks(hooks);
+        let drained = async {
+            stop.wait().await;
+            runtime::sleep(drain).await;
+            Ok(())
+        };
+        let result = model.run_on(&lp, race(work, drained))?;
         // Tasks that are left are dropped with the loop, and their connections with them.
-        let left = self.shared.counts.active() as u64;
+        let left = self.shared.permits.taken() as u64;
         self.shared.counts.cut.fetch_add(left, Ordering::Relaxed);
         result
     }
 }
 
-/// How many workers have ended.
+/// A count of the workers that have ended.
 #[derive(Clone, Default)]
 struct Ended(Arc<(Mutex<usize>, Event)>);
 
+/// Counts a worker as ended when it is dropped.
 struct EndedGuard(Ended);
 
 impl Ended {
@@ -158,19 +160,21 @@ impl Ended {
         EndedGuard(self)
     }
 
-    fn count(&self) -> usize {
-        *self
-            .0
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn count(&self) -> usize {
+        *self.lock()
+    }
+
+    /// Waits until at least `count` workers have ended.
     async fn wait(&self, count: usize) -> io::Result<()> {
+        let event = &self.0.1;
         while self.count() < count {
-            self.0.1.clear();
+            event.clear();
             if self.count() < count {
-                self.0.1.wait().await;
+                event.wait().await;
             }
         }
         Ok(())
@@ -179,12 +183,7 @@ impl Ended {
 
 impl Drop for EndedGuard {
     fn drop(&mut self) {
-        *self
-            .0
-            .0
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        *self.0.lock() += 1;
         self.0.0.1.set();
     }
 }

@@ -7,7 +7,17 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_reactor::SignalPipe;
 use switchboard_runtime::{Direction, Event, Source, race};
 
-/// Ends a server from any thread. A clone ends the same one.
+use crate::settings::Settings;
+
+/// A handle that stops a server from any thread. A clone stops the same server.
+///
+/// ```
+/// use switchboard_server::Stop;
+///
+/// let stop = Stop::default();
+/// stop.clone().stop();
+/// assert!(stop.is_stopped());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Event);
 
@@ -17,18 +27,18 @@ impl Stop {
         self.0.set();
     }
 
-    /// Whether it was asked to.
+    /// Returns whether the server was asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.0.is_set()
     }
 
-    /// Waits until it is asked to.
+    /// Waits until the server is asked to stop.
     pub async fn wait(&self) {
         self.0.wait().await;
     }
 }
 
-/// A signal pipe as flows wait for it.
+/// A signal pipe that flows wait for.
 pub(crate) struct Signals {
     pipe: SignalPipe,
     source: Source,
@@ -51,29 +61,31 @@ impl Signals {
     }
 }
 
-/// Everything that can end a server.
-pub(crate) struct Watch {
+/// Everything that can stop a server.
+pub(crate) struct StopTriggers {
     stop: Stop,
     signals: Option<Signals>,
     stdin: Option<Source>,
 }
 
-impl Watch {
-    pub(crate) fn new(stop: Stop, signals: bool, until_eof: bool) -> io::Result<Watch> {
-        let signals = signals
+impl StopTriggers {
+    pub(crate) fn new(stop: &Stop, settings: &Settings) -> io::Result<StopTriggers> {
+        let signals = settings
+            .signals
             .then(|| Signals::new(&[SIGINT, SIGTERM]))
             .transpose()?;
-        let stdin = until_eof
+        let stdin = settings
+            .until_eof
             .then(|| io::stdin().as_fd().try_clone_to_owned().map(Source::new))
             .transpose()?;
-        Ok(Watch {
-            stop,
+        Ok(StopTriggers {
+            stop: stop.clone(),
             signals,
             stdin,
         })
     }
 
-    /// Waits until the server is to end, and tells everybody by the stop handle.
+    /// Waits until something stops the server, and sets its stop handle.
     pub(crate) async fn wait(&self) -> io::Result<()> {
         let signal = async {
             match &self.signals {

@@ -1,0 +1,165 @@
+//! A server that listens, and the ways to serve its connections.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+
+use switchboard_callbacks::{Connection, Protocol};
+use switchboard_net::{Addr, PlainStream, Stream};
+use switchboard_runtime::{Driver, Style};
+
+use crate::counts::Report;
+use crate::settings::Workers;
+use crate::setup::Setup;
+use crate::stop::Stop;
+use crate::unix_socket::SocketFile;
+use crate::{processes, workers};
+
+/// A server that listens and does not accept yet.
+///
+/// ```
+/// use switchboard_server::Server;
+///
+/// let bound = Server::new().bind("127.0.0.1:0")?;
+/// assert_ne!(bound.local_addr().as_tcp().unwrap().port(), 0);
+/// let stop = bound.stop_handle();
+/// stop.stop();
+/// let report = bound.serve(|_stream| async { Ok(()) })?;
+/// assert_eq!(report.accepted, 0);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Bound {
+    setup: Setup,
+    socket_file: Option<SocketFile>,
+}
+
+impl Bound {
+    pub(crate) fn new(setup: Setup, socket_file: Option<SocketFile>) -> Bound {
+        Bound { setup, socket_file }
+    }
+
+    /// Returns the address that the server listens on.
+    pub fn local_addr(&self) -> &Addr {
+        &self.setup.addr
+    }
+
+    /// Returns the driver of the server's event loops. Models without a loop do not use it.
+    pub fn driver(&self) -> Driver {
+        self.setup.settings.driver
+    }
+
+    /// Returns how many connections each worker holds at once, and the limit that this comes from.
+    pub fn capacity(&self) -> (usize, &str) {
+        let capacity = &self.setup.capacity;
+        (capacity.connections, &capacity.reason)
+    }
+
+    /// Returns a handle that stops the server from another thread.
+    pub fn stop_handle(&self) -> Stop {
+        self.setup.stop.clone()
+    }
+
+    /// Accepts connections and runs `handler` for each until the server is stopped, then waits for
+    /// open connections up to the drain limit, and cuts the rest. Blocks the thread.
+    ///
+    /// A handler that panics or fails ends its own connection only. While the server is at its capacity,
+    /// clients wait in the backlog. When no descriptor is left, the server accepts again once a
+    /// connection ends, or after a pause of 50 ms to a second.
+    ///
+    /// # Errors
+    /// A worker's: a driver that cannot be opened or waited with. `Unsupported` under `callbacks`.
+    pub fn serve<H, F>(self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        self.setup.settings.model.runs(Style::Async)?;
+        self.serve_connections(handler)
+    }
+
+    /// Serves as [`serve`](Bound::serve) does, with a plain function over `std::io::{Read, Write}`, which
+    /// blocks its thread or suspends its green thread. [`green`](switchboard_runtime::green) has what else
+    /// such a function can wait for.
+    ///
+    /// # Errors
+    /// `Unsupported` under `tasks` and `callbacks`, because the function would hold the loop; those of
+    /// [`serve`](Bound::serve).
+    ///
+    /// ```no_run
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use switchboard_runtime::Model;
+    /// use switchboard_server::Server;
+    ///
+    /// let server = Server::new().model(Model::Green).bind("127.0.0.1:7007")?;
+    /// server.serve_plain(|mut stream| {
+    ///     for line in BufReader::new(stream.clone()).lines() {
+    ///         writeln!(stream, "{}", line?.to_uppercase())?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn serve_plain<H>(self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(PlainStream) -> io::Result<()> + Clone + Send + Sync + 'static,
+    {
+        self.setup.settings.model.runs(Style::Plain)?;
+        self.serve_connections(move |stream| {
+            let handler = handler.clone();
+            async move { handler(stream.into()) }
+        })
+    }
+
+    /// Serves as [`serve`](Bound::serve) does, with a protocol from `factory` for each connection, whose
+    /// methods the worker's loop calls.
+    ///
+    /// # Errors
+    /// `Unsupported` unless the model is `callbacks`; those of [`serve`](Bound::serve).
+    ///
+    /// ```no_run
+    /// use switchboard_callbacks::{Protocol, Transport};
+    /// use switchboard_runtime::Model;
+    /// use switchboard_server::Server;
+    ///
+    /// struct Shout;
+    /// impl Protocol for Shout {
+    ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    ///         transport.write(&data.to_ascii_uppercase());
+    ///     }
+    /// }
+    ///
+    /// let server = Server::new().model(Model::Callbacks).bind("127.0.0.1:7007")?;
+    /// server.serve_protocol(|| Shout)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn serve_protocol<P: Protocol>(
+        self,
+        factory: impl Fn() -> P + Clone + Send + Sync + 'static,
+    ) -> io::Result<Report> {
+        self.setup.settings.model.runs(Style::Protocol)?;
+        self.serve_connections(move |stream| Connection::new(stream, factory()))
+    }
+
+    fn serve_connections<H, F>(self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        let Bound { setup, socket_file } = self;
+        let result = match setup.settings.workers {
+            Workers::Processes(_) => processes::supervise(setup, handler, workers::run),
+            Workers::Threads(_) => workers::run(setup, handler),
+        };
+        if let Some(socket_file) = socket_file {
+            socket_file.remove();
+        }
+        result
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.setup.settings;
+        write!(f, "Bound({}, {})", self.setup.addr, settings.model)
+    }
+}

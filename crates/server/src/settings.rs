@@ -1,0 +1,44 @@
+//! What the user asked of a server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_runtime::{Driver, Hooks, Model};
+
+/// How a server's work is divided.
+///
+/// ```
+/// use switchboard_server::Workers;
+///
+/// assert_eq!(Workers::Processes(4).count(), 4);
+/// assert_eq!(Workers::Threads(0).count(), 1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// That many threads of this process.
+    Threads(usize),
+    /// That many processes, forked before the first connection; one that dies is replaced.
+    Processes(usize),
+}
+
+impl Workers {
+    /// Returns the number of workers, at least one.
+    pub fn count(self) -> usize {
+        match self {
+            Workers::Threads(count) | Workers::Processes(count) => count.max(1),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) model: Model,
+    pub(crate) driver: Driver,
+    pub(crate) workers: Workers,
+    pub(crate) pool: usize,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) drain: Duration,
+    pub(crate) signals: bool,
+    pub(crate) until_eof: bool,
+    pub(crate) hooks: Arc<dyn Hooks>,
+}

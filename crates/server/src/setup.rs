@@ -1,0 +1,76 @@
+//! A server that is ready to run: its settings, checked, and its listeners.
+
+use std::io;
+
+use switchboard_net::{Addr, Listener};
+use switchboard_runtime::{Dispatch, Driver};
+
+use crate::capacity::{self, Capacity};
+use crate::settings::{Settings, Workers};
+use crate::stop::Stop;
+
+/// What the workers of a server run with.
+pub(crate) struct Setup {
+    pub(crate) settings: Settings,
+    /// One for each worker.
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) addr: Addr,
+    /// The capacity of each worker.
+    pub(crate) capacity: Capacity,
+    pub(crate) stop: Stop,
+    /// The process that this one is a worker of.
+    pub(crate) supervisor: Option<u32>,
+}
+
+impl Setup {
+    pub(crate) fn new(mut settings: Settings, listeners: Vec<Listener>) -> io::Result<Setup> {
+        if settings.model.has_loop() {
+            settings.driver = available(&settings)?;
+        }
+        check_workers(&settings)?;
+        Ok(Setup {
+            addr: listeners[0].local_addr()?,
+            capacity: capacity::of_worker(&settings)?,
+            settings,
+            listeners,
+            stop: Stop::default(),
+            supervisor: None,
+        })
+    }
+
+    /// Ends the listeners' queues: further clients are refused, even if another process has the sockets
+    /// too. A supervised worker leaves that to its supervisor, because the worker that replaces it goes
+    /// on with the same sockets.
+    pub(crate) fn close(listeners: &mut Vec<Listener>, supervisor: Option<u32>) {
+        for listener in listeners.drain(..) {
+            if supervisor.is_none() {
+                // The socket may have been shut down before.
+                let _ = listener.shutdown();
+            }
+        }
+    }
+}
+
+/// Returns a driver that can be opened here, so that one that cannot is known before the first
+/// connection.
+fn available(settings: &Settings) -> io::Result<Driver> {
+    let (driver, why_not) = settings.driver.available()?;
+    if let Some(why_not) = why_not {
+        let hooks = &settings.hooks;
+        hooks.notice(&format_args!("{why_not}; going on with {driver}"));
+    }
+    Ok(driver)
+}
+
+fn check_workers(settings: &Settings) -> io::Result<()> {
+    match settings.workers {
+        Workers::Threads(count) if count > 1 && settings.model.dispatch() == Dispatch::Process => {
+            Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "model `processes` cannot fork from several worker threads: \
+                 use one worker, worker processes, or model `threads`",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
