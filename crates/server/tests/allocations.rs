@@ -1,11 +1,13 @@
-//! An echo round trip on a loop allocates nothing.
+//! What a server allocates: nothing for a round trip, a socket and a task for a connection.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use switchboard_net::Stream;
 use switchboard_server::{Driver, Model, Server};
 
 struct Counting;
@@ -38,8 +40,53 @@ fn round(clients: &mut [TcpStream]) {
     }
 }
 
+/// The counter is one for the process, so that the tests must not run at the same time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+async fn echo(stream: Stream) -> std::io::Result<()> {
+    loop {
+        let chunk = stream.recv().await?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        stream.write_all(&chunk).await?;
+    }
+}
+
+/// Connects, has a message echoed, and waits for the server's end of the connection.
+fn visit(addr: SocketAddr) {
+    let mut client = TcpStream::connect(addr).unwrap();
+    client.write_all(&[7; 64]).unwrap();
+    client.read_exact(&mut [0; 64]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_connection_allocates_its_socket_and_its_task() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = Server::new().model(Model::Tasks).driver(Driver::Epoll);
+    let bound = server.bind("127.0.0.1:0").unwrap();
+    let addr = bound.local_addr().as_tcp().unwrap();
+    let stop = bound.stop_handle();
+    let client = std::thread::spawn(move || {
+        // Tables and pools find their sizes first.
+        (0..1000).for_each(|_| visit(addr));
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        (0..1000).for_each(|_| visit(addr));
+        let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        stop.stop();
+        allocated
+    });
+    assert_eq!(bound.serve(echo).unwrap().accepted, 2000);
+    let allocated = client.join().unwrap();
+    println!("{allocated} for 1000 connections");
+    assert!(allocated <= 2 * 1000, "{allocated} for 1000 connections");
+}
+
 #[test]
 fn a_round_trip_allocates_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for driver in [
         Driver::Select,
         Driver::Poll,
@@ -64,15 +111,7 @@ fn a_round_trip_allocates_nothing() {
             stop.stop();
             none
         });
-        let served = bound.serve(|stream| async move {
-            loop {
-                let chunk = stream.recv().await?;
-                if chunk.is_empty() {
-                    return Ok(());
-                }
-                stream.write_all(&chunk).await?;
-            }
-        });
+        let served = bound.serve(echo);
         assert_eq!(served.unwrap().accepted, 50);
         let none = client.join().unwrap();
         assert!(none, "tasks/{driver}: a round trip allocates");
