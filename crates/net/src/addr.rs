@@ -1,4 +1,4 @@
-//! Addresses of either kind of socket.
+//! Addresses of TCP and Unix sockets.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,17 +6,26 @@ use std::path::PathBuf;
 
 use socket2::SockAddr;
 
-/// Where a socket is.
+/// The address of a socket.
+///
+/// ```
+/// use switchboard_net::Addr;
+///
+/// let addr = Addr::Tcp(([127, 0, 0, 1], 80).into());
+/// assert_eq!(addr.to_string(), "127.0.0.1:80");
+/// assert_eq!(addr.as_tcp().unwrap().port(), 80);
+/// assert_eq!(Addr::Unix(None).to_string(), "unix");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Addr {
     /// An IP address and a port.
     Tcp(SocketAddr),
-    /// A path; none for a socket that was not bound to one.
+    /// A path; `None` for a socket that was not bound to one.
     Unix(Option<PathBuf>),
 }
 
 impl Addr {
-    /// The IP address and port, of a TCP socket.
+    /// Returns the IP address and port of a TCP socket.
     pub fn as_tcp(&self) -> Option<SocketAddr> {
         match self {
             Addr::Tcp(addr) => Some(*addr),

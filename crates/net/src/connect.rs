@@ -1,4 +1,4 @@
-//! Connecting: by name, to several addresses, in happy-eyeballs order.
+//! Connecting: by name, and to the first of several addresses that answers.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -14,14 +14,23 @@ use switchboard_runtime::{self as runtime, Direction};
 
 use crate::stream::Stream;
 
-/// The head start of each address over the next (RFC 8305, section 5).
+/// The time by which each address is tried before the next (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Looks `host` up, off the loop, and gives its addresses in the order to try them: the families by
-/// turns, beginning with the one that the system put first. An IP address is its own.
+/// Looks `host` up on a thread of [`run_blocking`](switchboard_runtime::run_blocking), and returns its
+/// addresses in the order to try them: the families alternate, beginning with that of the system's first
+/// address. An IP address is returned as it is.
 ///
 /// # Errors
 /// The resolver's, with the name; `NotFound` for a name without an address.
+///
+/// ```
+/// use switchboard_runtime::Model;
+///
+/// let addrs = Model::Tasks.run(switchboard_net::resolve("127.0.0.1", 80))??;
+/// assert_eq!(addrs, ["127.0.0.1:80".parse().unwrap()]);
+/// # std::io::Result::Ok(())
+/// ```
 pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(ip) = literal.parse::<IpAddr>() {
@@ -43,7 +52,7 @@ pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let text = format!("cannot resolve {host}: it has no address");
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
-    Ok(by_turns(found))
+    Ok(alternate(found))
 }
 
 pub(crate) async fn resolve_name(name: &str) -> io::Result<Vec<SocketAddr>> {
@@ -57,8 +66,8 @@ pub(crate) async fn resolve_name(name: &str) -> io::Result<Vec<SocketAddr>> {
     resolve(host, port).await
 }
 
-/// One family after the other, in each the order they came in.
-fn by_turns(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
+/// Returns the addresses with their families alternating, and each family in its own order.
+fn alternate(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let six_first = addrs.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addrs
         .into_iter()
@@ -74,11 +83,22 @@ fn by_turns(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// Connects to the first of `addrs` that answers. The next is tried when one fails, or a quarter of
-/// a second after it was begun; the losers are closed.
+/// Connects to the first of `addrs` that answers. The next is tried when one fails, or a quarter of a
+/// second after the attempt began; the other attempts are closed.
 ///
 /// # Errors
-/// The last address's, naming it.
+/// The error of the last address that failed, with the address.
+///
+/// ```
+/// use switchboard_net::{Listener, connect_any};
+/// use switchboard_runtime::Model;
+///
+/// let listener = Listener::bind("127.0.0.1:0")?;
+/// let addr = listener.local_addr()?.as_tcp().unwrap();
+/// let stream = Model::Threads.run(connect_any(&[addr]))??;
+/// assert_eq!(stream.peer_addr()?.as_tcp(), Some(addr));
+/// # std::io::Result::Ok(())
+/// ```
 pub async fn connect_any(addrs: &[SocketAddr]) -> io::Result<Stream> {
     if let [addr] = addrs {
         return connect_one(*addr).await;
@@ -148,7 +168,7 @@ pub(crate) async fn connect_unix(path: &Path) -> io::Result<Stream> {
     })
 }
 
-/// Connects without blocking the thread, and waits for the outcome as the flow does.
+/// Starts to connect without blocking the thread, and waits for the outcome as the flow does.
 async fn finish(socket: io::Result<Socket>, addr: &SockAddr) -> io::Result<Stream> {
     let socket = socket?;
     socket.set_nonblocking(true)?;
@@ -164,7 +184,7 @@ async fn finish(socket: io::Result<Socket>, addr: &SockAddr) -> io::Result<Strea
         }
         Err(error) => return Err(error),
     }
-    // Calls say themselves whether they may wait; a flow of its own thread waits in them.
+    // Each call says whether it may wait, and a blocking flow waits in its calls.
     SockRef::from(&stream).set_nonblocking(false)?;
     Ok(stream)
 }

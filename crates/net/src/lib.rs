@@ -1,4 +1,4 @@
-//! What is a connection?
+//! Sockets: one type of connection and of listener for every concurrency model.
 //!
 //! One [`Stream`] and one [`Listener`], for TCP and Unix sockets, under every model: a read blocks
 //! the thread or suspends the task, whichever it finds itself in. [`Stream`] has async methods and the

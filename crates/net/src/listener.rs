@@ -12,25 +12,36 @@ use switchboard_runtime::{Direction, OperationFuture, Source};
 use crate::addr::Addr;
 use crate::stream::Stream;
 
-/// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+/// The number of connections that may wait to be accepted; the kernel's limit is `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
 /// A listening TCP or Unix socket, for every model. A clone is the same socket.
+///
+/// ```
+/// use switchboard_net::Listener;
+/// use switchboard_runtime::Model;
+///
+/// let listener = Listener::bind("127.0.0.1:0")?;
+/// let client = std::net::TcpStream::connect(listener.local_addr()?.as_tcp().unwrap())?;
+/// let (_stream, peer) = Model::Tasks.run(listener.accept())??;
+/// assert_eq!(peer.as_tcp(), Some(client.local_addr()?));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Listener(Source);
 
 impl Listener {
-    /// Listens on a TCP address such as `127.0.0.1:8080`; port 0 takes a free one. The address may
-    /// be used again as soon as this socket is closed. A name is looked up, which may block.
+    /// Listens on a TCP address such as `127.0.0.1:8080`; port 0 takes a free one. The address can be
+    /// used again as soon as this socket is closed. Looking up a name may block the thread.
     ///
     /// # Errors
-    /// What the system says, with the address and what to do about it.
+    /// The system's, such as `AddrInUse`, with the address and what to do.
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Listener> {
         Listener::bind_each(addr, false)
     }
 
-    /// As [`bind`](Listener::bind), for one of several sockets on one port, among which the kernel
-    /// divides the connections (`SO_REUSEPORT`).
+    /// Listens as [`bind`](Listener::bind) does, with one of several sockets on one port, among which the
+    /// kernel divides the connections (`SO_REUSEPORT`).
     ///
     /// # Errors
     /// As [`bind`](Listener::bind).
@@ -60,7 +71,7 @@ impl Listener {
         if shared {
             socket.set_reuse_port(true)?;
         }
-        // What is accepted inherits it: Nagle and delayed ACK make a small answer wait 40 ms.
+        // Accepted sockets inherit it. Nagle's algorithm and delayed ACKs hold a small answer for 40 ms.
         socket.set_tcp_nodelay(true)?;
         socket.bind(&addr.into())?;
         Listener::listen(socket)
@@ -69,7 +80,7 @@ impl Listener {
     /// Listens on a Unix socket at `path`, which must not exist.
     ///
     /// # Errors
-    /// What the system says, with the path.
+    /// The system's, such as `AddrInUse`, with the path.
     pub fn bind_unix(path: impl AsRef<Path>) -> io::Result<Listener> {
         let path = path.as_ref();
         let bound = Socket::new(Domain::UNIX, Type::STREAM, None).and_then(|socket| {
@@ -87,19 +98,19 @@ impl Listener {
         Listener::from_fd(socket.into())
     }
 
-    /// Takes over a socket that listens already.
+    /// Makes a listener from a socket that listens already, and sets it to non-blocking mode.
     ///
     /// # Errors
-    /// The system's, for a descriptor that is none.
+    /// The system's.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
         SockRef::from(&fd).set_nonblocking(true)?;
         Ok(Listener(Source::new(fd)))
     }
 
-    /// A second descriptor of the same socket, as for another worker.
+    /// Returns a second descriptor of the same socket, as for another worker.
     ///
     /// # Errors
-    /// The system's, where no descriptor is left.
+    /// The system's, if no descriptor is left.
     pub fn try_clone(&self) -> io::Result<Listener> {
         Ok(Listener(Source::new(self.0.as_fd().try_clone_to_owned()?)))
     }
@@ -150,7 +161,7 @@ impl Listener {
         self.0.operation(Direction::Read, poll)
     }
 
-    /// Waits until a connection is there to be accepted.
+    /// Waits until a connection can be accepted.
     ///
     /// # Errors
     /// Those of registering the descriptor.
@@ -158,8 +169,8 @@ impl Listener {
         self.0.ready(Direction::Read).await
     }
 
-    /// Stops listening: who waits in the queue, or comes, is refused. Other processes that have the
-    /// same socket don't listen any more either.
+    /// Stops listening, in other processes that share the socket too. Clients in the queue, and further
+    /// ones, are refused.
     ///
     /// # Errors
     /// The system's.
@@ -167,7 +178,7 @@ impl Listener {
         SockRef::from(&self.0).shutdown(std::net::Shutdown::Both)
     }
 
-    /// Where it listens.
+    /// Returns the address that the socket listens on.
     ///
     /// # Errors
     /// The system's.
@@ -201,6 +212,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     of_one.iter().any(|one| raw == Some(one.raw_os_error()))
 }
 
+/// Returns the error with the address and what to do.
 fn explain(addr: SocketAddr, error: &io::Error) -> io::Error {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => {

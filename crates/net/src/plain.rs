@@ -1,4 +1,4 @@
-//! Connections as plain code sees them.
+//! Connections for plain code.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -8,8 +8,8 @@ use switchboard_runtime::green;
 
 use crate::{Addr, Stream};
 
-/// A [`Stream`] for plain code: `std::io::{Read, Write}`, as `std::net::TcpStream` has them, with no async
-/// method of the same name before them. A wait blocks the thread, or puts the green thread aside.
+/// A [`Stream`] for plain code, with `std::io::{Read, Write}` instead of async methods. A wait blocks the
+/// thread or suspends the green thread.
 ///
 /// A clone, like a conversion from and to `Stream`, is the same connection.
 ///
@@ -41,23 +41,23 @@ use crate::{Addr, Stream};
 pub struct PlainStream(Stream);
 
 impl PlainStream {
-    /// Connects as [`Stream::connect`] does.
+    /// Connects as [`Stream::connect`] does, and waits as [`Read`] does.
     ///
     /// # Errors
-    /// Those of [`Stream::connect`]; `Unsupported` in a task, whose loop it would hold.
+    /// Those of [`Stream::connect`]; `Unsupported` in a task, because the wait would hold the loop.
     pub fn connect(name: &str) -> io::Result<PlainStream> {
         green::block_on(Stream::connect(name))?.map(PlainStream)
     }
 
-    /// Ends one direction, or both: whoever reads finds the end, in whatever thread it waits.
+    /// Ends one direction of the connection, or both. Flows that wait to read, on any thread, find the end.
     ///
     /// # Errors
-    /// `NotConnected` if the peer is gone.
+    /// `NotConnected` if the connection is over.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         socket2::SockRef::from(&self.0).shutdown(how)
     }
 
-    /// This end's address.
+    /// Returns this end's address.
     ///
     /// # Errors
     /// The system's.
@@ -65,10 +65,10 @@ impl PlainStream {
         self.0.local_addr()
     }
 
-    /// The peer's address.
+    /// Returns the peer's address.
     ///
     /// # Errors
-    /// `NotConnected` if the peer is gone.
+    /// `NotConnected` if the connection is over.
     pub fn peer_addr(&self) -> io::Result<Addr> {
         self.0.peer_addr()
     }
@@ -92,14 +92,16 @@ impl AsFd for PlainStream {
     }
 }
 
-/// Fails in a task, whose loop it would hold.
+/// Reads block the thread or suspend the green thread. In a task they fail with `Unsupported`, because they
+/// would hold the loop.
 impl Read for PlainStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.source().block_read(buffer)
     }
 }
 
-/// Fails in a task, whose loop it would hold.
+/// Writes block the thread or suspend the green thread. In a task they fail with `Unsupported`, because
+/// they would hold the loop.
 impl Write for PlainStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.source().block_write(bytes)

@@ -16,19 +16,37 @@ use crate::connect;
 
 /// A TCP or Unix connection, for every model.
 ///
-/// A clone is the same connection: one flow may read while another writes. It closes with the last
-/// clone. Dropping a read or `write` future at any moment loses no byte.
+/// A clone is the same connection: one flow may read while another writes. The last clone to be dropped
+/// closes it. Dropping a read or `write` future at any moment loses no byte. [`PlainStream`] is the same
+/// connection for plain functions.
+///
+/// ```
+/// use switchboard_net::Stream;
+/// use switchboard_runtime::Model;
+///
+/// let (here, there) = Stream::pair()?;
+/// let chunk = Model::Tasks.run(async {
+///     here.write_all(b"hello").await?;
+///     there.recv().await
+/// })??;
+/// assert_eq!(&*chunk, b"hello");
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// [`PlainStream`]: crate::PlainStream
 #[derive(Clone)]
 pub struct Stream(Source);
 
-// Reading and writing are plain functions that return small futures: an async function would hold its
-// arguments twice, in every connection that waits.
+// Reads and writes return small futures. An async function would hold its arguments twice in every
+// connection that waits.
 impl Stream {
-    /// Connects to `name`, a `host:port`. The name is looked up off the loop; of several addresses
-    /// the first to answer wins, each being given a quarter of a second's start (RFC 8305).
+    /// Connects to `name`, a `host:port`. The name is looked up on another thread. Of several addresses
+    /// the first that answers is taken; each is tried a quarter of a second before the next (RFC 8305).
+    /// Dropping the future closes all attempts.
     ///
     /// # Errors
-    /// `InvalidInput` without a port; the resolver's or the last address's error, saying which.
+    /// `InvalidInput` without a port; the resolver's error with the name, or that of the last address
+    /// with the address.
     pub async fn connect(name: &str) -> io::Result<Stream> {
         let addrs = connect::resolve_name(name).await?;
         connect::connect_any(&addrs).await
@@ -42,16 +60,16 @@ impl Stream {
         connect::connect_unix(path.as_ref()).await
     }
 
-    /// Two Unix connections to each other.
+    /// Returns the two ends of a Unix connection.
     ///
     /// # Errors
-    /// The system's, where no descriptor is left.
+    /// The system's, if no descriptor is left.
     pub fn pair() -> io::Result<(Stream, Stream)> {
         let (a, b) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
         Ok((Stream::from_fd(a.into()), Stream::from_fd(b.into())))
     }
 
-    /// Takes over a connected socket.
+    /// Makes a stream from a connected socket.
     pub fn from_fd(fd: OwnedFd) -> Stream {
         Stream(Source::new(fd))
     }
@@ -60,8 +78,8 @@ impl Stream {
         &self.0
     }
 
-    /// Waits for bytes and hands them out in a chunk of the thread's pool; an empty chunk is the end
-    /// of input. A connection that waits here holds no buffer, except in a thread of its own.
+    /// Waits for bytes and returns them in a chunk of the thread's pool; an empty chunk is the end of
+    /// input. On a loop, a connection that waits here holds no buffer.
     ///
     /// # Errors
     /// The system's, such as `ConnectionReset`.
@@ -70,12 +88,12 @@ impl Stream {
         self.0.operation(Direction::Read, poll)
     }
 
-    /// As [`recv`](Stream::recv).
+    /// Polls for bytes, as [`recv`](Stream::recv) does.
     pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
         self.0.poll_recv(context)
     }
 
-    /// As [`read`](Stream::read).
+    /// Polls for bytes, as [`read`](Stream::read) does.
     pub fn poll_read(
         &self,
         context: &mut Context<'_>,
@@ -84,17 +102,17 @@ impl Stream {
         self.0.poll_read(context, buffer)
     }
 
-    /// As [`write`](Stream::write).
+    /// Polls until bytes were sent, as [`write`](Stream::write) does.
     pub fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.0.poll_send(context, bytes)
     }
 
-    /// As [`recv_urgent`](Stream::recv_urgent).
+    /// Polls for the out-of-band byte, as [`recv_urgent`](Stream::recv_urgent) does.
     pub fn poll_urgent(&self, context: &mut Context<'_>) -> Poll<io::Result<u8>> {
         self.0.poll_urgent(context)
     }
 
-    /// Waits until a call in this direction would not wait.
+    /// Polls until a call in `direction` would not block.
     pub fn poll_ready(
         &self,
         context: &mut Context<'_>,
@@ -103,7 +121,7 @@ impl Stream {
         self.0.poll_ready(context, direction)
     }
 
-    /// Waits for bytes and copies them to `buffer`; zero is the end of input.
+    /// Waits for bytes, copies them to `buffer` and returns their number; zero is the end of input.
     ///
     /// # Errors
     /// The system's.
@@ -112,7 +130,7 @@ impl Stream {
         self.0.operation(Direction::Read, poll)
     }
 
-    /// Waits for `buffer` to be filled.
+    /// Waits until `buffer` is filled. Dropped before that, the bytes that came are in `buffer`.
     ///
     /// # Errors
     /// `UnexpectedEof` if the input ends before that; the system's.
@@ -126,7 +144,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Waits for room and sends what fits.
+    /// Waits until the socket is writable, sends what fits, and returns the number of bytes.
     ///
     /// # Errors
     /// The system's, such as `BrokenPipe`.
@@ -135,10 +153,11 @@ impl Stream {
         self.0.operation(Direction::Write, poll)
     }
 
-    /// Sends all of `bytes`, waiting for room as often as it takes. Cancelled, it has sent a part.
+    /// Sends all of `bytes`, and waits until the socket is writable as often as that takes. Dropped
+    /// before it completes, it may have sent a part.
     ///
-    /// Where a driver answers "what is done?", small writes leave at the end of the loop's turn: what
-    /// holds the thread until then (a `join` of a thread, a computation) holds them too.
+    /// With a completion driver, small writes are sent at the end of the loop's turn. Code that holds the
+    /// thread until then (a `join` of a thread, a computation) delays them.
     ///
     /// # Errors
     /// The system's, such as `BrokenPipe`.
@@ -155,23 +174,24 @@ impl Stream {
         self.0.operation(Direction::Priority, poll).await
     }
 
-    /// Tells the peer that no more bytes will come; those it sends can still be read.
+    /// Ends the direction to the peer, which reads the end of input after what was sent. Its own bytes
+    /// can still be read.
     ///
     /// # Errors
-    /// `NotConnected` if the peer is gone.
+    /// `NotConnected` if the connection is over.
     pub fn shutdown_write(&self) -> io::Result<()> {
         SockRef::from(&self.0).shutdown(Shutdown::Write)
     }
 
-    /// Ends both directions: whoever reads finds the end, in whatever thread it waits.
+    /// Ends both directions. Flows that wait to read, on any thread, find the end of input.
     ///
     /// # Errors
-    /// `NotConnected` if the peer is gone.
+    /// `NotConnected` if the connection is over.
     pub fn shutdown(&self) -> io::Result<()> {
         SockRef::from(&self.0).shutdown(Shutdown::Both)
     }
 
-    /// Makes the close a reset (`SO_LINGER` of zero): what was not sent yet is thrown away.
+    /// Makes the close a reset (`SO_LINGER` of zero), which discards bytes that were not sent yet.
     ///
     /// # Errors
     /// The system's.
@@ -179,7 +199,8 @@ impl Stream {
         SockRef::from(&self.0).set_linger(Some(std::time::Duration::ZERO))
     }
 
-    /// Whether small messages are sent at once (`TCP_NODELAY`); they are, unless this says not.
+    /// Sets whether small messages are sent at once (`TCP_NODELAY`). Accepted and connected streams have it
+    /// on.
     ///
     /// # Errors
     /// The system's; a Unix socket has no such option.
@@ -187,7 +208,7 @@ impl Stream {
         SockRef::from(&self.0).set_tcp_nodelay(on)
     }
 
-    /// This end's address.
+    /// Returns this end's address.
     ///
     /// # Errors
     /// The system's.
@@ -195,17 +216,17 @@ impl Stream {
         SockRef::from(&self.0).local_addr().map(Addr::from)
     }
 
-    /// The peer's address.
+    /// Returns the peer's address.
     ///
     /// # Errors
-    /// `NotConnected` if the peer is gone.
+    /// `NotConnected` if the connection is over.
     pub fn peer_addr(&self) -> io::Result<Addr> {
         SockRef::from(&self.0).peer_addr().map(Addr::from)
     }
 }
 
-/// The descriptor. Bytes are to be read through the stream: where a driver answers "what is done?", it
-/// may have them already, and a duplicate of the descriptor would not find them.
+/// The descriptor. Bytes must be read through the stream, because a completion driver may have received
+/// them already, and a read of the descriptor would not find them.
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -286,7 +307,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// A peer that is gone needs no telling.
+/// Ignores that the peer is gone already.
 fn closed(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),

@@ -1,4 +1,4 @@
-//! How does a server live?
+//! Servers for every concurrency model: accepting, capacity, workers, drain.
 //!
 //! A [`Server`] holds the settings: the model, the workers, the capacity. [`Bound`] has an address and
 //! runs a handler for each connection until the server is stopped. One accept loop serves every model:
