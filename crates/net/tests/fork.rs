@@ -1,6 +1,6 @@
-//! What a forked child may do with what its parent's loop had: drop it, and wait for what is its own.
+//! A forked child can drop the sockets of its parent's loop, and wait for its own.
 //!
-//! Without the test harness, whose threads would forbid to fork.
+//! Without the test harness, because a process with threads must not fork.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ fn check(driver: Driver) -> std::io::Result<runtime::process::Ended> {
     let (stream, listener) = (Stream::from(here), Listener::bind("127.0.0.1:0")?);
     let addr = listener.local_addr()?.to_string();
     Model::Tasks.run_with(driver, async move {
-        // The driver is at both.
+        // Makes the driver know both sockets.
         let _client = TcpStream::connect(addr)?;
         listener.accept().await?;
         let _ = runtime::timeout(Duration::from_millis(1), stream.recv()).await;
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
                 format!("FAILED: {other:?}")
             }
         };
-        println!("test a_child_lets_go_of_its_parents_sockets::{driver} ... {said}");
+        println!("test a_child_can_drop_its_parents_sockets::{driver} ... {said}");
     }
     status
 }

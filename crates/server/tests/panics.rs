@@ -1,8 +1,8 @@
-//! One handler in a hundred panics, under every model: its connection ends, its neighbours don't
-//! notice, and the count is exact.
+//! One handler in a hundred panics, under every model. Its connection ends, no other is affected, and
+//! the count is exact.
 //!
-//! Without the test harness, whose threads would forbid to fork: each model runs in a process of its
-//! own, and its clients in another.
+//! Without the test harness, because a process with threads must not fork. Each model runs in a process
+//! of its own, and its clients in another.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ struct Silent;
 
 impl Hooks for Silent {}
 
-/// Each connection says one byte: `!` makes its handler panic, any other comes back.
+/// Sends one byte on each connection: `!` makes the handler panic, any other byte comes back.
 fn clients(addr: &str) -> bool {
     let mut open: Vec<(u64, TcpStream)> = Vec::new();
     let mut good = true;
@@ -36,7 +36,7 @@ fn clients(addr: &str) -> bool {
                     .shutdown(std::net::Shutdown::Write)
                     .and_then(|()| stream.read_to_end(&mut back));
                 let expected: &[u8] = if number % 100 == 7 { b"" } else { b"." };
-                // A handler that panics leaves a byte unread, so that its close may be a reset.
+                // A handler that panics leaves a byte unread, so that the close may be a reset.
                 if back != expected || (read.is_err() && number % 100 != 7) {
                     eprintln!("connection {number}: {read:?}, {back:?}");
                     good = false;
@@ -58,7 +58,7 @@ impl Protocol for Fussy {
 }
 
 fn one(model: Model) -> i32 {
-    // The message of each of a hundred panics is of no interest.
+    // Silences the messages of a hundred panics.
     std::panic::set_hook(Box::new(|_| {}));
     let server = Server::new()
         .model(model)

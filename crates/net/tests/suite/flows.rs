@@ -9,26 +9,26 @@ use switchboard_runtime::{self as runtime, Driver, Event, JoinError, Model, gath
 use crate::{Dropped, Way};
 
 crate::stamp!(
-    a_panic_is_the_handles_to_tell
-    a_panic_while_it_is_dropped_is_told_too
-    a_dropped_handle_leaves_the_flow_running
-    a_cancelled_flow_is_gone_when_its_handle_says_so
-    a_thousand_at_once
-    gathered_flows_that_wait_for_each_other
-    an_event_wakes_everybody
-    an_event_may_be_cleared
-    a_full_channel_holds_its_sender
-    a_closed_channel_gives_what_it_holds
-    blocking_work_does_not_hold_the_others
-    blocking_work_may_panic
-    more_blocking_work_than_threads
-    a_sleep_is_never_short
-    a_sleep_counts_from_when_it_was_asked_for
-    a_model_within_a_model
-    a_timeout_in_a_timeout
+    the_handle_returns_a_panic
+    the_handle_returns_a_panic_of_the_drop
+    a_flow_outlives_its_dropped_handle
+    a_cancelled_flow_is_dropped_before_its_handle_completes
+    a_thousand_flows_run_at_once
+    gathered_flows_may_wait_for_each_other
+    an_event_wakes_every_waiting_flow
+    a_cleared_event_can_be_waited_for_again
+    a_full_channel_suspends_its_sender
+    a_closed_channel_delivers_what_it_holds
+    blocking_work_does_not_hold_the_flow_that_started_it
+    the_handle_returns_a_panic_of_blocking_work
+    blocking_work_beyond_the_pool_is_queued
+    a_sleep_is_never_shorter_than_asked
+    a_sleep_counts_from_its_call
+    a_model_can_run_within_a_blocking_flow
+    timeouts_nest
 );
 
-fn a_panic_is_the_handles_to_tell(way: Way) {
+fn the_handle_returns_a_panic(way: Way) {
     way.run(async {
         let failed: Result<(), _> = runtime::spawn(async { panic!("number {}", 7) }).await;
         if way.0 == Model::Blocking {
@@ -40,7 +40,7 @@ fn a_panic_is_the_handles_to_tell(way: Way) {
     });
 }
 
-fn a_panic_while_it_is_dropped_is_told_too(way: Way) {
+fn the_handle_returns_a_panic_of_the_drop(way: Way) {
     struct Bad;
     impl Drop for Bad {
         fn drop(&mut self) {
@@ -49,7 +49,7 @@ fn a_panic_while_it_is_dropped_is_told_too(way: Way) {
     }
     if way.0 == Model::Blocking || way.0.has_loop() {
         println!(
-            "skip: a panic in a destructor under {way:?}: never: threads alone have somebody who waits for it"
+            "skip: a panic in a destructor under {way:?}: never: only a thread's handle returns it"
         );
         return;
     }
@@ -60,14 +60,14 @@ fn a_panic_while_it_is_dropped_is_told_too(way: Way) {
         });
         runtime::sleep(Duration::from_millis(1)).await;
         flow.cancel();
-        // Before its first poll it has nothing bad to drop.
+        // Cancelled before its first poll, the flow has nothing to drop that panics.
         let ended = flow.await;
         let right = matches!(ended, Err(JoinError::Panicked(_) | JoinError::Cancelled));
         assert!(right, "{ended:?}");
     });
 }
 
-fn a_dropped_handle_leaves_the_flow_running(way: Way) {
+fn a_flow_outlives_its_dropped_handle(way: Way) {
     if way.0 == Model::Blocking {
         return;
     }
@@ -81,7 +81,7 @@ fn a_dropped_handle_leaves_the_flow_running(way: Way) {
     });
 }
 
-fn a_cancelled_flow_is_gone_when_its_handle_says_so(way: Way) {
+fn a_cancelled_flow_is_dropped_before_its_handle_completes(way: Way) {
     if way.0 == Model::Blocking {
         return;
     }
@@ -111,7 +111,7 @@ fn a_cancelled_flow_is_gone_when_its_handle_says_so(way: Way) {
     });
 }
 
-fn a_thousand_at_once(way: Way) {
+fn a_thousand_flows_run_at_once(way: Way) {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -130,9 +130,9 @@ fn a_thousand_at_once(way: Way) {
     );
 }
 
-fn gathered_flows_that_wait_for_each_other(way: Way) {
+fn gathered_flows_may_wait_for_each_other(way: Way) {
     let events: Vec<Event> = (0..100).map(|_| Event::new()).collect();
-    // Each waits for the one after it; the last needs nobody.
+    // Each waits for the one after it, and the last waits for none.
     let lines = (0..100).map(|n| {
         let (mine, next) = (events[n].clone(), events.get(n + 1).cloned());
         async move {
@@ -146,7 +146,7 @@ fn gathered_flows_that_wait_for_each_other(way: Way) {
     assert!(events.iter().all(Event::is_set));
 }
 
-fn an_event_wakes_everybody(way: Way) {
+fn an_event_wakes_every_waiting_flow(way: Way) {
     way.run(async {
         let event = Event::new();
         let woken = Arc::new(AtomicUsize::new(0));
@@ -175,7 +175,7 @@ fn an_event_wakes_everybody(way: Way) {
     });
 }
 
-fn an_event_may_be_cleared(way: Way) {
+fn a_cleared_event_can_be_waited_for_again(way: Way) {
     way.run(async {
         let event = Event::new();
         event.set();
@@ -188,7 +188,7 @@ fn an_event_may_be_cleared(way: Way) {
     });
 }
 
-fn a_full_channel_holds_its_sender(way: Way) {
+fn a_full_channel_suspends_its_sender(way: Way) {
     way.run(async {
         let (sender, receiver) = runtime::channel(3);
         let sent = Arc::new(AtomicUsize::new(0));
@@ -219,7 +219,7 @@ fn a_full_channel_holds_its_sender(way: Way) {
     });
 }
 
-fn a_closed_channel_gives_what_it_holds(way: Way) {
+fn a_closed_channel_delivers_what_it_holds(way: Way) {
     way.run(async {
         let (sender, receiver) = runtime::channel(2);
         sender.send(1).await.unwrap();
@@ -234,10 +234,10 @@ fn a_closed_channel_gives_what_it_holds(way: Way) {
     });
 }
 
-fn blocking_work_does_not_hold_the_others(way: Way) {
+fn blocking_work_does_not_hold_the_flow_that_started_it(way: Way) {
     way.run(async {
         let (sender, receiver) = std::sync::mpsc::channel();
-        // It ends only with what this flow does after it was begun.
+        // The work ends only if this flow goes on after starting it.
         let work = runtime::run_blocking(move || receiver.recv().unwrap());
         runtime::yield_now().await;
         sender.send(7).unwrap();
@@ -245,7 +245,7 @@ fn blocking_work_does_not_hold_the_others(way: Way) {
     });
 }
 
-fn blocking_work_may_panic(way: Way) {
+fn the_handle_returns_a_panic_of_blocking_work(way: Way) {
     way.run(async {
         let failed: Result<(), _> = runtime::run_blocking(|| panic!("work")).await;
         assert!(matches!(&failed, Err(JoinError::Panicked(text)) if text == "work"));
@@ -253,7 +253,7 @@ fn blocking_work_may_panic(way: Way) {
     });
 }
 
-fn more_blocking_work_than_threads(way: Way) {
+fn blocking_work_beyond_the_pool_is_queued(way: Way) {
     let works = (0..300_usize).map(|n| runtime::run_blocking(move || n));
     let done = way.run(async { gather(works).await });
     let done: Vec<usize> = done.into_iter().map(Result::unwrap).collect();
@@ -261,7 +261,7 @@ fn more_blocking_work_than_threads(way: Way) {
     assert!(runtime::offload_stats().threads <= 64);
 }
 
-fn a_sleep_is_never_short(way: Way) {
+fn a_sleep_is_never_shorter_than_asked(way: Way) {
     way.run(async {
         for micros in [0, 1, 300, 999, 1_000, 1_001, 2_500] {
             let delay = Duration::from_micros(micros);
@@ -272,13 +272,13 @@ fn a_sleep_is_never_short(way: Way) {
     });
 }
 
-fn a_sleep_counts_from_when_it_was_asked_for(way: Way) {
+fn a_sleep_counts_from_its_call(way: Way) {
     if way.1 == Driver::Sim {
         println!("skip: compute before a sleep under sim: never: its time stands still meanwhile");
         return;
     }
     way.run(async {
-        // The loop read its clock before this.
+        // The loop has read its clock before this computation.
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(20) {}
         let asked = Instant::now();
@@ -287,7 +287,7 @@ fn a_sleep_counts_from_when_it_was_asked_for(way: Way) {
     });
 }
 
-fn a_model_within_a_model(way: Way) {
+fn a_model_can_run_within_a_blocking_flow(way: Way) {
     way.run(async {
         if way.0.has_loop() {
             return;
@@ -301,7 +301,7 @@ fn a_model_within_a_model(way: Way) {
     });
 }
 
-fn a_timeout_in_a_timeout(way: Way) {
+fn timeouts_nest(way: Way) {
     way.run(async {
         let forever = std::future::pending::<()>;
         let inner = runtime::timeout(Duration::from_millis(2), forever());

@@ -1,5 +1,5 @@
-//! The one way to accept: connections, a listener that closes, one that fails. `exhaustion.rs` has the
-//! fourth outcome, which takes the whole process's descriptors.
+//! The outcomes of `Incoming`: connections, a listener that is shut down, one that fails. The fourth one,
+//! a back-off, is in `exhaustion.rs`, because it takes the whole process's descriptors.
 
 use std::future::poll_fn;
 use std::io::{Read, Write};
@@ -14,10 +14,10 @@ use crate::Way;
 crate::stamp!(
     a_connection_comes_with_its_peer
     a_unix_connection_comes
-    a_step_given_up_loses_no_connection
-    connections_are_polled_for
+    a_dropped_step_loses_no_connection
+    connections_can_be_polled_for
     a_listener_that_is_shut_down_is_closed
-    a_waiting_step_hears_the_shutdown
+    a_shutdown_ends_a_waiting_step
     a_descriptor_that_cannot_listen_fails
 );
 
@@ -62,7 +62,7 @@ fn a_unix_connection_comes(way: Way) {
     });
 }
 
-fn a_step_given_up_loses_no_connection(way: Way) {
+fn a_dropped_step_loses_no_connection(way: Way) {
     const CONNECTIONS: usize = 50;
     let (mut incoming, addr) = incoming();
     let clients = std::thread::spawn(move || {
@@ -91,7 +91,7 @@ fn a_step_given_up_loses_no_connection(way: Way) {
     clients.join().unwrap();
 }
 
-fn connections_are_polled_for(way: Way) {
+fn connections_can_be_polled_for(way: Way) {
     let (mut incoming, addr) = incoming();
     let clients: Vec<_> = (0..5).map(|_| TcpStream::connect(addr).unwrap()).collect();
     way.run(async {
@@ -112,7 +112,7 @@ fn a_listener_that_is_shut_down_is_closed(way: Way) {
     });
 }
 
-fn a_waiting_step_hears_the_shutdown(way: Way) {
+fn a_shutdown_ends_a_waiting_step(way: Way) {
     let (mut incoming, _) = incoming();
     let listener = incoming.listener().clone();
     let other = std::thread::spawn(move || {

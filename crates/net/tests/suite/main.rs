@@ -1,6 +1,5 @@
-//! Connections and flows, under every model. (`processes` without forking, which the harness's
-//! threads forbid: a flow waits in this process as it would in one of its own. The command's tests
-//! fork.)
+//! Connections and flows, under every model and driver. Under `processes` nothing is forked, because the
+//! test harness has threads; a flow waits in this process as it would in its own. The tests of `cli` fork.
 
 mod flows;
 mod incoming;
@@ -19,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use switchboard_net::Stream;
 use switchboard_runtime::{Driver, Model};
 
-/// Every way to wait.
+/// A model, and the driver of its loop if it has one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way(pub(crate) Model, pub(crate) Driver);
 
@@ -33,13 +32,13 @@ impl Way {
     }
 }
 
-/// A stream, and its peer outside of any flow.
+/// Returns a stream, and its peer for use outside of any flow.
 pub(crate) fn pair() -> (Stream, UnixStream) {
     let (here, there) = UnixStream::pair().unwrap();
     (here.into(), there)
 }
 
-/// Tells when it is dropped.
+/// A value that says whether it was dropped.
 pub(crate) struct Dropped(Arc<AtomicBool>);
 
 impl Dropped {
@@ -56,7 +55,7 @@ impl Drop for Dropped {
     }
 }
 
-/// Stamps cases over all ways: a module for each way, a test for each case.
+/// Defines a module for each way to wait, and in it a test for each case.
 macro_rules! stamp {
     ($($case:ident)*) => {
         crate::stamp!(@ blocking Blocking Poll $($case)*);

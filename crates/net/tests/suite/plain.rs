@@ -12,22 +12,22 @@ use switchboard_runtime::{self as runtime, Driver, Event, JoinError, Model, gree
 use crate::{Dropped, Way, pair};
 
 crate::stamp!(
-    a_function_talks_over_a_socket
-    functions_wait_for_each_other
-    all_are_joined_in_order
-    a_pool_is_bounded
+    a_plain_function_talks_over_a_socket
+    plain_functions_wait_for_each_other
+    joinall_returns_results_in_order
+    a_pool_runs_no_more_than_its_size
     a_pool_outlives_panics
-    a_pool_wakes_who_has_a_place
+    a_pool_wakes_a_waiter_for_each_free_place
     a_loop_that_ends_unwinds_without_a_wait
-    a_loop_within_a_stack
-    a_cancelled_stack_is_unwound
+    a_loop_can_run_within_a_green_thread
+    a_cancelled_green_thread_is_unwound
     a_destructor_that_waits_is_refused
-    a_task_itself_may_not_wait
-    work_off_the_loop_is_joined
-    a_limit_on_a_read
+    a_task_must_not_wait_in_plain_code
+    plain_code_joins_blocking_work
+    plain_code_can_limit_a_read
 );
 
-/// Runs a function where functions may wait: in tasks, on a stack of its own.
+/// Runs a plain function where it may wait; under `tasks` in a green thread of its own.
 fn run<T: Send + 'static>(way: Way, f: impl FnOnce() -> T + Send + 'static) -> T {
     match way.0 {
         Model::Tasks => way.run(async { green::spawn(f).await.unwrap() }),
@@ -42,7 +42,7 @@ fn shout(mut stream: PlainStream) -> std::io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-fn a_function_talks_over_a_socket(way: Way) {
+fn a_plain_function_talks_over_a_socket(way: Way) {
     let (stream, mut peer) = pair();
     let peer = std::thread::spawn(move || {
         for piece in ["a", "b\nc", "d\n"] {
@@ -57,9 +57,9 @@ fn a_function_talks_over_a_socket(way: Way) {
     assert_eq!(peer.join().unwrap(), "AB\nCD\n");
 }
 
-fn functions_wait_for_each_other(way: Way) {
+fn plain_functions_wait_for_each_other(way: Way) {
     if way.0 == Model::Blocking {
-        return; // It runs one flow.
+        return; // The model runs one flow at a time.
     }
     let got = run(way, || {
         let (sender, receiver) = runtime::channel(1);
@@ -83,7 +83,7 @@ fn functions_wait_for_each_other(way: Way) {
     assert_eq!(got, [0, 1, 2, 3, 4]);
 }
 
-fn all_are_joined_in_order(way: Way) {
+fn joinall_returns_results_in_order(way: Way) {
     let results = run(way, || {
         green::joinall((0..4_u32).map(|n| {
             green::spawn(move || {
@@ -110,9 +110,9 @@ fn all_are_joined_in_order(way: Way) {
     );
 }
 
-fn a_pool_is_bounded(way: Way) {
+fn a_pool_runs_no_more_than_its_size(way: Way) {
     if way.0 == Model::Blocking {
-        return; // It runs one flow.
+        return; // The model runs one flow at a time.
     }
     let (now, most) = run(way, || {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -150,9 +150,9 @@ fn a_pool_outlives_panics(way: Way) {
     assert_eq!(failed, 3);
 }
 
-fn a_cancelled_stack_is_unwound(way: Way) {
+fn a_cancelled_green_thread_is_unwound(way: Way) {
     if !way.0.has_loop() {
-        return; // A thread runs on.
+        return; // A thread is not unwound.
     }
     way.run(async {
         let (tells, is_dropped) = Dropped::new();
@@ -172,10 +172,10 @@ fn a_cancelled_stack_is_unwound(way: Way) {
     });
 }
 
-/// A stack that is unwound can't be put aside, and must not hold the loop.
+/// A stack that is being unwound cannot be suspended, and must not hold the loop.
 fn a_destructor_that_waits_is_refused(way: Way) {
     if !way.0.has_loop() {
-        return; // A thread may wait wherever it likes.
+        return; // A thread may wait in a destructor.
     }
     struct Waits(runtime::Sender<String>);
     impl Drop for Waits {
@@ -200,7 +200,7 @@ fn a_destructor_that_waits_is_refused(way: Way) {
     });
 }
 
-fn a_task_itself_may_not_wait(way: Way) {
+fn a_task_must_not_wait_in_plain_code(way: Way) {
     let slept = way.run(async { green::sleep(Duration::from_millis(1)) });
     assert_eq!(slept.is_err(), way.0 == Model::Tasks, "{slept:?}");
     if let Err(refusal) = slept {
@@ -212,7 +212,7 @@ fn a_task_itself_may_not_wait(way: Way) {
     }
 }
 
-fn work_off_the_loop_is_joined(way: Way) {
+fn plain_code_joins_blocking_work(way: Way) {
     let sum = run(way, || {
         runtime::run_blocking(|| (1..=100).sum::<u32>())
             .join()
@@ -221,7 +221,7 @@ fn work_off_the_loop_is_joined(way: Way) {
     assert_eq!(sum, 5050);
 }
 
-fn a_limit_on_a_read(way: Way) {
+fn plain_code_can_limit_a_read(way: Way) {
     let (stream, mut peer) = pair();
     let read = run(way, move || {
         let limit = Duration::from_millis(5);
@@ -235,10 +235,10 @@ fn a_limit_on_a_read(way: Way) {
     assert_eq!(&read, b"now");
 }
 
-/// Two places are freed in one moment, and two who meet wait for them.
-fn a_pool_wakes_who_has_a_place(way: Way) {
+/// Two places become free at the same time, and the two functions that wait for them meet.
+fn a_pool_wakes_a_waiter_for_each_free_place(way: Way) {
     if way.0 == Model::Blocking {
-        return; // It runs one flow.
+        return; // The model runs one flow at a time.
     }
     run(way, || {
         let pool = green::Pool::new(2);
@@ -266,10 +266,10 @@ fn a_pool_wakes_who_has_a_place(way: Way) {
     });
 }
 
-/// What is unwound with its loop writes to nobody who makes it wait.
+/// A green thread that is unwound with its loop does not wait in a write of its destructors.
 fn a_loop_that_ends_unwinds_without_a_wait(way: Way) {
     if !way.0.has_loop() {
-        return; // A thread runs on.
+        return; // A thread is not unwound.
     }
     let (stream, peer) = pair();
     let (say, said) = runtime::channel(1);
@@ -300,10 +300,10 @@ impl Drop for Tells {
     }
 }
 
-/// A loop that runs within a stack puts no stack aside but its own.
-fn a_loop_within_a_stack(way: Way) {
+/// Plain calls in tasks of an inner loop must not suspend the outer green thread.
+fn a_loop_can_run_within_a_green_thread(way: Way) {
     if way.0.has_loop() {
-        return; // One loop is enough for a thread.
+        return; // A thread runs one loop at a time.
     }
     let inner = way.run(async {
         let within = green::Green::new(|| {

@@ -10,16 +10,16 @@ use switchboard_runtime::{self as runtime, Event, JoinError, Model, scope};
 use crate::{Dropped, Way};
 
 crate::stamp!(
-    it_waits_for_children_and_theirs
-    a_panic_cancels_the_body_and_the_others
-    a_panic_after_the_body_cancels_the_others
+    a_scope_waits_for_children_and_grandchildren
+    a_childs_panic_cancels_the_body_and_the_other_children
+    a_childs_panic_after_the_body_cancels_the_other_children
     the_bodys_panic_cancels_the_children
-    a_child_cancelled_is_no_error
-    dropped_it_leaves_nothing_behind
-    ended_it_starts_nothing
+    a_cancelled_child_is_no_error
+    a_dropped_scope_drops_its_children
+    a_scope_that_has_ended_starts_nothing
 );
 
-/// Whether it has no children: `blocking` refuses them, and the scope says so.
+/// Checks that a scope under `blocking` refuses children; returns whether that is the model.
 fn refused(way: Way) -> bool {
     if way.0 != Model::Blocking {
         return false;
@@ -31,7 +31,7 @@ fn refused(way: Way) -> bool {
     true
 }
 
-fn it_waits_for_children_and_theirs(way: Way) {
+fn a_scope_waits_for_children_and_grandchildren(way: Way) {
     if refused(way) {
         return;
     }
@@ -58,7 +58,7 @@ fn it_waits_for_children_and_theirs(way: Way) {
     assert_eq!(count.load(Ordering::SeqCst), 10);
 }
 
-fn a_panic_cancels_the_body_and_the_others(way: Way) {
+fn a_childs_panic_cancels_the_body_and_the_other_children(way: Way) {
     if refused(way) {
         return;
     }
@@ -82,7 +82,7 @@ fn a_panic_cancels_the_body_and_the_others(way: Way) {
     });
 }
 
-fn a_panic_after_the_body_cancels_the_others(way: Way) {
+fn a_childs_panic_after_the_body_cancels_the_other_children(way: Way) {
     if refused(way) {
         return;
     }
@@ -128,7 +128,7 @@ fn the_bodys_panic_cancels_the_children(way: Way) {
     });
 }
 
-fn a_child_cancelled_is_no_error(way: Way) {
+fn a_cancelled_child_is_no_error(way: Way) {
     if refused(way) {
         return;
     }
@@ -140,7 +140,7 @@ fn a_child_cancelled_is_no_error(way: Way) {
     assert_eq!(result.unwrap(), None);
 }
 
-fn dropped_it_leaves_nothing_behind(way: Way) {
+fn a_dropped_scope_drops_its_children(way: Way) {
     if refused(way) {
         return;
     }
@@ -158,14 +158,14 @@ fn dropped_it_leaves_nothing_behind(way: Way) {
         });
         runtime::race(async { drop(whole.await) }, started.wait()).await;
         if way.0.has_loop() {
-            // A task is dropped by its loop, within a turn.
+            // The loop drops a cancelled task within a turn.
             runtime::yield_now().await;
         }
         assert!(dropped());
     });
 }
 
-fn ended_it_starts_nothing(way: Way) {
+fn a_scope_that_has_ended_starts_nothing(way: Way) {
     if refused(way) {
         return;
     }

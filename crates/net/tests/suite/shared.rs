@@ -1,4 +1,4 @@
-//! One connection or listener, and several who use it.
+//! One connection or listener, used by several flows.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -17,20 +17,20 @@ use switchboard_runtime::{self as runtime, Driver, Model};
 use crate::{Way, pair};
 
 crate::stamp!(
-    lines_of_two_writers_arrive_once
+    each_line_of_two_writers_arrives_once
     a_writer_gets_its_turn_beside_a_busy_one
-    a_write_given_up_has_sent_what_it_said
-    a_blocking_flow_in_a_task_finds_what_was_written
-    plain_calls_in_a_blocking_flow_in_a_task
-    a_write_begun_in_a_task_ends_in_a_blocking_flow
-    loops_that_meet_on_a_fresh_stream_lose_nothing
-    what_is_not_accepted_is_left_to_others
+    a_dropped_write_has_sent_what_it_returned
+    a_blocking_flow_in_a_task_sends_earlier_writes_first
+    plain_calls_work_in_a_blocking_flow_within_a_task
+    a_write_begun_in_a_task_completes_in_a_blocking_flow
+    two_loops_that_claim_a_stream_at_once_lose_nothing
+    connections_not_accepted_stay_in_the_queue
 );
 
-/// Each connection has a flow of its own that writes, and all have one that writes to all of them.
-fn lines_of_two_writers_arrive_once(way: Way) {
+/// Each connection has a flow that writes to it, and one more flow writes to all of them.
+fn each_line_of_two_writers_arrives_once(way: Way) {
     if way.0 == Model::Blocking {
-        return; // It runs one flow.
+        return; // The model runs one flow at a time.
     }
     const LINES: usize = 40;
     let (streams, peers): (Vec<_>, Vec<_>) = (0..10).map(|_| pair()).unzip();
@@ -75,7 +75,7 @@ fn lines_of_two_writers_arrive_once(way: Way) {
 
 fn a_writer_gets_its_turn_beside_a_busy_one(way: Way) {
     if way.0 == Model::Blocking {
-        return; // It runs one flow.
+        return; // The model runs one flow at a time.
     }
     let (stream, mut peer) = pair();
     let sink = std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
@@ -97,7 +97,7 @@ fn a_writer_gets_its_turn_beside_a_busy_one(way: Way) {
     sink.join().unwrap().unwrap();
 }
 
-fn a_write_given_up_has_sent_what_it_said(way: Way) {
+fn a_dropped_write_has_sent_what_it_returned(way: Way) {
     let (stream, mut peer) = pair();
     let sent = way.run(async move {
         let mut sent = Vec::new();
@@ -118,10 +118,10 @@ fn a_write_given_up_has_sent_what_it_said(way: Way) {
     assert_eq!(String::from_utf8(got), String::from_utf8(sent));
 }
 
-/// One flow's request is on its way while another holds the thread until the answer.
-fn a_blocking_flow_in_a_task_finds_what_was_written(way: Way) {
+/// A flow holds the thread until the answer to a request that another flow wrote before.
+fn a_blocking_flow_in_a_task_sends_earlier_writes_first(way: Way) {
     if !way.0.has_loop() {
-        return; // Its flows hold nobody else's thread.
+        return; // Its flows do not share a thread.
     }
     let ((ask, mut asked), (answer, mut answers)) = (pair(), pair());
     let peer = std::thread::spawn(move || {
@@ -144,7 +144,7 @@ fn a_blocking_flow_in_a_task_finds_what_was_written(way: Way) {
     peer.join().unwrap();
 }
 
-fn plain_calls_in_a_blocking_flow_in_a_task(way: Way) {
+fn plain_calls_work_in_a_blocking_flow_within_a_task(way: Way) {
     let (stream, mut peer) = pair();
     let peer = std::thread::spawn(move || {
         let mut line = [0; 4];
@@ -161,15 +161,15 @@ fn plain_calls_in_a_blocking_flow_in_a_task(way: Way) {
         };
         let line = Model::Blocking.run(plain).unwrap();
         assert_eq!(&line, b"ping");
-        // It is over: this flow waits in its own way again.
+        // After the blocking flow, this one waits as its model does again.
         runtime::sleep(Duration::from_millis(1)).await;
     });
     peer.join().unwrap();
 }
 
-fn a_write_begun_in_a_task_ends_in_a_blocking_flow(way: Way) {
+fn a_write_begun_in_a_task_completes_in_a_blocking_flow(way: Way) {
     if !way.0.has_loop() {
-        return; // A write is done at once.
+        return; // A write completes at its first poll.
     }
     let (stream, mut peer) = pair();
     way.run(async move {
@@ -193,9 +193,9 @@ fn a_write_begun_in_a_task_ends_in_a_blocking_flow(way: Way) {
     assert_eq!(got, b"<12>");
 }
 
-/// Both read a stream that was at home nowhere, in the same moment.
-fn loops_that_meet_on_a_fresh_stream_lose_nothing(way: Way) {
-    // The others have no loop; and the simulated one has no other threads.
+/// Both loops claim a stream without an owner at the same time.
+fn two_loops_that_claim_a_stream_at_once_lose_nothing(way: Way) {
+    // The other models have no loop, or one of the same kind; `sim` has no other threads.
     if way.0 != Model::Tasks || way.1 == Driver::Sim {
         return;
     }
@@ -221,7 +221,7 @@ fn loops_that_meet_on_a_fresh_stream_lose_nothing(way: Way) {
     }
 }
 
-fn what_is_not_accepted_is_left_to_others(way: Way) {
+fn connections_not_accepted_stay_in_the_queue(way: Way) {
     let listener = Listener::bind("127.0.0.1:0").unwrap();
     let other = TcpListener::from(listener.as_fd().try_clone_to_owned().unwrap());
     let addr = other.local_addr().unwrap();

@@ -11,14 +11,14 @@ use switchboard_runtime::{self as runtime, Driver};
 use crate::Way;
 
 crate::stamp!(
-    an_accept_given_up_loses_no_connection
-    an_urgent_byte_passes_the_others
-    an_urgent_byte_that_will_never_come
-    a_reset_is_an_error_and_then_over
-    a_write_to_a_peer_that_is_gone
-    a_stream_goes_from_thread_to_thread
-    a_stream_dropped_elsewhere_closes
-    the_next_address_is_tried
+    a_dropped_accept_loses_no_connection
+    an_urgent_byte_overtakes_other_bytes
+    waiting_for_an_urgent_byte_ends_with_the_connection
+    a_reset_is_an_error_and_then_the_end_of_input
+    a_write_to_a_closed_peer_fails
+    a_stream_migrates_from_thread_to_thread
+    a_stream_dropped_on_another_thread_closes
+    the_next_address_is_tried_when_one_fails
     an_address_that_never_answers_is_overtaken
 );
 
@@ -28,7 +28,7 @@ fn tcp_pair() -> (Stream, TcpStream) {
     (listener.accept().unwrap().0.into(), there)
 }
 
-fn an_accept_given_up_loses_no_connection(way: Way) {
+fn a_dropped_accept_loses_no_connection(way: Way) {
     const CONNECTIONS: usize = 100;
     let listener = Listener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().as_tcp().unwrap();
@@ -60,7 +60,7 @@ fn an_accept_given_up_loses_no_connection(way: Way) {
     clients.join().unwrap();
 }
 
-fn an_urgent_byte_passes_the_others(way: Way) {
+fn an_urgent_byte_overtakes_other_bytes(way: Way) {
     let (stream, peer) = tcp_pair();
     way.run(async {
         let late = runtime::timeout(Duration::from_millis(1), stream.recv_urgent()).await;
@@ -72,7 +72,7 @@ fn an_urgent_byte_passes_the_others(way: Way) {
     });
 }
 
-fn an_urgent_byte_that_will_never_come(way: Way) {
+fn waiting_for_an_urgent_byte_ends_with_the_connection(way: Way) {
     let (stream, peer) = tcp_pair();
     Stream::from(peer).reset_on_close().unwrap();
     way.run(async {
@@ -80,7 +80,7 @@ fn an_urgent_byte_that_will_never_come(way: Way) {
     });
 }
 
-fn a_reset_is_an_error_and_then_over(way: Way) {
+fn a_reset_is_an_error_and_then_the_end_of_input(way: Way) {
     let (stream, peer) = tcp_pair();
     Stream::from(peer).reset_on_close().unwrap();
     way.run(async {
@@ -90,12 +90,12 @@ fn a_reset_is_an_error_and_then_over(way: Way) {
     });
 }
 
-fn a_write_to_a_peer_that_is_gone(way: Way) {
+fn a_write_to_a_closed_peer_fails(way: Way) {
     let (stream, peer) = tcp_pair();
     drop(peer);
     way.run(async {
         assert!(stream.recv().await.unwrap().is_empty());
-        // The first may be sent before the peer's answer to it is here.
+        // The first write may succeed, before the peer's reset arrives.
         let error = loop {
             if let Err(error) = stream.write_all(&[0; 1 << 16]).await {
                 break error;
@@ -109,7 +109,7 @@ fn a_write_to_a_peer_that_is_gone(way: Way) {
     });
 }
 
-fn a_stream_goes_from_thread_to_thread(way: Way) {
+fn a_stream_migrates_from_thread_to_thread(way: Way) {
     let (mut stream, mut peer) = tcp_pair();
     for n in 0..10_u8 {
         let thread = std::thread::spawn(move || {
@@ -128,7 +128,7 @@ fn a_stream_goes_from_thread_to_thread(way: Way) {
     }
 }
 
-fn a_stream_dropped_elsewhere_closes(way: Way) {
+fn a_stream_dropped_on_another_thread_closes(way: Way) {
     let (stream, mut peer) = tcp_pair();
     way.run(async {
         let nothing = runtime::timeout(Duration::from_millis(1), stream.recv()).await;
@@ -136,7 +136,7 @@ fn a_stream_dropped_elsewhere_closes(way: Way) {
         let (said, heard) = runtime::channel(1);
         let far = std::thread::spawn(move || {
             drop(stream);
-            // Its loop closes it, so that its number is not used again too early.
+            // The owner closes it, so that the descriptor's number is not used again too early.
             assert_eq!(peer.read(&mut [0]).unwrap(), 0);
             said.send_blocking(()).unwrap();
         });
@@ -145,13 +145,13 @@ fn a_stream_dropped_elsewhere_closes(way: Way) {
     });
 }
 
-/// An address where nobody listens.
+/// Returns an address that no socket listens on.
 fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
 }
 
-fn the_next_address_is_tried(way: Way) {
+fn the_next_address_is_tried_when_one_fails(way: Way) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     way.run(async {
@@ -169,7 +169,7 @@ fn an_address_that_never_answers_is_overtaken(way: Way) {
         println!("skip: overtake an address under sim: never: its time leaps over the answer");
         return;
     }
-    // A listener whose queue is full lets further clients wait.
+    // A listener whose queue is full keeps further clients waiting.
     let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     full.bind(&any.into()).unwrap();

@@ -1,5 +1,5 @@
-//! Seeded torture: many connections echo at once, and their handlers drop what they wait for, read in
-//! every way there is, and go on in other threads and other loops. Every byte must come back.
+//! A seeded random test: many connections echo at once, while their handlers drop operations, read in
+//! every way, and migrate to other threads and loops. Every byte must come back.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -42,19 +42,19 @@ fn client(stream: &TcpStream, seed: u64) {
     assert!(back == bytes, "{} of {size} bytes came back", back.len());
 }
 
-/// Polls a read once and drops it, unless that was enough.
+/// Polls a read once and drops it unless it is complete.
 async fn dropped_read(stream: &Stream) -> Option<Vec<u8>> {
     let polled = poll_once(stream.recv()).await?;
     Some(polled.unwrap().to_vec())
 }
 
-/// Polls a write once and drops it: then it has sent nothing, as far as its writer knows.
+/// Polls a write once and drops it; returns the bytes sent, none if it was pending.
 async fn dropped_write(stream: &Stream, bytes: &[u8]) -> usize {
     let polled = poll_once(stream.write(bytes)).await;
     polled.map_or(0, Result::unwrap)
 }
 
-/// One random way to read; `None` for none yet.
+/// Reads in a random way; `None` if no byte has come yet.
 async fn read(stream: &Stream, rng: &mut fastrand::Rng) -> Option<Vec<u8>> {
     match rng.u8(..8) {
         0 => dropped_read(stream).await,
@@ -81,7 +81,7 @@ async fn read(stream: &Stream, rng: &mut fastrand::Rng) -> Option<Vec<u8>> {
     }
 }
 
-/// Echoes in random ways, up to the end of input or for some `rounds`; says whether that was the end.
+/// Echoes in random ways for `rounds` or up to the end of input; returns whether that came.
 async fn echo(stream: &Stream, rng: &mut fastrand::Rng, rounds: usize) -> bool {
     for _ in 0..rounds {
         let Some(bytes) = read(stream, rng).await else {
@@ -114,7 +114,7 @@ async fn echo(stream: &Stream, rng: &mut fastrand::Rng, rounds: usize) -> bool {
     false
 }
 
-/// Goes on in a thread of its own: on a loop, in a blocking flow, or as the standard library would.
+/// Goes on in a thread of its own: on a loop, in a blocking flow, or by plain calls.
 fn elsewhere(
     stream: Stream,
     driver: Driver,
@@ -162,7 +162,7 @@ fn every_byte_comes_back(way: Way) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let other = match way.1 {
-        // Elsewhere time must not leap past the network's.
+        // On other threads, time must not leap as it does under `sim`.
         Driver::Sim => Driver::Epoll,
         driver => driver,
     };
@@ -181,7 +181,7 @@ fn every_byte_comes_back(way: Way) {
             streams.push((Stream::from(listener.accept().unwrap().0), rng.fork()));
         }
         if way.0 == Model::Blocking {
-            // One after another; the others wait in their sockets.
+            // One after another; the bytes of the others wait in their sockets.
             for (stream, rng) in streams {
                 way.run(handler(stream, other, rng));
             }

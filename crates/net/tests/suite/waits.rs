@@ -13,19 +13,19 @@ use switchboard_runtime::{self as runtime, Direction, Driver, Model, race};
 use crate::{Way, pair};
 
 crate::stamp!(
-    a_read_raced_with_a_channel
+    a_read_raced_with_a_channel_loses_nothing
     a_busy_channel_does_not_starve_a_read
-    a_timeout_around_a_read
+    a_timeout_ends_a_read_and_loses_nothing
     a_read_dropped_ten_thousand_times_loses_nothing
     two_flows_talk_on_one_connection
-    half_close
-    a_connection_by_name
-    std_read_where_it_may_block
-    cancelling_a_child_reaches_it
-    what_is_ready_is_had_at_once
+    a_half_closed_connection_still_reads
+    a_connection_is_made_by_name
+    a_std_read_is_refused_only_in_a_task
+    a_cancelled_read_closes_its_stream
+    a_read_that_is_ready_completes_at_its_first_poll
 );
 
-fn a_read_raced_with_a_channel(way: Way) {
+fn a_read_raced_with_a_channel_loses_nothing(way: Way) {
     let (stream, mut peer) = pair();
     let (sender, receiver) = runtime::channel(1);
     let (turn, turns) = std::sync::mpsc::channel();
@@ -75,7 +75,7 @@ fn a_busy_channel_does_not_starve_a_read(way: Way) {
     assert!(turns < 1000, "{turns}");
 }
 
-fn a_timeout_around_a_read(way: Way) {
+fn a_timeout_ends_a_read_and_loses_nothing(way: Way) {
     let (stream, mut peer) = pair();
     way.run(async {
         let before = runtime::now();
@@ -119,7 +119,7 @@ fn a_read_dropped_ten_thousand_times_loses_nothing(way: Way) {
             }
         };
         loop {
-            // So many polls, then it is dropped, whether bytes are on their way or not.
+            // Drops the read after that many polls, whether bytes are on their way or not.
             let mut polls = rng.u32(0..3);
             let give_up = poll_fn(|context| {
                 if polls == 0 {
@@ -200,12 +200,12 @@ fn two_flows_talk_on_one_connection(way: Way) {
     far.join().unwrap();
 }
 
-fn half_close(way: Way) {
+fn a_half_closed_connection_still_reads(way: Way) {
     let (stream, mut peer) = pair();
     way.run(async {
         stream.write_all(b"last words").await.unwrap();
         stream.shutdown_write().unwrap();
-        // Elsewhere, because what was written may leave with the loop's next wait.
+        // On another thread, because the bytes may be sent with the loop's next wait.
         let other = std::thread::spawn(move || {
             let mut heard = String::new();
             peer.read_to_string(&mut heard).unwrap();
@@ -219,11 +219,11 @@ fn half_close(way: Way) {
     });
 }
 
-fn a_connection_by_name(way: Way) {
+fn a_connection_is_made_by_name(way: Way) {
     way.run(async {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap().as_tcp().unwrap();
-        // No time-out of the connection itself may run out: under `sim` time leaps.
+        // Under `sim` time leaps, and the connection's own time limits would run out.
         if way.1 != Driver::Sim {
             let name = format!("localhost:{}", addr.port());
             let (client, server) = runtime::join(Stream::connect(&name), listener.accept()).await;
@@ -238,7 +238,7 @@ fn a_connection_by_name(way: Way) {
     });
 }
 
-fn std_read_where_it_may_block(way: Way) {
+fn a_std_read_is_refused_only_in_a_task(way: Way) {
     let (stream, mut peer) = pair();
     peer.write_all(b"hello").unwrap();
     way.run(async {
@@ -257,7 +257,7 @@ fn std_read_where_it_may_block(way: Way) {
     });
 }
 
-fn cancelling_a_child_reaches_it(way: Way) {
+fn a_cancelled_read_closes_its_stream(way: Way) {
     if way.0 == Model::Blocking {
         println!("skip: cancel a child under blocking: never: it spawns none");
         return;
@@ -269,12 +269,12 @@ fn cancelling_a_child_reaches_it(way: Way) {
         child.cancel();
         assert!(matches!(child.await, Err(runtime::JoinError::Cancelled)));
     });
-    // The stream went with its future.
+    // The stream was dropped with its future.
     assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
 }
 
-/// Whoever was told that a read will not wait may poll it once.
-fn what_is_ready_is_had_at_once(way: Way) {
+/// After readiness was reported, one poll of the read is enough.
+fn a_read_that_is_ready_completes_at_its_first_poll(way: Way) {
     let (stream, mut peer) = pair();
     let peer = std::thread::spawn(move || {
         for byte in 0..50_u8 {
@@ -287,7 +287,7 @@ fn what_is_ready_is_had_at_once(way: Way) {
             poll_fn(|context| stream.poll_ready(context, Direction::Read))
                 .await
                 .unwrap();
-            // A blocking flow notes a read before it makes it.
+            // A blocking flow notes a read at its first poll, and makes the call at the next.
             let read = match way.0.has_loop() {
                 true => poll_once(stream.recv()).await.expect("it was ready"),
                 false => stream.recv().await,
