@@ -51,11 +51,21 @@ pub struct Incoming {
     back_off: BackOff,
 }
 
-/// What one step of an [`Incoming`] found.
+/// The result of one step of an [`Incoming`].
+///
+/// ```
+/// use switchboard_net::{Accepted, Incoming, Listener};
+/// use switchboard_runtime::Model;
+///
+/// let mut incoming = Incoming::new(Listener::bind("127.0.0.1:0")?);
+/// incoming.listener().shutdown()?;
+/// assert!(matches!(Model::Threads.run(incoming.next())?, Accepted::Closed));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 pub enum Accepted {
-    /// A connection, with its peer's address where accepting told it. A completion driver (io_uring)
-    /// does not, and neither does a Unix socket; [`Stream::peer_addr`] asks the system.
+    /// A connection. Its peer's address is `None` if a completion driver (io_uring) accepted it, and for a
+    /// Unix socket; [`Stream::peer_addr`] asks the system then.
     Connection(Stream, Option<Addr>),
     /// A resource is exhausted, `error` says which. The next call waits for `pause` before it accepts,
     /// unless [`retry_now`](Incoming::retry_now) ends the wait.

@@ -119,7 +119,7 @@ impl Listener {
     /// Dropping the future loses no connection.
     ///
     /// A loop that accepts for as long as a program runs is better written with
-    /// [`Incoming`](crate::Incoming), which tells the errors that pass from those that stay.
+    /// [`Incoming`](crate::Incoming), which tells passing errors from lasting ones.
     ///
     /// # Errors
     /// The system's. `EMFILE` and `ENFILE` (no descriptor left) leave the connection in the queue;
@@ -139,7 +139,7 @@ impl Listener {
         }))
     }
 
-    /// Accepts a connection, with its peer's address where the system call told it.
+    /// Accepts a connection; its peer's address is `None` if the system call did not return it.
     pub(crate) fn poll_connection(
         &self,
         context: &mut Context<'_>,

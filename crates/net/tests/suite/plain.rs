@@ -93,20 +93,24 @@ fn joinall_returns_results_in_order(way: Way) {
             })
         }))
     });
-    let told =
+    let outcomes =
         |result: &Result<u32, JoinError>| result.as_ref().map_err(ToString::to_string).copied();
-    let told: Vec<_> = results.iter().map(told).collect();
+    let outcomes: Vec<_> = results.iter().map(outcomes).collect();
     if way.0 == Model::Blocking {
         assert!(
-            told.iter()
-                .all(|told| told.as_ref().is_err_and(|e| e.contains("cannot spawn")))
+            outcomes
+                .iter()
+                .all(|outcomes| outcomes.as_ref().is_err_and(|e| e.contains("cannot spawn")))
         );
         return;
     }
-    assert_eq!((&told[0], &told[1], &told[3]), (&Ok(0), &Ok(1), &Ok(3)));
+    assert_eq!(
+        (&outcomes[0], &outcomes[1], &outcomes[3]),
+        (&Ok(0), &Ok(1), &Ok(3))
+    );
     assert!(
-        told[2].as_ref().is_err_and(|e| e.contains("no two")),
-        "{told:?}"
+        outcomes[2].as_ref().is_err_and(|e| e.contains("no two")),
+        "{outcomes:?}"
     );
 }
 
@@ -155,11 +159,11 @@ fn a_cancelled_green_thread_is_unwound(way: Way) {
         return; // A thread is not unwound.
     }
     way.run(async {
-        let (tells, is_dropped) = Dropped::new();
+        let (guard, is_dropped) = Dropped::new();
         let (stream, _peer) = pair();
         let (waits, waiting) = runtime::channel(1);
         let mut parked = green::spawn(move || {
-            let _tells = tells;
+            let _guard = guard;
             green::block_on(waits.send(())).unwrap().unwrap();
             PlainStream::from(stream).read_exact(&mut [0; 1]).unwrap();
         });
@@ -278,7 +282,7 @@ fn a_loop_that_ends_unwinds_without_a_wait(way: Way) {
         green::spawn(move || {
             let mut out = std::io::BufWriter::with_capacity(10_000_000, PlainStream::from(stream));
             out.write_all(&[0; 9_000_000]).unwrap();
-            let _tells = Tells(say);
+            let _guard = WaitsInDrop(say);
             waits.try_send(()).unwrap();
             green::block_on(std::future::pending::<()>()).unwrap();
         })
@@ -289,9 +293,9 @@ fn a_loop_that_ends_unwinds_without_a_wait(way: Way) {
     drop(peer);
 }
 
-struct Tells(runtime::Sender<Result<(), String>>);
+struct WaitsInDrop(runtime::Sender<Result<(), String>>);
 
-impl Drop for Tells {
+impl Drop for WaitsInDrop {
     fn drop(&mut self) {
         let slept = green::sleep(Duration::from_secs(60));
         let _ = self

@@ -146,7 +146,7 @@ fn a_stream_dropped_on_another_thread_closes(way: Way) {
 }
 
 /// Returns an address that no socket listens on.
-fn nobody() -> SocketAddr {
+fn unused_addr() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
 }
@@ -155,10 +155,12 @@ fn the_next_address_is_tried_when_one_fails(way: Way) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     way.run(async {
-        let stream = connect_any(&[nobody(), nobody(), addr]).await.unwrap();
+        let stream = connect_any(&[unused_addr(), unused_addr(), addr])
+            .await
+            .unwrap();
         assert_eq!(stream.peer_addr().unwrap().as_tcp(), Some(addr));
-        let last = nobody();
-        let error = connect_any(&[nobody(), last]).await.unwrap_err();
+        let last = unused_addr();
+        let error = connect_any(&[unused_addr(), last]).await.unwrap_err();
         assert!(error.to_string().contains(&last.to_string()), "{error}");
         assert!(connect_any(&[]).await.is_err());
     });

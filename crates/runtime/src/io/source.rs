@@ -62,9 +62,9 @@ impl Source {
         machine::poll(&self.0, context, Urgent)
     }
 
-    /// Accepts one connection, and returns its peer's address if that is an IP address and the system
-    /// call told it: a completion driver (io_uring) does not. The listener must be non-blocking, because
-    /// the connection that made it ready may be gone before the call.
+    /// Accepts one connection. The peer's address is `None` if a completion driver (io_uring) accepted it,
+    /// and if it is not an IP address. The listener must be non-blocking, because the connection that made
+    /// it ready may be gone before the call.
     pub fn poll_accept(
         &self,
         context: &mut Context<'_>,

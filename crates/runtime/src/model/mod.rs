@@ -244,6 +244,13 @@ impl FromStr for Model {
 }
 
 /// The error for a name that no model has.
+///
+/// ```
+/// use switchboard_runtime::{Model, UnknownModel};
+///
+/// let error: UnknownModel = "fibers".parse::<Model>().unwrap_err();
+/// assert!(error.to_string().starts_with("unknown model `fibers`: use one of blocking, threads"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownModel(String);
 

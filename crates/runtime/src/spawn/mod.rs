@@ -92,8 +92,8 @@ fn thread_model() -> Model {
     Model::current().unwrap_or(Model::Threads)
 }
 
-/// Starts a flow as [`launch`] does that nobody waits for or cancels. A thread knows that from its start
-/// then, and needs no descriptor to be woken by.
+/// Starts a flow as [`launch`] does, without a handle to wait for it or cancel it. Its thread needs no
+/// descriptor to be woken by.
 pub fn launch_detached<F>(name: Name, make: impl FnOnce() -> F + Send + 'static)
 where
     F: Future + 'static,
