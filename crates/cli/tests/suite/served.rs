@@ -129,9 +129,12 @@ pub(crate) fn echo_through<S: Read + Write + Send>(
         let mut back = Vec::new();
         let mut buffer = vec![0; read];
         loop {
-            match reader.read(&mut buffer).unwrap() {
-                0 => return back,
-                length => back.extend_from_slice(&buffer[..length]),
+            match reader.read(&mut buffer) {
+                Ok(0) => return back,
+                Ok(length) => back.extend_from_slice(&buffer[..length]),
+                // A read with a time limit is not restarted when its process was stopped and goes on.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => panic!("{error}"),
             }
         }
     })
