@@ -71,20 +71,22 @@ impl Drop for Server {
     }
 }
 
-/// Makes a process of its own session, which ends with its parent, and asks for the highest priority:
-/// the scheduler divides a core among sessions before it looks at priorities.
+/// Gives this process, a child, a session of its own and the highest priority, and has it end with its
+/// parent. The scheduler may divide a core among sessions before it looks at priorities.
 ///
 /// # Errors
-/// The system's, if it leads its group and can't leave it. A priority that is refused is no error.
+/// The system's. A priority that is refused is no error.
 pub fn set_apart() -> io::Result<()> {
     // SAFETY: plain system calls.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        libc::setpriority(libc::PRIO_PROCESS, 0, PRIORITY);
         if libc::setsid() < 0 {
             return Err(io::Error::last_os_error());
         }
+        libc::setpriority(libc::PRIO_PROCESS, 0, PRIORITY);
     }
+    // The session's, where there is one.
+    let _ = std::fs::write("/proc/self/autogroup", PRIORITY.to_string());
     Ok(())
 }
 
@@ -196,6 +198,15 @@ pub fn elsewhere() -> Vec<Contender> {
 }
 
 impl Contender {
+    /// The same under another name.
+    #[must_use]
+    pub fn called(&self, name: String) -> Contender {
+        Contender {
+            name,
+            ..self.clone()
+        }
+    }
+
     /// Starts it on `core`, set apart; by `wrapper`, a program and its options, if there is one.
     ///
     /// # Errors

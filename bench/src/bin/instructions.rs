@@ -84,7 +84,10 @@ fn count(
     );
     let wrapper: Vec<String> = wrapper.split(' ').map(str::to_owned).collect();
     let server = contender.start(core, &wrapper)?;
-    let mut clients = Clients::connect(server.addr, CONNECTIONS, MESSAGE, 1)?;
+    let mut clients = Clients::new(MESSAGE, 1, false)?;
+    for _ in 0..CONNECTIONS {
+        clients.connect(server.addr)?;
+    }
     for _ in 0..trips {
         clients.drive(Instant::now())?;
     }

@@ -3,12 +3,12 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use crate::loads::Figures;
 use switchboard_bench::contenders::Server;
 
 const CONNECTIONS: usize = 10_000;
 
-pub(crate) fn run(server: &Server) -> io::Result<Figures> {
+/// Resident bytes for each connection.
+pub(crate) fn run(server: &Server) -> io::Result<f64> {
     let mut warm = TcpStream::connect(server.addr)?;
     round_trip(&mut warm)?;
     let before = resident(server.pid())?;
@@ -19,10 +19,7 @@ pub(crate) fn run(server: &Server) -> io::Result<Figures> {
         streams.push(stream);
     }
     let after = resident(server.pid())?;
-    Ok(Figures {
-        bytes: after.saturating_sub(before) as f64 / CONNECTIONS as f64,
-        ..Figures::default()
-    })
+    Ok(after.saturating_sub(before) as f64 / CONNECTIONS as f64)
 }
 
 fn round_trip(stream: &mut TcpStream) -> io::Result<()> {

@@ -3,14 +3,19 @@
 use std::fmt::Write;
 use std::process::Command;
 
+use switchboard_bench::contenders::PRIORITY;
 use switchboard_lab::median;
 
 use crate::Cell;
-use crate::loads::Figures;
-use crate::micro::{NAME, Runs};
+use crate::loads::Load;
+use crate::micro::Runs;
+use crate::turns::Figures;
 
-/// The machine, the kernel and the commit.
-pub(crate) fn header() -> String {
+/// How far from 1 the reference's ratio to itself may be.
+const SHOULD_HOLD: f64 = 0.01;
+
+/// The machine, the kernel and the commit; who is compared with; what was refused.
+pub(crate) fn header(reference: &str) -> String {
     let commit = Command::new("git")
         .args(["rev-parse", "--short", "HEAD"])
         .output();
@@ -18,65 +23,114 @@ pub(crate) fn header() -> String {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     });
     let machine = switchboard_lab::machine();
+    // SAFETY: a plain system call.
+    let priority = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    let refused = match priority {
+        PRIORITY => "",
+        _ => "; high priority was refused",
+    };
     format!(
-        "{}, {} cores, {}; commit {commit}",
+        "{}, {} cores, {}; commit {commit}; against {reference}{refused}",
         machine.cpu, machine.cores, machine.kernel
     )
 }
 
-/// Medians of a load's rows. CPU is given as a ratio to the raw epoll server's too, pair by pair.
-pub(crate) fn of(header: &str, name: &str, what: &str, row: &[Cell]) -> String {
-    let mut text = format!("\n### {name}: {what}\n\n{header}\n\n");
-    let raw = row.iter().find(|cell| cell.contender == "raw-epoll");
-    if name == "idle" {
-        text += "| server | bytes a connection |\n|---|---|\n";
-    } else {
-        text += "| server | per s | CPU us | user | system | ÷ raw epoll (spread) | p50 us | p99 us \
-                 | p99.9 us | load us |\n|---|---|---|---|---|---|---|---|---|---|\n";
+fn begin(header: &str, load: &Load, columns: &[&str]) -> String {
+    format!(
+        "\n### {}: {}\n\n{header}\n\n| {} |\n{}|\n",
+        load.name,
+        load.what,
+        columns.join(" | "),
+        "|---".repeat(columns.len())
+    )
+}
+
+/// What failed, or why there is no run at all.
+fn errors<T>(cell: &Cell<T>) -> String {
+    match cell.errors.first() {
+        Some(error) => format!(" {} failed: {error}", cell.errors.len()),
+        None => String::new(),
     }
+}
+
+/// A load's rows: medians over rounds. The first row is the reference against itself, and the last line
+/// says whether that came out as 1.
+pub(crate) fn of(header: &str, load: &Load, row: &[Cell<Figures>]) -> String {
+    let columns = [
+        "server",
+        "CPU ÷ the reference's (min–max)",
+        "CPU us",
+        "of it user",
+        "per s",
+        "server busy",
+        "load us",
+        "other work",
+    ];
+    let mut text = begin(header, load, &columns);
     for cell in row {
         let of = |field: fn(&Figures) -> f64| median(cell.runs.iter().map(field).collect());
         if cell.runs.is_empty() {
-            let why = cell.errors.first().map_or("no run", String::as_str);
-            let _ = writeln!(text, "| {} | {why} |", cell.contender);
-        } else if name == "idle" {
-            let _ = writeln!(text, "| {} | {:.0} |", cell.contender, of(|f| f.bytes));
-        } else {
-            let ratios: Vec<f64> = raw
-                .iter()
-                .flat_map(|raw| cell.runs.iter().zip(&raw.runs))
-                .map(|(run, raw)| run.cpu_us() / raw.cpu_us())
-                .collect();
-            let (least, most) = spread(&ratios);
-            let _ = writeln!(
-                text,
-                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} ({least:.2}–{most:.2}) | {} | {} | {} | {:.2} |{}",
-                cell.contender,
-                of(|f| f.per_s),
-                of(Figures::cpu_us),
-                of(|f| f.user_us),
-                of(|f| f.system_us),
-                median(ratios),
-                told(of(|f| f.p50_us)),
-                told(of(|f| f.p99_us)),
-                told(of(|f| f.p999_us)),
-                of(|f| f.load_us),
-                match cell.errors.first() {
-                    Some(error) => format!(" {} failed: {error}", cell.errors.len()),
-                    None => String::new(),
-                }
-            );
+            let _ = writeln!(text, "| {} |{} |", cell.contender, errors(cell));
+            continue;
         }
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.2} | {:.0} % | {:.0} | {:.0} % | {:.2} | {:.0} % |{}",
+            cell.contender,
+            ratio(cell),
+            of(|f| f.cpu_us),
+            of(|f| f.user) * 100.0,
+            of(|f| f.per_s),
+            of(|f| f.busy) * 100.0,
+            of(|f| f.load_us),
+            of(|f| f.others) * 100.0,
+            errors(cell)
+        );
+    }
+    if let Some(itself) = row.first().filter(|cell| !cell.runs.is_empty()) {
+        let off = median(itself.runs.iter().map(|run| run.ratio).collect()) - 1.0;
+        let verdict = if off.abs() <= SHOULD_HOLD {
+            "as it should be, 1.00 ± 0.01"
+        } else {
+            "but it should be 1.00 ± 0.01, so the ratios above are no finer than this one"
+        };
+        let _ = writeln!(
+            text,
+            "\nThe reference against itself: {}, {verdict}.",
+            ratio(itself)
+        );
     }
     text
 }
 
-/// Medians of what a loop's own moves cost, with their spread.
-pub(crate) fn of_micro(header: &str, runs: &Runs) -> String {
-    let mut text = format!(
-        "\n### {NAME}: a loop's own moves, ns (spread)\n\n{header}\n\n| runtime | spawn and join | timer \
-         armed and cancelled, 100,000 pending | wake-up from another thread |\n|---|---|---|---|\n"
-    );
+fn ratio(cell: &Cell<Figures>) -> String {
+    let all: Vec<f64> = cell.runs.iter().map(|run| run.ratio).collect();
+    let (least, most) = spread(&all);
+    format!("{:.3} ({least:.3}–{most:.3})", median(all))
+}
+
+/// Bytes of a connection, medians.
+pub(crate) fn of_idle(header: &str, load: &Load, row: &[Cell<f64>]) -> String {
+    let mut text = begin(header, load, &["server", "bytes a connection"]);
+    for cell in row {
+        let bytes = match cell.runs.len() {
+            0 => String::new(),
+            _ => format!(" {:.0}", median(cell.runs.clone())),
+        };
+        let _ = writeln!(text, "| {} |{bytes} |{}", cell.contender, errors(cell));
+    }
+    text
+}
+
+/// Medians of what a loop's own moves cost, in nanoseconds, with their spread.
+pub(crate) fn of_micro(header: &str, load: &Load, runs: &Runs) -> String {
+    let columns = [
+        "runtime",
+        "spawn and join",
+        "timer armed and cancelled, 100,000 pending",
+        "wake-up from another thread",
+    ];
+    let mut text = begin(header, load, &columns);
     for (name, runs) in runs {
         let _ = write!(text, "| {name} |");
         for at in 0..3 {
@@ -94,12 +148,4 @@ fn spread(all: &[f64]) -> (f64, f64) {
     let all = || all.iter().copied();
     let least = all().reduce(f64::min).unwrap_or(f64::NAN);
     (least, all().reduce(f64::max).unwrap_or(f64::NAN))
-}
-
-/// Some loads have no latency of one message.
-fn told(micros: f64) -> String {
-    match micros {
-        0.0 => "–".to_owned(),
-        micros => format!("{micros:.0}"),
-    }
 }
