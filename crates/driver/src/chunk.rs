@@ -2,10 +2,10 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
@@ -25,12 +25,60 @@ const ALIGN: usize = 64;
 const POOL_CAPACITY: usize = 64;
 
 thread_local! {
-    static POOL: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
+    static POOL: Pool = const { Pool::new() };
 }
 
-/// An owned allocation, aligned to a cache line. Its size is stored in the line before it, so that a
-/// buffer is one word.
+/// The buffers that a thread keeps: a list through their headers, since these are read anyway.
+struct Pool {
+    first: Cell<Option<Buffer>>,
+    length: Cell<usize>,
+}
+
+impl Pool {
+    const fn new() -> Pool {
+        Pool {
+            first: Cell::new(None),
+            length: Cell::new(0),
+        }
+    }
+
+    #[inline]
+    fn take(&self) -> Option<Buffer> {
+        let mut buffer = self.first.take()?;
+        self.first.set(buffer.header().next.take());
+        self.length.set(self.length.get() - 1);
+        Some(buffer)
+    }
+
+    /// Keeps a buffer, or frees it if there are enough.
+    #[inline]
+    fn keep(&self, mut buffer: Buffer) {
+        if self.length.get() < POOL_CAPACITY {
+            buffer.header().next = self.first.take();
+            self.first.set(Some(buffer));
+            self.length.set(self.length.get() + 1);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // One by one, so that a long list needs no deep stack.
+        while let Some(buffer) = self.take() {
+            drop(buffer);
+        }
+    }
+}
+
+/// An owned allocation, aligned to a cache line. Its [`Header`] is in the line before it, so that a buffer
+/// is one word.
 struct Buffer(NonNull<u8>);
+
+struct Header {
+    size: usize,
+    /// The next buffer of the pool; none while the buffer is in use.
+    next: Option<Buffer>,
+}
 
 // SAFETY: a buffer owns its memory, which any thread may write and free.
 unsafe impl Send for Buffer {}
@@ -51,16 +99,23 @@ impl Buffer {
         let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)
         };
-        // SAFETY: the first line is allocated, and its alignment is at least that of a `usize`.
+        // SAFETY: the first line is allocated, holds a header and is aligned for one.
         unsafe {
-            start.cast::<usize>().write(size);
+            start.cast::<Header>().write(Header { size, next: None });
             Buffer(start.add(ALIGN))
         }
     }
 
+    #[inline]
+    fn header(&mut self) -> &mut Header {
+        // SAFETY: `new` wrote the header, and this buffer is borrowed exclusively.
+        unsafe { self.0.sub(ALIGN).cast::<Header>().as_mut() }
+    }
+
+    #[inline]
     fn size(&self) -> usize {
-        // SAFETY: `new` wrote it, and nothing else does.
-        unsafe { self.0.sub(ALIGN).cast::<usize>().read() }
+        // SAFETY: `new` wrote the header, and nobody changes its size.
+        unsafe { self.0.sub(ALIGN).cast::<Header>().as_ref().size }
     }
 }
 
@@ -83,8 +138,8 @@ impl Drop for Buffer {
 /// assert_eq!(&chunk[1..3], b"el");
 /// ```
 pub struct Chunk {
-    /// Always there, except during drop.
-    buffer: Option<Buffer>,
+    /// Taken in drop only.
+    buffer: ManuallyDrop<Buffer>,
     start: u32,
     /// The end of the initialized part of the buffer.
     end: u32,
@@ -92,20 +147,18 @@ pub struct Chunk {
 
 impl Chunk {
     /// Returns a chunk without bytes, from the thread's pool.
+    #[inline]
     pub fn empty() -> Chunk {
-        let pooled = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
+        let pooled = POOL.try_with(Pool::take).ok().flatten();
         Chunk {
-            buffer: Some(pooled.unwrap_or_else(|| Buffer::new(SIZE))),
+            buffer: ManuallyDrop::new(pooled.unwrap_or_else(|| Buffer::new(SIZE))),
             start: 0,
             end: 0,
         }
     }
 
     fn buffer(&self) -> &Buffer {
-        match &self.buffer {
-            Some(buffer) => buffer,
-            None => unreachable!("the buffer is taken in drop only"),
-        }
+        &self.buffer
     }
 
     /// Returns the free space behind the bytes.
@@ -178,7 +231,7 @@ impl From<&[u8]> for Chunk {
         let mut chunk = Chunk::empty();
         if bytes.len() > SIZE {
             chunk = Chunk {
-                buffer: Some(Buffer::new(bytes.len())),
+                buffer: ManuallyDrop::new(Buffer::new(bytes.len())),
                 start: 0,
                 end: 0,
             };
@@ -201,17 +254,14 @@ impl fmt::Debug for Chunk {
 }
 
 impl Drop for Chunk {
+    #[inline]
     fn drop(&mut self) {
-        let Some(buffer) = self.buffer.take().filter(|buffer| buffer.size() == SIZE) else {
-            return;
-        };
-        // A thread that is ending has no pool any more; then the buffer is freed.
-        let _ = POOL.try_with(|pool| {
-            let mut pool = pool.borrow_mut();
-            if pool.len() < POOL_CAPACITY {
-                pool.push(buffer);
-            }
-        });
+        // SAFETY: the buffer is not used after this.
+        let buffer = unsafe { ManuallyDrop::take(&mut self.buffer) };
+        if buffer.size() == SIZE {
+            // A thread that is ending has no pool any more; then the buffer is freed.
+            let _ = POOL.try_with(|pool| pool.keep(buffer));
+        }
     }
 }
 

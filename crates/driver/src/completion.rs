@@ -212,7 +212,7 @@ impl Queue for VecDeque<Completion> {
     }
 }
 
-pub(crate) fn recv(queue: &mut dyn Queue) -> io::Result<(Chunk, bool)> {
+pub(crate) fn recv<Q: Queue>(queue: &mut Q) -> io::Result<(Chunk, bool)> {
     match queue.front() {
         // The end of input stays, since every later read must find it again.
         Some(Completion::EndOfInput) => return Ok((Chunk::empty(), true)),
@@ -226,7 +226,7 @@ pub(crate) fn recv(queue: &mut dyn Queue) -> io::Result<(Chunk, bool)> {
     }
 }
 
-pub(crate) fn read(queue: &mut dyn Queue, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
+pub(crate) fn read<Q: Queue>(queue: &mut Q, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
     let Some(Completion::Bytes(chunk)) = queue.front() else {
         return recv(queue).map(|(_, more)| (0, more));
     };
@@ -237,7 +237,7 @@ pub(crate) fn read(queue: &mut dyn Queue, buffer: &mut [u8]) -> io::Result<(usiz
     Ok((length, queue.front().is_some()))
 }
 
-pub(crate) fn accept(queue: &mut dyn Queue) -> io::Result<OwnedFd> {
+pub(crate) fn accept<Q: Queue>(queue: &mut Q) -> io::Result<OwnedFd> {
     match queue.pop() {
         Some(Completion::Connection(fd)) => Ok(fd),
         Some(Completion::Error(error)) => Err(io::Error::from_raw_os_error(error)),

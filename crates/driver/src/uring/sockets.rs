@@ -34,17 +34,25 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Returns the socket of a token, and adds it if it is new.
+    #[inline]
     pub(super) fn add(&mut self, token: Token, fd: BorrowedFd<'_>) -> &mut Socket {
+        let at = index(token);
+        let known = self.sockets.get(at);
+        if !known.is_some_and(|socket| socket.has(token)) {
+            self.insert(token, fd);
+        }
+        &mut self.sockets[at]
+    }
+
+    #[cold]
+    fn insert(&mut self, token: Token, fd: BorrowedFd<'_>) {
         let at = index(token);
         if at >= self.sockets.len() {
             self.sockets.resize(at + 1, VACANT);
         }
         let socket = &mut self.sockets[at];
-        if !socket.has(token) {
-            debug_assert_eq!(socket.fd, -1, "closed before its index is used again");
-            *socket = Socket::new(token, fd);
-        }
-        socket
+        debug_assert_eq!(socket.fd, -1, "closed before its index is used again");
+        *socket = Socket::new(token, fd);
     }
 
     fn get(&mut self, token: Token) -> Option<&mut Socket> {
