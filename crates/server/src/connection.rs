@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_lite::FutureExt;
 use pin_project_lite::pin_project;
 use switchboard_net::Stream;
 
@@ -21,14 +22,31 @@ pub(crate) enum End {
 }
 
 pin_project! {
-    /// A future that runs a handler and counts how it ended; a panic ends here.
+    /// A future that runs a handler and counts how it ended. A panic of the handler goes on to the flow,
+    /// and is counted as the connection is dropped.
     ///
     /// Written by hand, because an async function would hold its arguments twice in every connection.
     pub(crate) struct Connection<F> {
         permit: Permit,
+        // Whether the handler runs, or its destructors.
+        running: bool,
         #[pin]
         handler: Option<F>,
     }
+
+    impl<F> PinnedDrop for Connection<F> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.running {
+                panicked(&this.permit);
+            }
+        }
+    }
+}
+
+fn panicked(permit: &Permit) {
+    let shared = permit.shared();
+    add(&shared.counts.panicked);
+    shared.hooks.close(Some(&"the handler panicked"));
 }
 
 /// Calls `handler` for a connection. The call is made here, so that the connection is as large as the
@@ -40,7 +58,11 @@ pub(crate) fn connection<F>(
 ) -> Connection<F> {
     permit.started();
     let handler = catch_unwind(AssertUnwindSafe(|| handler(stream))).ok();
-    Connection { permit, handler }
+    Connection {
+        permit,
+        running: false,
+        handler,
+    }
 }
 
 impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
@@ -48,32 +70,40 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
         let mut this = self.project();
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            let polled = this.handler.as_mut().as_pin_mut()?.poll(context);
-            if polled.is_ready() {
-                // A panic of the handler's destructors is caught too.
-                this.handler.set(None);
-            }
-            Some(polled)
-        }));
+        let Some(handler) = this.handler.as_mut().as_pin_mut() else {
+            // The handler panicked when it was called.
+            panicked(this.permit);
+            return Poll::Ready(End::Panicked);
+        };
+        *this.running = true;
+        let polled = handler.poll(context);
+        if polled.is_ready() {
+            this.handler.set(None);
+        }
+        *this.running = false;
         let shared = this.permit.shared();
         Poll::Ready(match polled {
-            Ok(Some(Poll::Pending)) => return Poll::Pending,
-            Ok(Some(Poll::Ready(Ok(())))) => {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => {
                 shared.hooks.close(None);
                 End::Fine
             }
-            Ok(Some(Poll::Ready(Err(error)))) => {
+            Poll::Ready(Err(error)) => {
                 add(&shared.counts.failed);
                 shared.hooks.close(Some(&error));
                 End::Failed
             }
-            // The handler panicked now, or when it was called.
-            Ok(None) | Err(_) => {
-                add(&shared.counts.panicked);
-                shared.hooks.close(Some(&"the handler panicked"));
-                End::Panicked
-            }
         })
     }
+}
+
+/// Runs a connection in a flow that goes on with others: a panic ends the connection only.
+pub(crate) async fn isolated<F>(connection: Connection<F>) -> End
+where
+    F: Future<Output = io::Result<()>>,
+{
+    AssertUnwindSafe(connection)
+        .catch_unwind()
+        .await
+        .unwrap_or(End::Panicked)
 }

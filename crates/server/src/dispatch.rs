@@ -9,7 +9,7 @@ use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Dispatch};
 
 use crate::accept::accept_loop;
-use crate::connection::connection;
+use crate::connection::{connection, isolated};
 use crate::shared::{Listed, Permit, Shared};
 use crate::stop::Stop;
 
@@ -61,7 +61,7 @@ fn start<H, F>(
         }
         Dispatch::InTurn => {
             let listed = Listed::new(shared, &stream);
-            let run = async { connection(handler, stream, permit).await };
+            let run = isolated(connection(handler, stream, permit));
             // A flow within the accepting one, so that it waits for its client only.
             let _ = shared.model.run(run);
             drop(listed);
@@ -90,7 +90,7 @@ where
         let (receiver, handler) = (receiver.clone(), handler.clone());
         let thread = runtime::launch(Location::caller(), move || async move {
             while let Ok((stream, permit, listed)) = receiver.recv().await {
-                connection(&handler, stream, permit).await;
+                isolated(connection(&handler, stream, permit)).await;
                 drop(listed);
             }
         });
