@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +14,8 @@ use switchboard_driver::{Driver, Event, Poller};
 
 use crate::budget::Credit;
 use crate::calls::{Call, CallKey, Calls, Handle, Pending};
+use crate::clock::Stopwatch;
+use crate::current::{self, Current};
 use crate::handoff::{self, Releasing};
 use crate::hooks::{Hooks, Name, Quiet};
 use crate::plumbing::Sockets;
@@ -54,6 +55,8 @@ pub(crate) enum TimerEvent {
 }
 
 pub(crate) struct Inner {
+    id: u32,
+    completes: bool,
     pub(crate) remote: Remote,
     pub(crate) poller: RefCell<Box<dyn Poller>>,
     pub(crate) registry: RefCell<Registry>,
@@ -64,8 +67,8 @@ pub(crate) struct Inner {
     pub(crate) events: RefCell<Vec<Event>>,
     pub(crate) sent: RefCell<Vec<Sent>>,
     pub(crate) now: Cell<Option<Instant>>,
-    /// When what runs now began, as the stall report counts.
-    pub(crate) looked: Cell<Duration>,
+    /// Runs since what runs now began, for the stall report.
+    pub(crate) stopwatch: Stopwatch,
     pub(crate) root: Cell<Root>,
     pub(crate) stopping: Cell<bool>,
     pub(crate) until_empty: Cell<bool>,
@@ -76,11 +79,6 @@ pub(crate) struct Inner {
     /// What is left of the running task's budget.
     pub(crate) credit: Cell<Credit>,
     driver: Driver,
-}
-
-thread_local! {
-    /// It needs no drop, since a run takes it out again; with one, each look would cost more.
-    static CURRENT: RefCell<Option<ManuallyDrop<Loop>>> = const { RefCell::new(None) };
 }
 
 /// Wakes a task if its loop is the one that runs on this thread; returns whether that is so.
@@ -127,6 +125,8 @@ impl Loop {
             handoff::announce(remote.id());
         }
         Loop(Rc::new(Inner {
+            id: remote.id(),
+            completes,
             remote,
             registry: RefCell::new(Registry::new(&*poller, completes)),
             driver: poller.driver(),
@@ -138,7 +138,7 @@ impl Loop {
             events: RefCell::default(),
             sent: RefCell::default(),
             now: Cell::new(None),
-            looked: Cell::default(),
+            stopwatch: Stopwatch::new(),
             root: Cell::new(Root::Absent),
             stopping: Cell::new(false),
             until_empty: Cell::new(false),
@@ -156,8 +156,9 @@ impl Loop {
     }
 
     /// Calls `f` with the loop that runs on this thread.
+    #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&Loop>) -> R) -> R {
-        CURRENT.with(|current| f(current.borrow().as_deref()))
+        current::with(f)
     }
 
     /// The driver it waits with.
@@ -171,8 +172,14 @@ impl Loop {
     }
 
     /// The loop's number, unique in this process.
+    #[inline]
     pub fn id(&self) -> u32 {
-        self.0.remote.id()
+        self.0.id
+    }
+
+    #[inline]
+    pub(crate) fn has_completion_driver(&self) -> bool {
+        self.0.completes
     }
 
     /// Sets how much a turn does and what counts as a stall.
@@ -252,16 +259,12 @@ impl Loop {
     }
 
     pub(crate) fn enter(&self) -> Entered {
-        CURRENT.with(|current| {
-            let mut current = current.borrow_mut();
-            assert!(current.is_none(), "a loop runs on this thread already");
-            *current = Some(ManuallyDrop::new(self.clone()));
-        });
+        let current = Current::enter(self.clone());
         self.0.stopping.set(false);
         if self.completes() {
             self.unpark();
         }
-        Entered
+        Entered(Some(current))
     }
 }
 
@@ -272,12 +275,11 @@ pub(crate) fn deadline(now: Instant, delay: Duration) -> Instant {
 }
 
 /// While it lives, the loop is this thread's current one.
-pub(crate) struct Entered;
+pub(crate) struct Entered(Option<Current>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let left = CURRENT.with(|current| current.borrow_mut().take());
-        if let Some(lp) = left.map(ManuallyDrop::into_inner) {
+        if let Some(lp) = self.0.take().map(Current::leave) {
             if lp.completes() {
                 lp.park();
             }

@@ -128,6 +128,12 @@ impl Descriptor {
         (word >> 32 == u64::from(lp.id())).then_some(Registration(word as u32))
     }
 
+    /// Returns whether a loop with a completion driver owns the descriptor.
+    #[inline]
+    pub fn has_completion_driver(&self) -> bool {
+        completes((self.owner.load(Ordering::Acquire) >> 32) as u32)
+    }
+
     /// Returns the registration on `lp`, if `lp` owns the descriptor.
     pub fn registered_on(&self, lp: &Loop) -> Option<Registration> {
         match self.owner() {

@@ -29,6 +29,7 @@
 mod budget;
 mod calls;
 mod clock;
+mod current;
 mod event_loop;
 mod fd_callbacks;
 mod handoff;

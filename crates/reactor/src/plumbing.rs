@@ -10,7 +10,6 @@ use switchboard_driver::{CompletionDriver, Completions, Request, Token};
 use crate::budget::Credit;
 use crate::event_loop::{Loop, TimerEvent};
 use crate::registry::{Direction, Registration, gone};
-use crate::remote::completes;
 use crate::timers::TimerKey;
 
 pub use crate::handoff::Descriptor;
@@ -22,6 +21,24 @@ pub struct Transfer {
     pub bytes: usize,
     /// Whether that was less than there was room for, so that nothing is left.
     pub short: bool,
+}
+
+/// A system call on a descriptor.
+pub trait SystemCall {
+    /// What the call gives.
+    type Output;
+
+    /// Makes the call; blocks in it only if `may_block`. It runs while the loop's tables are borrowed and
+    /// must not use the loop.
+    ///
+    /// # Errors
+    /// The system's; `WouldBlock` if the call would block and may not.
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Self::Output>;
+
+    /// Tells what a call moved that had this output.
+    fn transfer(&self, _output: &Self::Output) -> Transfer {
+        Transfer::default()
+    }
 }
 
 /// The operations that sockets are made of. A socket is registered when it first has to wait, and
@@ -36,21 +53,19 @@ pub trait Sockets {
     /// Returns whether a call in this direction is worth trying.
     fn is_ready(&self, registration: Registration, direction: Direction) -> bool;
 
-    /// Makes the system call `call` if it is worth trying, and waits for the driver's event if it would
-    /// block. Yields when the budget of the task is spent.
-    ///
-    /// `call` runs while the loop's tables are borrowed: it must not use the loop.
+    /// Makes the system call if it is worth trying, and waits for the driver's event if it would block.
+    /// Yields when the budget of the task is spent.
     ///
     /// # Errors
     /// Those of the call; `NotFound` if the registration ended; those of registering the descriptor.
-    fn poll_operation<T>(
+    fn poll_operation<C: SystemCall>(
         &self,
         registration: Registration,
         fd: BorrowedFd<'_>,
         direction: Direction,
         context: &mut Context<'_>,
-        call: impl FnMut() -> io::Result<(T, Transfer)>,
-    ) -> Poll<io::Result<T>>;
+        operation: &mut C,
+    ) -> Poll<io::Result<C::Output>>;
 
     /// Wakes `waker` once, when the direction becomes ready.
     ///
@@ -161,39 +176,42 @@ impl Sockets for Loop {
     }
 
     #[inline(always)]
-    fn poll_operation<T>(
+    fn poll_operation<C: SystemCall>(
         &self,
         registration: Registration,
         fd: BorrowedFd<'_>,
         direction: Direction,
         context: &mut Context<'_>,
-        mut call: impl FnMut() -> io::Result<(T, Transfer)>,
-    ) -> Poll<io::Result<T>> {
+        operation: &mut C,
+    ) -> Poll<io::Result<C::Output>> {
         if self.poll_budget(context).is_pending() {
             return Poll::Pending;
         }
         let mut registry = self.0.registry.borrow_mut();
-        let short_is_all = registry.short_is_all(direction);
+        let rules = registry.rules();
         let Some(entry) = registry.get_mut(registration) else {
             return Poll::Ready(Err(gone()));
         };
-        if entry.is_ready(direction) {
-            match uninterrupted(&mut call) {
-                Ok((value, transfer)) => {
+        while entry.is_ready(direction) {
+            match operation.call(fd, false) {
+                Ok(value) => {
+                    let transfer = operation.transfer(&value);
                     // Zero bytes are the end, which every further read finds again.
-                    if transfer.short && transfer.bytes > 0 && short_is_all {
+                    if transfer.short && transfer.bytes > 0 && rules.short_is_all(direction) {
                         entry.drained(direction);
                     }
                     self.charge(transfer.bytes);
                     return Poll::Ready(Ok(value));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    entry.would_block(direction);
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => entry.would_block(direction),
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Poll::Ready(Err(error)),
+                },
             }
         }
-        match registry.wait(registration, fd, direction, context.waker(), &self.0.poller) {
+        let at = entry.at(registration, fd);
+        match entry.wait(at, direction, context.waker(), rules.edge, &self.0.poller) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         }
@@ -222,11 +240,11 @@ impl Sockets for Loop {
 
     fn drained(&self, registration: Registration, direction: Direction, would_block: bool) {
         let mut registry = self.0.registry.borrow_mut();
-        let short_is_all = registry.short_is_all(direction);
+        let rules = registry.rules();
         if let Some(entry) = registry.get_mut(registration) {
             match would_block {
                 true => entry.would_block(direction),
-                false if short_is_all => entry.drained(direction),
+                false if rules.short_is_all(direction) => entry.drained(direction),
                 false => {}
             }
         }
@@ -234,13 +252,10 @@ impl Sockets for Loop {
 
     #[inline]
     fn poll_budget(&self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.0.credit.get().is_spent() {
-            return Poll::Ready(());
+        match self.0.credit.get().is_spent() {
+            false => Poll::Ready(()),
+            true => self.yield_once(context),
         }
-        // Renewed here as well, because what is polled next may be no task.
-        self.0.credit.set(Credit::FULL);
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 
     #[inline]
@@ -250,7 +265,7 @@ impl Sockets for Loop {
 
     #[inline]
     fn completes(&self) -> bool {
-        completes(self.id())
+        self.has_completion_driver()
     }
 
     #[inline]
@@ -312,13 +327,18 @@ impl Sockets for Loop {
         what: Request,
         waker: &Waker,
     ) -> io::Result<()> {
-        if let Some(entry) = self.0.registry.borrow_mut().get_mut(registration) {
+        let token = {
+            let mut registry = self.0.registry.borrow_mut();
+            let Some(entry) = registry.get_mut(registration) else {
+                return Err(gone());
+            };
             entry.add_waiter(direction, waker);
+            entry.at(registration, fd).token
+        };
+        match self.0.poller.borrow_mut().completion_driver() {
+            Some(driver) => driver.request(token, fd, what),
+            None => Ok(()),
         }
-        let requested = self.complete(registration, |driver, token| {
-            driver.request(token, fd, what)
-        });
-        requested.unwrap_or(Ok(()))
     }
 
     fn wake_at(&self, when: Instant, waker: Waker) -> TimerKey {
@@ -343,6 +363,14 @@ impl Sockets for Loop {
 }
 
 impl Loop {
+    #[cold]
+    fn yield_once(&self, context: &mut Context<'_>) -> Poll<()> {
+        // Renewed here as well, because what is polled next may be no task.
+        self.0.credit.set(Credit::FULL);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Cancels the accept of a listener; returns whether there was one to cancel.
     fn cancel_accept(&self, registration: Registration) -> bool {
         self.completes()
@@ -363,7 +391,7 @@ impl Loop {
 }
 
 /// Repeats a call that a signal interrupted.
-#[inline]
+#[inline(always)]
 pub fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match call() {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use switchboard_driver::Event;
 
 use crate::budget::Credit;
-use crate::clock;
 use crate::event_loop::{Item, Loop, Root, TimerEvent};
 use crate::hooks::{Name, Stall, TurnReport};
 use crate::plumbing::Sockets;
@@ -86,7 +85,7 @@ impl Loop {
     /// # Errors
     /// Those of the driver's wait.
     pub fn turn(&self, limit: Option<Duration>) -> io::Result<()> {
-        self.0.looked.set(clock::coarse());
+        self.0.stopwatch.restart();
         // 1. Timers that have expired.
         let timers = self.run_timers();
         // 2. Ready callbacks and tasks; what they add waits for the next turn.
@@ -101,7 +100,7 @@ impl Loop {
         let timeout = self.timeout(limit);
         let waited = self.0.poller.borrow_mut().wait(&mut events, timeout);
         self.0.now.set(None);
-        self.0.looked.set(clock::coarse());
+        self.0.stopwatch.restart();
         // 4. What became ready.
         let report = TurnReport {
             timers,
@@ -166,9 +165,15 @@ impl Loop {
     }
 
     /// Reports what has just run if it held the loop for too long.
+    #[inline(always)]
     pub(crate) fn check_stall(&self, name: Name) {
-        let end = clock::coarse();
-        let held = end.saturating_sub(self.0.looked.replace(end));
+        if let Some(held) = self.0.stopwatch.lap() {
+            self.report_stall(name, held);
+        }
+    }
+
+    #[cold]
+    fn report_stall(&self, name: Name, held: Duration) {
         if held >= self.0.budget.get().stall {
             self.hooks().stall(&Stall { name, held });
         }
@@ -192,7 +197,7 @@ impl Loop {
     }
 
     fn dispatch(&self, event: Event) {
-        let dispatch = self.0.registry.borrow_mut().dispatch(event);
+        let dispatch = self.0.registry.borrow_mut().dispatch(event, &self.0.poller);
         match dispatch {
             Dispatch::Nothing => {}
             Dispatch::Task(task) if task.owner() == self.id() => self.wake_task(task),

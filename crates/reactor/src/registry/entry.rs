@@ -19,6 +19,7 @@ use std::task::Waker;
 
 use switchboard_driver::{Interest, Mode, Poller, Ready, Token};
 
+use super::Registration;
 use super::waiters::{Direction, Fired, Waiters, directions};
 use crate::task::waker::TaskId;
 
@@ -70,6 +71,12 @@ impl Entry {
             reader: None,
             rare: None,
         }
+    }
+
+    #[inline]
+    pub(crate) fn at<'a>(&self, registration: Registration, fd: BorrowedFd<'a>) -> At<'a> {
+        let token = super::token(registration, self.generation);
+        At { fd, token }
     }
 
     fn rare(&mut self) -> &mut Rare {
@@ -192,15 +199,32 @@ impl Entry {
     /// Takes an event in where the only waiter is a task that reads, which is almost always; `None` where
     /// more is to be done, and then nothing has changed.
     #[inline]
-    pub(super) fn fire_reader(&mut self, event: Ready) -> Option<Option<TaskId>> {
+    pub(super) fn fire_reader(
+        &mut self,
+        event: Ready,
+        edge: bool,
+        poller: &RefCell<Box<dyn Poller>>,
+    ) -> Option<Option<TaskId>> {
         if self.rare.is_some() {
             return None;
         }
         self.make_ready(event);
-        Some(match event.is_readable() {
+        let deregistered = !edge && self.deregister_level(&mut **poller.borrow_mut());
+        Some(match event.is_readable() || deregistered {
             true => self.reader.take(),
             false => None,
         })
+    }
+
+    /// Has a level driver forget a descriptor that it has reported, since it would report it in every turn,
+    /// a hang-up even with no interest left. Returns whether the driver knew the descriptor; then whoever
+    /// still waits must be woken, to register again.
+    fn deregister_level(&mut self, poller: &mut dyn Poller) -> bool {
+        let known = self.registered.take().is_some();
+        if known {
+            let _ = poller.deregister(self.fd);
+        }
+        known
     }
 
     #[inline]
@@ -225,10 +249,7 @@ impl Entry {
                 self.take_waiters(direction, &mut fired);
             }
         }
-        if !edge && self.watched().is_none() && self.registered.take().is_some() {
-            // A level driver would report it in every turn, a hang-up even with no interest left.
-            // Whoever still waits in another direction is woken and registers again.
-            let _ = poller.deregister(self.fd);
+        if !edge && self.watched().is_none() && self.deregister_level(poller) {
             for direction in Direction::ALL {
                 if self.is_waiting(direction) {
                     self.take_waiters(direction, &mut fired);

@@ -29,12 +29,26 @@ pub struct Registration(pub(crate) u32);
 pub(crate) struct Registry {
     entries: Slab<Entry>,
     generation: u32,
-    /// Whether sockets are registered for edges.
-    edge: bool,
-    /// Whether a short read took all there was, the end of input included.
-    short_is_all: bool,
+    rules: Rules,
     /// The registrations of callbacks: one for each direction of a descriptor.
     watched: HashMap<(RawFd, Direction), usize>,
+}
+
+/// What the driver can tell.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    /// Whether sockets are registered for edges.
+    pub(crate) edge: bool,
+    /// Whether a short read took all there was, the end of input included.
+    short_read_is_all: bool,
+}
+
+impl Rules {
+    /// Whether a short transfer in `direction` leaves nothing before the next event.
+    #[inline]
+    pub(crate) fn short_is_all(self, direction: Direction) -> bool {
+        self.short_read_is_all || direction != Direction::Read
+    }
 }
 
 /// What an event means for the loop.
@@ -53,6 +67,7 @@ const GENERATION: u32 = u32::MAX >> 9;
 
 /// Index and generation in one word, so that an event for a registration that was given up and taken again
 /// within one batch finds nothing.
+#[inline]
 fn token(registration: Registration, generation: u32) -> Token {
     Token((generation as usize) << 32 | registration.0 as usize)
 }
@@ -68,8 +83,10 @@ impl Registry {
         Registry {
             entries: Slab::new(),
             generation: 0,
-            edge,
-            short_is_all: !edge || poller.has_read_closed(),
+            rules: Rules {
+                edge,
+                short_read_is_all: !edge || poller.has_read_closed(),
+            },
             watched: HashMap::new(),
         }
     }
@@ -158,18 +175,17 @@ impl Registry {
         waker: &Waker,
         poller: &RefCell<Box<dyn Poller>>,
     ) -> io::Result<()> {
-        let edge = self.edge;
+        let edge = self.rules.edge;
         let Some(entry) = self.get_mut(registration) else {
             return Err(gone());
         };
-        let token = token(registration, entry.generation);
-        entry.wait(At { fd, token }, direction, waker, edge, poller)
+        let at = entry.at(registration, fd);
+        entry.wait(at, direction, waker, edge, poller)
     }
 
-    /// Whether a short transfer in `direction` leaves nothing before the next event.
     #[inline]
-    pub(crate) fn short_is_all(&self, direction: Direction) -> bool {
-        self.short_is_all || direction != Direction::Read
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules
     }
 
     /// Ends a wait that was given up. Which of several waiters gave up is not known: all are woken, and
@@ -217,7 +233,7 @@ impl Registry {
         let at = known.unwrap_or(self.entries.vacant_key());
         let registration = Registration(at as u32);
         let token = token(registration, entry.generation);
-        if let Err(error) = entry.register(At { fd, token }, self.edge, poller) {
+        if let Err(error) = entry.register(At { fd, token }, self.rules.edge, poller) {
             return (Err(error), Some(entry));
         }
         entry.set_duplicate(duplicate);
@@ -250,16 +266,12 @@ impl Registry {
 
     /// Takes an event in, and says what is to be done for it.
     #[inline]
-    pub(crate) fn dispatch(&mut self, event: Event) -> Dispatch {
-        let edge = self.edge;
+    pub(crate) fn dispatch(&mut self, event: Event, poller: &RefCell<Box<dyn Poller>>) -> Dispatch {
+        let edge = self.rules.edge;
         let Some(entry) = self.find(event.token) else {
             return Dispatch::Nothing;
         };
-        let reader = match edge {
-            true => entry.fire_reader(event.ready),
-            false => None,
-        };
-        match reader {
+        match entry.fire_reader(event.ready, edge, poller) {
             Some(Some(task)) => Dispatch::Task(task),
             Some(None) => Dispatch::Nothing,
             None => Dispatch::Others,
@@ -268,7 +280,7 @@ impl Registry {
 
     /// Takes an event in, whoever waits for it.
     pub(crate) fn fire(&mut self, event: Event, poller: &mut dyn Poller) -> Option<Fired> {
-        let edge = self.edge;
+        let edge = self.rules.edge;
         Some(self.find(event.token)?.fire(event.ready, edge, poller))
     }
 }

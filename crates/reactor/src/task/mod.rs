@@ -16,7 +16,7 @@ mod join;
 pub(crate) mod waker;
 
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -39,13 +39,17 @@ struct Entry {
     /// `None` while the task runs, and for a vacant entry.
     future: Option<BoxFuture>,
     name: Name,
-    generation: u16,
-    /// Whether the task stands in the ready queue.
-    queued: bool,
-    alive: bool,
+    /// The generation, and [`ALIVE`] and [`QUEUED`].
+    state: u32,
     /// The next vacant entry, for a vacant one.
     next: u32,
 }
+
+/// The entry has a task.
+const ALIVE: u32 = 1;
+/// The task stands in the ready queue.
+const QUEUED: u32 = 2;
+const GENERATION_SHIFT: u32 = 16;
 
 /// The table of a loop's tasks.
 pub(crate) struct Tasks {
@@ -64,11 +68,25 @@ impl Default for Tasks {
     }
 }
 
-/// A task in the ready queue.
+/// Names a task of one loop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TaskKey {
     index: u32,
-    generation: u16,
+    /// The state of the entry while it has this task and the task is not queued.
+    state: u32,
+}
+
+impl TaskKey {
+    #[inline]
+    fn new(index: u32, generation: u16) -> TaskKey {
+        let state = u32::from(generation) << GENERATION_SHIFT | ALIVE;
+        TaskKey { index, state }
+    }
+
+    #[inline]
+    fn id(self, owner: u32) -> TaskId {
+        TaskId::new(owner, self.index, (self.state >> GENERATION_SHIFT) as u16)
+    }
 }
 
 impl Tasks {
@@ -78,49 +96,61 @@ impl Tasks {
 
     fn insert(&mut self, future: BoxFuture, name: Name) -> TaskKey {
         self.alive += 1;
-        if let Some(entry) = self.entries.get_mut(self.vacant as usize) {
-            let index = std::mem::replace(&mut self.vacant, entry.next);
-            entry.future = Some(future);
-            (entry.name, entry.alive, entry.queued) = (name, true, true);
-            let generation = entry.generation;
-            return TaskKey { index, generation };
+        let index = match self.vacant {
+            END => self.grow(name),
+            vacant => vacant,
+        };
+        let entry = &mut self.entries[index as usize];
+        self.vacant = entry.next;
+        entry.future = Some(future);
+        entry.name = name;
+        entry.state |= ALIVE | QUEUED;
+        TaskKey {
+            index,
+            state: entry.state & !QUEUED,
         }
+    }
+
+    /// Adds a vacant entry.
+    fn grow(&mut self, name: Name) -> u32 {
         let index = self.entries.len();
         assert!(index < MAX_TASKS, "a loop holds at most {MAX_TASKS} tasks");
         self.entries.push(Entry {
-            future: Some(future),
+            future: None,
             name,
-            generation: 0,
-            queued: true,
-            alive: true,
+            state: 0,
             next: END,
         });
-        TaskKey {
-            index: index as u32,
-            generation: 0,
-        }
+        index as u32
     }
 
+    #[inline]
     fn get_mut(&mut self, key: TaskKey) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(key.index as usize)?;
-        (entry.alive && entry.generation == key.generation).then_some(entry)
+        (entry.state & !QUEUED == key.state).then_some(entry)
     }
 
-    /// Says whether the task is to be queued.
+    /// Marks a task as queued; returns whether it is to be put into the queue.
+    #[inline]
     fn wake(&mut self, key: TaskKey) -> bool {
-        match self.get_mut(key) {
-            Some(entry) => !std::mem::replace(&mut entry.queued, true),
-            None => false,
+        match self.entries.get_mut(key.index as usize) {
+            Some(entry) if entry.state == key.state => {
+                entry.state |= QUEUED;
+                true
+            }
+            _ => false,
         }
     }
 
     /// Takes the future of a queued task out of the table, to be polled.
+    #[inline]
     fn start(&mut self, key: TaskKey) -> Option<(BoxFuture, Name)> {
         let entry = self.get_mut(key)?;
-        entry.queued = false;
+        entry.state = key.state;
         Some((entry.future.take()?, entry.name))
     }
 
+    #[inline]
     fn suspend(&mut self, key: TaskKey, future: BoxFuture) {
         if let Some(entry) = self.get_mut(key) {
             entry.future = Some(future);
@@ -130,8 +160,8 @@ impl Tasks {
     fn remove(&mut self, key: TaskKey) {
         let vacant = self.vacant;
         if let Some(entry) = self.get_mut(key) {
-            entry.alive = false;
-            entry.generation = entry.generation.wrapping_add(1);
+            // The next generation; neither alive nor queued.
+            entry.state = (key.state & !ALIVE).wrapping_add(1 << GENERATION_SHIFT);
             entry.next = vacant;
             self.vacant = key.index;
             self.alive -= 1;
@@ -209,49 +239,51 @@ impl Loop {
         let key = self.0.tasks.borrow_mut().insert(future, name);
         // In line with what `call_soon` adds, whether the loop runs already or not.
         self.push(Item::Task(key));
-        TaskId::new(self.id(), key.index, key.generation)
+        key.id(self.id())
     }
 
     /// Queues a task that was woken, unless it is queued already.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake_task(&self, id: TaskId) {
         if id.is_root() {
-            if self.0.root.get() == Root::Waiting {
-                self.0.root.set(Root::Woken);
-            }
-            return;
+            return self.wake_root();
         }
-        let key = TaskKey {
-            index: id.index(),
-            generation: id.generation(),
-        };
+        let key = TaskKey::new(id.index(), id.generation());
         if self.0.tasks.borrow_mut().wake(key) {
             self.push(Item::Task(key));
         }
     }
 
+    fn wake_root(&self) {
+        if self.0.root.get() == Root::Waiting {
+            self.0.root.set(Root::Woken);
+        }
+    }
+
     /// Polls a task from the ready queue.
+    #[inline]
     pub(crate) fn run_task(&self, key: TaskKey) {
         let started = self.0.tasks.borrow_mut().start(key);
         let Some((mut future, name)) = started else {
             return;
         };
         self.0.credit.set(Credit::FULL);
-        let waker = TaskId::new(self.id(), key.index, key.generation).waker();
+        let waker = key.id(self.id()).waker();
         let mut context = Context::from_waker(&waker);
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let polled = catch_unwind(AssertUnwindSafe(|| {
             future.as_mut().poll(&mut context).is_pending()
         }));
         match polled {
             Ok(true) => self.0.tasks.borrow_mut().suspend(key, future),
             // Ready, or it panicked: a handle, if there is one, knows.
-            Ok(false) | Err(_) => {
-                let dropped =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(future)));
-                drop(dropped);
-                self.0.tasks.borrow_mut().remove(key);
-            }
+            Ok(false) | Err(_) => self.end_task(key, future),
         }
         self.check_stall(name);
+    }
+
+    fn end_task(&self, key: TaskKey, future: BoxFuture) {
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
+        drop(dropped);
+        self.0.tasks.borrow_mut().remove(key);
     }
 }

@@ -57,15 +57,12 @@ fn poll_readiness<O: Operation>(
     mut operation: O,
 ) -> Poll<io::Result<O::Output>> {
     let (fd, direction) = (descriptor.fd(), operation.direction());
-    lp.poll_operation(registration, fd, direction, context, || {
-        let output = operation.call(fd, false)?;
-        let transfer = operation.transfer(&output);
-        Ok((output, transfer))
-    })
+    lp.poll_operation(registration, fd, direction, context, &mut operation)
 }
 
 /// As [`poll`], on a loop that has no registration of the descriptor yet, or while there are unclaimed
 /// completions.
+#[inline(never)]
 fn poll_first<O: Operation>(
     lp: &Loop,
     descriptor: &Arc<Descriptor>,
@@ -100,11 +97,11 @@ fn poll_first<O: Operation>(
     let Some(registration) = descriptor.attach(lp) else {
         return retry(context);
     };
+    let direction = operation.direction();
+    lp.drained(registration, direction, true);
     if completes {
         return poll_completion(lp, descriptor, registration, context, operation);
     }
-    let direction = operation.direction();
-    lp.drained(registration, direction, true);
     match lp.wait_for(registration, descriptor.fd(), direction, context.waker()) {
         Ok(()) => Poll::Pending,
         Err(error) => Poll::Ready(Err(error)),
@@ -130,6 +127,7 @@ fn take_unclaimed<O: Operation>(
 }
 
 /// As [`poll`], where the driver carries operations out by itself.
+#[inline(never)]
 fn poll_completion<O: Operation>(
     lp: &Loop,
     descriptor: &Arc<Descriptor>,
@@ -207,7 +205,7 @@ fn complete<O: Operation>(
 }
 
 /// As [`poll`], in a blocking flow.
-#[cold]
+#[inline(never)]
 fn poll_blocking<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
@@ -241,6 +239,7 @@ fn poll_blocking<O: Operation>(
 }
 
 /// Blocks this thread, on which no flow and no loop runs, until the operation is done.
+#[inline(never)]
 pub(crate) fn block_thread<O: Operation>(
     descriptor: &Arc<Descriptor>,
     operation: &mut O,

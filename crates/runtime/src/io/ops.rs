@@ -9,25 +9,15 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 use switchboard_driver::{Chunk, Completions, Request};
 use switchboard_reactor::Direction;
-use switchboard_reactor::plumbing::Transfer;
+use switchboard_reactor::plumbing::{SystemCall, Transfer};
 
 use super::syscalls::{accept, is_gone, recv_flags, send_flags};
 
 /// The output of a completion, and whether there are more completions.
 pub(crate) type Completed<T> = io::Result<(T, bool)>;
 
-pub(crate) trait Operation {
-    type Output;
-
+pub(crate) trait Operation: SystemCall {
     fn direction(&self) -> Direction;
-
-    /// Makes the system call; blocks in it only if `may_block`.
-    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Self::Output>;
-
-    /// Tells what a call moved that had this output.
-    fn transfer(&self, _output: &Self::Output) -> Transfer {
-        Transfer::default()
-    }
 
     /// What a completion driver does for it; `None` where readiness is asked.
     fn request(&self) -> Option<Request> {
@@ -44,15 +34,10 @@ pub(crate) trait Operation {
 /// Receives into a chunk of the thread's pool.
 pub(crate) struct Recv;
 
-impl Operation for Recv {
+impl SystemCall for Recv {
     type Output = Chunk;
 
-    #[inline]
-    fn direction(&self) -> Direction {
-        Direction::Read
-    }
-
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Chunk> {
         let mut chunk = Chunk::empty();
         chunk.recv(fd, recv_flags(may_block))?;
@@ -65,6 +50,13 @@ impl Operation for Recv {
             bytes: chunk.len(),
             short: !chunk.is_full(),
         }
+    }
+}
+
+impl Operation for Recv {
+    #[inline]
+    fn direction(&self) -> Direction {
+        Direction::Read
     }
 
     #[inline]
@@ -80,15 +72,10 @@ impl Operation for Recv {
 /// Receives into a buffer of the caller.
 pub(crate) struct Read<'a>(pub(crate) &'a mut [u8]);
 
-impl Operation for Read<'_> {
+impl SystemCall for Read<'_> {
     type Output = usize;
 
-    #[inline]
-    fn direction(&self) -> Direction {
-        Direction::Read
-    }
-
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<usize> {
         let (_, bytes) = rustix::net::recv(fd, &mut *self.0, recv_flags(may_block))?;
         Ok(bytes)
@@ -98,6 +85,13 @@ impl Operation for Read<'_> {
     fn transfer(&self, &bytes: &usize) -> Transfer {
         let short = bytes < self.0.len();
         Transfer { bytes, short }
+    }
+}
+
+impl Operation for Read<'_> {
+    #[inline]
+    fn direction(&self) -> Direction {
+        Direction::Read
     }
 
     #[inline]
@@ -112,15 +106,10 @@ impl Operation for Read<'_> {
 
 pub(crate) struct Send<'a>(pub(crate) &'a [u8]);
 
-impl Operation for Send<'_> {
+impl SystemCall for Send<'_> {
     type Output = usize;
 
-    #[inline]
-    fn direction(&self) -> Direction {
-        Direction::Write
-    }
-
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<usize> {
         Ok(rustix::net::send(fd, self.0, send_flags(may_block))?)
     }
@@ -129,6 +118,13 @@ impl Operation for Send<'_> {
     fn transfer(&self, &bytes: &usize) -> Transfer {
         let short = bytes < self.0.len();
         Transfer { bytes, short }
+    }
+}
+
+impl Operation for Send<'_> {
+    #[inline]
+    fn direction(&self) -> Direction {
+        Direction::Write
     }
 
     #[inline]
@@ -139,15 +135,17 @@ impl Operation for Send<'_> {
 
 pub(crate) struct Accept;
 
-impl Operation for Accept {
+impl SystemCall for Accept {
     type Output = (OwnedFd, Option<SocketAddr>);
-
-    fn direction(&self) -> Direction {
-        Direction::Read
-    }
 
     fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> io::Result<Self::Output> {
         accept(fd)
+    }
+}
+
+impl Operation for Accept {
+    fn direction(&self) -> Direction {
+        Direction::Read
     }
 
     fn request(&self) -> Option<Request> {
@@ -164,12 +162,8 @@ impl Operation for Accept {
 /// Receives the out-of-band byte.
 pub(crate) struct Urgent;
 
-impl Operation for Urgent {
+impl SystemCall for Urgent {
     type Output = u8;
-
-    fn direction(&self) -> Direction {
-        Direction::Priority
-    }
 
     fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> io::Result<u8> {
         let mut byte = [0];
@@ -192,15 +186,17 @@ impl Operation for Urgent {
     }
 }
 
+impl Operation for Urgent {
+    fn direction(&self) -> Direction {
+        Direction::Priority
+    }
+}
+
 /// Waits for readiness itself.
 pub(crate) struct Ready(pub(crate) Direction);
 
-impl Operation for Ready {
+impl SystemCall for Ready {
     type Output = ();
-
-    fn direction(&self) -> Direction {
-        self.0
-    }
 
     fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> io::Result<()> {
         let mut fds = [PollFd::new(&fd, flags(self.0))];
@@ -208,6 +204,12 @@ impl Operation for Ready {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             _ => Ok(()),
         }
+    }
+}
+
+impl Operation for Ready {
+    fn direction(&self) -> Direction {
+        self.0
     }
 
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<()>> {

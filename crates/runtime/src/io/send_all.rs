@@ -110,10 +110,16 @@ impl SendAll<'_> {
         sent
     }
 
+    #[inline]
     fn post(&self, context: &mut Context<'_>) -> Option<(u32, u32)> {
-        if blocking::is_blocking() {
-            return None;
+        // Only a completion driver sends what was posted, and most sockets have none.
+        match self.source.descriptor().has_completion_driver() && !blocking::is_blocking() {
+            true => self.post_to_loop(context),
+            false => None,
         }
+    }
+
+    fn post_to_loop(&self, context: &mut Context<'_>) -> Option<(u32, u32)> {
         Loop::with_current(|lp| {
             let lp = lp.filter(|lp| lp.completes())?;
             // Where it isn't at home, it is not known what else is on its way.
@@ -130,22 +136,27 @@ impl SendAll<'_> {
 }
 
 impl Drop for SendAll<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let (id, number) = match self.state {
-            State::Idle => return,
-            State::Waiting => return self.source.give_up(Direction::Write),
-            State::Posted(id, number) => (id, number),
-        };
-        let here = Loop::with_current(|lp| {
-            let lp = lp.filter(|lp| lp.id() == id);
-            lp.map(|lp| lp.withdraw(number))
-        });
-        if here.is_none()
-            && let Some(remote) = Remote::of(id)
-        {
-            remote.call_soon(move || {
-                Loop::with_current(|lp| lp.map(|lp| lp.withdraw(number)));
-            });
+        match self.state {
+            State::Idle => {}
+            State::Waiting => self.source.give_up(Direction::Write),
+            State::Posted(id, number) => withdraw(id, number),
         }
+    }
+}
+
+/// Gives up what was posted to the loop `id`.
+fn withdraw(id: u32, number: u32) {
+    let here = Loop::with_current(|lp| {
+        let lp = lp.filter(|lp| lp.id() == id);
+        lp.map(|lp| lp.withdraw(number))
+    });
+    if here.is_none()
+        && let Some(remote) = Remote::of(id)
+    {
+        remote.call_soon(move || {
+            Loop::with_current(|lp| lp.map(|lp| lp.withdraw(number)));
+        });
     }
 }
