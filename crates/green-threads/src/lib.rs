@@ -30,4 +30,4 @@ mod stacks;
 mod thread;
 
 pub use stacks::{Stats, set_stack_size, stats};
-pub use thread::{Aside, Green, NotGreen, block_on, is_current, is_unwinding};
+pub use thread::{Green, HideCurrent, NotGreen, block_on, is_current, is_unwinding};

@@ -66,14 +66,14 @@ struct Shared {
     /// Of the last reservation: what was never used.
     fresh: std::ops::Range<usize>,
     /// Places that have a guard.
-    made: usize,
+    created: usize,
 }
 
 static SHARED: Mutex<Shared> = Mutex::new(Shared {
     free: Vec::new(),
     regions: 0,
     fresh: 0..0,
-    made: 0,
+    created: 0,
 });
 
 fn shared() -> MutexGuard<'static, Shared> {
@@ -117,7 +117,7 @@ pub struct Stats {
     /// Bytes of each, guard included.
     pub size: usize,
     /// How many were ever used at a time, more or less: those of threads that ended are used again.
-    pub made: usize,
+    pub created: usize,
     /// Reservations, each a mapping where guards split none.
     pub reservations: usize,
 }
@@ -127,7 +127,7 @@ pub fn stats() -> Stats {
     let shared = shared();
     Stats {
         size: size(),
-        made: shared.made,
+        created: shared.created,
         reservations: shared.regions,
     }
 }
@@ -204,13 +204,14 @@ impl Shared {
             return Ok(low);
         }
         if self.fresh.is_empty() {
-            self.reserve().map_err(|error| explain(&error, self.made))?;
+            self.reserve()
+                .map_err(|error| explain(&error, self.created))?;
         }
         let low = self.fresh.start;
         // SAFETY: the low end of a place that nobody uses yet.
-        unsafe { memory::guard(low, page()) }.map_err(|error| explain(&error, self.made))?;
+        unsafe { memory::guard(low, page()) }.map_err(|error| explain(&error, self.created))?;
         self.fresh.start += size();
-        self.made += 1;
+        self.created += 1;
         Ok(low)
     }
 
@@ -232,11 +233,11 @@ impl Shared {
     }
 }
 
-fn explain(error: &io::Error, made: usize) -> io::Error {
+fn explain(error: &io::Error, created: usize) -> io::Error {
     io::Error::new(
         io::ErrorKind::OutOfMemory,
         format!(
-            "no stack for a green thread beside {made} others ({error}): fewer at a time, smaller stacks \
+            "no stack for a green thread beside {created} others ({error}): fewer at a time, smaller stacks \
              (`set_stack_size`), or a larger sysctl vm.max_map_count"
         ),
     )

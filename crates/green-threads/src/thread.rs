@@ -103,17 +103,17 @@ impl<'a, T: 'a> Green<'a, T> {
 /// While it lives, no green thread runs on this thread, but for one that is switched to: a loop that runs
 /// within a green thread does not put that one's stack aside.
 #[derive(Debug)]
-pub struct Aside(*const Running);
+pub struct HideCurrent(*const Running);
 
-impl Aside {
+impl HideCurrent {
     /// Hides the green thread that runs here.
     #[expect(clippy::new_without_default, reason = "it does something")]
-    pub fn new() -> Aside {
-        Aside(CURRENT.replace(null()))
+    pub fn new() -> HideCurrent {
+        HideCurrent(CURRENT.replace(null()))
     }
 }
 
-impl Drop for Aside {
+impl Drop for HideCurrent {
     fn drop(&mut self) {
         CURRENT.set(self.0);
     }
@@ -128,7 +128,7 @@ impl<T> Future for Green<'_, T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         overflow::prepare_thread();
-        let _aside = Aside::new();
+        let _hidden = HideCurrent::new();
         match self.coroutine.resume(NonNull::from_mut(context).cast()) {
             CoroutineResult::Yield(()) => Poll::Pending,
             CoroutineResult::Return(result) => Poll::Ready(result),
@@ -138,7 +138,7 @@ impl<T> Future for Green<'_, T> {
 
 impl<T> Drop for Green<'_, T> {
     fn drop(&mut self) {
-        let _aside = Aside::new();
+        let _hidden = HideCurrent::new();
         if self.coroutine.started() && !self.coroutine.done() {
             let _unwinding = Unwinding::new();
             self.coroutine.force_unwind();

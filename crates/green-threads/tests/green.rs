@@ -166,7 +166,7 @@ fn stacks_are_used_again_and_split_no_mapping() {
     }
     let stats = green::stats();
     // Other tests have theirs.
-    assert!(stats.made < 2 * AT_ONCE, "{stats:?}");
+    assert!(stats.created < 2 * AT_ONCE, "{stats:?}");
     assert!(stats.reservations < 10, "{stats:?}");
     assert!(green::set_stack_size(1 << 20).is_err());
 }

@@ -14,8 +14,8 @@ use http_body_util::Empty;
 use switchboard_runtime as runtime;
 use url::Url;
 
-use crate::answer::Answer;
 use crate::error::{Error, Phase};
+use crate::response::ClientResponse;
 use crate::tls;
 use crate::wire::{Transport, Wire};
 
@@ -94,7 +94,7 @@ impl Client {
     ///
     /// # Errors
     /// With the phase that failed. An answer such as 404 is no error.
-    pub async fn get(&self, url: &str) -> Result<Answer, Error> {
+    pub async fn get(&self, url: &str) -> Result<ClientResponse, Error> {
         let mut url = parse(url)?;
         for _ in 0..=self.0.limits.redirects {
             let answer = self.get_one(&url).await?;
@@ -110,7 +110,7 @@ impl Client {
         Err(Error::new(Phase::FirstByte, text))
     }
 
-    async fn get_one(&self, url: &Url) -> Result<Answer, Error> {
+    async fn get_one(&self, url: &Url) -> Result<ClientResponse, Error> {
         let key = key(url)?;
         // One that was kept may be closed by the peer as it is used; then a new one is tried, since
         // a GET may be sent twice.
@@ -180,14 +180,14 @@ impl Client {
         Ok(connector)
     }
 
-    async fn ask(&self, mut wire: Wire, url: &Url, key: &Key) -> Result<Answer, Error> {
+    async fn ask(&self, mut wire: Wire, url: &Url, key: &Key) -> Result<ClientResponse, Error> {
         let request = request(url).map_err(|error| Error::new(Phase::Url, error))?;
         let limit = self.0.limits.first_byte;
         let head = runtime::timeout(limit, wire.send(request)).await;
         let head = head.map_err(|late| Error::new(Phase::FirstByte, io::Error::from(late)))?;
         let head = head.map_err(|error| Error::new(Phase::FirstByte, error))?;
         let limits = self.0.limits;
-        Ok(Answer::new(
+        Ok(ClientResponse::new(
             url.clone(),
             head,
             wire,
@@ -254,7 +254,7 @@ fn request(url: &Url) -> http::Result<Request<Empty<Bytes>>> {
         .body(Empty::new())
 }
 
-fn redirect(url: &Url, answer: &Answer) -> Result<Option<Url>, Error> {
+fn redirect(url: &Url, answer: &ClientResponse) -> Result<Option<Url>, Error> {
     let location = answer
         .headers()
         .get(LOCATION)

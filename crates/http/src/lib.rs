@@ -34,19 +34,19 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod answer;
 mod client;
 mod error;
 mod io;
+mod response;
 mod server;
 mod tls;
 mod wire;
 
-pub use answer::Answer;
 pub use client::{Client, Limits};
 pub use error::{Error, Phase};
 pub use http::{Response, StatusCode};
 pub use io::{Io, Timer};
+pub use response::ClientResponse;
 pub use server::serve_connection;
 
 /// A request as a server's handler gets it.

@@ -13,7 +13,7 @@ use crate::cpu::{DIGEST, digest, power};
 use crate::load::Load;
 use crate::measure::{Usage, tree_cpu, tree_memory};
 use crate::report::{Echo, Measured};
-use crate::rows::{Place, Row, Workload};
+use crate::rows::{ComputeIn, Row, Workload};
 
 /// What a cell is to do; travels to its process as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
             .then_some(())
             .ok_or("a wrong result".to_owned())
     };
-    if row.place == Place::Processes {
+    if row.compute_in == ComputeIn::Processes {
         // First of all: it forks.
         let power = |(): ()| Ok::<_, String>(digest(&power()));
         let pool = ProcessPool::start(spec.at_once, Jobs::new().add("power", power))?;
@@ -135,7 +135,7 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
             }
         });
     }
-    let hand_off = row.model.has_loop() && row.place == Place::Own;
+    let hand_off = row.model.has_loop() && row.compute_in == ComputeIn::ModelDefault;
     jobs(row, spec.jobs, at_once, move |_| async move {
         if !hand_off {
             return right(digest(&power()));

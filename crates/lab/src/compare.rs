@@ -14,7 +14,7 @@ use crate::machine::{cores, machine, pin};
 use crate::measure::Sampler;
 use crate::progress::Progress;
 use crate::report::{Cell, Measured, Report};
-use crate::rows::{Place, Row, Workload, rows};
+use crate::rows::{ComputeIn, Row, Workload, rows};
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
         settings: settings(plan),
         cells: cells
             .map(|((workload, row), runs)| {
-                let mistake = row.place == Place::OnTheLoop;
+                let mistake = row.compute_in == ComputeIn::Loop;
                 Cell::from_runs(workload, row.to_string(), mistake, runs)
             })
             .collect(),

@@ -29,4 +29,4 @@ pub use load::{Load, Outcome};
 pub use machine::{Machine, cores, machine, pin};
 pub use measure::{Sampler, Usage, tree_cpu, tree_memory};
 pub use report::{Cell, Echo, Measured, Report, Spread, median};
-pub use rows::{Place, Row, UnknownRow, Workload, rows};
+pub use rows::{ComputeIn, Row, UnknownRow, Workload, rows};

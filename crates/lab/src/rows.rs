@@ -57,27 +57,27 @@ pub struct Row {
     /// What its loop waits with, if it has one.
     pub driver: Driver,
     /// Where it computes.
-    pub place: Place,
+    pub compute_in: ComputeIn,
 }
 
 /// Where a row of a loop computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum ComputeIn {
     /// In the threads of `run_blocking`; without a loop, where the model waits.
-    Own,
+    ModelDefault,
     /// On the loop: a mistake, which is there to be seen.
-    OnTheLoop,
+    Loop,
     /// In a pool of processes.
     Processes,
 }
 
-impl Place {
+impl ComputeIn {
     /// What is added to a row's name.
     const fn suffix(self) -> &'static str {
         match self {
-            Place::Own => "",
-            Place::OnTheLoop => " on the loop",
-            Place::Processes => " + process pool",
+            ComputeIn::ModelDefault => "",
+            ComputeIn::Loop => " on the loop",
+            ComputeIn::Processes => " + process pool",
         }
     }
 }
@@ -87,7 +87,7 @@ impl Row {
         Row {
             model,
             driver,
-            place: Place::Own,
+            compute_in: ComputeIn::ModelDefault,
         }
     }
 }
@@ -98,7 +98,7 @@ impl fmt::Display for Row {
         if self.model.has_loop() {
             name += &format!("/{}", self.driver);
         }
-        name += self.place.suffix();
+        name += self.compute_in.suffix();
         f.pad(&name)
     }
 }
@@ -106,9 +106,9 @@ impl fmt::Display for Row {
 /// The rows of a workload; the first is what the others are compared with.
 ///
 /// ```
-/// use switchboard_lab::{Place, Workload, rows};
+/// use switchboard_lab::{ComputeIn, Workload, rows};
 ///
-/// assert!(rows(Workload::Cpu).iter().any(|row| row.place == Place::OnTheLoop));
+/// assert!(rows(Workload::Cpu).iter().any(|row| row.compute_in == ComputeIn::Loop));
 /// assert_eq!(rows(Workload::Io)[0].to_string(), "blocking");
 /// ```
 pub fn rows(workload: Workload) -> Vec<Row> {
@@ -118,9 +118,13 @@ pub fn rows(workload: Workload) -> Vec<Row> {
     match workload {
         Workload::Io => rows.extend([Model::Tasks, Model::Green].map(|model| Row::of(model, best))),
         Workload::Cpu => {
-            let places = [Place::Own, Place::Processes, Place::OnTheLoop];
+            let places = [
+                ComputeIn::ModelDefault,
+                ComputeIn::Processes,
+                ComputeIn::Loop,
+            ];
             let row = Row::of(Model::Tasks, best);
-            rows.extend(places.map(|place| Row { place, ..row }));
+            rows.extend(places.map(|compute_in| Row { compute_in, ..row }));
         }
         Workload::Echo => {
             let drivers = Driver::ALL
@@ -149,10 +153,10 @@ impl FromStr for Row {
     type Err = UnknownRow;
 
     fn from_str(name: &str) -> Result<Row, UnknownRow> {
-        let places = [Place::OnTheLoop, Place::Processes].into_iter();
+        let places = [ComputeIn::Loop, ComputeIn::Processes].into_iter();
         let mut found =
             places.filter_map(|place| Some((name.strip_suffix(place.suffix())?, place)));
-        let (rest, place) = found.next().unwrap_or((name, Place::Own));
+        let (rest, place) = found.next().unwrap_or((name, ComputeIn::ModelDefault));
         let (model, driver) = rest
             .split_once('/')
             .unwrap_or((rest, Driver::best().name()));
@@ -163,7 +167,7 @@ impl FromStr for Row {
             driver: driver
                 .parse()
                 .map_err(|error| UnknownRow(format!("{error}")))?,
-            place,
+            compute_in: place,
         })
     }
 }

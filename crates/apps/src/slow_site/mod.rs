@@ -12,5 +12,5 @@
 mod page;
 mod serve;
 
-pub use page::{Fate, Latency, Page, Site};
+pub use page::{Latency, Outcome, Page, Site};
 pub use serve::serve;

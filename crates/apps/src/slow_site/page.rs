@@ -75,7 +75,7 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// What befalls a page's reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fate {
+pub enum Outcome {
     /// The page, 200.
     Page,
     /// 404.
@@ -136,7 +136,7 @@ impl Default for Site {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     /// What happens.
-    pub fate: Fate,
+    pub outcome: Outcome,
     /// After how long.
     pub latency: Duration,
     /// HTML.
@@ -144,7 +144,7 @@ pub struct Page {
 }
 
 impl Site {
-    /// The shares of pages with a bad fate must leave something of the whole.
+    /// The shares of pages with a bad outcome must leave something of the whole.
     ///
     /// # Errors
     /// One line that says which share is none, or that they are more than all.
@@ -186,31 +186,31 @@ impl Site {
         let mut rng = Rng::with_seed(self.seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         rng.u64(..);
         let latency = self.latency.draw(&mut rng);
-        let fate = self.fate(&mut rng);
+        let outcome = self.outcome(&mut rng);
         let body = self.body(number, &mut rng);
         Some(Page {
-            fate,
+            outcome,
             latency,
             body,
         })
     }
 
-    fn fate(&self, rng: &mut Rng) -> Fate {
+    fn outcome(&self, rng: &mut Rng) -> Outcome {
         let mut at = rng.f64();
         let target = rng.u64(..self.pages);
-        for (share, fate) in [
-            (self.not_found, Fate::NotFound),
-            (self.errors, Fate::Error),
-            (self.redirects, Fate::Redirect(target)),
-            (self.resets, Fate::Reset),
-            (self.drips, Fate::Drip),
+        for (share, outcome) in [
+            (self.not_found, Outcome::NotFound),
+            (self.errors, Outcome::Error),
+            (self.redirects, Outcome::Redirect(target)),
+            (self.resets, Outcome::Reset),
+            (self.drips, Outcome::Drip),
         ] {
             if at < share {
-                return fate;
+                return outcome;
             }
             at -= share;
         }
-        Fate::Page
+        Outcome::Page
     }
 
     fn body(&self, number: u64, rng: &mut Rng) -> String {
@@ -276,16 +276,17 @@ mod tests {
             ..Site::default()
         };
         site.check().unwrap();
-        let fates: Vec<Fate> = (0..10_000)
-            .map(|n| site.page(&format!("/page/{n}")).unwrap().fate)
+        let outcomes: Vec<Outcome> = (0..10_000)
+            .map(|n| site.page(&format!("/page/{n}")).unwrap().outcome)
             .collect();
-        let share =
-            |is: fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count() as f64 / 1e4;
-        assert!((share(|f| *f == Fate::NotFound) - 0.05).abs() < 0.01);
-        assert!((share(|f| *f == Fate::Error) - 0.1).abs() < 0.015);
-        assert!((share(|f| matches!(f, Fate::Redirect(_))) - 0.2).abs() < 0.02);
-        assert!((share(|f| *f == Fate::Reset) - 0.02).abs() < 0.01);
-        assert!((share(|f| *f == Fate::Page) - 0.6).abs() < 0.02);
+        let share = |is: fn(&Outcome) -> bool| {
+            outcomes.iter().filter(|outcome| is(outcome)).count() as f64 / 1e4
+        };
+        assert!((share(|f| *f == Outcome::NotFound) - 0.05).abs() < 0.01);
+        assert!((share(|f| *f == Outcome::Error) - 0.1).abs() < 0.015);
+        assert!((share(|f| matches!(f, Outcome::Redirect(_))) - 0.2).abs() < 0.02);
+        assert!((share(|f| *f == Outcome::Reset) - 0.02).abs() < 0.01);
+        assert!((share(|f| *f == Outcome::Page) - 0.6).abs() < 0.02);
     }
 
     #[test]

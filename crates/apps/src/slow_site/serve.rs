@@ -15,7 +15,7 @@ use switchboard_http::{Request, Response, StatusCode, serve_connection};
 use switchboard_net::Stream;
 use switchboard_runtime as runtime;
 
-use crate::slow_site::page::{Fate, Page, Site};
+use crate::slow_site::page::{Outcome, Page, Site};
 
 /// Pieces of a page that drips.
 const DRIPS: usize = 100;
@@ -41,19 +41,19 @@ async fn answer(page: Option<Page>, connection: Stream) -> Response<Slow> {
         return plain(StatusCode::NOT_FOUND, "no such page\n");
     };
     runtime::sleep(page.latency).await;
-    match page.fate {
-        Fate::NotFound => plain(StatusCode::NOT_FOUND, "this page is gone\n"),
-        Fate::Error => plain(StatusCode::INTERNAL_SERVER_ERROR, "this page is broken\n"),
-        Fate::Redirect(to) => {
+    match page.outcome {
+        Outcome::NotFound => plain(StatusCode::NOT_FOUND, "this page is gone\n"),
+        Outcome::Error => plain(StatusCode::INTERNAL_SERVER_ERROR, "this page is broken\n"),
+        Outcome::Redirect(to) => {
             let mut response = plain(StatusCode::FOUND, "elsewhere\n");
             if let Ok(location) = HeaderValue::try_from(format!("/page/{to}")) {
                 response.headers_mut().insert(LOCATION, location);
             }
             response
         }
-        Fate::Page => html(Slow::whole(page.body)),
-        Fate::Drip => html(Slow::drip(page.body, page.latency)),
-        Fate::Reset => html(Slow::reset(page.body, connection)),
+        Outcome::Page => html(Slow::whole(page.body)),
+        Outcome::Drip => html(Slow::drip(page.body, page.latency)),
+        Outcome::Reset => html(Slow::reset(page.body, connection)),
     }
 }
 

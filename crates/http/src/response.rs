@@ -18,7 +18,7 @@ use crate::wire::Wire;
 
 /// An answer whose head has come. Read to its end, its connection serves again; dropped before, it
 /// is closed.
-pub struct Answer {
+pub struct ClientResponse {
     url: Url,
     head: Parts,
     body: Incoming,
@@ -28,7 +28,7 @@ pub struct Answer {
     limit: Duration,
 }
 
-impl Answer {
+impl ClientResponse {
     pub(crate) fn new(
         url: Url,
         answer: Response<Incoming>,
@@ -36,9 +36,9 @@ impl Answer {
         client: Client,
         key: (bool, String, u16),
         limit: Duration,
-    ) -> Answer {
+    ) -> ClientResponse {
         let (head, body) = answer.into_parts();
-        Answer {
+        ClientResponse {
             url,
             head,
             body,
@@ -107,7 +107,7 @@ impl Answer {
     /// The whole body as text, in the encoding that its head or first bytes name, or UTF-8.
     ///
     /// # Errors
-    /// As [`bytes`](Answer::bytes). Bytes that are no text become replacement characters.
+    /// As [`bytes`](ClientResponse::bytes). Bytes that are no text become replacement characters.
     pub async fn text(self, limit: usize) -> Result<String, Error> {
         let kind = self.head.headers.get(CONTENT_TYPE);
         let kind = kind.map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
@@ -211,8 +211,8 @@ fn within(length: usize, limit: usize) -> Result<(), Error> {
     Err(Error::new(Phase::Decode, text))
 }
 
-impl std::fmt::Debug for Answer {
+impl std::fmt::Debug for ClientResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Answer({} from {})", self.head.status, self.url)
+        write!(f, "ClientResponse({} from {})", self.head.status, self.url)
     }
 }
