@@ -1,10 +1,9 @@
-//! The client: connections that are kept, and redirects that are followed.
+//! The client: a request over an idle or a new connection, and redirects.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_rustls::TlsConnector;
@@ -14,21 +13,31 @@ use http_body_util::Empty;
 use switchboard_runtime as runtime;
 use url::Url;
 
+use crate::connection::{ByteStream, ClientConnection};
 use crate::error::{Error, Phase};
-use crate::response::ClientResponse;
+use crate::pool::{Origin, Pool};
+use crate::response::{ClientResponse, Reuse};
 use crate::tls;
-use crate::wire::{Transport, Wire};
 
-/// How long each phase may take, and how far redirects are followed.
+/// The limits of a fetch: a time for each phase, and the number of redirects.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_http::{Client, Limits};
+///
+/// let limits = Limits { first_byte: Duration::from_secs(5), ..Limits::default() };
+/// let client = Client::with(limits, None);
+/// # drop(client);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Resolving, connecting and TLS, each.
+    /// Time for each of resolving, connecting and the TLS handshake.
     pub connect: Duration,
-    /// From the request to the answer's head.
+    /// Time from the request to the response's head.
     pub first_byte: Duration,
-    /// Between two pieces of the body.
+    /// Time between two pieces of the body.
     pub body: Duration,
-    /// Redirects in a row.
+    /// The most redirects in a row that are followed.
     pub redirects: usize,
 }
 
@@ -43,29 +52,18 @@ impl Default for Limits {
     }
 }
 
-/// Idle connections kept for each host.
-const KEPT: usize = 64;
-/// And for all hosts: each is a descriptor.
-const KEPT_IN_ALL: usize = 256;
-/// How long: less than most servers wait.
-const IDLE: Duration = Duration::from_secs(15);
-
-/// Scheme, host and port.
-type Key = (bool, String, u16);
-
-/// An HTTP/1 client that keeps its connections. A clone shares them; flows of any model may use it.
+/// An HTTP/1.1 client that keeps idle connections. Clones share them; flows of any model may use one.
+///
+/// The crate's page has an example.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
 struct Inner {
     limits: Limits,
-    tls: Mutex<Option<TlsConnector>>,
     extra_roots: Option<Vec<u8>>,
-    idle: Mutex<HashMap<Key, Vec<(Instant, Wire)>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Made for the first https request: parsing the roots takes time.
+    tls: Mutex<Option<TlsConnector>>,
+    pool: Arc<Pool>,
 }
 
 impl Default for Client {
@@ -75,35 +73,39 @@ impl Default for Client {
 }
 
 impl Client {
-    /// One with the default limits, that trusts the roots Mozilla trusts.
+    /// Creates a client with the default limits that trusts Mozilla's root certificates.
     pub fn new() -> Client {
         Client::with(Limits::default(), None)
     }
 
-    /// One with other limits, and with more roots to trust, as a PEM text.
+    /// Creates a client with other limits, which also trusts the certificates in `extra_roots`, a PEM
+    /// text. A wrong PEM text is an error of the first https request, in [`Phase::Tls`].
     pub fn with(limits: Limits, extra_roots: Option<Vec<u8>>) -> Client {
         Client(Arc::new(Inner {
             limits,
-            tls: Mutex::default(),
             extra_roots,
-            idle: Mutex::default(),
+            tls: Mutex::default(),
+            pool: Arc::default(),
         }))
     }
 
-    /// Fetches a page: its head, after redirects; the body is the answer's to read.
+    /// Fetches a page: follows redirects and returns when the response's head has come. Waits in the
+    /// flow's own way. The response's methods read the body. Dropping the future closes the
+    /// connection.
     ///
     /// # Errors
-    /// With the phase that failed. An answer such as 404 is no error.
+    /// The phase that failed, and its cause. A status such as 404 is no error.
     pub async fn get(&self, url: &str) -> Result<ClientResponse, Error> {
         let mut url = parse(url)?;
         for _ in 0..=self.0.limits.redirects {
-            let answer = self.get_one(&url).await?;
-            let Some(next) = redirect(&url, &answer)? else {
-                return Ok(answer);
+            let response = self.get_one(&url).await?;
+            let Some(next) = redirect(&url, &response)? else {
+                return Ok(response);
             };
-            // Read, so that the connection can be kept; a long one is not worth it.
-            let read = answer.bytes(64 * 1024);
-            let _ = runtime::timeout(Duration::from_secs(1), read).await;
+            // A body that is read to its end lets the connection serve again. A long or slow one costs
+            // more than a new connection.
+            let body = response.bytes(64 * 1024);
+            let _ = runtime::timeout(Duration::from_secs(1), body).await;
             url = next;
         }
         let text = format!("more than {} redirects", self.0.limits.redirects);
@@ -111,48 +113,25 @@ impl Client {
     }
 
     async fn get_one(&self, url: &Url) -> Result<ClientResponse, Error> {
-        let key = key(url)?;
-        // One that was kept may be closed by the peer as it is used; then a new one is tried, since
-        // a GET may be sent twice.
-        if let Some(wire) = self.take(&key).await {
-            match self.ask(wire, url, &key).await {
-                Err(error) if !error.is_late() => {}
+        let origin = origin(url)?;
+        // The server may close an idle connection just as the request is sent. A GET may be sent
+        // twice, so the request is repeated on a new connection.
+        if let Some(connection) = self.0.pool.take(&origin).await {
+            match self.request(connection, url, &origin).await {
+                Err(error) if !error.is_timeout() => {}
                 result => return result,
             }
         }
-        let wire = self.connect(&key).await?;
-        self.ask(wire, url, &key).await
+        let connection = self.connect(&origin).await?;
+        self.request(connection, url, &origin).await
     }
 
-    async fn take(&self, key: &Key) -> Option<Wire> {
-        loop {
-            let (since, mut wire) = lock(&self.0.idle).get_mut(key)?.pop()?;
-            if since.elapsed() < IDLE && wire.is_open().await {
-                return Some(wire);
-            }
-        }
-    }
-
-    pub(crate) fn keep(&self, key: Key, wire: Wire) {
-        let mut idle = lock(&self.0.idle);
-        let now = Instant::now();
-        // Nobody may ever ask those hosts again.
-        idle.retain(|_, wires| {
-            wires.retain(|(since, _)| now - *since < IDLE);
-            !wires.is_empty()
-        });
-        let all: usize = idle.values().map(Vec::len).sum();
-        let wires = idle.entry(key).or_default();
-        if wires.len() < KEPT && all < KEPT_IN_ALL {
-            wires.push((now, wire));
-        }
-    }
-
-    async fn connect(&self, (secure, host, port): &Key) -> Result<Wire, Error> {
-        let limit = self.0.limits.connect;
-        let addrs = within(limit, Phase::Resolve, switchboard_net::resolve(host, *port)).await?;
+    async fn connect(&self, origin: &Origin) -> Result<ClientConnection, Error> {
+        let (host, limit) = (&origin.host, self.0.limits.connect);
+        let resolved = switchboard_net::resolve(host, origin.port);
+        let addrs = within(limit, Phase::Resolve, resolved).await?;
         let stream = within(limit, Phase::Connect, switchboard_net::connect_any(&addrs)).await?;
-        let transport: Box<dyn Transport> = match secure {
+        let stream: Box<dyn ByteStream> = match origin.secure {
             false => Box::new(stream),
             true => {
                 let connector = self.connector()?;
@@ -165,34 +144,42 @@ impl Client {
                 )
             }
         };
-        Wire::new(transport)
+        ClientConnection::new(stream)
             .await
             .map_err(|error| Error::new(Phase::Connect, error))
     }
 
     fn connector(&self) -> Result<TlsConnector, Error> {
-        let mut kept = lock(&self.0.tls);
-        if let Some(connector) = &*kept {
+        let mut made = self.0.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connector) = &*made {
             return Ok(connector.clone());
         }
         let connector = tls::connector(self.0.extra_roots.as_deref())?;
-        *kept = Some(connector.clone());
+        *made = Some(connector.clone());
         Ok(connector)
     }
 
-    async fn ask(&self, mut wire: Wire, url: &Url, key: &Key) -> Result<ClientResponse, Error> {
+    async fn request(
+        &self,
+        mut connection: ClientConnection,
+        url: &Url,
+        origin: &Origin,
+    ) -> Result<ClientResponse, Error> {
         let request = request(url).map_err(|error| Error::new(Phase::Url, error))?;
-        let limit = self.0.limits.first_byte;
-        let head = runtime::timeout(limit, wire.send(request)).await;
-        let head = head.map_err(|late| Error::new(Phase::FirstByte, io::Error::from(late)))?;
-        let head = head.map_err(|error| Error::new(Phase::FirstByte, error))?;
         let limits = self.0.limits;
+        let response = runtime::timeout(limits.first_byte, connection.send(request)).await;
+        let response =
+            response.map_err(|late| Error::new(Phase::FirstByte, io::Error::from(late)))?;
+        let response = response.map_err(|error| Error::new(Phase::FirstByte, error))?;
+        let reuse = Reuse {
+            connection,
+            pool: self.0.pool.clone(),
+            origin: origin.clone(),
+        };
         Ok(ClientResponse::new(
             url.clone(),
-            head,
-            wire,
-            self.clone(),
-            key.clone(),
+            response,
+            reuse,
             limits.body,
         ))
     }
@@ -217,22 +204,26 @@ async fn within<T>(
 fn parse(text: &str) -> Result<Url, Error> {
     let url =
         Url::parse(text).map_err(|error| Error::new(Phase::Url, format!("`{text}`: {error}")))?;
-    key(&url).map(|_| url)
+    origin(&url).map(|_| url)
 }
 
-fn key(url: &Url) -> Result<Key, Error> {
+fn origin(url: &Url) -> Result<Origin, Error> {
     let secure = match url.scheme() {
         "http" => false,
         "https" => true,
         other => {
-            let text = format!("`{other}` is not spoken here: use http or https");
+            let text = format!("`{other}` is not supported: use http or https");
             return Err(Error::new(Phase::Url, text));
         }
     };
     match (url.host_str(), url.port_or_known_default()) {
         (Some(host), Some(port)) => {
             let host = host.trim_start_matches('[').trim_end_matches(']');
-            Ok((secure, host.to_owned(), port))
+            Ok(Origin {
+                secure,
+                host: host.to_owned(),
+                port,
+            })
         }
         _ => Err(Error::new(Phase::Url, format!("`{url}` names no host"))),
     }
@@ -254,11 +245,11 @@ fn request(url: &Url) -> http::Result<Request<Empty<Bytes>>> {
         .body(Empty::new())
 }
 
-fn redirect(url: &Url, answer: &ClientResponse) -> Result<Option<Url>, Error> {
-    let location = answer
+fn redirect(url: &Url, response: &ClientResponse) -> Result<Option<Url>, Error> {
+    let location = response
         .headers()
         .get(LOCATION)
-        .filter(|_| matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308));
+        .filter(|_| matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308));
     let Some(location) = location else {
         return Ok(None);
     };
@@ -266,5 +257,5 @@ fn redirect(url: &Url, answer: &ClientResponse) -> Result<Option<Url>, Error> {
     let next = url.join(&text);
     let next = next
         .map_err(|error| Error::new(Phase::FirstByte, format!("redirect to `{text}`: {error}")))?;
-    key(&next).map(|_| Some(next))
+    origin(&next).map(|_| Some(next))
 }

@@ -1,24 +1,24 @@
-//! What went wrong, and when.
+//! The error of a fetch: the phase that failed, and the cause.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The part of a fetch that failed.
+/// A phase of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Reading the URL.
+    /// Parsing the URL.
     Url,
-    /// Finding the host's addresses.
+    /// Resolving the host name to addresses.
     Resolve,
-    /// Reaching one of them.
+    /// Connecting to one of the addresses.
     Connect,
-    /// Agreeing on encryption.
+    /// The TLS handshake.
     Tls,
-    /// From the request to the answer's head.
+    /// From the request to the response's head, redirects included.
     FirstByte,
-    /// The rest of the answer.
+    /// Reading the response's body.
     Body,
-    /// Making sense of it: compression, encoding.
+    /// Decompressing the body, and keeping it within the caller's limit.
     Decode,
 }
 
@@ -36,7 +36,16 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A fetch that failed: in which phase, and why.
+/// A failed fetch: its phase and its cause.
+///
+/// ```
+/// use switchboard_http::{Client, Phase};
+/// use switchboard_runtime::{Driver, Model};
+///
+/// let fetched = Model::Blocking.run(Driver::best(), Client::new().get("gopher://host/"))?;
+/// assert_eq!(fetched.unwrap_err().phase(), Phase::Url);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 pub struct Error {
     phase: Phase,
@@ -51,13 +60,13 @@ impl Error {
         }
     }
 
-    /// Whether time ran out.
-    pub(crate) fn is_late(&self) -> bool {
+    /// Returns whether the phase exceeded its time.
+    pub(crate) fn is_timeout(&self) -> bool {
         let io = self.cause.downcast_ref::<std::io::Error>();
         io.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
     }
 
-    /// The part of the fetch that failed.
+    /// Returns the phase that failed.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -66,14 +75,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.phase, self.cause)?;
-        // hyper keeps the system's word to itself.
-        let mut said = self.cause.to_string();
+        // hyper's errors do not repeat their causes, such as a reset by the peer.
+        let mut written = self.cause.to_string();
         let mut cause = self.cause.source();
         while let Some(deeper) = cause {
             let text = deeper.to_string();
-            if !said.contains(&text) {
+            if !written.contains(&text) {
                 write!(f, ": {text}")?;
-                said = text;
+                written = text;
             }
             cause = deeper.source();
         }

@@ -1,4 +1,4 @@
-//! hyper's idea of a connection and of time, in ours.
+//! Adapters for hyper: streams as its I/O traits, the flow's sleep as its timer.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -11,15 +11,15 @@ use futures_io::{AsyncRead, AsyncWrite};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use switchboard_runtime as runtime;
 
-/// A futures-io stream as hyper reads and writes it.
+/// A futures-io stream, adapted to hyper's `Read` and `Write`.
 #[derive(Debug)]
 pub struct Io<S>(pub S);
 
 const SCRATCH: usize = 16 * 1024;
 
 thread_local! {
-    /// hyper's buffer is not initialised, so that bytes come here first: a copy of what was read,
-    /// instead of clearing room for what might be.
+    /// Receives bytes before they are copied to hyper's buffer, which is uninitialised. The copy of the
+    /// received bytes costs less than zeroing the whole buffer before each read.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -29,11 +29,11 @@ impl<S: AsyncRead + Unpin> Read for Io<S> {
         context: &mut Context<'_>,
         mut into: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        // Taken, not borrowed: what is read from may come here itself.
+        // The buffer is taken, because the stream's own read may come here again.
         let mut buffer = BUFFER.take();
         buffer.resize(SCRATCH, 0);
-        let room = into.remaining().min(SCRATCH);
-        let read = Pin::new(&mut self.0).poll_read(context, &mut buffer[..room]);
+        let capacity = into.remaining().min(SCRATCH);
+        let read = Pin::new(&mut self.0).poll_read(context, &mut buffer[..capacity]);
         if let Poll::Ready(Ok(length)) = read {
             into.put_slice(&buffer[..length]);
         }
@@ -60,7 +60,7 @@ impl<S: AsyncWrite + Unpin> Write for Io<S> {
     }
 }
 
-/// The flow's time as hyper asks for it.
+/// A hyper timer that sleeps in the way of the flow that polls it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timer;
 

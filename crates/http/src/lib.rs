@@ -1,7 +1,7 @@
-//! How do we speak HTTP?
+//! HTTP/1.1 client and server over Switchboard streams, the same under every model.
 //!
-//! hyper over our streams, the same under every model. Nothing here is spawned: a server's connection
-//! is one future, and a client's connection is polled beside the request that uses it.
+//! hyper parses and formats. Nothing is spawned: a server's connection is one future, and a client's
+//! connection is polled together with the request that uses it.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -35,12 +35,13 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod connection;
 mod error;
 mod io;
+mod pool;
 mod response;
 mod server;
 mod tls;
-mod wire;
 
 pub use client::{Client, Limits};
 pub use error::{Error, Phase};
@@ -49,5 +50,5 @@ pub use io::{Io, Timer};
 pub use response::ClientResponse;
 pub use server::serve_connection;
 
-/// A request as a server's handler gets it.
+/// The request that a server's handler receives.
 pub type Request = http::Request<hyper::body::Incoming>;

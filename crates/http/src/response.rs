@@ -1,6 +1,7 @@
-//! Answers: a head, and a body still to be read.
+//! Responses: the head, and the body that is still to be read.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,65 +13,70 @@ use hyper::body::Incoming;
 use switchboard_runtime as runtime;
 use url::Url;
 
-use crate::client::Client;
+use crate::connection::ClientConnection;
 use crate::error::{Error, Phase};
-use crate::wire::Wire;
+use crate::pool::{Origin, Pool};
 
-/// An answer whose head has come. Read to its end, its connection serves again; dropped before, it
-/// is closed.
+/// A response whose head has come and whose body is still to be read.
+///
+/// Reading the body to its end keeps the connection for the next request; dropping the response before
+/// that closes it.
 pub struct ClientResponse {
     url: Url,
     head: Parts,
     body: Incoming,
-    wire: Wire,
-    client: Client,
-    key: (bool, String, u16),
+    reuse: Reuse,
+    /// Time between two pieces of the body.
     limit: Duration,
+}
+
+/// A response's connection, and the pool it goes back to.
+pub(crate) struct Reuse {
+    pub(crate) connection: ClientConnection,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) origin: Origin,
 }
 
 impl ClientResponse {
     pub(crate) fn new(
         url: Url,
-        answer: Response<Incoming>,
-        wire: Wire,
-        client: Client,
-        key: (bool, String, u16),
+        response: Response<Incoming>,
+        reuse: Reuse,
         limit: Duration,
     ) -> ClientResponse {
-        let (head, body) = answer.into_parts();
+        let (head, body) = response.into_parts();
         ClientResponse {
             url,
             head,
             body,
-            wire,
-            client,
-            key,
+            reuse,
             limit,
         }
     }
 
-    /// Where it came from, after redirects.
+    /// Returns the URL of this response, after redirects.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// The status.
+    /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.head.status
     }
 
-    /// The headers.
+    /// Returns the headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }
 
-    /// The next bytes as they were sent; `None` at the end.
+    /// Waits for the next bytes as they were sent; `None` at the end.
     ///
     /// # Errors
-    /// [`Phase::Body`]: an end before its time, or too long a wait.
+    /// [`Phase::Body`] if the body ends too early or takes too long.
     async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let frame = runtime::timeout(self.limit, self.wire.frame(&mut self.body)).await;
+            let frame =
+                runtime::timeout(self.limit, self.reuse.connection.frame(&mut self.body)).await;
             let frame = frame.map_err(|late| Error::new(Phase::Body, late))?;
             match frame {
                 None => return Ok(None),
@@ -84,30 +90,37 @@ impl ClientResponse {
         }
     }
 
-    /// The whole body, decompressed, of at most `limit` bytes.
+    /// Reads the whole body, decompressed, of at most `limit` bytes. Dropping the future closes the
+    /// connection.
     ///
     /// # Errors
-    /// [`Phase::Body`] if it breaks off; [`Phase::Decode`] if it can't be decompressed or is longer
-    /// than `limit`.
+    /// [`Phase::Body`] if the body ends too early or takes too long; [`Phase::Decode`] if it cannot be
+    /// decompressed or is longer than `limit`.
     pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Error> {
         let mut decoder = Decoder::new(&self.head.headers, limit);
-        // Even where a head promises compression, nothing is nothing.
+        // An empty body is valid, although it is not what the content encoding promises.
         let mut empty = true;
         while let Some(bytes) = self.chunk().await? {
             empty = empty && bytes.is_empty();
             decoder.feed(&bytes)?;
         }
         let body = if empty { Vec::new() } else { decoder.finish()? };
-        if self.wire.is_reusable().await {
-            self.client.keep(self.key, self.wire);
+        let Reuse {
+            mut connection,
+            pool,
+            origin,
+        } = self.reuse;
+        if connection.is_reusable().await {
+            pool.put(origin, connection);
         }
         Ok(body)
     }
 
-    /// The whole body as text, in the encoding that its head or first bytes name, or UTF-8.
+    /// Reads the whole body as text, in the encoding that the head or the first 1,024 bytes name, or else
+    /// as UTF-8. Invalid bytes become replacement characters.
     ///
     /// # Errors
-    /// As [`bytes`](ClientResponse::bytes). Bytes that are no text become replacement characters.
+    /// As [`bytes`](ClientResponse::bytes).
     pub async fn text(self, limit: usize) -> Result<String, Error> {
         let kind = self.head.headers.get(CONTENT_TYPE);
         let kind = kind.map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
@@ -126,7 +139,7 @@ impl ClientResponse {
     }
 }
 
-/// What follows `charset=`.
+/// Returns the word after `charset=`.
 fn charset(text: &str) -> Option<&str> {
     let at = text.to_ascii_lowercase().find("charset=")? + "charset=".len();
     let rest = text.get(at..)?.trim_start_matches(['"', '\'']);
@@ -136,7 +149,7 @@ fn charset(text: &str) -> Option<&str> {
     Some(&rest[..end]).filter(|label| !label.is_empty())
 }
 
-/// Undoes the content encoding, and stops where it would give more than asked for.
+/// A decoder for the content encoding, which stops when its output exceeds the limit.
 struct Decoder {
     limit: usize,
     kind: Kind,
@@ -167,14 +180,14 @@ impl Decoder {
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        // A little at a time: a kilobyte may become a megabyte.
+        // The limit is checked after each kilobyte, which may decompress to a megabyte.
         for piece in bytes.chunks(1024) {
             let fed = match &mut self.kind {
                 Kind::Plain(out) => out.write_all(piece),
                 Kind::Gzip(decoder) => decoder.write_all(piece),
                 Kind::Deflate(decoder) => decoder.write_all(piece),
                 Kind::Unknown(encoding) => {
-                    let text = format!("the content encoding `{encoding}` is not known here");
+                    let text = format!("the content encoding `{encoding}` is not known");
                     return Err(Error::new(Phase::Decode, text));
                 }
             };

@@ -1,4 +1,4 @@
-//! The server's side.
+//! HTTP/1.1 on a connection of a server.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -14,15 +14,18 @@ use switchboard_net::Stream;
 use crate::Request;
 use crate::io::{Io, Timer};
 
-/// How long a client may take to send a request's head.
-const HEAD: Duration = Duration::from_secs(30);
+/// Time in which a client must send a request's head.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
-/// Serves HTTP/1 on a connection until the client or an answer ends it: keep-alive, pipelining, and
-/// 30 seconds for each request's head. A client that hangs up while its answer is being made ends
-/// the handler: its future is dropped.
+/// Serves HTTP/1.1 on a connection until the client or a response closes it, with keep-alive and
+/// pipelining. Waits in the flow's own way. Each request's head must come within 30 seconds.
+///
+/// If the client hangs up while the handler runs, the handler's future is dropped. Dropping this
+/// future closes the connection. The crate's page has an example.
 ///
 /// # Errors
-/// What broke the connection: the client's bytes, the handler's error, the network.
+/// Of kind `Other`, around hyper's error: malformed bytes from the client, the handler's error, or an
+/// error of the connection.
 pub async fn serve_connection<F, B, E>(
     stream: Stream,
     handler: impl Fn(Request) -> F,
@@ -34,7 +37,7 @@ where
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
     let mut builder = http1::Builder::new();
-    builder.timer(Timer).header_read_timeout(HEAD);
+    builder.timer(Timer).header_read_timeout(HEAD_LIMIT);
     let connection = builder.serve_connection(Io(stream), service_fn(handler));
     connection.await.map_err(io::Error::other)
 }

@@ -1,4 +1,4 @@
-//! TLS by rustls, as a client.
+//! TLS for the client, by rustls.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use switchboard_net::Stream;
 
 use crate::error::{Error, Phase};
 
-/// Trusts the roots that Mozilla trusts, and those in `extra`, a PEM text.
+/// Creates a connector that trusts Mozilla's root certificates and those in `extra`, a PEM text.
 pub(crate) fn connector(extra: Option<&[u8]>) -> Result<TlsConnector, Error> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

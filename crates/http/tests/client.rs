@@ -1,4 +1,4 @@
-//! The client against servers that say exactly what a test makes them say.
+//! The client against servers that send exactly the bytes a test gives them.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use switchboard_http::{Client, Error, Limits, Phase};
 use switchboard_runtime::Model;
 
-/// Reads a request's head.
+/// Reads the head of a request.
 fn head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -23,19 +23,20 @@ fn head(stream: &mut impl Read) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Gives each connection the next of `answers` and closes it.
-fn answering(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
+/// Serves each of `responses` on a connection of its own. Returns the URL, and a thread that ends with
+/// the requests.
+fn serve_responses(responses: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
-        let answer = |answer: Vec<u8>| {
+        let serve = |response: Vec<u8>| {
             let (mut stream, _) = listener.accept().unwrap();
-            let asked = head(&mut stream);
-            // The client may have heard enough before the end.
-            let _ = stream.write_all(&answer);
-            asked
+            let request = head(&mut stream);
+            // The client may hang up before the end of the response.
+            let _ = stream.write_all(&response);
+            request
         };
-        answers.into_iter().map(answer).collect()
+        responses.into_iter().map(serve).collect()
     });
     (url, server)
 }
@@ -50,10 +51,10 @@ fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"\r\n\r\n", body].concat()
 }
 
-/// Under a model that blocks and one that doesn't.
-fn fetch(answers: &[Vec<u8>], check: impl Fn(Result<String, Error>)) {
+/// Fetches the first of `responses` under a blocking model and under a loop, and checks each result.
+fn fetch(responses: &[Vec<u8>], check: impl Fn(Result<String, Error>)) {
     for model in [Model::Blocking, Model::Tasks] {
-        let (url, server) = answering(answers.to_vec());
+        let (url, server) = serve_responses(responses.to_vec());
         let result = model.run(async {
             let client = Client::with(
                 Limits {
@@ -69,16 +70,16 @@ fn fetch(answers: &[Vec<u8>], check: impl Fn(Result<String, Error>)) {
     }
 }
 
-fn failed(phase: Phase, says: &str) -> impl Fn(Result<String, Error>) {
+fn fails(phase: Phase, message: &str) -> impl Fn(Result<String, Error>) {
     move |result| {
         let error = result.unwrap_err();
         assert_eq!(error.phase(), phase, "{error}");
-        assert!(error.to_string().contains(says), "{error}");
+        assert!(error.to_string().contains(message), "{error}");
     }
 }
 
 #[test]
-fn a_compressed_page() {
+fn a_gzip_body_is_decompressed() {
     let body = gzip("grüß dich".as_bytes());
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}",
@@ -90,7 +91,7 @@ fn a_compressed_page() {
 }
 
 #[test]
-fn a_page_that_says_its_encoding() {
+fn text_is_decoded_by_the_charset_of_the_head_or_the_page() {
     for head in [
         "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=iso-8859-1\r\nconnection: close",
         "HTTP/1.0 200 OK",
@@ -103,26 +104,26 @@ fn a_page_that_says_its_encoding() {
 }
 
 #[test]
-fn a_small_page_that_would_grow_without_end() {
+fn a_body_that_decompresses_beyond_the_limit_is_refused() {
     let body = gzip(&vec![0; 50_000_000]);
     assert!(body.len() < 100_000);
     let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close";
-    let says = "longer than the 100000 bytes allowed";
-    fetch(&[with_body(head, &body)], failed(Phase::Decode, says));
+    let message = "longer than the 100000 bytes allowed";
+    fetch(&[with_body(head, &body)], fails(Phase::Decode, message));
 }
 
 #[test]
-fn a_page_that_is_not_what_it_says() {
+fn a_wrong_or_unknown_content_encoding_is_an_error() {
     let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9";
     let broken = with_body(head, b"plaintext");
-    fetch(&[broken], failed(Phase::Decode, ""));
+    fetch(&[broken], fails(Phase::Decode, ""));
     let head = "HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 1";
-    let says = "`br` is not known";
-    fetch(&[with_body(head, b"x")], failed(Phase::Decode, says));
+    let message = "`br` is not known";
+    fetch(&[with_body(head, b"x")], fails(Phase::Decode, message));
 }
 
 #[test]
-fn nothing_is_nothing_however_it_is_compressed() {
+fn an_empty_body_needs_no_valid_compression() {
     let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 0";
     fetch(&[with_body(head, b"")], |result| {
         assert_eq!(result.unwrap(), "")
@@ -130,32 +131,32 @@ fn nothing_is_nothing_however_it_is_compressed() {
 }
 
 #[test]
-fn a_page_a_little_too_long_for_a_decoder_that_holds_back() {
+fn the_limit_counts_bytes_that_the_decoder_buffers() {
     let body = gzip(&vec![7; 100_001]);
     let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close";
     fetch(
         &[with_body(head, &body)],
-        failed(Phase::Decode, "longer than"),
+        fails(Phase::Decode, "longer than"),
     );
 }
 
 #[test]
-fn a_page_cut_off() {
+fn a_truncated_body_is_an_error() {
     let cut = with_body("HTTP/1.1 200 OK\r\ncontent-length: 100", b"half");
-    fetch(&[cut], failed(Phase::Body, ""));
+    fetch(&[cut], fails(Phase::Body, ""));
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked";
     let cut = with_body(chunked, b"4\r\nhalf\r\n");
-    fetch(&[cut], failed(Phase::Body, ""));
+    fetch(&[cut], fails(Phase::Body, ""));
 }
 
 #[test]
-fn an_answer_that_is_none() {
-    fetch(&[b"SSH-2.0-x\r\n".to_vec()], failed(Phase::FirstByte, ""));
-    fetch(&[Vec::new()], failed(Phase::FirstByte, ""));
+fn a_response_that_is_not_http_is_an_error() {
+    fetch(&[b"SSH-2.0-x\r\n".to_vec()], fails(Phase::FirstByte, ""));
+    fetch(&[Vec::new()], fails(Phase::FirstByte, ""));
 }
 
 #[test]
-fn a_server_that_says_nothing() {
+fn a_silent_server_exceeds_the_time_for_the_first_byte() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     for model in [Model::Blocking, Model::Tasks] {
@@ -165,45 +166,45 @@ fn a_server_that_says_nothing() {
         };
         let client = Client::with(limits, None);
         let got = model.run(client.get(&url)).unwrap();
-        failed(Phase::FirstByte, "20ms")(got.map(|_| String::new()));
+        fails(Phase::FirstByte, "20ms")(got.map(|_| String::new()));
     }
 }
 
 #[test]
-fn redirects_are_followed_so_far() {
+fn redirects_are_followed_up_to_the_limit() {
     let to = |place: &str| {
         format!("HTTP/1.1 302 Found\r\nlocation: {place}\r\nconnection: close\r\n\r\n")
     };
     let page = with_body("HTTP/1.1 200 OK\r\ncontent-length: 4", b"here");
-    let answers = [to("/next").into_bytes(), to("?more").into_bytes(), page];
+    let responses = [to("/next").into_bytes(), to("?more").into_bytes(), page];
     for model in [Model::Blocking, Model::Tasks] {
-        let (url, server) = answering(answers.to_vec());
+        let (url, server) = serve_responses(responses.to_vec());
         let text = model.run(async {
-            let answer = Client::new().get(&url).await?;
-            assert_eq!(answer.url(), format!("{url}next?more"));
-            answer.text(100).await
+            let response = Client::new().get(&url).await?;
+            assert_eq!(response.url(), format!("{url}next?more"));
+            response.text(100).await
         });
         assert_eq!(text.unwrap().unwrap(), "here");
         assert!(server.join().unwrap()[2].starts_with("GET /next?more HTTP/1.1\r\n"));
     }
     let round = vec![to("/").into_bytes(); 11];
-    fetch(&round, failed(Phase::FirstByte, "more than 10 redirects"));
+    fetch(&round, fails(Phase::FirstByte, "more than 10 redirects"));
     let away = to("gopher://x/").into_bytes();
-    fetch(&[away], failed(Phase::Url, "`gopher` is not spoken"));
+    fetch(&[away], fails(Phase::Url, "`gopher` is not supported"));
 }
 
 #[test]
-fn a_kept_connection_that_the_server_closed() {
+fn a_request_is_repeated_when_the_server_closed_the_idle_connection() {
     let page = with_body("HTTP/1.1 200 OK\r\ncontent-length: 4", b"here");
     for model in [Model::Blocking, Model::Tasks] {
-        // Neither answer says that it is the connection's last.
-        let (url, server) = answering(vec![page.clone(), page.clone()]);
+        // Neither response announces that the connection closes.
+        let (url, server) = serve_responses(vec![page.clone(), page.clone()]);
         let client = Client::new();
         model
             .run(async {
                 for _ in 0..2 {
-                    let answer = client.get(&url).await.unwrap();
-                    assert_eq!(answer.text(100).await.unwrap(), "here");
+                    let response = client.get(&url).await.unwrap();
+                    assert_eq!(response.text(100).await.unwrap(), "here");
                 }
             })
             .unwrap();
@@ -212,15 +213,15 @@ fn a_kept_connection_that_the_server_closed() {
 }
 
 #[test]
-fn tls_trusts_whom_it_is_told_to_trust() {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+fn tls_accepts_trusted_certificates_only() {
+    let generated = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(generated.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![generated.cert.der().clone()], key)
         .unwrap();
     let config = Arc::new(config);
     let serve = |stream: TcpStream| {
@@ -234,7 +235,7 @@ fn tls_trusts_whom_it_is_told_to_trust() {
             .unwrap();
         }
     };
-    let trusted = || Client::with(Limits::default(), Some(made.cert.pem().into_bytes()));
+    let trusted = || Client::with(Limits::default(), Some(generated.cert.pem().into_bytes()));
     for model in [Model::Blocking, Model::Tasks] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -246,13 +247,13 @@ fn tls_trusts_whom_it_is_told_to_trust() {
                 model.run(page).unwrap()
             };
             assert_eq!(get(trusted(), "localhost").unwrap(), "secret");
-            failed(Phase::Tls, "UnknownIssuer")(get(Client::new(), "localhost"));
-            failed(Phase::Tls, "not valid for name")(get(trusted(), "127.0.0.1"));
+            fails(Phase::Tls, "UnknownIssuer")(get(Client::new(), "localhost"));
+            fails(Phase::Tls, "not valid for name")(get(trusted(), "127.0.0.1"));
         });
     }
     let none = Client::with(Limits::default(), Some(b"no PEM".to_vec()));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let got = Model::Tasks.run(none.get(&format!("https://{addr}/")));
-    failed(Phase::Tls, "no certificate")(got.unwrap().map(|_| String::new()));
+    fails(Phase::Tls, "no certificate")(got.unwrap().map(|_| String::new()));
 }

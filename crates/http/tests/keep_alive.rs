@@ -1,5 +1,4 @@
-//! Keep-alive under every model: a connection serves again and again, and a client that hangs up
-//! while its answer is being made ends the handler.
+//! Keep-alive under every model, and clients that hang up while their handler runs.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -13,14 +12,14 @@ use switchboard_http::{Client, Request, Response, serve_connection};
 use switchboard_net::Listener;
 use switchboard_runtime::{Driver, Model};
 
-fn ways() -> Vec<(Model, Driver)> {
+fn models_and_drivers() -> Vec<(Model, Driver)> {
     let plain = Model::ALL
         .into_iter()
         .filter(|model| !model.has_loop())
         .map(|model| (model, Driver::Poll));
     let loops = Driver::ALL
         .into_iter()
-        // Time leaps there, and with it the limit on a request's head.
+        // Simulated time would pass the limit for a request's head at once.
         .filter(|driver| *driver != Driver::Sim)
         .map(|driver| (Model::Tasks, driver));
     plain.chain(loops).collect()
@@ -33,30 +32,30 @@ fn run<T>(model: Model, driver: Driver, future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Tells when it is dropped.
-struct Dropped(mpsc::Sender<()>);
+/// Sends a message when it is dropped.
+struct NotifyOnDrop(mpsc::Sender<()>);
 
-impl Drop for Dropped {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
 }
 
 #[test]
-fn a_client_that_hangs_up_ends_its_handler() {
-    for (model, driver) in ways() {
+fn a_handler_is_dropped_when_its_client_hangs_up() {
+    for (model, driver) in models_and_drivers() {
         let (dropped, was_dropped) = mpsc::channel();
-        let (asked, was_asked) = mpsc::channel();
+        let (started, was_started) = mpsc::channel();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
         let server = std::thread::spawn(move || {
             let serve = serve_connection(stream.into(), move |request: Request| {
-                let guard = Dropped(dropped.clone());
-                let asked = asked.clone();
+                let guard = NotifyOnDrop(dropped.clone());
+                let started = started.clone();
                 async move {
                     if request.uri() == "/wait" {
-                        asked.send(()).unwrap();
+                        started.send(()).unwrap();
                         pending::<()>().await;
                     }
                     drop(guard);
@@ -69,18 +68,18 @@ fn a_client_that_hangs_up_ends_its_handler() {
             client
                 .write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
                 .unwrap();
-            let mut answer = Vec::new();
-            while !answer.ends_with(b"hello") {
+            let mut response = Vec::new();
+            while !response.ends_with(b"hello") {
                 let mut byte = [0];
                 client.read_exact(&mut byte).unwrap();
-                answer.push(byte[0]);
+                response.push(byte[0]);
             }
             was_dropped.recv().unwrap();
         }
         client
             .write_all(b"GET /wait HTTP/1.1\r\nhost: here\r\n\r\n")
             .unwrap();
-        was_asked.recv().unwrap();
+        was_started.recv().unwrap();
         drop(client);
         was_dropped.recv().unwrap();
         server.join().unwrap();
@@ -89,13 +88,13 @@ fn a_client_that_hangs_up_ends_its_handler() {
 }
 
 #[test]
-fn a_client_keeps_its_connection() {
-    for (model, driver) in ways() {
+fn a_client_sends_all_requests_over_one_connection() {
+    for (model, driver) in models_and_drivers() {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {
             Model::Tasks.run(async {
-                // One connection for all requests: a second would never be accepted.
+                // Only one connection is accepted, so all requests must use it.
                 let (stream, _) = listener.accept().await.unwrap();
                 let _ = serve_connection(stream, |request: Request| async move {
                     let path = request.uri().path().to_owned();
@@ -107,9 +106,9 @@ fn a_client_keeps_its_connection() {
         run(model, driver, async {
             let client = Client::new();
             for n in 0..20 {
-                let answer = client.get(&format!("{url}{n}")).await.unwrap();
+                let response = client.get(&format!("{url}{n}")).await.unwrap();
                 assert_eq!(
-                    answer.text(100).await.unwrap(),
+                    response.text(100).await.unwrap(),
                     format!("/{n}"),
                     "{model}/{driver}"
                 );
