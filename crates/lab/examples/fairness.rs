@@ -1,5 +1,5 @@
-//! Do small clients notice one that pushes all it can? By turns without and with it, against a
-//! server that is started first:
+//! Measures how one client that sends without pause affects the latency of small clients: alternates runs
+//! without and with it, against a server that is started first:
 //!
 //!     switchboard serve echo &
 //!     cargo run --release -p switchboard-lab --example fairness -- 127.0.0.1:7007

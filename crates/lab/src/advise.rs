@@ -1,24 +1,24 @@
-//! Advice: what follows from the cells just measured, and from nothing else.
+//! Advice that follows from the measured cells alone.
 //!
-//! Of the rows of a workload the fastest wins. Rows within 10 % of it count as equally fast; of those
-//! those that used the least processor time win, then those with the least memory, within 5 % each.
-//! If nothing measured sets the rest apart, the platform's best driver wins, or the fastest. Rows that
-//! failed, show a mistake or left clients alone don't compete.
+//! The fastest row of a workload wins. Rows within 10 % of it count as equally fast; among them the least
+//! processor time decides, then the least memory, each within 5 %. If these are equal too, the platform's
+//! best driver wins, or else the fastest row. Rows that failed, demonstrate a mistake, or left clients
+//! unserved are not ranked.
 
 use switchboard_runtime::Driver;
 
 use crate::report::Cell;
 use crate::rows::Workload;
-use crate::table::{seconds, size};
+use crate::text::{seconds, size};
 
-/// Rows this close to the best count as equal; then processor time decides, then memory.
+/// Rows whose time is within this factor of the best count as equally fast.
 const EQUAL: f64 = 1.10;
 
-/// Processor times and sizes this close are the same: the rest is noise.
+/// Processor times and sizes within this factor count as equal; smaller differences are noise.
 const SAME: f64 = 1.05;
 
-/// Which model to run for what, by how much, and what was a mistake; one line each. The last line is
-/// the whole of it in short.
+/// Returns the advice, one line for each point: which model to run for each workload, by how much it wins,
+/// and what the mistakes cost. The last line is the summary.
 pub fn advise(cells: &[Cell]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut short = Vec::new();
@@ -57,17 +57,18 @@ pub fn advise(cells: &[Cell]) -> Vec<String> {
 }
 
 struct Choice<'a> {
-    /// The row to run: of those as fast as the fastest, the one that costs least.
+    /// The recommended row: among the equally fast, the one with the least cost.
     chosen: &'a Cell,
     fastest: &'a Cell,
-    /// The chosen one's rivals, those as fast as the fastest and the slower ones, fastest first.
+    /// The other rows as fast as the fastest, fastest first.
     equal: Vec<&'a Cell>,
+    /// The slower rows, fastest first.
     slower: Vec<&'a Cell>,
 }
 
 fn choose<'a>(cells: &[&'a Cell]) -> Option<Choice<'a>> {
-    let fair = cells.iter().filter(|cell| !cell.mistake);
-    let mut ranked: Vec<(f64, &Cell)> = fair
+    let competitors = cells.iter().filter(|cell| !cell.mistake);
+    let mut ranked: Vec<(f64, &Cell)> = competitors
         .filter_map(|cell| Some((cell.score()?, *cell)))
         .collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -80,7 +81,7 @@ fn choose<'a>(cells: &[&'a Cell]) -> Option<Choice<'a>> {
     let lean = least(least(equal.clone(), cost), memory);
     let best = format!("/{}", Driver::best());
     let default = lean.iter().find(|cell| cell.model.ends_with(&best));
-    // In order of speed: the first is the fastest.
+    // `lean` is in order of speed, so its first row is the fastest.
     let chosen = default.or(lean.first())?;
     let at = equal.iter().position(|cell| std::ptr::eq(*cell, *chosen))?;
     Some(Choice {
@@ -91,7 +92,7 @@ fn choose<'a>(cells: &[&'a Cell]) -> Option<Choice<'a>> {
     })
 }
 
-/// Those with the least, as far as it can be told apart.
+/// Returns the cells with the least value of `of`, within [`SAME`].
 fn least(mut cells: Vec<&Cell>, of: fn(&Cell) -> f64) -> Vec<&Cell> {
     let least = cells
         .iter()
@@ -101,14 +102,14 @@ fn least(mut cells: Vec<&Cell>, of: fn(&Cell) -> f64) -> Vec<&Cell> {
     cells
 }
 
-/// Processor time, as far as it can be told apart.
+/// Returns the processor time, rounded to what can be distinguished.
 fn cost(cell: &Cell) -> f64 {
     let Some(measured) = &cell.measured else {
         return f64::INFINITY;
     };
     match measured.echo {
         Some(echo) => echo.cpu_us_per_round_trip,
-        // Below a clock tick there is no telling them apart.
+        // Differences below a clock tick (10 ms) are not significant.
         None => ((measured.user_s + measured.system_s) * 100.0).round(),
     }
 }
@@ -128,7 +129,7 @@ impl Choice<'_> {
         } = self;
         let mut line = format!("run {}", chosen.model);
         let blocking = cells.iter().find(|cell| cell.model == "blocking");
-        // One that leaves clients alone is fast for those it serves: no measure for the rest.
+        // A `blocking` row that left clients unserved has no score, so nothing is compared with it.
         if let Some(times) = chosen.speed_up
             && chosen.model != "blocking"
             && blocking.is_some_and(|cell| cell.score().is_some())
@@ -140,7 +141,7 @@ impl Choice<'_> {
         }
         match slower.first() {
             Some(next) => {
-                // Against the fastest: that is what made it slower than the rest.
+                // The row is compared with the fastest, because that comparison ranked it as slower.
                 let pair = next.score().zip(fastest.score());
                 let times = pair.map_or(1.0, |(next, best)| next / best);
                 line += &format!("; {} takes {times:.2} times as long", next.model);
@@ -157,13 +158,13 @@ impl Choice<'_> {
         line
     }
 
-    /// Whether no rival's runs mingle with the chosen one's.
+    /// Returns whether the chosen row's runs overlap with no other row's runs.
     fn is_clear(&self) -> bool {
         let mut rivals = self.equal.iter().chain(&self.slower);
         !rivals.any(|rival| rival.spread.overlaps(self.chosen.spread))
     }
 
-    /// Who is as fast, and what made the difference.
+    /// Describes the equally fast rows, and what decided between them.
     fn tie(&self) -> String {
         let Choice {
             chosen,

@@ -1,4 +1,4 @@
-//! Cells: one workload under one model, in a process of its own.
+//! A cell: one workload under one model, measured in a process of its own.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,39 +11,40 @@ use switchboard_runtime::{self as runtime, Model, run_each};
 
 use crate::cpu::{DIGEST, digest, power};
 use crate::load::Load;
-use crate::measure::{Usage, tree_cpu, tree_memory};
-use crate::report::{Echo, Measured};
+use crate::measured::{Echo, Measured};
 use crate::rows::{ComputeIn, Row, Workload};
+use crate::usage::{Usage, tree_cpu, tree_memory};
 
-/// What a cell is to do; travels to its process as JSON.
+/// The task of a cell, which its process receives as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CellSpec {
-    /// The work.
+    /// The workload.
     pub workload: Workload,
-    /// The row's name.
+    /// The name of the row.
     pub row: String,
-    /// Jobs of `io` and `cpu`.
+    /// The number of jobs of `io` and `cpu`.
     pub jobs: usize,
-    /// Jobs at once, of `pool` and `processes` in `cpu`.
+    /// How many jobs of `cpu` run at once under `pool` and `processes`.
     pub at_once: usize,
-    /// Pages of each `io` job.
+    /// The number of pages that each `io` job fetches.
     pub pages: usize,
-    /// Clients of `echo`.
+    /// The number of `echo` clients.
     pub clients: usize,
     /// Bytes of an `echo` message.
     pub message: usize,
-    /// How long `echo` is measured.
+    /// The time for which `echo` is measured.
     pub duration: Duration,
-    /// The slow site, or the echo server.
+    /// The address of the slow site or of the echo server.
     pub addr: Option<SocketAddr>,
-    /// The echo server's process.
+    /// The process id of the echo server.
     pub server: Option<u32>,
 }
 
-/// Does it, in this process, which must have no other thread.
+/// Runs a cell in this process and blocks until it is done. The process must have no other thread,
+/// because some models fork.
 ///
 /// # Errors
-/// What kept the work from being done, one line.
+/// One line that says why the workload could not be done.
 pub fn run(spec: &CellSpec) -> io::Result<Measured> {
     let row: Row = spec.row.parse().map_err(io::Error::other)?;
     match spec.workload {
@@ -63,13 +64,13 @@ fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Measured> {
         wall_s: wall.as_secs_f64(),
         user_s: after.user.saturating_sub(before.user).as_secs_f64(),
         system_s: after.system.saturating_sub(before.system).as_secs_f64(),
-        // The parent sees the whole tree of processes.
+        // The parent measures the memory, because it sees the whole tree of processes.
         peak_rss_bytes: 0,
         echo: None,
     })
 }
 
-fn jobs<F>(
+fn run_jobs<F>(
     row: Row,
     jobs: usize,
     at_once: usize,
@@ -97,7 +98,7 @@ fn fetch_pages(spec: &CellSpec, row: Row) -> io::Result<()> {
         .ok_or_else(|| io::Error::other("no site to fetch from"))?;
     let pages = spec.pages;
     let client = Client::new();
-    jobs(row, spec.jobs, spec.jobs, move |job| {
+    run_jobs(row, spec.jobs, spec.jobs, move |job| {
         let client = client.clone();
         async move {
             for page in 0..pages {
@@ -118,34 +119,34 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
         Model::Pool | Model::Processes => spec.at_once,
         _ => spec.jobs,
     };
-    let right = |found| {
+    let check = |found| {
         (found == DIGEST)
             .then_some(())
             .ok_or("a wrong result".to_owned())
     };
     if row.compute_in == ComputeIn::Processes {
-        // First of all: it forks.
+        // The pool starts before all threads, because it forks.
         let power = |(): ()| Ok::<_, String>(digest(&power()));
         let pool = ProcessPool::start(spec.at_once, Jobs::new().add("power", power))?;
-        return jobs(row, spec.jobs, spec.jobs, move |_| {
+        return run_jobs(row, spec.jobs, spec.jobs, move |_| {
             let pool = pool.clone();
             async move {
                 let found = pool.run("power", &()).await;
-                found.map_err(|error| error.to_string()).and_then(right)
+                found.map_err(|error| error.to_string()).and_then(check)
             }
         });
     }
-    let hand_off = row.model.has_loop() && row.compute_in == ComputeIn::ModelDefault;
-    jobs(row, spec.jobs, at_once, move |_| async move {
-        if !hand_off {
-            return right(digest(&power()));
+    let off_the_loop = row.model.has_loop() && row.compute_in == ComputeIn::ModelDefault;
+    run_jobs(row, spec.jobs, at_once, move |_| async move {
+        if !off_the_loop {
+            return check(digest(&power()));
         }
         let found = runtime::run_blocking(|| digest(&power())).await;
-        found.map_err(|error| error.to_string()).and_then(right)
+        found.map_err(|error| error.to_string()).and_then(check)
     })
 }
 
-/// Drives the server that the parent started.
+/// Puts a load on the server that the parent started, and measures the server.
 fn echo(spec: &CellSpec) -> io::Result<Measured> {
     let missing = || io::Error::other("no server to drive");
     let addr = spec.addr.ok_or_else(missing)?;
@@ -172,8 +173,8 @@ fn echo(spec: &CellSpec) -> io::Result<Measured> {
             "{failed} clients failed, such as: {error}"
         )));
     }
-    let untold = || io::Error::other("the system does not tell what the server used");
-    let (before, after) = before.zip(after).ok_or_else(untold)?;
+    let unknown = || io::Error::other("the system does not report the server's processor time");
+    let (before, after) = before.zip(after).ok_or_else(unknown)?;
     let user = after.0.saturating_sub(before.0);
     let system = after.1.saturating_sub(before.1);
     let micros = |quantile| outcome.latencies.value_at_quantile(quantile) as f64 / 1e3;

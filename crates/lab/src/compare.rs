@@ -1,4 +1,4 @@
-//! `compare`: every cell in a process of its own, one after another.
+//! `compare`: runs every cell in a process of its own, one after another, and reports.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -11,37 +11,58 @@ use switchboard_runtime::Model;
 use crate::advise::advise;
 use crate::cell::CellSpec;
 use crate::machine::{cores, machine, pin};
-use crate::measure::Sampler;
+use crate::measured::Measured;
 use crate::progress::Progress;
-use crate::report::{Cell, Measured, Report};
+use crate::report::{Cell, Report};
 use crate::rows::{ComputeIn, Row, Workload, rows};
+use crate::usage::Sampler;
 
-/// What to compare.
+/// The settings of a comparison.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use switchboard_lab::{Plan, Workload, compare};
+/// use switchboard_runtime::Model;
+///
+/// let report = compare(&Plan {
+///     program: "target/release/switchboard".into(),
+///     workloads: vec![Workload::Echo],
+///     models: vec![Model::Threads, Model::Tasks],
+///     repeat: 3,
+///     jobs: 10,
+///     pages: 4,
+///     latency: Duration::from_millis(250),
+///     clients: 50,
+///     duration: Duration::from_secs(2),
+/// })?;
+/// print!("{}", report.text());
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The `switchboard` program, which runs the cells and their servers.
     pub program: PathBuf,
-    /// Which workloads.
+    /// The workloads to run.
     pub workloads: Vec<Workload>,
-    /// Which models; a model of its own for every driver it is compared under.
+    /// The models to run, each under all drivers that it is compared under.
     pub models: Vec<Model>,
-    /// Runs of each cell; the median is reported.
+    /// How often each cell runs; the median is reported.
     pub repeat: usize,
-    /// Jobs of `io` and `cpu`.
+    /// The number of jobs of `io` and `cpu`.
     pub jobs: usize,
-    /// Pages of each `io` job.
+    /// The number of pages that each `io` job fetches.
     pub pages: usize,
-    /// How long each page takes.
+    /// The time that each page takes.
     pub latency: Duration,
-    /// Clients of `echo`.
+    /// The number of `echo` clients.
     pub clients: usize,
-    /// How long each `echo` cell is measured.
+    /// The time for which each `echo` cell is measured.
     pub duration: Duration,
 }
 
 impl Plan {
-    /// How long a cell takes, for the progress bar; computing is guessed at.
-    fn about(&self, (workload, row): &(Workload, Row)) -> Duration {
+    /// Estimates the duration of a cell, for the progress bar.
+    fn estimate(&self, (workload, row): &(Workload, Row)) -> Duration {
         let jobs = match row.model {
             Model::Blocking => self.jobs as u32,
             _ => 1,
@@ -57,10 +78,10 @@ impl Plan {
 /// Bytes of an echo message.
 const MESSAGE: usize = 64;
 
-/// Runs the plan. Blocks until it is done; a cell that fails is a row with its error.
+/// Runs the plan and blocks until all cells are done. A cell that fails is reported with its error.
 ///
 /// # Errors
-/// What keeps every cell from running, such as a program that can't be started.
+/// `InvalidInput` if the plan has no cell; the system's if the program or a server cannot be started.
 pub fn compare(plan: &Plan) -> io::Result<Report> {
     let cells: Vec<(Workload, Row)> = plan
         .workloads
@@ -73,21 +94,21 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
                     either (callbacks has echo; green has io and echo)";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
-    let round: Duration = cells.iter().map(|cell| plan.about(cell)).sum();
+    let round: Duration = cells.iter().map(|cell| plan.estimate(cell)).sum();
     let progress = Progress::new(round.saturating_mul(plan.repeat as u32));
     let site = match plan.workloads.contains(&Workload::Io) {
         true => Some(Server::start(plan, &site_arguments(plan))?),
         false => None,
     };
     let mut runs: Vec<Vec<Result<Measured, String>>> = vec![Vec::new(); cells.len()];
-    // Round by round, so that a machine that slows down slows all rows.
+    // All cells run once in each round, so that a machine that becomes slower slows all of them.
     for _ in 0..plan.repeat {
         for (at, cell) in cells.iter().enumerate() {
             let (workload, row) = cell;
             progress.begin(&format!("{workload} {row}"));
             let measured = run_cell(plan, *workload, *row, site.as_ref());
             runs[at].push(measured.map_err(|error| error.to_string()));
-            progress.end(plan.about(cell));
+            progress.end(plan.estimate(cell));
         }
     }
     let cells = cells.into_iter().zip(runs);
@@ -166,11 +187,11 @@ fn run_cell(
         row.driver.name(),
     ];
     let server = Server::start(plan, &arguments.map(String::from))?;
-    // On a machine of one core both share it.
+    // On a machine with one core the server and the load share it.
     let (first, second) = (cores[0], cores.get(1).copied());
     if second.is_some() {
         pin(Some(server.child.id()), first)?;
-        // Its threads and processes to come inherit it; those it has already are its workers.
+        // Later threads and processes inherit the core; the server's present threads do not.
         for entry in std::fs::read_dir(format!("/proc/{}/task", server.child.id()))?.flatten() {
             if let Ok(thread) = entry.file_name().to_string_lossy().parse() {
                 pin(Some(thread), first)?;
@@ -182,7 +203,7 @@ fn run_cell(
     in_child(plan, &spec, second)
 }
 
-/// Runs one cell in a child and watches how much memory its processes hold.
+/// Runs one cell in a child process and samples the memory of the child's process tree.
 fn in_child(plan: &Plan, spec: &CellSpec, core: Option<usize>) -> io::Result<Measured> {
     let mut child = Command::new(&plan.program)
         .arg("cell")
@@ -203,7 +224,7 @@ fn in_child(plan: &Plan, spec: &CellSpec, core: Option<usize>) -> io::Result<Mea
         let line = stderr
             .lines()
             .next()
-            .unwrap_or("the cell ended without a word");
+            .unwrap_or("the cell ended without output");
         return Err(io::Error::other(
             line.trim_start_matches("switchboard: ").to_owned(),
         ));
@@ -225,7 +246,7 @@ fn wait_with_output(child: &mut Child) -> io::Result<(String, String)> {
     Ok((stdout, stderr))
 }
 
-/// A `switchboard serve` that ends with this process.
+/// A `switchboard serve` process that ends when this value is dropped, or with this process.
 struct Server {
     child: Child,
     addr: SocketAddr,
@@ -257,7 +278,7 @@ impl Server {
         {
             Some(addr) => Ok(Server { child, addr }),
             None => {
-                // It has ended, or is of no use.
+                // Without an address the server is of no use, if it still runs.
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(io::Error::other(format!(
@@ -271,7 +292,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The end of its stdin ends it, and with it what it forked.
+        // The server ends at the end of its stdin, together with its forked processes.
         if let Some(mut stdin) = self.child.stdin.take() {
             let _ = stdin.flush();
         }

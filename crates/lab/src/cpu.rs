@@ -2,18 +2,18 @@
 
 use num_bigint::BigUint;
 
-/// Computes it: some 778,000 digits.
+/// Computes the power, a number of some 778,000 digits.
 pub fn power() -> BigUint {
     BigUint::from(7777_u32).pow(200_000)
 }
 
-/// A word that depends on the whole number, so that nobody can skip the work.
+/// Returns a word that depends on every digit, so that the compiler cannot skip the work.
 pub fn digest(number: &BigUint) -> u64 {
     let digits = number.iter_u64_digits();
     digits.fold(number.bits(), |digest, digit| digest.rotate_left(7) ^ digit)
 }
 
-/// What [`digest`] must be; found by Python's integers.
+/// The expected [`digest`] of [`power`], computed with Python's integers.
 pub(crate) const DIGEST: u64 = 0x721713a99aa99a10;
 
 #[cfg(test)]
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_power_is_right() {
+    fn the_power_has_the_expected_digest() {
         let small = BigUint::from(7777_u32).pow(3);
         assert_eq!(small, BigUint::from(470_366_406_433_u64));
         assert_eq!(digest(&power()), DIGEST);

@@ -1,11 +1,13 @@
-//! Which model wins?
+//! Measures each model under the same workloads on this machine, and recommends one: which model wins?
 //!
 //! ```text
 //!   compare (parent)                 a cell (child process)
-//!     for each workload × row  ───►    cell::run: the work under one model, measured
+//!     for each workload × row  ───►    cell::run: the workload under one model, measured
 //!     report: table, JSON      ◄───    one Measured as JSON on stdout
-//!     advise: from those numbers alone
+//!     advise: from these measurements alone
 //! ```
+//!
+//! [`Load`], the echo client that drives the servers, also serves benchmarks outside of this crate.
 
 mod advise;
 mod cell;
@@ -13,13 +15,14 @@ mod compare;
 mod cpu;
 mod load;
 mod machine;
-mod measure;
+mod measured;
 mod progress;
 mod report;
 mod rows;
 mod rusage;
 mod table;
-mod wave;
+mod text;
+mod usage;
 
 pub use advise::advise;
 pub use cell::{CellSpec, run as run_cell};
@@ -27,6 +30,7 @@ pub use compare::{Plan, compare};
 pub use cpu::{digest, power};
 pub use load::{Load, Outcome};
 pub use machine::{Machine, cores, machine, pin};
-pub use measure::{Sampler, Usage, tree_cpu, tree_memory};
-pub use report::{Cell, Echo, Measured, Report, Spread, median};
+pub use measured::{Echo, Measured, median};
+pub use report::{Cell, Report, Spread};
 pub use rows::{ComputeIn, Row, UnknownRow, Workload, rows};
+pub use usage::{Sampler, Usage, tree_cpu, tree_memory};

@@ -1,24 +1,29 @@
-//! The machine that the numbers are measured on, and its cores.
+//! The machine that measures, and the placement of threads on its cores.
 
 use std::fs;
 use std::io;
 
 use serde::{Deserialize, Serialize};
 
-/// What the numbers were measured on.
+/// A description of the machine that measured.
+///
+/// ```
+/// let machine = switchboard_lab::machine();
+/// assert!(machine.cores >= 1);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// The processor's name, or its architecture where the system keeps the name to itself.
+    /// The processor's name, or its architecture where the system does not report the name.
     pub cpu: String,
-    /// Processors this process may use.
+    /// The number of cores that this process may use.
     pub cores: usize,
-    /// Bytes of memory; 0 where the system doesn't tell.
+    /// Bytes of memory; 0 where the system does not report it.
     pub memory_bytes: u64,
     /// The kernel's name and release.
     pub kernel: String,
 }
 
-/// Describes this machine.
+/// Returns the description of this machine.
 pub fn machine() -> Machine {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let memory = field(&read("/proc/meminfo"), "MemTotal").and_then(|text| {
@@ -39,7 +44,7 @@ pub fn machine() -> Machine {
     }
 }
 
-/// The value of the first `name : value` line.
+/// Returns the value of the first line `name : value`.
 fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -47,7 +52,7 @@ fn field(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The numbers of the cores that this thread may run on, never none.
+/// Returns the numbers of the cores that this thread may run on; at least one.
 pub fn cores() -> Vec<usize> {
     affinity::allowed().unwrap_or_else(|| {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
@@ -55,12 +60,12 @@ pub fn cores() -> Vec<usize> {
     })
 }
 
-/// Keeps a thread, by its id (a process's id is its first thread's; `None`: this one), and the
-/// threads and processes it will start, on one core.
+/// Pins a thread to one core, together with all threads and processes that it starts later. The thread is
+/// given by its id, which for a process's first thread is the process id; `None` is the calling thread.
 ///
 /// # Errors
-/// `InvalidInput` for an id or a core that can't be; the system's, for a core or a thread that is
-/// not there; `Unsupported` where the system can't pin.
+/// `InvalidInput` for an impossible id or core; the system's for a thread or core that does not exist;
+/// `Unsupported` where the system has no such call.
 pub fn pin(thread: Option<u32>, core: usize) -> io::Result<()> {
     affinity::pin(thread, core)
 }
@@ -73,7 +78,7 @@ mod affinity {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
     pub(super) fn allowed() -> Option<Vec<usize>> {
-        // It fails on machines of more cores than a `CpuSet` has room for.
+        // The call fails on machines with more cores than a `CpuSet` can hold.
         let set = sched_getaffinity(None).ok()?;
         Some((0..CpuSet::MAX_CPU).filter(|&n| set.is_set(n)).collect())
     }
@@ -83,7 +88,7 @@ mod affinity {
         if core >= CpuSet::MAX_CPU {
             return Err(invalid(format!("there is no core {core}")));
         }
-        // 0 would mean this thread, which is not what the caller named.
+        // The system takes 0 for the calling thread; from a caller it is a wrong id.
         let named = |id: u32| {
             let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
             pid.ok_or_else(|| invalid(format!("{id} is no thread's id")))
@@ -115,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_found_by_their_whole_name() {
+    fn a_field_is_found_by_its_whole_name() {
         let text = "model\t\t: 85\nmodel name\t: A: B\n";
         assert_eq!(field(text, "model name").as_deref(), Some("A: B"));
         assert_eq!(field(text, "name"), None);
@@ -134,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_pinned_by_mistake() {
+    fn an_impossible_id_or_core_pins_no_thread() {
         let before = cores();
         assert!(pin(None, usize::MAX).is_err());
         assert!(pin(Some(0), before[0]).is_err());

@@ -1,120 +1,29 @@
-//! Reports: cells and the medians of their runs. As JSON every number has its unit in its name.
+//! The report of a comparison: its cells, their speed-ups, and the advice. In its JSON form each number
+//! has its unit in its name.
 
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+use crate::measured::Measured;
 use crate::rows::Workload;
-use crate::table;
 
-/// What one run of a cell measured. Times in seconds, memory in bytes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
-    /// From the first job's start to the last one's end.
-    pub wall_s: f64,
-    /// Processor time in user space.
-    pub user_s: f64,
-    /// Processor time in the kernel.
-    pub system_s: f64,
-    /// The most memory held at once; pages that processes share count once.
-    pub peak_rss_bytes: u64,
-    /// Of the echo workload.
-    pub echo: Option<Echo>,
-}
-
-/// What an echo server did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Echo {
-    /// Messages there and back, per second.
-    pub round_trips_per_s: f64,
-    /// Processor time of the server per message, in microseconds.
-    pub cpu_us_per_round_trip: f64,
-    /// Half of the messages took no longer; microseconds.
-    pub p50_us: f64,
-    /// 99 of 100 took no longer; microseconds.
-    pub p99_us: f64,
-    /// 999 of 1,000 took no longer; microseconds.
-    pub p999_us: f64,
-    /// Clients that got an answer at all.
-    pub served: usize,
-    /// Clients that asked.
-    pub clients: usize,
-}
-
-impl Measured {
-    /// Seconds that the work took, or for echo a round trip, over all clients.
-    fn time(&self) -> f64 {
-        self.echo
-            .map_or(self.wall_s, |echo| 1.0 / echo.round_trips_per_s)
-    }
-
-    /// Field by field, since the run of the median wall time need not have the median of the rest.
-    fn median(runs: &[Measured]) -> Option<Measured> {
-        if runs.is_empty() {
-            return None;
-        }
-        let of = |field: fn(&Measured) -> f64| median(runs.iter().map(field).collect());
-        let echoes: Vec<Echo> = runs.iter().filter_map(|run| run.echo).collect();
-        Some(Measured {
-            wall_s: of(|run| run.wall_s),
-            user_s: of(|run| run.user_s),
-            system_s: of(|run| run.system_s),
-            peak_rss_bytes: of(|run| run.peak_rss_bytes as f64) as u64,
-            echo: (!echoes.is_empty()).then(|| Echo::median(&echoes)),
-        })
-    }
-}
-
-impl Echo {
-    fn median(runs: &[Echo]) -> Echo {
-        let of = |field: fn(&Echo) -> f64| median(runs.iter().map(field).collect());
-        Echo {
-            round_trips_per_s: of(|run| run.round_trips_per_s),
-            cpu_us_per_round_trip: of(|run| run.cpu_us_per_round_trip),
-            p50_us: of(|run| run.p50_us),
-            p99_us: of(|run| run.p99_us),
-            p999_us: of(|run| run.p999_us),
-            // A client that was left alone once was left alone.
-            served: runs.iter().map(|run| run.served).min().unwrap_or(0),
-            clients: runs.iter().map(|run| run.clients).max().unwrap_or(0),
-        }
-    }
-}
-
-/// The middle value; of an even number, what lies halfway between the middle two.
-///
-/// ```
-/// assert_eq!(switchboard_lab::median(vec![3.0, 1.0, 2.0]), 2.0);
-/// assert_eq!(switchboard_lab::median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-/// ```
-///
-/// # Panics
-/// If there is none.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
-}
-
-/// The least and the most that the runs of a cell took: seconds of wall time, or for echo seconds
-/// per round trip. Equal if there was but one.
+/// The shortest and the longest run of a cell: seconds of wall time, or for echo seconds per round trip.
+/// Both are equal after a single run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// The least.
+    /// The shortest.
     pub min_s: f64,
-    /// The most.
+    /// The longest.
     pub max_s: f64,
 }
 
 impl Spread {
-    /// Whether there is one.
+    /// Returns whether there were several runs of different length.
     pub(crate) fn is_known(self) -> bool {
         self.min_s < self.max_s
     }
 
-    /// Whether the runs of two cells mingle, so that another day may see them change places.
+    /// Returns whether the runs of two cells overlap, so that repeated runs may change their order.
     pub(crate) fn overlaps(self, other: Spread) -> bool {
         self.is_known()
             && other.is_known()
@@ -123,28 +32,28 @@ impl Spread {
     }
 }
 
-/// One workload under one model.
+/// One cell of the comparison: a workload under a model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cell {
-    /// What was done.
+    /// The workload.
     pub workload: Workload,
-    /// How: the row's name.
+    /// The name of the row: the model, and for a loop its driver.
     pub model: String,
-    /// The median of the runs that worked; none if they all failed.
+    /// The median of the runs that succeeded; `None` if none did.
     pub measured: Option<Measured>,
-    /// How far the runs were apart.
+    /// The shortest and the longest run.
     pub spread: Spread,
-    /// How many times as fast as the `blocking` row.
+    /// How many times as fast as the `blocking` row; `None` without a result of both.
     pub speed_up: Option<f64>,
-    /// Why a run failed.
+    /// The error of the last run that failed.
     pub error: Option<String>,
-    /// A row that shows a mistake is never recommended.
+    /// Whether the row demonstrates a mistake. Such a row is never recommended.
     pub mistake: bool,
 }
 
 impl Cell {
-    /// What decides: seconds of wall time, or for echo per round trip; the less the better. None if
-    /// the cell failed or its server left clients without an answer: it is no contender.
+    /// Returns the seconds by which cells are ranked: wall time, or for echo the time of a round trip.
+    /// `None` if a run failed or the server left clients unserved: such a cell is not ranked.
     pub fn score(&self) -> Option<f64> {
         let measured = self.measured.as_ref().filter(|_| self.error.is_none())?;
         let fair = measured.echo.is_none_or(|echo| echo.served >= echo.clients);
@@ -185,21 +94,21 @@ impl Cell {
     }
 }
 
-/// Everything one `compare` found.
+/// The result of one `compare`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// Where.
+    /// The machine that ran it.
     pub machine: Machine,
-    /// With which settings: jobs, units, latency and so on, in words.
+    /// The settings of each workload, one line for each.
     pub settings: Vec<String>,
-    /// What was measured.
+    /// The cells, in the order of their rows.
     pub cells: Vec<Cell>,
-    /// What follows from it.
+    /// The advice that follows from the cells, one line for each point.
     pub advice: Vec<String>,
 }
 
 impl Report {
-    /// Compares each cell with its workload's `blocking` row; without one there is no speed-up.
+    /// Sets the speed-up of each cell over its workload's `blocking` row, if there is one.
     pub(crate) fn set_speed_ups(&mut self) {
         let time = |cell: &Cell| cell.measured.as_ref().map(Measured::time);
         for workload in Workload::ALL {
@@ -218,16 +127,12 @@ impl Report {
             }
         }
     }
-
-    /// The report as text for a terminal of 100 columns.
-    pub fn text(&self) -> String {
-        table::report(self)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measured::Echo;
 
     fn took(wall_s: f64, user_s: f64) -> Result<Measured, String> {
         Ok(Measured {
@@ -243,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_the_median_of_its_runs() {
+    fn a_cell_holds_the_median_of_its_runs() {
         let one = cell(
             "tasks",
             vec![took(3.0, 0.1), took(1.0, 0.3), took(2.0, 0.2)],
@@ -257,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failed_run_makes_a_failed_cell_that_keeps_the_others() {
+    fn a_failed_run_fails_the_cell_and_keeps_the_other_runs() {
         let half = cell("pool", vec![took(1.0, 0.1), Err("no threads".into())]);
         assert_eq!(half.error.as_deref(), Some("no threads"));
         assert!(half.measured.is_some());
@@ -267,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_that_never_answered_is_no_number() {
+    fn an_echo_server_without_round_trips_has_no_score() {
         let silent = Measured {
             echo: Some(Echo::default()),
             ..Measured::default()
@@ -298,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_json_stay() {
+    fn names_in_json_are_stable() {
         let measured = Measured {
             echo: Some(Echo::default()),
             ..Measured::default()

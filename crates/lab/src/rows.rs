@@ -1,4 +1,4 @@
-//! Workloads, and the rows that are compared under each.
+//! The workloads, and the rows compared under each: models, drivers, and where they compute.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use switchboard_runtime::{Driver, Model};
 
-/// What is worked at.
+/// A kind of work that the models are compared by.
+///
+/// ```
+/// use switchboard_lab::Workload;
+///
+/// assert_eq!("cpu".parse(), Ok(Workload::Cpu));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
@@ -22,7 +28,7 @@ impl Workload {
     /// Every workload.
     pub const ALL: [Workload; 3] = [Workload::Io, Workload::Cpu, Workload::Echo];
 
-    /// The name that [`FromStr`] takes.
+    /// Returns the name, which [`FromStr`] parses.
     pub const fn name(self) -> &'static str {
         match self {
             Workload::Io => "io",
@@ -49,30 +55,31 @@ impl FromStr for Workload {
     }
 }
 
-/// One way to do a workload: a model, for loops a driver, and where that computes.
+/// One way to do a workload: a model, the driver of its loop, and where it computes. [`rows`] has an
+/// example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
-    /// How it waits.
+    /// The model under which the jobs run.
     pub model: Model,
-    /// What its loop waits with, if it has one.
+    /// The driver of the model's loop; unused by models without one.
     pub driver: Driver,
-    /// Where it computes.
+    /// Where the jobs compute.
     pub compute_in: ComputeIn,
 }
 
-/// Where a row of a loop computes.
+/// Where the jobs of a row compute. [`rows`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ComputeIn {
-    /// In the threads of `run_blocking`; without a loop, where the model waits.
+    /// In the threads of `run_blocking` under a loop; otherwise where the model runs the job.
     ModelDefault,
-    /// On the loop: a mistake, which is there to be seen.
+    /// On the loop, where it holds up all other tasks: a mistake that the comparison demonstrates.
     Loop,
     /// In a pool of processes.
     Processes,
 }
 
 impl ComputeIn {
-    /// What is added to a row's name.
+    /// The end of the row's name.
     const fn suffix(self) -> &'static str {
         match self {
             ComputeIn::ModelDefault => "",
@@ -83,7 +90,7 @@ impl ComputeIn {
 }
 
 impl Row {
-    const fn of(model: Model, driver: Driver) -> Row {
+    const fn new(model: Model, driver: Driver) -> Row {
         Row {
             model,
             driver,
@@ -103,7 +110,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// The rows of a workload; the first is what the others are compared with.
+/// Returns the rows of a workload. The first is the one that the others are compared with.
 ///
 /// ```
 /// use switchboard_lab::{ComputeIn, Workload, rows};
@@ -114,30 +121,37 @@ impl fmt::Display for Row {
 pub fn rows(workload: Workload) -> Vec<Row> {
     let best = Driver::best();
     let plain = Model::ALL.into_iter().filter(|model| !model.has_loop());
-    let mut rows: Vec<Row> = plain.map(|model| Row::of(model, best)).collect();
+    let mut rows: Vec<Row> = plain.map(|model| Row::new(model, best)).collect();
     match workload {
-        Workload::Io => rows.extend([Model::Tasks, Model::Green].map(|model| Row::of(model, best))),
+        Workload::Io => {
+            rows.extend([Model::Tasks, Model::Green].map(|model| Row::new(model, best)))
+        }
         Workload::Cpu => {
             let places = [
                 ComputeIn::ModelDefault,
                 ComputeIn::Processes,
                 ComputeIn::Loop,
             ];
-            let row = Row::of(Model::Tasks, best);
+            let row = Row::new(Model::Tasks, best);
             rows.extend(places.map(|compute_in| Row { compute_in, ..row }));
         }
         Workload::Echo => {
             let drivers = Driver::ALL
                 .into_iter()
                 .filter(|driver| *driver != Driver::Sim);
-            rows.extend(drivers.map(|driver| Row::of(Model::Tasks, driver)));
-            rows.extend([Model::Green, Model::Callbacks].map(|model| Row::of(model, best)));
+            rows.extend(drivers.map(|driver| Row::new(Model::Tasks, driver)));
+            rows.extend([Model::Green, Model::Callbacks].map(|model| Row::new(model, best)));
         }
     }
     rows
 }
 
-/// A name that is no row's.
+/// The error of parsing a name that no row has.
+///
+/// ```
+/// let unknown = "fibers/epoll".parse::<switchboard_lab::Row>().unwrap_err();
+/// assert!(unknown.to_string().contains("fibers"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownRow(String);
 

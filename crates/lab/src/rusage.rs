@@ -1,10 +1,10 @@
-//! What this process and its ended children used, as the kernel counts it.
+//! The processor time of this process and its reaped children, by `getrusage`.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-/// User and system time of this process, its threads, and the children it has waited for.
+/// Returns the user and system time of this process, all its threads, and its reaped children.
 pub(crate) fn cpu() -> (Duration, Duration) {
     let (a, b) = (usage(libc::RUSAGE_SELF), usage(libc::RUSAGE_CHILDREN));
     (
@@ -15,8 +15,8 @@ pub(crate) fn cpu() -> (Duration, Duration) {
 
 fn usage(who: libc::c_int) -> libc::rusage {
     let mut usage = MaybeUninit::zeroed();
-    // SAFETY: `usage` is a rusage for the kernel to fill, and all zeros are a valid one should the
-    // call fail, which it doesn't for these two values of `who`.
+    // SAFETY: the pointer is valid for one rusage. All fields are numbers, so the zeroed value is
+    // initialised even if the call fails, which it does not for these two values of `who`.
     unsafe {
         libc::getrusage(who, usage.as_mut_ptr());
         usage.assume_init()

@@ -1,14 +1,14 @@
-//! Reports as text: tables of at most 100 columns, one for each workload, and the advice.
+//! A report as text: a table for each workload, and the advice.
 
 use std::fmt::Write;
 
 use crate::machine::Machine;
-use crate::report::{Cell, Measured, Report};
+use crate::measured::Measured;
+use crate::report::{Cell, Report};
 use crate::rows::Workload;
+use crate::text::{clip, size, wrap};
 
-const WIDTH: usize = 100;
-
-/// Above each column what it is, and in which unit.
+/// The head of a column: what it shows, and in which unit.
 type Head = (&'static str, &'static str);
 
 const WORK: &[Head] = &[
@@ -19,7 +19,7 @@ const WORK: &[Head] = &[
     ("memory", "MiB"),
 ];
 
-/// Added when a cell ran more than once.
+/// The columns that are added when a cell ran more than once.
 const SPREAD: &[Head] = &[("least", "s"), ("most", "s")];
 
 const ECHO: &[Head] = &[
@@ -35,45 +35,51 @@ const ECHO: &[Head] = &[
     ("memory", "MiB"),
 ];
 
-/// The machine, the tables, the advice.
-pub(crate) fn report(report: &Report) -> String {
-    let mut text = String::new();
+impl Report {
+    /// Formats the machine, the tables and the advice for a terminal of 100 columns.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        machine(&mut text, &self.machine);
+        for workload in Workload::ALL {
+            let of_it = self.cells.iter().filter(|cell| cell.workload == workload);
+            let cells: Vec<&Cell> = of_it.collect();
+            if !cells.is_empty() {
+                let mut settings = self.settings.iter();
+                let title = settings.find(|text| text.starts_with(workload.name()));
+                text.push('\n');
+                wrap(&mut text, "", title.map_or(workload.name(), String::as_str));
+                table(&mut text, workload, &cells);
+            }
+        }
+        if self.cells.iter().any(|cell| cell.score().is_some()) {
+            text.push_str("\n* the fastest; speed: times blocking's");
+            if self.cells.iter().any(|cell| cell.mistake) {
+                text.push_str("; ! a mistake, shown for its price");
+            }
+            text.push('\n');
+        }
+        if !self.advice.is_empty() {
+            text.push_str("\nadvice, from the numbers above\n");
+            for line in &self.advice {
+                wrap(&mut text, "  ", line);
+            }
+        }
+        text
+    }
+}
+
+fn machine(text: &mut String, machine: &Machine) {
     let Machine {
         cpu,
         cores,
         memory_bytes,
         kernel,
-    } = &report.machine;
+    } = machine;
     let _ = write!(text, "{cpu}, {cores} cores, ");
     if *memory_bytes > 0 {
         let _ = write!(text, "{}, ", size(*memory_bytes));
     }
     let _ = writeln!(text, "{kernel}");
-    for workload in Workload::ALL {
-        let of_it = report.cells.iter().filter(|cell| cell.workload == workload);
-        let cells: Vec<&Cell> = of_it.collect();
-        if !cells.is_empty() {
-            let mut settings = report.settings.iter();
-            let title = settings.find(|text| text.starts_with(workload.name()));
-            text.push('\n');
-            wrap(&mut text, "", title.map_or(workload.name(), String::as_str));
-            table(&mut text, workload, &cells);
-        }
-    }
-    if report.cells.iter().any(|cell| cell.score().is_some()) {
-        text.push_str("\n* the fastest; speed: times blocking's");
-        if report.cells.iter().any(|cell| cell.mistake) {
-            text.push_str("; ! a mistake, shown for its price");
-        }
-        text.push('\n');
-    }
-    if !report.advice.is_empty() {
-        text.push_str("\nadvice, from the numbers above\n");
-        for line in &report.advice {
-            wrap(&mut text, "  ", line);
-        }
-    }
-    text
 }
 
 fn table(text: &mut String, workload: Workload, cells: &[&Cell]) {
@@ -85,8 +91,10 @@ fn table(text: &mut String, workload: Workload, cells: &[&Cell]) {
     };
     let (names, units): (Vec<&str>, Vec<&str>) = heads.into_iter().unzip();
     let mut rows = vec![row(' ', "model", names), row(' ', "", units)];
-    let fair = cells.iter().filter(|cell| !cell.mistake);
-    let best = fair.filter_map(|cell| cell.score()).min_by(f64::total_cmp);
+    let ranked = cells.iter().filter(|cell| !cell.mistake);
+    let best = ranked
+        .filter_map(|cell| cell.score())
+        .min_by(f64::total_cmp);
     for cell in cells {
         let mark = match cell.score() {
             _ if cell.mistake => '!',
@@ -97,19 +105,25 @@ fn table(text: &mut String, workload: Workload, cells: &[&Cell]) {
         let values = values.map_or(Vec::new(), |measured| columns(cell, measured, spread));
         rows.push(row(mark, &cell.model, values));
     }
-    let width = |at: usize| {
-        let values = rows.iter().filter_map(|row| row.get(at));
+    let heads = [None, None].into_iter();
+    let errors = heads.chain(cells.iter().map(|cell| cell.error.as_deref()));
+    align(text, rows.into_iter().zip(errors).collect());
+}
+
+/// Writes rows in columns as wide as their widest value, each with its error if it has one.
+fn align(text: &mut String, rows: Vec<(Vec<String>, Option<&str>)>) {
+    let width = |column: usize| {
+        let values = rows.iter().filter_map(|(row, _)| row.get(column));
         values.map(String::len).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let failures = [None, None].into_iter();
-    let failures = failures.chain(cells.iter().map(|cell| cell.error.as_deref()));
-    for (row, failure) in rows.iter().zip(failures) {
+    let columns = rows.first().map_or(0, |(row, _)| row.len());
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for (row, error) in &rows {
         let mut line = format!("{:<1$}", row[0], widths[0]);
         for (value, width) in row.iter().zip(&widths).skip(1) {
             let _ = write!(line, "  {value:>width$}");
         }
-        let _ = match failure {
+        let _ = match error {
             Some(error) if row.len() == 1 => write!(line, "  failed: {error}"),
             Some(error) => write!(line, "\n    a run of it failed: {error}"),
             None => Ok(()),
@@ -157,57 +171,12 @@ fn columns(cell: &Cell, measured: &Measured, spread: bool) -> Vec<String> {
     values
 }
 
-/// Cuts a line, such as a long error, at the width of the page.
-fn clip(line: &str) -> String {
-    match line.char_indices().nth(WIDTH) {
-        None => line.to_owned(),
-        Some(_) => line.chars().take(WIDTH - 1).chain(['…']).collect(),
-    }
-}
-
-/// Breaks a line between words; what goes on in the next is indented.
-fn wrap(text: &mut String, indent: &str, line: &str) {
-    let mut used = indent.len();
-    text.push_str(indent);
-    for (nth, word) in line.split(' ').enumerate() {
-        let length = word.chars().count();
-        if nth > 0 && used + 1 + length > WIDTH {
-            let _ = write!(text, "\n{indent}  ");
-            used = indent.len() + 2;
-        } else if nth > 0 {
-            text.push(' ');
-            used += 1;
-        }
-        text.push_str(word);
-        used += length;
-    }
-    text.push('\n');
-}
-
-/// A time as people say it: `1.03 s`, `12.4 ms`, `350 us`.
-pub(crate) fn seconds(s: f64) -> String {
-    match s {
-        s if s >= 1.0 => format!("{s:.2} s"),
-        s if s >= 0.1 => format!("{:.0} ms", s * 1e3),
-        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
-        s => format!("{:.0} us", s * 1e6),
-    }
-}
-
-/// A size as people say it: `5.1 MiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    let mib = bytes as f64 / f64::from(1 << 20);
-    match mib {
-        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
-        mib if mib >= 100.0 => format!("{mib:.0} MiB"),
-        mib => format!("{mib:.1} MiB"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Echo, Spread};
+    use crate::measured::Echo;
+    use crate::report::Spread;
+    use crate::text::WIDTH;
 
     fn cell(workload: Workload, model: &str, measured: Measured) -> Cell {
         Cell::from_runs(workload, model.into(), false, vec![Ok(measured)])
@@ -240,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_table_to_the_letter() {
+    fn a_small_table_is_formatted_exactly() {
         let of = |model, measured| cell(Workload::Io, model, measured);
         let failed = vec![Err("x".repeat(200))];
         let mut mistake = of("tasks/epoll on the loop", work(0.5, 0.5, 4 << 20));
@@ -310,22 +279,6 @@ cpu
         for line in text.lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
-    }
-
-    #[test]
-    fn advice_is_broken_between_words() {
-        let mut text = String::new();
-        wrap(&mut text, "  ", &"word ".repeat(30));
-        let lengths: Vec<usize> = text.lines().map(|line| line.trim_end().len()).collect();
-        assert_eq!(lengths, [96, 58]);
-    }
-
-    #[test]
-    fn figures_as_people_say_them() {
-        let times = [1.034, 0.35, 0.0124, 0.00035].map(seconds);
-        assert_eq!(times, ["1.03 s", "350 ms", "12.4 ms", "350 us"]);
-        let sizes = [5_400_000, 200 << 20, 3 << 30].map(size);
-        assert_eq!(sizes, ["5.1 MiB", "200 MiB", "3.0 GiB"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The load generator against small servers that do right and wrong.
+//! The load against small servers, correct and faulty ones.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_lab::{Load, Outcome};
 
-/// Serves each connection in a thread of its own.
+/// Serves each connection in a thread of its own, and returns the address.
 fn serve(handle: impl Fn(TcpStream) + Copy + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -20,7 +20,7 @@ fn serve(handle: impl Fn(TcpStream) + Copy + Send + 'static) -> SocketAddr {
     addr
 }
 
-/// Echoes what `change` makes of it until that says no more.
+/// Echoes bytes after `change` has edited them, until `change` returns false.
 fn echo(mut stream: TcpStream, mut change: impl FnMut(&mut Vec<u8>) -> bool) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = stream.read(&mut buffer) {
@@ -47,7 +47,7 @@ fn run(addr: SocketAddr, message: usize) -> Outcome {
 }
 
 #[test]
-fn counts_what_comes_back() {
+fn round_trips_are_counted() {
     let addr = serve(|stream| echo(stream, |_| true));
     for message in [1, 64, 5000, 300_000] {
         let outcome = run(addr, message);
@@ -59,7 +59,7 @@ fn counts_what_comes_back() {
 }
 
 #[test]
-fn several_messages_may_be_under_way() {
+fn several_messages_of_a_connection_may_be_under_way() {
     let addr = serve(|stream| echo(stream, |_| true));
     for (message, depth) in [(1, 2), (64, 16), (4096, 50)] {
         let outcome = load(addr, message)
@@ -71,7 +71,7 @@ fn several_messages_may_be_under_way() {
     }
 }
 
-/// A server that has to send before it can take more needs a client who reads while it writes.
+/// Such a server cannot receive more before it has sent, so the client must read while it writes.
 #[test]
 fn a_message_larger_than_all_buffers_comes_back() {
     let addr = serve(|stream| echo(stream, |_| true));
@@ -86,7 +86,7 @@ fn a_message_larger_than_all_buffers_comes_back() {
 }
 
 #[test]
-fn the_measured_time_has_a_beginning_and_an_end() {
+fn the_start_and_the_end_of_the_measured_time_are_reported() {
     let addr = serve(|stream| echo(stream, |_| true));
     let calls = Cell::new(0);
     let began = Cell::new(None);
@@ -103,14 +103,14 @@ fn the_measured_time_has_a_beginning_and_an_end() {
 }
 
 #[test]
-fn changed_bytes_are_noticed() {
+fn changed_bytes_are_an_error() {
     let flipped = serve(|stream| {
         echo(stream, |bytes| {
             *bytes.last_mut().unwrap() ^= 1;
             true
         });
     });
-    // The first answer again and again: right once.
+    // Repeats its first message, which is correct once.
     let stale = serve(|stream| {
         let mut first = None;
         echo(stream, |bytes| {
@@ -136,9 +136,9 @@ fn changed_bytes_are_noticed() {
     }
 }
 
-/// What one client is owed goes to the other, byte for byte.
+/// The server swaps the messages of two clients.
 #[test]
-fn answers_to_somebody_else_are_noticed() {
+fn another_clients_bytes_are_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -149,7 +149,7 @@ fn answers_to_somebody_else_are_noticed() {
         other.read_exact(&mut b).unwrap();
         one.write_all(&b).unwrap();
         other.write_all(&a).unwrap();
-        // Both hang up on it.
+        // Both clients close their connections.
         let _ = one.read_to_end(&mut Vec::new());
         let _ = other.read_to_end(&mut Vec::new());
     });
@@ -163,11 +163,11 @@ fn answers_to_somebody_else_are_noticed() {
 }
 
 #[test]
-fn one_who_is_hung_up_on_does_not_spoil_the_others() {
+fn a_closed_connection_does_not_affect_the_others() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {
-        // Unread bytes in a socket that is closed make a reset of it.
+        // Closing a socket with unread bytes resets the connection.
         let (mut reset, _) = listener.accept().unwrap();
         reset.read_exact(&mut [0; 1]).unwrap();
         drop(reset);
@@ -203,7 +203,7 @@ fn refused_connections_are_reported() {
 }
 
 #[test]
-fn one_client_at_a_time_is_fine() {
+fn a_server_of_one_client_at_a_time_is_no_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -216,9 +216,9 @@ fn one_client_at_a_time_is_fine() {
     assert_eq!(outcome.served, 1);
 }
 
-/// Nobody accepts, and the queue is shorter than the crowd: the last ones are not even connected.
+/// The server never accepts, and its listen queue is too short for all clients.
 #[test]
-fn a_server_that_never_answers_does_not_keep_us() {
+fn a_silent_server_does_not_prolong_the_run() {
     let queue = rustix::net::socket(
         rustix::net::AddressFamily::INET,
         rustix::net::SocketType::STREAM,
@@ -241,7 +241,7 @@ fn a_server_that_never_answers_does_not_keep_us() {
 }
 
 #[test]
-fn nothing_to_send_is_refused() {
+fn messages_of_no_bytes_are_refused() {
     let addr: SocketAddr = "127.0.0.1:1".parse().unwrap();
     assert!(load(addr, 0).run(|| (), || ()).is_err());
     assert!(load(addr, 1).run_pipelined(0, || (), || ()).is_err());

@@ -1,5 +1,6 @@
 use super::*;
-use crate::report::{Echo, Measured, Spread};
+use crate::measured::{Echo, Measured};
+use crate::report::Spread;
 
 fn cell(model: &str, wall_s: f64, user_s: f64) -> Cell {
     Cell {
@@ -24,7 +25,7 @@ fn spread(mut cell: Cell, min_s: f64, max_s: f64) -> Cell {
 }
 
 #[test]
-fn the_numbers_decide() {
+fn the_fastest_row_is_recommended() {
     let of = |threads, tasks| {
         advise(&[
             cell("blocking", 10.0, 0.1),
@@ -73,17 +74,17 @@ fn equal_time_is_decided_by_processor_time_then_by_memory() {
 }
 
 #[test]
-fn what_nothing_sets_apart_is_the_default_driver() {
+fn the_default_driver_wins_among_equals() {
     let best = format!("tasks/{}", Driver::best());
     let cells = [cell("tasks/select", 1.00, 1.00), cell(&best, 1.02, 1.04)];
     assert!(advise(&cells)[0].contains(&format!("run {best};")));
-    // But what is measured counts first.
+    // A measured difference counts before the default.
     let cells = [cell("tasks/select", 1.00, 1.00), cell(&best, 1.02, 1.10)];
     assert!(advise(&cells)[0].contains("run tasks/select;"));
 }
 
 #[test]
-fn noise_is_called_noise() {
+fn overlapping_runs_are_reported_as_noise() {
     let near = [
         spread(cell("threads", 1.00, 0.1), 0.90, 1.10),
         spread(cell("tasks", 1.02, 0.1), 0.95, 1.20),
@@ -113,7 +114,7 @@ fn noise_is_called_noise() {
 }
 
 #[test]
-fn the_winner_is_the_fastest_or_the_cheapest_of_its_equals() {
+fn the_winner_is_the_fastest_or_the_cheapest_of_equals() {
     let seed = fastrand::u64(..);
     let mut rng = fastrand::Rng::with_seed(seed);
     for _ in 0..1000 {
@@ -132,7 +133,7 @@ fn the_winner_is_the_fastest_or_the_cheapest_of_its_equals() {
                 .iter()
                 .filter(fair)
                 .filter(|cell| wall(cell) <= least * EQUAL);
-            // Memory is the same; of the same cost too, the faster one.
+            // Memory is equal in all cells. Of cells with equal cost the fastest wins.
             let least = equal.clone().map(cost).min_by(f64::total_cmp)?;
             let cheap = equal.filter(|cell| cost(cell) <= least * SAME);
             cheap.min_by(|a, b| wall(a).total_cmp(&wall(b)))
@@ -153,7 +154,7 @@ fn the_winner_is_the_fastest_or_the_cheapest_of_its_equals() {
 }
 
 #[test]
-fn mistakes_failures_and_starving_servers_are_not_recommended() {
+fn mistakes_failures_and_unserved_clients_are_never_recommended() {
     let mut inline = cell("tasks/epoll on the loop", 0.5, 0.1);
     inline.mistake = true;
     let mut failed = cell("pool", 0.1, 0.1);
@@ -176,7 +177,7 @@ fn mistakes_failures_and_starving_servers_are_not_recommended() {
 }
 
 #[test]
-fn one_line_for_everything_measured() {
+fn the_last_line_is_a_summary_of_all_workloads() {
     let of = |workload, model: &str| Cell {
         workload,
         ..cell(model, 1.0, 0.1)

@@ -1,7 +1,7 @@
-//! What processes use: processor time and memory, as `/proc` tells.
+//! Processor time and memory of processes, read from `/proc`.
 //!
-//! A model may be many processes, so what is measured is a *tree*: a process and its descendants.
-//! Without `/proc` a tree tells nothing: [`tree_cpu`] and [`tree_memory`] are `None`.
+//! A model may run many processes, so the measurements cover a *tree*: a process and its descendants.
+//! Where there is no `/proc`, [`tree_cpu`] and [`tree_memory`] return `None`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,20 +12,28 @@ use std::time::{Duration, Instant};
 
 use crate::rusage;
 
-/// What a process and the children it waited for have used.
+/// The processor time and memory of a process and of the children it has reaped.
+///
+/// ```
+/// use switchboard_lab::Usage;
+///
+/// let before = Usage::of_self();
+/// let after = Usage::of_self();
+/// assert!(after.user >= before.user);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Processor time in user space.
     pub user: Duration,
     /// Processor time in the kernel.
     pub system: Duration,
-    /// The most memory that this process, without children, had resident, in bytes; 0 where the
-    /// system doesn't tell.
+    /// The most bytes that this process, without children, had resident; 0 where the system does not
+    /// report it.
     pub peak_rss: u64,
 }
 
 impl Usage {
-    /// Of this process. Exact to a microsecond, where [`tree_cpu`] counts clock ticks.
+    /// Returns the usage of this process. Its times are exact to a microsecond.
     pub fn of_self() -> Usage {
         let (user, system) = rusage::cpu();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -37,11 +45,10 @@ impl Usage {
     }
 }
 
-/// User and system time of a process, its descendants and the children they waited for; exact to a
-/// clock tick (10 ms). None if the process is not there.
+/// Returns the user and system time of a process, its descendants, and the children they have reaped;
+/// exact to a clock tick (10 ms). `None` if the process does not exist.
 ///
-/// The tree is read while it lives: a process that ends meanwhile may be missed until its parent's
-/// count has it.
+/// A process that ends during the call may be missing from the sum, until its parent has reaped it.
 pub fn tree_cpu(root: u32) -> Option<(Duration, Duration)> {
     let mut sum = (0, 0);
     let first = Stat::of(root)?;
@@ -55,9 +62,9 @@ pub fn tree_cpu(root: u32) -> Option<(Duration, Duration)> {
     Some((time(sum.0), time(sum.1)))
 }
 
-/// Bytes of memory that a process and its descendants hold now; pages that several share are
-/// divided among them (PSS). Where the kernel has no PSS or keeps it to itself, a shared page counts
-/// for each (RSS). None if the process is not there.
+/// Returns the bytes of memory that a process and its descendants have resident. A page that several
+/// processes share is divided among them (PSS), or counts for each (RSS) where the kernel does not
+/// report PSS. `None` if the process does not exist.
 pub fn tree_memory(root: u32) -> Option<u64> {
     let mut tree = tree(root).into_iter();
     let first = memory(tree.next()?)?;
@@ -70,11 +77,19 @@ fn memory(pid: u32) -> Option<u64> {
     pss.or_else(|| bytes(&read("status")?, "VmRSS:"))
 }
 
-/// Watches from a thread of its own how much memory a tree holds, and keeps the most.
+/// A thread that samples the memory of a process tree and keeps the maximum.
 ///
-/// A look is one `smaps_rollup` per process, a quarter of a millisecond of the watcher's time each;
-/// the kernel's own high-water mark would be free, but it counts shared pages anew in each process
-/// and can't be added up. What comes and goes between two looks is not seen.
+/// Every 50 ms the thread reads one `smaps_rollup` for each process, which takes a quarter of a
+/// millisecond; memory that is in use only between two samples is missed. The kernel's own high-water
+/// mark counts shared pages in each process, so the marks of several processes cannot be added.
+///
+/// ```
+/// use switchboard_lab::Sampler;
+///
+/// let sampler = Sampler::start(std::process::id())?;
+/// let most_bytes: Option<u64> = sampler.stop();
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 pub struct Sampler {
     ended: Arc<AtomicBool>,
@@ -82,20 +97,21 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Begins to watch the tree under `root`.
+    /// Starts to sample the tree of the process `root`.
     ///
     /// # Errors
-    /// The system's, if it has no thread left.
+    /// The system's, if it cannot start a thread.
     pub fn start(root: u32) -> std::io::Result<Sampler> {
         let ended = Arc::new(AtomicBool::new(false));
-        let watch = Arc::clone(&ended);
+        let thread_ended = Arc::clone(&ended);
         let thread = std::thread::Builder::new()
             .name("sampler".into())
-            .spawn(move || sample(root, &watch))?;
+            .spawn(move || sample(root, &thread_ended))?;
         Ok(Sampler { ended, thread })
     }
 
-    /// Ends it: the most bytes it saw, none if it never saw the process.
+    /// Stops the thread, waits for it, and returns the most bytes of all samples. `None` if the process
+    /// did not exist in any of them.
     pub fn stop(self) -> Option<u64> {
         self.ended.store(true, Ordering::Release);
         self.thread.thread().unpark();
@@ -109,8 +125,7 @@ fn sample(root: u32, ended: &AtomicBool) -> Option<u64> {
     loop {
         let start = Instant::now();
         peak = peak.max(tree_memory(root));
-        // Big trees are looked at less often, so that watching takes no more than a twentieth of a
-        // core.
+        // Large trees are sampled less often, so that sampling takes at most a twentieth of a core.
         let next = start + EVERY.max(start.elapsed() * 20);
         loop {
             if ended.load(Ordering::Acquire) {
@@ -120,31 +135,31 @@ fn sample(root: u32, ended: &AtomicBool) -> Option<u64> {
             if left.is_zero() {
                 break;
             }
-            // It may wake for nothing.
+            // The call may return early, so the time is checked again.
             std::thread::park_timeout(left);
         }
     }
 }
 
-/// A process and its descendants that are there now, parents before their children.
+/// Returns a process and its present descendants, parents before their children.
 fn tree(root: u32) -> Vec<u32> {
     let mut tree = vec![root];
     let mut at = 0;
     while at < tree.len() {
         match children(tree[at]) {
             Some(children) => tree.extend(children),
-            None => return scan(root),
+            None => return tree_by_parents(root),
         }
         at += 1;
     }
     tree
 }
 
-/// The kernel's own list: each thread has the children that it forked. None where the kernel was
-/// built without.
+/// Returns the children of a process from the kernel's list, which each thread has of the children it
+/// forked. `None` if the kernel was built without these lists.
 fn children(pid: u32) -> Option<Vec<u32>> {
     let mut found = Vec::new();
-    // A process that has ended has no children any more.
+    // The process has ended, and so has no children.
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Some(found);
     };
@@ -156,15 +171,15 @@ fn children(pid: u32) -> Option<Vec<u32>> {
                     .filter_map(|id| id.parse::<u32>().ok()),
             ),
             Err(_) if path.join("stat").exists() => return None,
-            // The thread ended since.
+            // The thread has ended.
             Err(_) => {}
         }
     }
     Some(found)
 }
 
-/// The same, by asking every process of the machine for its parent.
-fn scan(root: u32) -> Vec<u32> {
+/// Returns what [`tree`] returns, from the parent of every process of the machine.
+fn tree_by_parents(root: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         if let Ok(pid) = entry.file_name().to_string_lossy().parse()
@@ -182,7 +197,7 @@ fn scan(root: u32) -> Vec<u32> {
     tree
 }
 
-/// Of a `name: 12 kB` line.
+/// Returns the bytes of the line `name: 12 kB`.
 fn bytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
@@ -191,7 +206,7 @@ fn bytes(text: &str, name: &str) -> Option<u64> {
 
 struct Stat {
     parent: u32,
-    /// Ticks, with those of children that were waited for.
+    /// Clock ticks, those of reaped children included.
     user: u64,
     system: u64,
 }
@@ -201,7 +216,7 @@ impl Stat {
         Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The name, in parentheses, may hold anything, more parentheses too.
+    /// Parses a line of `/proc/PID/stat`. The name in parentheses may contain parentheses.
     fn parse(text: &str) -> Option<Stat> {
         let after = text.rsplit_once(')')?.1;
         let fields: Vec<&str> = after.split_whitespace().collect();
@@ -221,7 +236,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     #[test]
-    fn a_stat_line_with_parentheses_in_the_name() {
+    fn a_name_in_a_stat_line_may_contain_parentheses() {
         let line = "42 (a) b (c)) S 7 42 42 0 -1 4194560 1 0 0 0 11 12 13 14 20 0 1 0 5";
         let stat = Stat::parse(line).unwrap();
         assert_eq!((stat.parent, stat.user, stat.system), (7, 24, 26));
@@ -231,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_in_kib() {
+    fn sizes_are_read_in_kib() {
         let text = "Rss:  9 kB\nPss:             1234 kB\nPss_Dirty: 5 kB\n";
         assert_eq!(bytes(text, "Pss:"), Some(1234 * 1024));
         assert_eq!(bytes(text, "Swap:"), None);
@@ -249,14 +264,14 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn both_ways_see_the_same_tree() {
-        // A shell and, as it has more to do, a cat beneath it; the echo tells that it is there.
+    fn both_ways_find_the_same_tree() {
+        // The shell runs `cat` as a child, since another command follows. The byte shows that it runs.
         let mut child = shell("cat; true");
         child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let walked = tree(child.id());
         assert_eq!(walked.len(), 2);
-        assert_eq!(walked, scan(child.id()));
+        assert_eq!(walked, tree_by_parents(child.id()));
         let mine = tree(std::process::id());
         assert!(walked.iter().all(|pid| mine.contains(pid)), "{mine:?}");
         assert!(tree_memory(child.id()).unwrap() > memory(walked[0]).unwrap());
@@ -268,7 +283,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_time_of_a_child_stays_when_it_is_gone() {
+    fn the_time_of_a_reaped_child_still_counts() {
         let me = std::process::id();
         let total = |pid| {
             let (user, system) = tree_cpu(pid).unwrap();
@@ -285,7 +300,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_sampler_sees_who_is_there() {
+    fn the_sampler_measures_live_processes_only() {
         let sampler = Sampler::start(std::process::id()).unwrap();
         let mut child = shell("true");
         child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! The bytes that clients send: one endless wave, which each client enters at a place of its own.
+//! The bytes that clients send: one endless wave, which each client enters at a different offset.
 //!
 //! ```text
 //!   wave      ├──────── PERIOD ────────┼──────── PERIOD ──────── ⋯
@@ -6,26 +6,26 @@
 //!   client 1          ├─ msg ─┼─ msg ─┼─ ⋯
 //! ```
 //!
-//! So an answer that belongs to another client, or to another message of the same one, is told from
-//! the right one by a comparison with a slice that is in the cache already.
+//! A comparison with a slice of the wave, which is in the cache already, notices a message that belongs
+//! to another client, or that is another one of the same client.
 
-/// A prime, so that few sizes of a message divide it: the next message is another one.
+/// A prime, so that hardly any message size divides it, and consecutive messages differ.
 const PERIOD: usize = 4093;
 
-/// The most that is sent or received at once.
+/// The most bytes that one call sends or receives.
 const CHUNK: usize = 256 << 10;
 
-pub(crate) struct Wave {
-    /// A period and a chunk, so that a chunk can begin anywhere in the period.
+pub(super) struct Wave {
+    /// One period and the start of the next, so that a chunk can begin anywhere in the period.
     bytes: Vec<u8>,
     chunk: usize,
 }
 
 impl Wave {
-    /// Lends chunks of `most` bytes, if that isn't too many.
-    pub(crate) fn new(most: usize) -> Wave {
+    /// Creates the wave for slices of at most `most` bytes, or of at most 256 KiB if that is less.
+    pub(super) fn new(most: usize) -> Wave {
         let chunk = most.clamp(1, CHUNK);
-        // A xorshift generator: any fixed bytes that don't repeat themselves would do.
+        // A xorshift generator; any fixed bytes without repetition would do.
         let mut state = 0x9e37_79b9_u32;
         let mut next = || {
             state ^= state << 13;
@@ -40,18 +40,18 @@ impl Wave {
         Wave { bytes, chunk }
     }
 
-    pub(crate) fn chunk(&self) -> usize {
+    pub(super) fn chunk(&self) -> usize {
         self.chunk
     }
 
-    /// Where the `index`th client enters; the first 4,093 each have a place of their own.
-    pub(crate) fn phase(index: usize) -> u64 {
+    /// Returns the offset at which the client of this index enters; different for the first 4,093.
+    pub(super) fn phase(index: usize) -> u64 {
         (index % PERIOD * 131 % PERIOD) as u64
     }
 
-    /// The bytes from `place` on, at most a chunk.
-    pub(crate) fn at(&self, place: u64, length: usize) -> &[u8] {
-        let start = (place % PERIOD as u64) as usize;
+    /// Returns `length` bytes from `offset` on; at most a chunk.
+    pub(super) fn at(&self, offset: u64, length: usize) -> &[u8] {
+        let start = (offset % PERIOD as u64) as usize;
         &self.bytes[start..start + length]
     }
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_on_for_ever_and_differs() {
+    fn the_wave_continues_across_periods_and_differs_by_phase() {
         let wave = Wave::new(64);
         for place in [0, 1, 4092, 4093, u64::from(u32::MAX) * 64] {
             let whole = wave.at(place, 64).to_vec();

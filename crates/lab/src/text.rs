@@ -1,0 +1,74 @@
+//! Formatting of lines and figures for the report.
+
+use std::fmt::Write;
+
+/// Columns of the page.
+pub(crate) const WIDTH: usize = 100;
+
+/// Cuts a line, such as a long error, at the width of the page.
+pub(crate) fn clip(line: &str) -> String {
+    match line.char_indices().nth(WIDTH) {
+        None => line.to_owned(),
+        Some(_) => line.chars().take(WIDTH - 1).chain(['…']).collect(),
+    }
+}
+
+/// Appends a line to `text`, broken between words. The lines after the first are indented further.
+pub(crate) fn wrap(text: &mut String, indent: &str, line: &str) {
+    let mut used = indent.len();
+    text.push_str(indent);
+    for (nth, word) in line.split(' ').enumerate() {
+        let length = word.chars().count();
+        if nth > 0 && used + 1 + length > WIDTH {
+            let _ = write!(text, "\n{indent}  ");
+            used = indent.len() + 2;
+        } else if nth > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += length;
+    }
+    text.push('\n');
+}
+
+/// Formats a time in a unit that suits it: `1.03 s`, `12.4 ms`, `350 us`.
+pub(crate) fn seconds(s: f64) -> String {
+    match s {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 0.1 => format!("{:.0} ms", s * 1e3),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.0} us", s * 1e6),
+    }
+}
+
+/// Formats a size in MiB or GiB: `5.1 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    match mib {
+        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        mib if mib >= 100.0 => format!("{mib:.0} MiB"),
+        mib => format!("{mib:.1} MiB"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let mut text = String::new();
+        wrap(&mut text, "  ", &"word ".repeat(30));
+        let lengths: Vec<usize> = text.lines().map(|line| line.trim_end().len()).collect();
+        assert_eq!(lengths, [96, 58]);
+    }
+
+    #[test]
+    fn times_and_sizes_have_three_digits_and_a_unit() {
+        let times = [1.034, 0.35, 0.0124, 0.00035].map(seconds);
+        assert_eq!(times, ["1.03 s", "350 ms", "12.4 ms", "350 us"]);
+        let sizes = [5_400_000, 200 << 20, 3 << 30].map(size);
+        assert_eq!(sizes, ["5.1 MiB", "200 MiB", "3.0 GiB"]);
+    }
+}
