@@ -1,4 +1,4 @@
-//! Echo: what comes goes back. Once in each style.
+//! The echo service, once in each style.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -6,7 +6,8 @@ use std::net::Shutdown;
 use switchboard_callbacks::{Protocol, Transport};
 use switchboard_net::{PlainStream, Stream};
 
-/// Sends back whatever arrives, until the peer says that it will send no more; then says the same.
+/// Sends back every received byte until the peer shuts down its sending side; then shuts down its own.
+/// Waits in the flow's own way. Dropping the future closes the connection.
 ///
 /// # Errors
 /// The connection's, such as a reset by the peer.
@@ -22,9 +23,9 @@ use switchboard_net::{PlainStream, Stream};
 ///     here.shutdown_write()?;
 ///     here.recv().await
 /// };
-/// let (served, answer) = Model::Tasks.run(runtime::join(service, client))?;
+/// let (served, received) = Model::Tasks.run(runtime::join(service, client))?;
 /// served?;
-/// assert_eq!(&*answer?, b"hello");
+/// assert_eq!(&*received?, b"hello");
 /// # std::io::Result::Ok(())
 /// ```
 pub async fn echo(stream: Stream) -> io::Result<()> {
@@ -37,7 +38,7 @@ pub async fn echo(stream: Stream) -> io::Result<()> {
     }
 }
 
-/// [`echo`] as a plain function.
+/// Does what [`echo`] does, as a plain function. Blocks its thread, or suspends its green thread.
 ///
 /// # Errors
 /// The connection's, such as a reset by the peer.
@@ -52,7 +53,7 @@ pub fn echo_plain(mut stream: PlainStream) -> io::Result<()> {
     }
 }
 
-/// [`echo`] as a protocol. While its peer reads nothing, it reads nothing either.
+/// The echo service as a [`Protocol`]. While the peer does not read, the protocol stops reading too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EchoProtocol;
 

@@ -1,4 +1,4 @@
-//! What do we say? Each service is written once and runs under every model.
+//! Ready-made services, an echo server and a slow web site, which run under every model.
 #![forbid(unsafe_code)]
 
 mod echo;

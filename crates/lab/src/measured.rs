@@ -1,4 +1,4 @@
-//! What one run of a cell measured, and the median of several runs.
+//! The measurements of one run of a cell, and the median of several runs.
 
 use serde::{Deserialize, Serialize};
 

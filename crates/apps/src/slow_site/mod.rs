@@ -1,16 +1,18 @@
-//! Slow-site: a deterministic little web to fetch from.
+//! A web site of slow, linked pages, for trying out clients; the same for the same seed.
 //!
-//! What a page holds, where it links and what befalls it is a function of the seed and its number
-//! alone, so that two runs, and two programs, see the same web.
+//! The contents of a page, its links and the outcome of a request depend on the seed and the page number
+//! alone, so two runs and two programs see the same site.
 //!
-//! | path | what |
+//! | path | response |
 //! |---|---|
-//! | `/` | the first page |
-//! | `/page/N` | page N: links to other pages, a line `temperature: T C`, filling up to its size |
-//! | `/robots.txt` and all else | 404 |
+//! | `/` | page 0 |
+//! | `/page/N` | page N: a line `temperature: T C`, links to other pages, and text up to the set size |
+//! | all others, such as `/robots.txt` | 404 |
 
+mod latency;
 mod page;
 mod serve;
 
-pub use page::{Latency, Outcome, Page, Site};
+pub use latency::Latency;
+pub use page::{Outcome, Page, Site};
 pub use serve::serve;

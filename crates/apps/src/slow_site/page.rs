@@ -1,117 +1,59 @@
-//! Pages, as a function of seed and number.
+//! The pages of a site, each computed from the seed and the page number.
 
 use std::fmt::{self, Write};
-use std::str::FromStr;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// How long a page takes to answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Latency {
-    /// Always as long.
-    Fixed(Duration),
-    /// Log-normal: half of the pages take up to the median, a few take very long.
-    LogNormal {
-        /// The median.
-        median: Duration,
-        /// The standard deviation of the logarithm; 0.5 is a mild tail, 1.5 a heavy one.
-        sigma: f64,
-    },
-}
+use crate::slow_site::latency::Latency;
 
-impl Latency {
-    fn draw(self, rng: &mut Rng) -> Duration {
-        match self {
-            Latency::Fixed(latency) => latency,
-            Latency::LogNormal { median, sigma } => {
-                // Box and Muller; 1 - f64() is never zero.
-                let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
-                let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
-                let seconds = median.as_secs_f64() * (sigma * normal).exp();
-                Duration::try_from_secs_f64(seconds.min(3600.0)).unwrap_or(median)
-            }
-        }
-    }
-}
-
-/// `250ms`, `1.5s`, or `lognormal:250ms,0.8` (median and sigma).
-///
-/// ```
-/// use switchboard_apps::slow_site::Latency;
-///
-/// assert!(matches!("lognormal:250ms,0.8".parse(), Ok(Latency::LogNormal { .. })));
-/// assert!("soon".parse::<Latency>().unwrap_err().contains("250ms"));
-/// ```
-impl FromStr for Latency {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Latency, String> {
-        let wrong = || format!("`{text}` is no latency: use 250ms, 1.5s or lognormal:250ms,0.8");
-        let Some(rest) = text.strip_prefix("lognormal:") else {
-            return duration(text).map(Latency::Fixed).ok_or_else(wrong);
-        };
-        let (median, sigma) = rest.split_once(',').ok_or_else(wrong)?;
-        let sigma = sigma
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|sigma| (0.0..=5.0).contains(sigma));
-        Ok(Latency::LogNormal {
-            median: duration(median).ok_or_else(wrong)?,
-            sigma: sigma.ok_or_else(wrong)?,
-        })
-    }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1e-3),
-        None => (text.strip_suffix('s')?, 1.0),
-    };
-    let seconds = number.trim().parse::<f64>().ok()? * unit;
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// What befalls a page's reader.
+/// What the site does with the request for a page. [`Site`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The page, 200.
+    /// Status 200 and the page.
     Page,
-    /// 404.
+    /// Status 404.
     NotFound,
-    /// 500.
+    /// Status 500.
     Error,
-    /// 302 to another page.
+    /// Status 302 to the page of this number.
     Redirect(u64),
-    /// The head of an answer and half its body, then a reset.
+    /// The head and half of the body, then a reset of the connection.
     Reset,
-    /// The page in a hundred pieces, spread over ten times its latency.
+    /// The page in a hundred pieces, which take ten times its latency.
     Drip,
 }
 
-/// A little web; see the module for its paths.
+/// The settings of a site; the module lists its paths.
+///
+/// ```
+/// use switchboard_apps::slow_site::{Outcome, Site};
+///
+/// let site = Site { not_found: 1.0, ..Site::default() };
+/// assert_eq!(site.page("/page/7").unwrap().outcome, Outcome::NotFound);
+/// assert_eq!(site.page("/page/10000"), None);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
-    /// What everything depends on.
+    /// The seed from which all pages are computed.
     pub seed: u64,
-    /// How many pages.
+    /// The number of pages.
     pub pages: u64,
-    /// Links on each page.
+    /// The number of links on each page.
     pub links: u64,
-    /// How long each page takes.
+    /// The time that each page takes.
     pub latency: Latency,
-    /// Bytes of each page, about.
+    /// The size of each page in bytes, approximately.
     pub size: usize,
-    /// Shares of pages, from 0 to 1, that are 404.
+    /// The share of pages that answer 404, from 0 to 1.
     pub not_found: f64,
-    /// … that are 500.
+    /// The share of pages that answer 500.
     pub errors: f64,
-    /// … that redirect.
+    /// The share of pages that redirect to another page.
     pub redirects: f64,
-    /// … that reset the connection.
+    /// The share of pages that reset the connection.
     pub resets: f64,
-    /// … that drip.
+    /// The share of pages that come slowly, in a hundred pieces.
     pub drips: f64,
 }
 
@@ -132,22 +74,22 @@ impl Default for Site {
     }
 }
 
-/// One page and what befalls its reader.
+/// One page, and what the site does with a request for it. [`Site`] has an example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
-    /// What happens.
+    /// What the site does with a request.
     pub outcome: Outcome,
-    /// After how long.
+    /// The time before the response begins.
     pub latency: Duration,
-    /// HTML.
+    /// The page as HTML.
     pub body: String,
 }
 
 impl Site {
-    /// The shares of pages with a bad outcome must leave something of the whole.
+    /// Checks that there is a page, that every share is from 0 to 1, and that their sum is at most 1.
     ///
     /// # Errors
-    /// One line that says which share is none, or that they are more than all.
+    /// One line that names the wrong setting and the allowed values.
     pub fn check(&self) -> Result<(), String> {
         let shares = [
             ("404", self.not_found),
@@ -172,7 +114,7 @@ impl Site {
         Ok(())
     }
 
-    /// The page at a path; `None` if there is none.
+    /// Returns the page at a path; `None` if the site has none there.
     pub fn page(&self, path: &str) -> Option<Page> {
         let number = match path {
             "/" => 0,
@@ -182,7 +124,7 @@ impl Site {
                 .ok()
                 .filter(|n| *n < self.pages)?,
         };
-        // Neighbouring numbers must not begin alike.
+        // The factor spreads the seeds of neighbouring pages, which would draw similar numbers otherwise.
         let mut rng = Rng::with_seed(self.seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         rng.u64(..);
         let latency = self.latency.draw(&mut rng);
@@ -216,7 +158,7 @@ impl Site {
     fn body(&self, number: u64, rng: &mut Rng) -> String {
         let mut body = String::with_capacity(self.size + 256);
         let write = |body: &mut String, text: fmt::Arguments<'_>| {
-            // Writing to a string does not fail.
+            // Writing to a string never fails.
             let _ = body.write_fmt(text);
         };
         write(
@@ -251,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_a_function_of_seed_and_path() {
+    fn a_page_depends_on_seed_and_path_alone() {
         let site = Site::default();
         assert_eq!(site.page("/page/7"), site.clone().page("/page/7"));
         assert_ne!(site.page("/page/7"), site.page("/page/8"));
@@ -266,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_about_what_was_asked() {
+    fn outcomes_occur_in_their_shares() {
         let site = Site {
             not_found: 0.05,
             errors: 0.1,
@@ -290,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_pages() {
+    fn links_lead_to_existing_pages() {
         let site = Site {
             pages: 100,
             ..Site::default()
@@ -306,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn log_normal_latency_has_its_median() {
+    fn half_of_the_log_normal_latencies_are_below_the_median() {
         let median = Duration::from_millis(100);
         let latency = Latency::LogNormal { median, sigma: 1.0 };
         let site = Site {
@@ -320,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_must_add_up() {
+    fn wrong_shares_are_refused() {
         let site = Site {
             errors: 0.6,
             resets: 0.6,

@@ -1,4 +1,4 @@
-//! The site on a connection.
+//! Serves the site on a connection.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,26 +17,41 @@ use switchboard_runtime as runtime;
 
 use crate::slow_site::page::{Outcome, Page, Site};
 
-/// Pieces of a page that drips.
+/// The number of pieces of a page that drips.
 const DRIPS: usize = 100;
-/// Between the first half of a page that resets and the reset.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The pause between the first half of a page and the reset of its connection.
+const RESET_PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves the site on a connection, with keep-alive.
+/// Serves the site on a connection, with keep-alive, until the client closes it. Waits in the flow's own
+/// way. Dropping the future closes the connection.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use switchboard_apps::slow_site::{self, Site};
+/// use switchboard_net::Listener;
+/// use switchboard_runtime::{Driver, Model};
+///
+/// Model::Tasks.run(Driver::best(), async {
+///     let listener = Listener::bind("127.0.0.1:8080")?;
+///     let (stream, _) = listener.accept().await?;
+///     slow_site::serve(stream, Arc::new(Site::default())).await
+/// })?
+/// # ; std::io::Result::Ok(())
+/// ```
 ///
 /// # Errors
-/// The connection's; a reset of our own is one too.
+/// As [`serve_connection`]; a reset by the site itself is one of them.
 pub async fn serve(stream: Stream, site: Arc<Site>) -> io::Result<()> {
     let connection = stream.clone();
     serve_connection(stream, move |request: Request| {
         let page = site.page(request.uri().path());
         let connection = connection.clone();
-        async move { Ok::<_, Infallible>(answer(page, connection).await) }
+        async move { Ok::<_, Infallible>(respond(page, connection).await) }
     })
     .await
 }
 
-async fn answer(page: Option<Page>, connection: Stream) -> Response<Slow> {
+async fn respond(page: Option<Page>, connection: Stream) -> Response<SlowBody> {
     let Some(page) = page else {
         return plain(StatusCode::NOT_FOUND, "no such page\n");
     };
@@ -51,38 +66,41 @@ async fn answer(page: Option<Page>, connection: Stream) -> Response<Slow> {
             }
             response
         }
-        Outcome::Page => html(Slow::whole(page.body)),
-        Outcome::Drip => html(Slow::drip(page.body, page.latency)),
-        Outcome::Reset => html(Slow::reset(page.body, connection)),
+        Outcome::Page => html(SlowBody::whole(page.body)),
+        Outcome::Drip => html(SlowBody::drip(page.body, page.latency)),
+        Outcome::Reset => html(SlowBody::reset(page.body, connection)),
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Slow> {
-    let mut response = Response::new(Slow::whole(text.to_owned()));
+fn plain(status: StatusCode, text: &'static str) -> Response<SlowBody> {
+    let mut response = Response::new(SlowBody::whole(text.to_owned()));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 
-fn html(body: Slow) -> Response<Slow> {
+fn html(body: SlowBody) -> Response<SlowBody> {
     let mut response = Response::new(body);
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 
-/// A body that takes its time.
-struct Slow {
+/// A response body that can pause between pieces and reset the connection.
+struct SlowBody {
     left: Bytes,
+    /// Bytes of the next piece. Under `reset`, 0 once the first half was sent.
     piece: usize,
+    /// The pause before each piece, and the sleep of the current one.
     pause: Option<(Duration, runtime::Sleep)>,
+    /// The connection to reset after the first half.
     reset: Option<Stream>,
 }
 
-impl Slow {
-    fn whole(body: String) -> Slow {
-        Slow {
+impl SlowBody {
+    fn whole(body: String) -> SlowBody {
+        SlowBody {
             piece: body.len(),
             left: body.into(),
             pause: None,
@@ -90,9 +108,9 @@ impl Slow {
         }
     }
 
-    fn drip(body: String, latency: Duration) -> Slow {
+    fn drip(body: String, latency: Duration) -> SlowBody {
         let pause = latency * 10 / DRIPS as u32;
-        Slow {
+        SlowBody {
             piece: body.len().div_ceil(DRIPS),
             left: body.into(),
             pause: Some((pause, runtime::sleep(pause))),
@@ -100,18 +118,18 @@ impl Slow {
         }
     }
 
-    fn reset(body: String, connection: Stream) -> Slow {
-        Slow {
+    fn reset(body: String, connection: Stream) -> SlowBody {
+        SlowBody {
             piece: body.len() / 2,
             left: body.into(),
-            // Until then the first half is sent; hyper would throw it away with the connection.
-            pause: Some((PAUSE, runtime::sleep(PAUSE))),
+            // In the pause hyper sends the first half, which an immediate error would discard.
+            pause: Some((RESET_PAUSE, runtime::sleep(RESET_PAUSE))),
             reset: Some(connection),
         }
     }
 }
 
-impl Body for Slow {
+impl Body for SlowBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -128,7 +146,7 @@ impl Body for Slow {
             *sleep = runtime::sleep(*pause);
         }
         if !first_half && let Some(connection) = self.reset.take() {
-            // The error makes hyper drop the connection, and the close is then a reset.
+            // The error makes hyper drop the connection, and closing that resets it.
             let reset = connection.reset_on_close();
             let error = io::Error::new(io::ErrorKind::ConnectionReset, "this page resets");
             return Poll::Ready(Some(Err(reset.err().unwrap_or(error))));

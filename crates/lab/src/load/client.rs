@@ -11,7 +11,7 @@ use switchboard_driver::{Event, Interest};
 
 use super::wave::Wave;
 
-/// What all clients of a run share: the settings, the buffers and the counts.
+/// The settings, buffers and counts that all clients of a run share.
 pub(super) struct Tally {
     /// Bytes of a message.
     pub(super) message: u64,
