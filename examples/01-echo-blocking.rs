@@ -1,4 +1,4 @@
-//! Echo, one client at a time: a read blocks the only thread, and whoever else comes waits in the queue.
+//! Echo, one client at a time: a read blocks the only thread, and all other clients wait in the queue.
 //!
 //!     cargo run --example 01-echo-blocking
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007

@@ -1,4 +1,4 @@
-//! Echo, a thread for each client: the same function, and nobody waits for anybody.
+//! Echo, a thread for each client: the same function, and no client waits for another.
 //!
 //!     cargo run --example 02-echo-threads
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007

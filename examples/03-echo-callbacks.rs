@@ -1,5 +1,5 @@
-//! Echo by callbacks: an object for each connection, whose methods the loop calls with what has come.
-//! Nothing here waits, so one thread serves all.
+//! Echo by callbacks: an object for each connection, whose methods the loop calls with the received bytes.
+//! No method waits, so one thread serves all clients.
 //!
 //!     cargo run --example 03-echo-callbacks
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007
@@ -14,7 +14,7 @@ impl Protocol for Echo {
         transport.write(data);
     }
 
-    // A peer that sends and reads nothing is not read from until it does.
+    // A peer that sends but does not read is not read from until it reads.
     fn pause_writing(&mut self, transport: &Transport) {
         transport.pause_reading();
     }

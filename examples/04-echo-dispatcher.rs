@@ -1,5 +1,5 @@
-//! Echo by a dispatcher: the loop asks each object what it wants, and tells it what its socket is ready for.
-//! What could not be sent yet is the object's own to keep. Asking all costs the more the more there are.
+//! Echo by a dispatcher: the loop asks each object for its interest, and calls it when its socket is ready.
+//! The object keeps what it could not send yet. Asking all objects costs more the more there are.
 //!
 //!     cargo run --example 04-echo-dispatcher
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007

@@ -1,5 +1,5 @@
-//! Echo by deferreds: each step says what is to be done with its result, once that is there. A callback that
-//! returns a Deferred has the chain wait for it, and so a chain can go round.
+//! Echo by deferreds: each step names the callback that takes its result. The chain waits for a Deferred that
+//! a callback returns, and that can be the next round of the echo.
 //!
 //!     cargo run --example 05-echo-deferred
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007
@@ -26,7 +26,7 @@ fn accept(listener: Listener) -> Deferred<(), io::Error> {
     let next = async move {
         let accepted = own.accept().await;
         if accepted.is_err() {
-            // Out of descriptors, most likely, until a connection ends.
+            // Most likely no descriptor is free until a connection ends.
             sleep(Duration::from_millis(50)).await;
         }
         accepted

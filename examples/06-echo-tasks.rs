@@ -1,4 +1,4 @@
-//! Echo by tasks: it reads as if it blocked, and at each `await` the loop goes on with others.
+//! Echo by tasks: the code reads as if it blocked, and at each `await` the loop runs other tasks.
 //!
 //!     cargo run --example 06-echo-tasks
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007

@@ -1,5 +1,5 @@
-//! Echo by green threads: the blocking function, on a stack that is put aside while it waits. One thread
-//! serves all.
+//! Echo by green threads: the blocking function, on a stack that is suspended while it waits. One thread
+//! serves all clients.
 //!
 //!     cargo run --example 07-echo-green
 //!     (in a second terminal, and a third:) nc 127.0.0.1 7007

@@ -1,4 +1,4 @@
-//! Three slow pages by callbacks: three objects, and one loop that calls them as their pages come.
+//! Three slow pages by callbacks: three objects, which the loop calls as their pages come.
 //!
 //!     cargo run --release -- serve slow-site --listen 127.0.0.1:8080
 //!     (in a second terminal:) cargo run --example 13-pages-callbacks
@@ -44,7 +44,7 @@ fn temperature(text: &str) -> &str {
 fn main() -> io::Result<()> {
     let site = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
     let start = Instant::now();
-    // It ends by itself, when nothing is left that could happen.
+    // The loop ends when no connection, timer or callback is left.
     callbacks::run(Driver::best(), move || {
         for path in PAGES {
             create_connection(&site, Page { path, text: vec![] });

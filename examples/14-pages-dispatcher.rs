@@ -1,4 +1,4 @@
-//! Three slow pages by dispatchers: each is told when its socket can be written to, and read from.
+//! Three slow pages by dispatchers: the loop calls each one when its socket is writable or readable.
 //!
 //!     cargo run --release -- serve slow-site --listen 127.0.0.1:8080
 //!     (in a second terminal:) cargo run --example 14-pages-dispatcher

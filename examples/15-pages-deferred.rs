@@ -1,4 +1,4 @@
-//! Three slow pages by deferreds: what is to be done with each text is said before the text is there.
+//! Three slow pages by deferreds: each callback is attached before its text has come.
 //!
 //!     cargo run --release -- serve slow-site --listen 127.0.0.1:8080
 //!     (in a second terminal:) cargo run --example 15-pages-deferred
@@ -11,7 +11,7 @@ use switchboard::{Driver, Stream};
 
 const PAGES: [&str; 3] = ["/page/1", "/page/2", "/page/3"];
 
-/// Collects a text, and fires when it is whole.
+/// Collects the text of a page, and fires its Deferred at the end.
 struct Page(Vec<u8>, Option<Resolver<String, io::Error>>);
 
 impl Protocol for Page {
@@ -48,7 +48,7 @@ fn main() -> io::Result<()> {
     callbacks::run(Driver::best(), move || {
         let fetched = PAGES.map(|page| (page, fetch(site.clone(), page)));
         let shown = fetched.map(|(page, text)| text.add_callback(move |text| show(page, &text)));
-        // A failure that nobody takes is told on stderr.
+        // A failure without an errback is reported on stderr.
         DeferredList::new(shown).gather().add_callback(move |_| {
             println!("in {:.2} s", start.elapsed().as_secs_f64());
             io::Result::Ok(())

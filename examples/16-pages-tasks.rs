@@ -1,4 +1,4 @@
-//! Three slow pages by tasks: it reads like the blocking one, and waits for all three at once.
+//! Three slow pages by tasks: the code reads like the blocking one, and waits for all three at once.
 //!
 //!     cargo run --release -- serve slow-site --listen 127.0.0.1:8080
 //!     (in a second terminal:) cargo run --example 16-pages-tasks

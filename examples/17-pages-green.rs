@@ -1,4 +1,5 @@
-//! Three slow pages by green threads: the blocking function again, on stacks that one thread puts aside.
+//! Three slow pages by green threads: the blocking function again, on stacks that one thread suspends and
+//! resumes.
 //!
 //!     cargo run --release -- serve slow-site --listen 127.0.0.1:8080
 //!     (in a second terminal:) cargo run --example 17-pages-green

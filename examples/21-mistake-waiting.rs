@@ -1,4 +1,4 @@
-//! A callback that waits: nobody else is called meanwhile. The loop tells who held it, and for how long.
+//! A callback that waits: no other callback runs meanwhile. The loop reports what held it, and for how long.
 //!
 //!     cargo run --example 21-mistake-waiting
 
@@ -12,15 +12,15 @@ use switchboard::{Driver, Model, PlainStream, Stream};
 const WAIT: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(50);
 
-struct Tell;
+struct PrintStalls;
 
-impl Hooks for Tell {
+impl Hooks for PrintStalls {
     fn stall(&self, stall: &Stall) {
         println!("  stall: {stall}");
     }
 }
 
-/// Ticks, and says how late.
+/// Prints how late each of four ticks is.
 fn tick(lp: &Loop, number: u32) {
     let due = Instant::now() + TICK;
     let own = lp.clone();
@@ -34,7 +34,7 @@ fn tick(lp: &Loop, number: u32) {
 
 fn ticking() -> io::Result<Loop> {
     let lp = Loop::new(Driver::best())?;
-    lp.set_hooks(Arc::new(Tell));
+    lp.set_hooks(Arc::new(PrintStalls));
     tick(&lp, 1);
     Ok(lp)
 }

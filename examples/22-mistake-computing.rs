@@ -1,5 +1,5 @@
-//! A handler that computes on the loop: nobody else is served meanwhile. Threads off the loop, or other
-//! processes, compute beside it.
+//! A handler that computes on the loop: no other task runs meanwhile. Threads and other processes can compute
+//! while the loop runs.
 //!
 //!     cargo run --example 22-mistake-computing
 
@@ -13,9 +13,9 @@ use switchboard::{Driver, Model, now, run_blocking, sleep, spawn};
 
 const TICK: Duration = Duration::from_millis(50);
 
-struct Tell;
+struct PrintStalls;
 
-impl Hooks for Tell {
+impl Hooks for PrintStalls {
     fn stall(&self, stall: &Stall) {
         println!("  stall: {stall}");
     }
@@ -39,13 +39,13 @@ async fn ticks() {
 }
 
 fn main() -> io::Result<()> {
-    // First of all, since it forks.
+    // The pool starts before all threads, because it forks.
     let jobs = Jobs::new().add("compute", |(): ()| Ok::<_, String>(compute()));
     let pool = ProcessPool::start(1, jobs)?;
     for place in ["on the loop", "in a thread", "in a process"] {
         println!("computing {place}");
         let lp = Loop::new(Driver::best())?;
-        lp.set_hooks(Arc::new(Tell));
+        lp.set_hooks(Arc::new(PrintStalls));
         Model::Tasks.run_on(&lp, async {
             let ticking = spawn(ticks());
             match place {

@@ -1,8 +1,8 @@
-//! Switchboard's wake-ups, checked in every order that their steps can happen in.
+//! Model checks of Switchboard's wake-ups, in every order of their steps.
 //!
-//! The files are the real ones; what they take from `crate::sync` is loom's here.
+//! The checked files are those of the runtime. Their `crate::sync` is replaced by loom's types here.
 
-#![allow(dead_code, reason = "the models use a part of what loops use")]
+#![allow(dead_code, reason = "the checks use a part of the files")]
 
 #[path = "../../crates/reactor/src/inbox.rs"]
 mod inbox;
@@ -18,10 +18,10 @@ mod tests {
     use crate::parker::Parker;
     use crate::sync::{AtomicBool, NotifyFd, Ordering, thread};
 
-    /// A loop that waits when nobody has rung, and two threads that send. It must see both items; one
-    /// that waited for a ring that doesn't come would be a deadlock, which the checker reports.
+    /// Two threads send to a loop that waits for notifications. The loop must receive both items; if it
+    /// waited without a notification to come, the checker would report a deadlock.
     #[test]
-    fn an_inbox_loses_nothing() {
+    fn an_inbox_delivers_every_item() {
         loom::model(|| {
             let shared = Arc::new((Inbox::new(), NotifyFd::new().unwrap()));
             let senders: Vec<_> = (0..2)
@@ -44,9 +44,9 @@ mod tests {
         });
     }
 
-    /// A loop that goes: what is sent is either taken by it or comes back.
+    /// An item sent to a loop that ends is either received or returned to its sender.
     #[test]
-    fn an_inbox_that_closes_gives_back() {
+    fn a_closed_inbox_returns_items_to_the_sender() {
         loom::model(|| {
             let inbox = Arc::new(Inbox::new());
             let other = inbox.clone();
@@ -60,8 +60,8 @@ mod tests {
         });
     }
 
-    /// A blocking flow whose future waits for two others to be done. With three threads there are more
-    /// orders than patience: those with up to three switches that nobody asked for.
+    /// A blocking flow waits until two other threads are done. Three threads have too many orders to check
+    /// all, so the check covers those with at most three preemptions.
     #[test]
     fn a_parked_flow_is_woken() {
         let mut model = loom::model::Builder::new();
@@ -93,7 +93,7 @@ mod tests {
         });
     }
 
-    /// Cancelled, it ends.
+    /// A flow that is cancelled while it is parked continues and ends.
     #[test]
     fn a_parked_flow_is_cancelled() {
         loom::model(|| {

@@ -1,4 +1,4 @@
-//! What the files take from the standard library and the kernel elsewhere.
+//! loom's versions of the types that the checked files take from the standard library and the kernel.
 
 pub(crate) use std::sync::PoisonError;
 
@@ -6,7 +6,7 @@ pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use loom::thread;
 
-/// An eventfd: rung once, it stays readable until it is drained.
+/// A model of an eventfd: after a ring it stays readable until it is drained.
 pub(crate) struct NotifyFd {
     rung: Mutex<bool>,
     ring: Condvar,
@@ -25,7 +25,7 @@ impl NotifyFd {
         self.ring.notify_all();
     }
 
-    /// What a wait in poll(2) or epoll(7) is.
+    /// Blocks until the eventfd is readable, as poll(2) and epoll(7) do.
     pub(crate) fn wait(&self) {
         let mut rung = self.rung.lock().unwrap();
         while !*rung {

@@ -1,4 +1,4 @@
-//! `switchboard cell`: what `compare` runs for each of its cells.
+//! `switchboard cell`: measures one cell of `compare`, which starts it as a child process.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use switchboard_lab::run_cell;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What to do, as JSON
+    /// The task of the cell, as JSON
     spec: String,
 }
 

@@ -1,4 +1,4 @@
-//! `switchboard compare`.
+//! `switchboard compare`: the same workloads under every model, measured.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ fn try_run(options: &Options) -> io::Result<bool> {
         clients: options.clients.into(),
         duration: Duration::from_millis(options.duration.into()),
     };
-    // Opened first: nobody wants to hear of a wrong path after a minute's work.
+    // The file is opened first, so that a wrong path is reported before a minute of measuring.
     let json = options.json.as_ref().map(|path| {
         std::fs::File::create(path).map_err(|error| {
             let text = format!(

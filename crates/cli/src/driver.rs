@@ -1,11 +1,11 @@
-//! `--driver`.
+//! The value of the option `--driver`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use switchboard_runtime::Driver;
 
-/// A driver by name, or the one that measured best.
+/// A driver by name, or `None` for `auto`: the one that measured best.
 #[derive(Clone, Copy)]
 pub(crate) struct Choice(Option<Driver>);
 

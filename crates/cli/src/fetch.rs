@@ -1,4 +1,4 @@
-//! `switchboard fetch`.
+//! `switchboard fetch`: fetches pages, many at once, and prints a line for each.
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use url::Url;
 
 use crate::driver::Choice;
 
-/// A page is an URL, http or https. Each page's line says its name, which is the URL or what the
-/// list calls it, and what was found.
+/// A page is a URL, http or https. Each page's line shows its name, which is the URL or the name in the
+/// list, and what was found.
 #[derive(Args)]
 #[command(
     after_help = "Lines on stdout: `NAME, MATCH` or `no match at URL`; without --extract \
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// More pages from a file, or from stdin for `-`: a line each, `URL` or `NAME URL`; # begins a comment
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// What to look for in each page; its first group is shown, or the whole match
+    /// Pattern to find in each page; its first group is shown, or the whole match
     #[arg(long, value_name = "REGEX")]
     extract: Option<String>,
     /// Pages at once
@@ -39,8 +39,8 @@ pub(crate) struct Options {
     /// How to wait: blocking, threads, pool, processes, tasks or green
     #[arg(long, default_value = "tasks")]
     model: Model,
-    /// What an event loop waits with: select, poll, epoll, uring, portable, or auto, which takes the
-    /// one that measured best
+    /// Driver of the event loop: select, poll, epoll, uring, portable, or auto, which takes the one that
+    /// measured best
     #[arg(long, default_value_t = Choice::best())]
     driver: Choice,
     /// Seconds to wait for a connection, for the first byte, and between two pieces of a body
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// Bytes of a page, decompressed, at most
     #[arg(long, default_value_t = 16 << 20, value_name = "BYTES")]
     max_size: usize,
-    /// Certificates to trust beside Mozilla's, a PEM file
+    /// Certificates to trust in addition to Mozilla's, a PEM file
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
 }
@@ -80,12 +80,12 @@ pub(crate) fn run(options: Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Without the right to raise it, the limit is what it is.
+    // If the limit cannot be raised, the fetch runs within the present one.
     let _ = switchboard_server::raise_descriptor_limit();
     match fetch.run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        // Whoever read the lines has seen enough.
+        // The reader of the lines has closed the pipe and needs no more.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("switchboard: {error}");
@@ -102,7 +102,7 @@ struct Fetch {
 }
 
 impl Fetch {
-    /// Everything that can be wrong with what was typed, before anything is fetched.
+    /// Checks all options and reads the list of pages, before anything is fetched.
     fn new(options: Options) -> Result<Fetch, String> {
         let extract = options.extract.as_deref().map(Regex::new).transpose();
         let extract = extract.map_err(|error| {
@@ -152,7 +152,7 @@ impl Fetch {
             }
         }
         if jobs.is_empty() {
-            return Err("nothing to fetch: name an URL, or a list with --from FILE".to_owned());
+            return Err("nothing to fetch: name a URL, or a list with --from FILE".to_owned());
         }
         Ok(Fetch {
             jobs,
@@ -241,11 +241,11 @@ fn job(name: &str, text: &str) -> Result<Job, String> {
 async fn fetch(client: &Client, url: &str, extract: Option<&Regex>, max_size: usize) -> Found {
     let started = Instant::now();
     let fetched = async {
-        let answer = client.get(url).await?;
-        let status = answer.status();
+        let response = client.get(url).await?;
+        let status = response.status();
         Ok::<_, switchboard_http::Error>(match extract {
-            None => (status, answer.bytes(max_size).await?.len(), None),
-            Some(_) => (status, 0, Some(answer.text(max_size).await?)),
+            None => (status, response.bytes(max_size).await?.len(), None),
+            Some(_) => (status, 0, Some(response.text(max_size).await?)),
         })
     };
     let (status, bytes, text) = match fetched.await {

@@ -1,4 +1,4 @@
-//! The `switchboard` command: one file per subcommand.
+//! The `switchboard` command: one file for each subcommand.
 #![forbid(unsafe_code)]
 
 mod cell;
@@ -31,7 +31,7 @@ enum Command {
     Fetch(fetch::Options),
     /// Print what runs under which model
     Models(models::Options),
-    /// One cell of `compare`, in a process of its own
+    /// Run one cell of `compare` in this process
     #[command(hide = true)]
     Cell(cell::Options),
 }

@@ -1,4 +1,4 @@
-//! `switchboard models`.
+//! `switchboard models`: the table of what runs under which model.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use switchboard_runtime::{Driver, Model, Style};
 #[command(after_help = "What a model cannot do it refuses, with a line that names one that can.")]
 pub(crate) struct Options {}
 
-/// What can be run, and how it is written.
+/// The columns: a style or a program, and the styles in which that is written.
 const COLUMNS: [(&str, &[Style]); 6] = [
     ("async function", &[Style::Async]),
     ("plain function", &[Style::Plain]),
@@ -23,7 +23,7 @@ const COLUMNS: [(&str, &[Style]); 6] = [
 pub(crate) fn run(_: &Options) -> ExitCode {
     match io::stdout().write_all(table().as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read it has seen enough.
+        // The reader has closed the pipe and needs no more.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("switchboard: {error}");

@@ -1,4 +1,4 @@
-//! `switchboard serve`.
+//! `switchboard serve`: runs a service until a signal, or the end of stdin, stops it.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -19,9 +19,9 @@ use crate::driver::Choice;
 
 #[derive(Subcommand)]
 pub(crate) enum Service {
-    /// Send back whatever arrives
+    /// Send back every received byte
     Echo(EchoOptions),
-    /// A little web of slow pages, the same for everybody: / and /page/N
+    /// Serve a web site of slow pages, the same for the same seed: / and /page/N
     SlowSite(SiteOptions),
 }
 
@@ -42,14 +42,14 @@ pub(crate) struct Options {
     /// How connections wait: blocking, threads, pool, processes, tasks, green or callbacks
     #[arg(long, default_value = "tasks")]
     model: Model,
-    /// What event loops wait with: select, poll, epoll, uring, portable, or auto, which takes the one
-    /// that measured best
+    /// Driver of the event loops: select, poll, epoll, uring, portable, or auto, which takes the one that
+    /// measured best
     #[arg(long, default_value_t = Choice::best())]
     driver: Choice,
     /// How many workers, each with a listener and a loop of its own
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
-    /// What workers are; processes are forked before the first connection and replaced if they die
+    /// Kind of the workers; processes are forked before the first connection and replaced if they die
     #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
     workers_as: WorkersAs,
     /// Threads of the `pool` model
@@ -73,8 +73,8 @@ pub(crate) struct Options {
 pub(crate) struct EchoOptions {
     #[command(flatten)]
     options: Options,
-    /// Run the service as it is written as a plain function over `Read` and `Write`. (Without it, `callbacks`
-    /// runs it as it is written as a protocol, the other models as an async function.)
+    /// Run the service written as a plain function over `Read` and `Write`. (Without this option, `callbacks`
+    /// runs it written as a protocol, and the other models run it written as an async function.)
     #[arg(long)]
     plain: bool,
 }
@@ -83,7 +83,7 @@ pub(crate) struct EchoOptions {
 pub(crate) struct SiteOptions {
     #[command(flatten)]
     options: Options,
-    /// What all pages depend on
+    /// Seed from which all pages are computed
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// How many pages
@@ -171,9 +171,9 @@ fn serve(
     style: Style,
     run: impl FnOnce(Bound) -> io::Result<Report>,
 ) -> io::Result<()> {
-    // Before anything is bound.
+    // A model that cannot run the service is refused before anything is bound.
     options.model.runs(style)?;
-    // Without the right to raise it, the limit is what it is.
+    // If the limit cannot be raised, the server runs within the present one.
     let _ = raise_descriptor_limit();
     let workers = match options.workers_as {
         WorkersAs::Threads => Workers::Threads(options.workers),
@@ -191,7 +191,7 @@ fn serve(
         .drain(drain)
         .on_signals(true)
         .until_eof(options.until_eof)
-        .hooks(Arc::new(Print {
+        .hooks(Arc::new(PrintHooks {
             notices: !options.quiet,
         }));
     if let Some(connections) = options.max_connections {
@@ -201,7 +201,7 @@ fn serve(
         Some(path) => server.bind_unix(path)?,
         None => server.bind(addresses(&options.listen)?.as_slice())?,
     };
-    // The address is for whoever started this: port 0 can be known from it alone.
+    // The starter of this process reads the address; it is the only way to learn what port 0 became.
     writeln!(io::stdout(), "listening on {}", bound.local_addr())?;
     if !options.quiet {
         let (capacity, reason) = bound.capacity();
@@ -243,12 +243,13 @@ fn print_report(report: &Report) {
     );
 }
 
-/// Tells the operator on stderr.
-struct Print {
+/// Hooks that print to stderr.
+struct PrintHooks {
+    /// Whether notices are printed; stalls and panics always are.
     notices: bool,
 }
 
-impl Hooks for Print {
+impl Hooks for PrintHooks {
     fn stall(&self, stall: &Stall) {
         eprintln!("switchboard: {stall}");
     }

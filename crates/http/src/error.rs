@@ -42,7 +42,7 @@ impl fmt::Display for Phase {
 /// use switchboard_http::{Client, Phase};
 /// use switchboard_runtime::{Driver, Model};
 ///
-/// let fetched = Model::Blocking.run(Driver::best(), Client::new().get("gopher://host/"))?;
+/// let fetched = Model::Blocking.run(Client::new().get("gopher://host/"))?;
 /// assert_eq!(fetched.unwrap_err().phase(), Phase::Url);
 /// # std::io::Result::Ok(())
 /// ```

@@ -15,7 +15,7 @@ use crate::measured::Measured;
 use crate::progress::Progress;
 use crate::report::{Cell, Report};
 use crate::rows::{ComputeIn, Row, Workload, rows};
-use crate::usage::Sampler;
+use crate::sampler::Sampler;
 
 /// The settings of a comparison.
 ///

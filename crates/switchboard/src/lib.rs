@@ -1,7 +1,7 @@
-//! Write what happens on one connection, once. Run it under every concurrency model.
+//! A network runtime: one handler runs under every concurrency model.
 //!
-//! A handler is async Rust: it says *what* to wait for. A [`Model`] says *how*: by a blocking call in
-//! a thread, by one in a forked process, by suspending a task on an event loop.
+//! A handler is an async function that says *what* it waits for. A [`Model`] says *how*: by a blocking
+//! call in a thread, by one in a forked process, or by suspending a task or a stack on an event loop.
 //!
 //! ```no_run
 //! use switchboard::{Model, Server, Stream};
@@ -23,19 +23,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Inside a handler everything waits in the model's own way: [`spawn`], [`sleep`], [`timeout`],
-//! [`scope`], [`gather`], [`race`], [`channel`], [`Event`], [`run_blocking`]. What a model cannot do
-//! it refuses with an error that names the model, the operation and a model that can.
+//! Inside a handler [`spawn`], [`sleep`], [`timeout`], [`scope`], [`gather`], [`race`], [`channel`],
+//! [`Event`] and [`run_blocking`] wait in the model's own way. A model refuses what it cannot do with an
+//! error that names the model, the operation, and a model that can.
 //!
-//! | want | look at |
+//! | for | see |
 //! |---|---|
 //! | connections | [`Stream`], [`Listener`], [`Incoming`] |
 //! | a server | [`Server`] |
-//! | objects that the loop calls, deferreds | [`callbacks`] |
-//! | computing in other processes | [`process_pool`] |
+//! | objects whose methods the loop calls, and deferreds | [`callbacks`] |
+//! | computation in other processes | [`process_pool`] |
 //! | HTTP | [`http`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
-//! | plain functions that wait, on stacks or threads | [`green`] |
+//! | plain functions that wait, in green threads or threads | [`green`] |
 //! | callbacks, timers, signals on a loop | [`reactor`] |
 #![forbid(unsafe_code)]
 
@@ -56,7 +56,7 @@ pub use switchboard_runtime::{
 };
 pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
 
-/// The README's programs compile.
+/// Compiles the programs in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! The ladder in `examples/`: each program runs, and says what all of its kind say.
+//! The programs in `examples/`: each runs, and all programs of a kind print the same.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -32,7 +32,8 @@ const PAGES: [&str; 7] = [
 
 const MISTAKES: [&str; 2] = ["21-mistake-waiting", "22-mistake-computing"];
 
-/// Cargo builds examples beside the folder of tests, unless it was asked for one test alone.
+/// Returns the path of an example. Cargo builds the examples next to the folder of tests, except when it is
+/// asked for a single test.
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap().parent().unwrap();
@@ -44,7 +45,7 @@ fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A server that ends with the test.
+/// A running echo server and its address. The server is killed when this value is dropped.
 struct Echo(Child, String);
 
 impl Echo {
@@ -71,7 +72,7 @@ impl Drop for Echo {
 }
 
 #[test]
-fn each_echoes() {
+fn every_echo_example_echoes() {
     for name in ECHOES {
         let echo = Echo::start(name);
         let mut first = TcpStream::connect(&echo.1).unwrap();
@@ -79,7 +80,7 @@ fn each_echoes() {
         let mut back = [0; 5];
         first.read_exact(&mut back).unwrap();
         assert_eq!(&back, b"first", "{name}");
-        // It stays, but where one at a time is what the program is about.
+        // The first client stays connected, except where the program serves one client at a time.
         let first = Some(first).filter(|_| name != ECHOES[0]);
         let mut second = TcpStream::connect(&echo.1).unwrap();
         let bytes: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 251) as u8).collect();
@@ -97,7 +98,7 @@ fn each_echoes() {
 }
 
 #[test]
-fn each_prints_the_temperatures() {
+fn every_pages_example_prints_the_temperatures() {
     let site = Arc::new(Site {
         latency: Latency::Fixed(Duration::from_millis(20)),
         ..Site::default()
@@ -118,7 +119,7 @@ fn each_prints_the_temperatures() {
             last.starts_with("in 0.") && last.ends_with(" s"),
             "{name}: {last}"
         );
-        // As they came.
+        // The pages are printed in the order in which they came.
         pages.sort();
         assert!(
             pages.iter().all(|page| page.ends_with(" C")),
@@ -135,7 +136,7 @@ fn each_prints_the_temperatures() {
     server.join().unwrap().unwrap();
 }
 
-/// How late each tick was, in milliseconds, and what else was printed, under each headline.
+/// Returns for each headline how late each tick was, in milliseconds, and what else was printed.
 fn ticks(name: &str) -> Vec<(Vec<u64>, String)> {
     let output = Command::new(program(name)).output().unwrap();
     assert!(output.status.success(), "{name}: {output:?}");
@@ -157,14 +158,20 @@ fn ticks(name: &str) -> Vec<(Vec<u64>, String)> {
 }
 
 #[test]
-fn mistakes_hold_the_loop_and_are_told() {
+fn mistakes_hold_the_loop_and_are_reported() {
     let waiting = ticks(MISTAKES[0]);
-    let [(wrong, told), (right, quiet), (_, refused)] = &waiting[..] else {
+    let [(wrong, reported), (right, quiet), (_, refused)] = &waiting[..] else {
         panic!("{waiting:?}");
     };
     assert!(wrong[0] >= 240 && wrong.len() == 4, "{wrong:?}");
-    assert!(told.contains("stall: the loop was held for "), "{told}");
-    assert!(told.contains("examples/21-mistake-waiting.rs:"), "{told}");
+    assert!(
+        reported.contains("stall: the loop was held for "),
+        "{reported}"
+    );
+    assert!(
+        reported.contains("examples/21-mistake-waiting.rs:"),
+        "{reported}"
+    );
     assert!(right.len() == 4 && quiet.ends_with("  waited"), "{quiet}");
     assert!(!quiet.contains("stall"), "{quiet}");
     assert!(
@@ -173,17 +180,25 @@ fn mistakes_hold_the_loop_and_are_told() {
     );
 
     let computing = ticks(MISTAKES[1]);
-    let [(wrong, told), (thread, in_thread), (process, in_process)] = &computing[..] else {
+    let [
+        (wrong, reported),
+        (thread, in_thread),
+        (process, in_process),
+    ] = &computing[..]
+    else {
         panic!("{computing:?}");
     };
     assert!(wrong[0] >= 240, "{wrong:?}");
-    assert!(told.contains("examples/22-mistake-computing.rs:"), "{told}");
+    assert!(
+        reported.contains("examples/22-mistake-computing.rs:"),
+        "{reported}"
+    );
     assert_eq!((thread.len(), process.len()), (4, 4));
     assert!(!in_thread.contains("stall") && !in_process.contains("stall"));
 }
 
 #[test]
-fn each_is_short_and_says_its_command() {
+fn every_example_is_short_and_names_its_command() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -191,7 +206,7 @@ fn each_is_short_and_says_its_command() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         let command = format!("cargo run --example {name}\n");
-        assert!(text.contains(&command), "{name} does not say `{command}`");
+        assert!(text.contains(&command), "{name} does not name `{command}`");
         assert!(text.lines().count() <= 60, "{name} has more than 60 lines");
         names.push(name);
     }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use crate::slow_site::latency::Latency;
 
-/// What the site does with the request for a page. [`Site`] has an example.
+/// The outcome of a request for a page. [`Site`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Status 200 and the page.
@@ -74,10 +74,10 @@ impl Default for Site {
     }
 }
 
-/// One page, and what the site does with a request for it. [`Site`] has an example.
+/// One page, and the outcome of a request for it. [`Site`] has an example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
-    /// What the site does with a request.
+    /// The outcome of a request.
     pub outcome: Outcome,
     /// The time before the response begins.
     pub latency: Duration,

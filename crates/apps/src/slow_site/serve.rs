@@ -31,7 +31,7 @@ const RESET_PAUSE: Duration = Duration::from_millis(20);
 /// use switchboard_net::Listener;
 /// use switchboard_runtime::{Driver, Model};
 ///
-/// Model::Tasks.run(Driver::best(), async {
+/// Model::Tasks.run(async {
 ///     let listener = Listener::bind("127.0.0.1:8080")?;
 ///     let (stream, _) = listener.accept().await?;
 ///     slow_site::serve(stream, Arc::new(Site::default())).await

@@ -1,9 +1,9 @@
-//! `switchboard compare`, a small one.
+//! A small `switchboard compare`.
 
 use crate::served::run;
 
 #[test]
-fn every_cell_runs_and_is_told() {
+fn every_cell_runs_and_is_reported() {
     let path = std::env::temp_dir().join(format!("switchboard-compare-{}", std::process::id()));
     let output = run(&[
         "compare",
@@ -25,7 +25,7 @@ fn every_cell_runs_and_is_told() {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}{errors}");
-    assert_eq!(errors, "", "quiet where nobody watches");
+    assert_eq!(errors, "", "no progress bar unless stderr is a terminal");
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     std::fs::remove_file(&path).unwrap();
     let cells = json["cells"].as_array().unwrap();
@@ -48,7 +48,7 @@ fn every_cell_runs_and_is_told() {
 }
 
 #[test]
-fn only_what_was_asked_for() {
+fn only_the_chosen_workloads_and_models_run() {
     let output = run(&[
         "compare",
         "--workloads",

@@ -1,5 +1,5 @@
-//! What a round trip and an idle connection cost: system calls and memory, which a noisy machine does
-//! not blur.
+//! The cost of a round trip and of an idle connection, in system calls and memory. Other work on the machine
+//! does not change these.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use switchboard_lab::Load;
 
 use crate::served::{Served, round_trip};
 
-/// Calls by name, as `strace -c` counted them.
+/// Parses the summary of `strace -c`: the name and the number of each system call.
 fn calls(summary: &str) -> Vec<(String, u64)> {
     let line = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -26,7 +26,7 @@ fn calls(summary: &str) -> Vec<(String, u64)> {
         .collect()
 }
 
-/// Runs an echo server under strace with 50 busy clients; gives round trips and calls.
+/// Runs an echo server under strace with 50 busy clients. Returns the round trips and the system calls.
 fn traced(arguments: &[&str]) -> Option<(u64, Vec<(String, u64)>)> {
     if Command::new("strace").arg("-V").output().is_err() {
         println!("skip: system calls of {arguments:?}: strace is not installed");
@@ -69,17 +69,17 @@ fn of(calls: &[(String, u64)], names: &[&str]) -> u64 {
 }
 
 #[test]
-fn a_task_makes_two_calls_a_round_trip() {
+fn a_task_makes_two_system_calls_in_a_round_trip() {
     let Some((trips, calls)) = traced(&["--model", "tasks", "--driver", "epoll"]) else {
         return;
     };
     let all: u64 = calls.iter().map(|(_, calls)| calls).sum();
     let each = all as f64 / trips as f64;
     println!("tasks/epoll: {each:.3} system calls a round trip over {trips}: {calls:?}");
-    assert!(trips > 1000, "{trips} round trips are too few to tell");
+    assert!(trips > 1000, "{trips} round trips are too few to measure");
     assert!(each <= 2.1, "{each:.3} calls a round trip: {calls:?}");
     let registered = of(&calls, &["epoll_ctl"]);
-    // Each connection is registered once, and forgotten once.
+    // Each connection is registered once and deregistered once.
     assert!(
         registered <= 110,
         "{registered} registrations of 50 connections"
@@ -87,7 +87,7 @@ fn a_task_makes_two_calls_a_round_trip() {
 }
 
 #[test]
-fn a_thread_makes_two_calls_a_round_trip() {
+fn a_thread_makes_two_system_calls_in_a_round_trip() {
     let Some((trips, calls)) = traced(&["--model", "threads"]) else {
         return;
     };
@@ -98,10 +98,10 @@ fn a_thread_makes_two_calls_a_round_trip() {
     assert!(polls < 200, "{polls} polls: a thread waits in its recv");
 }
 
-/// Two tests that each need most of this process's descriptors.
+/// Locked by each test that needs most of this process's descriptors.
 static DESCRIPTORS: Mutex<()> = Mutex::new(());
 
-/// Anonymous memory of a process in bytes.
+/// Returns the anonymous resident memory of a process in bytes.
 fn memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
@@ -117,14 +117,14 @@ fn memory(pid: u32) -> u64 {
 }
 
 #[test]
-fn ten_thousand_idle_connections_are_cheap_and_answer() {
+fn ten_thousand_idle_connections_take_little_memory_and_are_served() {
     const CLIENTS: usize = 10_000;
     let _alone = DESCRIPTORS.lock();
     if let Err(error) = raise_limit(CLIENTS as u64 + 200) {
         println!("skip: ten thousand idle connections: {error}");
         return;
     }
-    // What is not optimized puts more on a stack.
+    // Unoptimized code needs more stack.
     let stack = if cfg!(debug_assertions) { 12 } else { 5 } * 1024;
     for (model, most) in [("tasks", 1024), ("callbacks", 1024), ("green", stack)] {
         let served = Served::echo(&["--model", model, "--driver", "epoll"]);
@@ -158,12 +158,12 @@ fn raise_limit(needed: u64) -> Result<(), String> {
     .map_err(|error| error.to_string())
 }
 
-/// The machine's room for threads is less than its descriptors: the server stops in time and lives.
+/// The machine allows fewer threads than descriptors, so the server must stop accepting in time.
 #[test]
-fn threads_stop_where_the_machine_ends() {
+fn a_server_of_threads_stops_accepting_at_the_machines_limit() {
     let _alone = DESCRIPTORS.lock();
-    let (room, limit) = switchboard_runtime::thread_room();
-    let needed = room as u64 + 700;
+    let (capacity, limit) = switchboard_runtime::thread_room();
+    let needed = capacity as u64 + 700;
     if let Err(error) = raise_limit(needed) {
         println!("skip: more clients than threads: never: {error}");
         return;
@@ -171,7 +171,7 @@ fn threads_stop_where_the_machine_ends() {
     let mut served = Served::echo(&["--model", "threads"]);
     let mut clients: Vec<TcpStream> = Vec::new();
     let host = served.addr.parse::<std::net::SocketAddr>().unwrap();
-    for _ in 0..room + 500 {
+    for _ in 0..capacity + 500 {
         clients.push(TcpStream::connect(host).unwrap());
     }
     let mut line = String::new();
@@ -185,7 +185,7 @@ fn threads_stop_where_the_machine_ends() {
     print!("{line}");
     assert!(line.contains(limit), "{line}");
     round_trip(&mut clients[0]);
-    // One leaves, the next in line comes in.
+    // When clients leave, the next one in the queue is served.
     let last = clients.len() - 1;
     clients[last].write_all(b"x").unwrap();
     drop(clients.drain(..600));

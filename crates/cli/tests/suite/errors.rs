@@ -1,32 +1,32 @@
-//! Bad input gets one clear line: what, where, and what to do.
+//! Wrong input is refused with one line: what is wrong, where, and what to do.
 
 use std::net::TcpListener;
 
 use crate::served::run;
 
 #[track_caller]
-fn refused(arguments: &[&str], status: i32, says: &[&str]) {
+fn assert_refused(arguments: &[&str], status: i32, parts: &[&str]) {
     let output = run(arguments);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
-    for part in says {
+    for part in parts {
         assert!(
             text.contains(part),
-            "{arguments:?} should say {part:?}, but says: {text}"
+            "{arguments:?} should print {part:?}, but printed: {text}"
         );
     }
 }
 
 #[test]
-fn a_port_in_use() {
+fn a_port_in_use_is_refused() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
-    refused(
+    assert_refused(
         &["serve", "echo", "--listen", &addr],
         1,
         &["cannot listen on", &addr, "another port"],
     );
-    refused(
+    assert_refused(
         &["serve", "echo", "--listen", &addr, "--workers", "2"],
         1,
         &[&addr],
@@ -34,25 +34,25 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn names_that_are_none() {
+fn unknown_names_are_refused_with_the_known_ones() {
     let models = [
         "unknown model `fibers`",
         "blocking, threads, pool, processes, tasks",
     ];
-    refused(&["serve", "echo", "--model", "fibers"], 2, &models);
-    refused(&["fetch", "http://x/", "--model", "fibers"], 2, &models);
-    refused(&["compare", "--models", "tasks,fibers"], 2, &models);
-    refused(
+    assert_refused(&["serve", "echo", "--model", "fibers"], 2, &models);
+    assert_refused(&["fetch", "http://x/", "--model", "fibers"], 2, &models);
+    assert_refused(&["compare", "--models", "tasks,fibers"], 2, &models);
+    assert_refused(
         &["serve", "echo", "--driver", "kpoll"],
         2,
         &["unknown driver `kpoll`", "epoll"],
     );
-    refused(
+    assert_refused(
         &["compare", "--workloads", "disk"],
         2,
         &["unknown workload `disk`", "io, cpu, echo"],
     );
-    refused(
+    assert_refused(
         &["serve", "slow-site", "--latency", "soon"],
         2,
         &["`soon`", "250ms"],
@@ -60,8 +60,8 @@ fn names_that_are_none() {
 }
 
 #[test]
-fn more_than_there_is_room_for() {
-    refused(
+fn more_than_the_capacity_is_refused() {
+    assert_refused(
         &[
             "serve",
             "echo",
@@ -73,7 +73,7 @@ fn more_than_there_is_room_for() {
         1,
         &["99999999 connections asked for", "raise"],
     );
-    refused(
+    assert_refused(
         &[
             "serve",
             "echo",
@@ -90,19 +90,19 @@ fn more_than_there_is_room_for() {
 }
 
 #[test]
-fn addresses_that_are_none() {
-    refused(&["serve", "echo", "--listen", "nowhere"], 1, &["nowhere"]);
-    refused(
+fn wrong_addresses_shares_and_paths_are_refused() {
+    assert_refused(&["serve", "echo", "--listen", "nowhere"], 1, &["nowhere"]);
+    assert_refused(
         &["serve", "echo", "--listen", "203.0.113.1:80"],
         1,
         &["203.0.113.1:80", "does not have"],
     );
-    refused(
+    assert_refused(
         &["serve", "slow-site", "--errors", "2"],
         1,
         &["share of 500", "0 to 1"],
     );
-    refused(
+    assert_refused(
         &["compare", "--json", "/nowhere/x.json"],
         1,
         &["/nowhere/x.json"],

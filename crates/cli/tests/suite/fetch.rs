@@ -17,7 +17,7 @@ fn text(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// Those that run an async function.
+/// The models that run an async function.
 fn models() -> impl Iterator<Item = Model> {
     Model::ALL
         .into_iter()
@@ -25,7 +25,7 @@ fn models() -> impl Iterator<Item = Model> {
 }
 
 #[test]
-fn every_model_fetches_the_same() {
+fn fetch_prints_the_same_under_every_model() {
     let served = site(&[]);
     let urls: Vec<String> = (0..12)
         .map(|n| format!("http://{}/page/{n}", served.addr))
@@ -60,7 +60,7 @@ fn every_model_fetches_the_same() {
 }
 
 #[test]
-fn every_model_is_served_the_same() {
+fn fetch_gets_all_pages_from_every_model_of_server() {
     for row in rows(Style::Async) {
         let served = site(&row);
         let urls: Vec<String> = (0..5)
@@ -80,7 +80,7 @@ fn every_model_is_served_the_same() {
 }
 
 #[test]
-fn fates_are_told_by_phase_and_lose_nothing_beside_them() {
+fn failed_pages_are_reported_by_phase_and_affect_no_other_page() {
     let served = site(&[
         "--errors",
         "0.2",
@@ -113,9 +113,9 @@ fn fates_are_told_by_phase_and_lose_nothing_beside_them() {
 
 #[test]
 fn errors_name_their_phase() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = nobody.local_addr().unwrap();
-    drop(nobody);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = unused.local_addr().unwrap();
+    drop(unused);
     for model in models() {
         let refused = format!("http://{closed}/");
         let output = run(&[
@@ -140,7 +140,7 @@ fn errors_name_their_phase() {
 
 #[test]
 fn wrong_usage_fetches_nothing() {
-    for (arguments, says) in [
+    for (arguments, message) in [
         (&["fetch"][..], "nothing to fetch"),
         (
             &["fetch", "example.org"],
@@ -163,13 +163,13 @@ fn wrong_usage_fetches_nothing() {
         let output = run(arguments);
         let (_, err) = text(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {err}");
-        assert!(err.contains(says), "{arguments:?}: {err}");
+        assert!(err.contains(message), "{arguments:?}: {err}");
         assert_eq!(err.lines().count(), 1, "{err}");
     }
 }
 
 #[test]
-fn a_list_with_names() {
+fn pages_of_a_list_are_printed_under_their_names() {
     let served = site(&[]);
     let path = std::env::temp_dir().join(format!("switchboard-list-{}", std::process::id()));
     let list = format!(

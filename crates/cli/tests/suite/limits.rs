@@ -1,4 +1,4 @@
-//! What happens where the machine ends.
+//! Servers at the limits of descriptors and connections.
 
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use switchboard_runtime::{Driver, Model};
 
 use crate::served::{Served, round_trip};
 
-/// Processor time of a process, in clock ticks.
+/// Returns the processor time of a process in clock ticks.
 fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat
@@ -21,8 +21,9 @@ fn ticks(pid: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-/// More clients than descriptors: who is in is served, who is not waits, and nobody spins.
-fn full(arguments: &[&str]) {
+/// Connects more clients than the server has descriptors. Connected clients are served, the others wait in
+/// the queue, and the server does not spin.
+fn assert_full_server_waits(arguments: &[&str]) {
     let served = Served::start(
         &[&["echo", "--listen", "127.0.0.1:0"], arguments].concat(),
         Some(256),
@@ -31,8 +32,8 @@ fn full(arguments: &[&str]) {
     for client in &mut clients {
         client.write_all(b"hello").unwrap();
     }
-    // Those in front were accepted first.
-    let mut inside = 0;
+    // The server accepts clients in the order in which they connected.
+    let mut accepted = 0;
     for client in &mut clients {
         client
             .set_read_timeout(Some(Duration::from_millis(300)))
@@ -40,11 +41,11 @@ fn full(arguments: &[&str]) {
         if client.read_exact(&mut [0; 5]).is_err() {
             break;
         }
-        inside += 1;
+        accepted += 1;
     }
     assert!(
-        (100..256).contains(&inside),
-        "{inside} of 1,000 were served under {arguments:?}"
+        (100..256).contains(&accepted),
+        "{accepted} of 1,000 were served under {arguments:?}"
     );
 
     let (before, start) = (ticks(served.child.id()), Instant::now());
@@ -54,37 +55,37 @@ fn full(arguments: &[&str]) {
     }
     let share = (ticks(served.child.id()) - before) as f64 / 100.0 / start.elapsed().as_secs_f64();
     println!(
-        "{arguments:?}: {inside} of 1,000 inside; {:.1} % CPU while full",
+        "{arguments:?}: {accepted} of 1,000 accepted; {:.1} % CPU while full",
         share * 100.0
     );
     assert!(share < 0.05, "{:.1} % CPU while full", share * 100.0);
 
-    // Room for one: the first outside is next.
+    // One client leaves, so the first one in the queue is next.
     drop(clients.swap_remove(0));
-    let next = clients.get_mut(inside).unwrap();
+    let next = clients.get_mut(accepted).unwrap();
     next.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    let room = Instant::now();
+    let left = Instant::now();
     next.read_exact(&mut [0; 5])
-        .expect("a new client is served within a second of room");
+        .expect("the next client is served within a second");
     println!(
-        "{arguments:?}: served {:?} after there was room",
-        room.elapsed()
+        "{arguments:?}: served the next client {:?} after one left",
+        left.elapsed()
     );
     round_trip(&mut clients[1]);
 }
 
 #[test]
-fn descriptors_run_out_under_tasks() {
-    full(&["--model", "tasks"]);
+fn tasks_wait_when_descriptors_run_out() {
+    assert_full_server_waits(&["--model", "tasks"]);
 }
 
 #[test]
-fn descriptors_run_out_under_threads() {
-    full(&["--model", "threads"]);
+fn threads_wait_when_descriptors_run_out() {
+    assert_full_server_waits(&["--model", "threads"]);
 }
 
 #[test]
-fn a_full_server_says_so() {
+fn a_full_server_prints_its_limit() {
     let mut served = Served::echo(&["--max-connections", "2"]);
     let mut clients: Vec<TcpStream> = (0..3).map(|_| served.connect()).collect();
     round_trip(&mut clients[0]);
@@ -106,28 +107,27 @@ fn descriptors(pid: u32) -> usize {
         .count()
 }
 
-/// The limit is lowered under a running server: as when somebody else in the process, or in the
-/// system, took what it counted on.
+/// The limit is lowered while the server runs, as if other code in the process used up the descriptors.
 #[test]
-fn descriptors_taken_away_come_back() {
+fn a_server_recovers_when_descriptors_are_available_again() {
     for model in [Model::Tasks, Model::Threads] {
         let served = Served::echo(&["--model", model.name()]);
         let pid = served.child.id();
-        let mut inside = served.connect();
-        round_trip(&mut inside);
+        let mut connected = served.connect();
+        round_trip(&mut connected);
         let process = Pid::from_raw(pid.cast_signed());
         let before = getrlimit(Resource::Nofile);
         let none = Rlimit {
-            // Stdin, stdout and stderr.
+            // The number of descriptors of stdin, stdout and stderr.
             current: Some(3),
             ..before
         };
         prlimit(process, Resource::Nofile, none).unwrap();
-        let mut outside = served.connect();
-        outside.write_all(b"hello").unwrap();
+        let mut queued = served.connect();
+        queued.write_all(b"hello").unwrap();
         let (ticks_before, start) = (ticks(pid), Instant::now());
         while start.elapsed() < Duration::from_secs(1) {
-            round_trip(&mut inside);
+            round_trip(&mut connected);
             std::thread::park_timeout(Duration::from_millis(50));
         }
         let spent = ticks(pid) - ticks_before;
@@ -135,17 +135,17 @@ fn descriptors_taken_away_come_back() {
             spent < 5,
             "{model}: {spent} % CPU while nothing can be accepted"
         );
-        outside.set_nonblocking(true).unwrap();
-        assert!(outside.read(&mut [0]).is_err(), "{model}: there was room");
-        outside.set_nonblocking(false).unwrap();
+        queued.set_nonblocking(true).unwrap();
+        assert!(queued.read(&mut [0]).is_err(), "{model}: it was accepted");
+        queued.set_nonblocking(false).unwrap();
         prlimit(process, Resource::Nofile, before).unwrap();
-        outside.read_exact(&mut [0; 5]).unwrap();
-        round_trip(&mut inside);
+        queued.read_exact(&mut [0; 5]).unwrap();
+        round_trip(&mut connected);
     }
 }
 
 #[test]
-fn connections_leave_nothing_behind() {
+fn closed_connections_leave_no_descriptors_or_threads() {
     for model in Model::ALL {
         for driver in Driver::ALL {
             if driver == Driver::Sim || (!model.has_loop() && driver != Driver::best()) {
@@ -162,14 +162,14 @@ fn connections_leave_nothing_behind() {
             let base = descriptors(pid);
             for _ in 0..20 {
                 let mut clients: Vec<TcpStream> = (0..50).map(|_| served.connect()).collect();
-                // One at a time is served where there is one flow only.
+                // Each client leaves before the next is served, as the model `blocking` needs.
                 for mut client in clients.drain(..) {
                     round_trip(&mut client);
                 }
             }
             let deadline = Instant::now() + Duration::from_secs(30);
-            // Of a thousand connections none is left. (A thread that had to wait for several things
-            // keeps what rings for it.)
+            // None of a thousand connections keeps a descriptor. A thread that waited for several sources
+            // keeps the descriptor of its notifier, which the tolerance allows.
             while descriptors(pid) > base + 12 || (model == Model::Threads && threads() > 2) {
                 assert!(
                     Instant::now() < deadline,

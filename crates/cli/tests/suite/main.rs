@@ -1,4 +1,4 @@
-//! The command as its users meet it: real processes, real sockets.
+//! The command as its users run it: real processes, real sockets.
 
 mod compare;
 mod costs;

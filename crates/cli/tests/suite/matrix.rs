@@ -6,7 +6,7 @@ use switchboard_runtime::{Driver, Model, Style};
 
 use crate::served::{Served, echo_tcp, echo_through, run};
 
-/// Bytes, written at a time, read at a time.
+/// Name, number of bytes, bytes of each write, bytes of each read.
 const CHUNKINGS: [(&str, usize, usize, usize); 4] = [
     ("nothing at all", 0, 1, 1),
     ("one byte at a time", 2_000, 1, 1),
@@ -24,8 +24,8 @@ const CHUNKINGS: [(&str, usize, usize, usize); 4] = [
     ),
 ];
 
-/// Every model × driver × workers that runs what is written in `style`, as options. Of each that does
-/// not, the reason is printed.
+/// Returns the options of every model × driver × workers that runs code written in `style`. Prints the
+/// reason for each combination that is left out.
 pub(crate) fn rows(style: Style) -> Vec<Vec<&'static str>> {
     let mut rows = Vec::new();
     for model in Model::ALL {
@@ -34,7 +34,7 @@ pub(crate) fn rows(style: Style) -> Vec<Vec<&'static str>> {
             continue;
         }
         let drivers: Vec<Driver> = match model.has_loop() {
-            // Simulated time would leap past real clients.
+            // Simulated time would pass before a real client sends.
             true => Driver::ALL
                 .into_iter()
                 .filter(|it| *it != Driver::Sim)
@@ -42,9 +42,10 @@ pub(crate) fn rows(style: Style) -> Vec<Vec<&'static str>> {
             false => vec![Driver::best()],
         };
         for driver in drivers {
-            // Asked of those that a system may lack: this process has too many descriptors for some.
-            let asked = matches!(driver, Driver::Epoll | Driver::Uring);
-            if let Some(Err(error)) = asked.then(|| driver.open()) {
+            // Only drivers that a system may lack are opened here: `select` would fail, because this process
+            // has too many descriptors for it.
+            let may_be_missing = matches!(driver, Driver::Epoll | Driver::Uring);
+            if let Some(Err(error)) = may_be_missing.then(|| driver.open()) {
                 println!("skip: {model}/{driver}: never: {error}");
                 continue;
             }
@@ -64,13 +65,12 @@ pub(crate) fn rows(style: Style) -> Vec<Vec<&'static str>> {
             }
         }
     }
-    assert!(!rows.is_empty(), "nothing is to be run");
+    assert!(!rows.is_empty(), "no combination can run");
     rows
 }
 
-/// What the table says cannot be run is refused, in one line that names a model which can.
 #[test]
-fn what_a_model_cannot_run_it_refuses() {
+fn a_model_refuses_in_one_line_what_it_cannot_run() {
     let programs: [(&[&str], Style); 3] = [
         (
             &["serve", "echo", "--plain", "--listen", "127.0.0.1:0"],
@@ -89,16 +89,16 @@ fn what_a_model_cannot_run_it_refuses() {
                 continue;
             }
             let output = run(&[program, &["--model", model.name()]].concat());
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(
                 output.status.code(),
                 Some(1),
-                "{program:?} under {model}: {said}"
+                "{program:?} under {model}: {stderr}"
             );
             let wanted = format!("switchboard: model `{model}` cannot run a");
             assert!(
-                said.starts_with(&wanted) && said.lines().count() == 1,
-                "{said}"
+                stderr.starts_with(&wanted) && stderr.lines().count() == 1,
+                "{stderr}"
             );
             refused += 1;
         }
@@ -109,9 +109,8 @@ fn what_a_model_cannot_run_it_refuses() {
     );
 }
 
-/// What `switchboard models` prints is in the README, word for word.
 #[test]
-fn the_support_table_is_in_the_readme() {
+fn the_readme_has_the_table_that_models_prints() {
     let output = run(&["models"]);
     let table = String::from_utf8(output.stdout).unwrap();
     assert_eq!(table.lines().count(), Model::ALL.len() + 2);
@@ -141,21 +140,21 @@ fn echo_is_identical_under_every_model_driver_and_chunking() {
                 back.len()
             );
         }
-        let said = served.stop();
+        let stderr = served.stop();
         assert!(
-            said.contains("accepted 4, panicked 0, failed 0"),
-            "{row:?}: {said}"
+            stderr.contains("accepted 4, panicked 0, failed 0"),
+            "{row:?}: {stderr}"
         );
         println!("{}: {} chunkings", row.join(" "), CHUNKINGS.len());
     }
 }
 
 #[test]
-fn unix_sockets_too() {
+fn every_model_serves_unix_sockets() {
     for model in Model::ALL {
         let path = std::env::temp_dir().join(format!("switchboard-{}-{model}", std::process::id()));
         let name = path.to_str().unwrap();
-        // As a server that was killed leaves it behind.
+        // A killed server leaves such a socket file behind.
         drop(UnixListener::bind(&path).unwrap());
         let served = Served::start(&["echo", "--unix", name, "--model", model.name()], None);
         let stream = UnixStream::connect(&path).unwrap();
@@ -166,7 +165,11 @@ fn unix_sockets_too() {
         });
         assert!(back == bytes, "{model}");
         let second = run(&["serve", "echo", "--unix", name]);
-        assert_eq!(second.status.code(), Some(1), "somebody listens there");
+        assert_eq!(
+            second.status.code(),
+            Some(1),
+            "another server listens there"
+        );
         served.stop();
         assert!(!path.exists(), "{model}: the socket is left behind");
     }

@@ -1,4 +1,4 @@
-//! A `switchboard serve` for the length of a test.
+//! A `switchboard serve` process for one test.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_switchboard");
 
-/// Ends with the end of its stdin, when it is dropped.
+/// A running server. It stops when this value is dropped, by the end of its stdin.
 pub(crate) struct Served {
     pub(crate) child: Child,
     pub(crate) addr: String,
@@ -15,7 +15,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// `switchboard serve …`, under a limit of descriptors if one is given.
+    /// Starts `switchboard serve …`, with a limit of descriptors if one is given.
     pub(crate) fn start(arguments: &[&str], descriptors: Option<usize>) -> Served {
         match descriptors {
             None => Served::start_under(&[], arguments),
@@ -26,7 +26,7 @@ impl Served {
         }
     }
 
-    /// As an argument of another program, such as strace.
+    /// Starts the server as an argument of another program, such as strace.
     pub(crate) fn start_under(program: &[&str], arguments: &[&str]) -> Served {
         let words = [program, &[BINARY]].concat();
         let mut command = Command::new(words[0]);
@@ -34,7 +34,7 @@ impl Served {
         Served::start_command(command, arguments)
     }
 
-    /// `command` being `switchboard`.
+    /// Starts the server with `command`, which runs `switchboard`.
     pub(crate) fn start_command(mut command: Command, arguments: &[&str]) -> Served {
         let mut child = command
             .arg("serve")
@@ -85,7 +85,7 @@ impl Served {
         stream
     }
 
-    /// Ends it and gives what it said on stderr that was not read before.
+    /// Stops the server and returns the rest of its stderr.
     pub(crate) fn stop(mut self) -> String {
         drop(self.child.stdin.take());
         let mut text = String::new();
@@ -102,7 +102,7 @@ impl Drop for Served {
     }
 }
 
-/// Sends and receives one small message.
+/// Sends one small message and receives it back.
 pub(crate) fn round_trip(stream: &mut TcpStream) {
     stream.write_all(b"hello").unwrap();
     let mut back = [0; 5];
@@ -110,7 +110,8 @@ pub(crate) fn round_trip(stream: &mut TcpStream) {
     assert_eq!(&back, b"hello");
 }
 
-/// Sends `bytes` in pieces while reading what comes back, in pieces too, to the end.
+/// Sends `bytes` in pieces of `write` bytes and meanwhile reads to the end, `read` bytes at most at a
+/// time. Returns what came back.
 pub(crate) fn echo_through<S: Read + Write + Send>(
     mut reader: S,
     mut writer: S,
@@ -147,7 +148,7 @@ pub(crate) fn echo_tcp(stream: &TcpStream, bytes: &[u8], write: usize, read: usi
     })
 }
 
-/// Runs the command to its end.
+/// Runs the command until it ends.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(BINARY)
         .args(arguments)

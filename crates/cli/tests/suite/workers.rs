@@ -1,4 +1,4 @@
-//! Worker processes, and ending.
+//! Worker processes: replacing them, draining, stopping.
 
 use std::io::{BufRead, Read};
 use std::time::{Duration, Instant};
@@ -33,23 +33,26 @@ fn a_killed_worker_is_replaced_and_fails_only_its_own_connections() {
         use std::io::Write;
         client.write_all(b"x").is_ok() && matches!(client.read(&mut [0; 1]), Ok(1))
     };
-    let left = clients
+    let survivors = clients
         .iter_mut()
         .filter_map(|client| alive(client).then_some(()))
         .count();
-    assert!((1..40).contains(&left), "{left} of 40 connections live on");
-    // As many as go to both workers, so that the new one has its share.
+    assert!(
+        (1..40).contains(&survivors),
+        "{survivors} of 40 connections survived"
+    );
+    // So many connections reach both workers, and so the new one too.
     let mut again: Vec<_> = (0..40).map(|_| served.connect()).collect();
     again.iter_mut().for_each(round_trip);
     println!(
-        "replaced and answering {:?} after the kill; {left} of 40 lived on",
+        "replaced and answering {:?} after the kill; {survivors} of 40 survived",
         killed.elapsed()
     );
     assert!(killed.elapsed() < Duration::from_secs(1));
     assert_eq!(children(served.child.id()).len(), 2);
     drop((clients, again));
-    let said = served.stop();
-    assert!(said.contains("workers replaced 1"), "{said}");
+    let stderr = served.stop();
+    assert!(stderr.contains("workers replaced 1"), "{stderr}");
 }
 
 #[test]
@@ -60,21 +63,21 @@ fn sigterm_drains_under_every_model() {
         round_trip(&mut client);
         let pid = i32::try_from(served.child.id()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
-        // It listens no more, but who is inside is served to the end.
+        // The server no longer accepts, but serves open connections until they end.
         round_trip(&mut client);
         drop(client);
-        let mut said = String::new();
-        served.stderr.read_to_string(&mut said).unwrap();
+        let mut stderr = String::new();
+        served.stderr.read_to_string(&mut stderr).unwrap();
         assert!(served.child.wait().unwrap().success());
         assert!(
-            said.contains("accepted 1") && said.contains("cut 0"),
-            "{model}: {said}"
+            stderr.contains("accepted 1") && stderr.contains("cut 0"),
+            "{model}: {stderr}"
         );
     }
 }
 
 #[test]
-fn the_drain_limit_cuts_who_stays() {
+fn the_drain_limit_cuts_open_connections() {
     for model in switchboard_runtime::Model::ALL {
         let mut served = Served::echo(&["--model", model.name(), "--drain", "0.05"]);
         let mut client = served.connect();
@@ -84,30 +87,30 @@ fn the_drain_limit_cuts_who_stays() {
             matches!(client.read(&mut [0; 1]), Ok(0) | Err(_)),
             "{model}"
         );
-        let mut said = String::new();
-        served.stderr.read_to_string(&mut said).unwrap();
-        assert!(served.child.wait().unwrap().success(), "{model}: {said}");
-        assert!(said.contains("cut 1"), "{model}: {said}");
+        let mut stderr = String::new();
+        served.stderr.read_to_string(&mut stderr).unwrap();
+        assert!(served.child.wait().unwrap().success(), "{model}: {stderr}");
+        assert!(stderr.contains("cut 1"), "{model}: {stderr}");
     }
 }
 
 #[test]
-fn a_server_that_drains_refuses_who_comes() {
+fn a_draining_server_refuses_new_connections() {
     let supervised = ["--workers", "2", "--workers-as", "processes"];
     let models = switchboard_runtime::Model::ALL.map(|model| vec!["--model", model.name()]);
     for arguments in models.into_iter().chain([supervised.to_vec()]) {
         let served = Served::echo(&[&arguments[..], &["--drain", "30"]].concat());
-        let mut inside = served.connect();
-        round_trip(&mut inside);
+        let mut connected = served.connect();
+        round_trip(&mut connected);
         let pid = i32::try_from(served.child.id()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         while std::net::TcpStream::connect(&served.addr).is_ok() {
-            assert!(Instant::now() < deadline, "{arguments:?} listens on");
+            assert!(Instant::now() < deadline, "{arguments:?} still accepts");
             std::thread::yield_now();
         }
-        round_trip(&mut inside);
-        drop(inside);
+        round_trip(&mut connected);
+        drop(connected);
         served.stop();
     }
 }
@@ -121,15 +124,15 @@ fn workers_end_with_their_supervisor() {
         std::thread::yield_now();
     }
     served.child.kill().unwrap();
-    // They share its stderr, which ends with the last of them.
-    let mut said = String::new();
-    served.stderr.read_to_string(&mut said).unwrap();
+    // The workers share the supervisor's stderr, which ends with the last of them.
+    let mut stderr = String::new();
+    served.stderr.read_to_string(&mut stderr).unwrap();
     assert!(Instant::now() < deadline);
     assert!(std::net::TcpStream::connect(&served.addr).is_err());
 }
 
 #[test]
-fn processes_are_reaped_under_a_supervisor_too() {
+fn connection_processes_are_reaped_with_and_without_a_supervisor() {
     let model = ["--model", "processes"];
     let supervised = ["--workers", "2", "--workers-as", "processes"];
     for arguments in [&model[..], &[&model[..], &supervised[..]].concat()] {
@@ -154,7 +157,7 @@ fn processes_are_reaped_under_a_supervisor_too() {
 }
 
 #[test]
-fn a_worker_asked_to_end_leaves_its_queue_to_the_next() {
+fn a_terminated_worker_leaves_its_queue_to_its_replacement() {
     for model in ["tasks", "threads", "processes"] {
         let mut served = Served::echo(&[
             "--model",
@@ -173,7 +176,7 @@ fn a_worker_asked_to_end_leaves_its_queue_to_the_next() {
         let first = Pid::from_raw(children(served.child.id())[0]).unwrap();
         let mut line = String::new();
         while !line.contains("died") {
-            // Again, should it not hear yet.
+            // The worker may not handle signals yet, so the signal is repeated.
             let _ = kill_process(first, Signal::TERM);
             line.clear();
             assert_ne!(served.stderr.read_line(&mut line).unwrap(), 0);
@@ -181,13 +184,13 @@ fn a_worker_asked_to_end_leaves_its_queue_to_the_next() {
         let mut clients: Vec<_> = (0..40).map(|_| served.connect()).collect();
         clients.iter_mut().for_each(round_trip);
         drop(clients);
-        let said = served.stop();
-        assert!(said.contains("workers replaced 1"), "{said}");
+        let stderr = served.stop();
+        assert!(stderr.contains("workers replaced 1"), "{stderr}");
     }
 }
 
 #[test]
-fn a_handler_that_fails_is_counted_under_every_model() {
+fn a_failed_handler_is_counted_under_every_model() {
     for model in switchboard_runtime::Model::ALL {
         let served = Served::echo(&["--model", model.name()]);
         let mut client = served.connect();
@@ -197,8 +200,8 @@ fn a_handler_that_fails_is_counted_under_every_model() {
             .unwrap();
         drop(client);
         round_trip(&mut served.connect());
-        let said = served.stop();
-        let right = said.contains("accepted 2, panicked 0, failed 1, refused 0");
-        assert!(right, "{model}: {said}");
+        let stderr = served.stop();
+        let right = stderr.contains("accepted 2, panicked 0, failed 1, refused 0");
+        assert!(right, "{model}: {stderr}");
     }
 }
