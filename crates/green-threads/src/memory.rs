@@ -1,4 +1,4 @@
-//! What systems do differently with the memory of stacks.
+//! The system calls for stack memory, which differ between systems.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -6,61 +6,62 @@ use std::ptr::null_mut;
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
 
-/// What whoever touches a guard is sent.
+/// The signal that an access to a guard page raises.
 pub(crate) const FAULT: libc::c_int = match cfg!(target_vendor = "apple") {
     true => libc::SIGBUS,
     false => libc::SIGSEGV,
 };
 
-/// Reserves address space, whose pages are resident once they are touched.
+/// Reserves address space. A page becomes resident when it is first touched.
 pub(crate) fn reserve(length: usize) -> io::Result<usize> {
     #[cfg(target_os = "linux")]
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
     #[cfg(not(target_os = "linux"))]
     let flags = MapFlags::PRIVATE;
     let access = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: a mapping of our own, where the kernel likes.
+    // SAFETY: a new mapping at an address of the kernel's choice overlaps no memory in use.
     let start = unsafe { mmap_anonymous(null_mut(), length, access, flags)? };
+    // With huge pages the first byte of one stack would make 2 MiB resident.
     #[cfg(target_os = "linux")]
-    // SAFETY: as above. A large page would be resident for the first byte of a stack.
+    // SAFETY: the range is the mapping just made; the advice changes no contents.
     let _ = unsafe { rustix::mm::madvise(start, length, rustix::mm::Advice::LinuxNoHugepage) };
     Ok(start.addr())
 }
 
-/// Gives memory back to the system, where that can be done; the addresses stay.
+/// Returns memory to the system where the system supports that; the addresses stay reserved.
 ///
 /// # Safety
-/// Nobody uses it.
+/// Nothing reads or writes the range's present contents again.
 pub(crate) unsafe fn give_back(start: usize, length: usize) {
     #[cfg(target_os = "linux")]
     {
         use rustix::mm::{Advice, madvise};
-        // SAFETY: the caller's promise. Where that fails the memory is merely kept.
+        // SAFETY: by the caller's promise the contents are not needed. After an error they are kept.
         let _ = unsafe { madvise(start as *mut _, length, Advice::LinuxDontNeed) };
     }
     #[cfg(not(target_os = "linux"))]
     let _ = (start, length);
 }
 
-/// Has whoever touches this page stopped.
+/// Makes a page inaccessible, so that an access raises [`FAULT`].
 ///
 /// # Safety
-/// It is a page of a reservation, and nobody uses it.
+/// The page belongs to a reservation, and nothing uses it.
 pub(crate) unsafe fn guard(start: usize, page: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use std::sync::atomic::{AtomicBool, Ordering};
-        /// From Linux 6.13: it splits no mapping.
+        /// Known to Linux from 6.13 on. Unlike `mprotect` the advice splits no mapping.
         const MADV_GUARD_INSTALL: i32 = 102;
-        static UNKNOWN: AtomicBool = AtomicBool::new(false);
-        if !UNKNOWN.load(Ordering::Relaxed) {
-            // SAFETY: the caller's promise.
+        static UNSUPPORTED: AtomicBool = AtomicBool::new(false);
+        if !UNSUPPORTED.load(Ordering::Relaxed) {
+            // SAFETY: by the caller's promise nothing uses the page.
             match unsafe { libc::madvise(start as *mut _, page, MADV_GUARD_INSTALL) } {
                 0 => return Ok(()),
-                _ => UNKNOWN.store(true, Ordering::Relaxed),
+                _ => UNSUPPORTED.store(true, Ordering::Relaxed),
             }
         }
     }
-    // SAFETY: as above.
+    // SAFETY: by the caller's promise nothing uses the page.
     unsafe { mprotect(start as *mut _, page, MprotectFlags::empty()) }.map_err(io::Error::from)
 }

@@ -1,16 +1,19 @@
-//! Stacks: reservations of address space, each cut into equal places.
+//! Stacks: reservations of address space, each cut into equal places for one stack.
 //!
 //! ```text
 //!   low                                                       high
 //!   ┌───────┬──────────────┬───────┬──────────────┬── ─ ─ ─ ──┐
-//!   │ guard │ stack     ◄─ │ guard │ stack     ◄─ │           │
+//!   │ guard │ ◄─ stack     │ guard │ ◄─ stack     │           │
 //!   └───────┴──────────────┴───────┴──────────────┴── ─ ─ ─ ──┘
-//!   a place: used again by the thread that had it last, else by any
+//!   └──────── a place ─────┘
 //! ```
 //!
-//! Reservations double and are never given back; their memory is. Where the kernel has
-//! `MADV_GUARD_INSTALL` (Linux 6.13) a guard splits no mapping, so that stacks are bounded by memory alone;
-//! elsewhere each guard is a mapping, and there are at most half of `vm.max_map_count` stacks.
+//! A place that becomes free is used again, first by the thread that had it. Each reservation is twice
+//! as large as the one before. Reservations are never unmapped; the memory of free places is returned.
+//!
+//! Where the kernel has `MADV_GUARD_INSTALL` (Linux 6.13) a guard splits no mapping, and memory alone
+//! limits the number of stacks. Elsewhere each guard is a mapping, and at most half of
+//! `vm.max_map_count` stacks are possible.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -21,31 +24,33 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use corosensei::stack::StackPointer;
 
-use crate::{memory, overflow};
+use crate::memory;
 
-/// Bytes of a place, its guard included, unless another size is set. Small: the kernel keeps tables for
-/// all of the address space that is touched somewhere. What is not optimized needs several times as much.
-const SIZE: usize = match cfg!(debug_assertions) {
+/// Bytes of a place, its guard included, unless [`set_stack_size`] changes it. The size is small because
+/// the kernel needs page tables for all address space in which pages are touched. Unoptimized code
+/// needs several times as much stack.
+const DEFAULT_SIZE: usize = match cfg!(debug_assertions) {
     true => 512 * 1024,
     false => 128 * 1024,
 };
 
-/// The least that panics and formatting get along with.
-const LEAST: usize = 16 * 1024;
+/// The smallest size in which a panic and its message fit.
+const MIN_SIZE: usize = 16 * 1024;
 
 /// Places of the first reservation.
-const FIRST: usize = 1024;
+const FIRST_PLACES: usize = 1024;
 
-/// Reservations, each twice as large as the one before.
-const REGIONS: usize = 20;
+/// The most reservations of a process.
+const MAX_REGIONS: usize = 20;
 
-/// Places that a thread keeps with their memory; of what is more, half goes back without.
-const KEPT: usize = 256;
+/// Free places that a thread keeps with their memory. Beyond that, half of them go to all threads, and
+/// their memory to the system.
+const MAX_KEPT: usize = 256;
 
-static STACK_SIZE: AtomicUsize = AtomicUsize::new(SIZE);
+static STACK_SIZE: AtomicUsize = AtomicUsize::new(DEFAULT_SIZE);
 
-/// A reservation, as the signal handler reads it too.
-pub(crate) struct Region {
+/// A reservation. The signal handler reads it too, so its fields are atomic.
+struct Region {
     start: AtomicUsize,
     length: AtomicUsize,
 }
@@ -56,16 +61,16 @@ const NO_REGION: Region = Region {
     length: AtomicUsize::new(0),
 };
 
-static ALL: [Region; REGIONS] = [NO_REGION; REGIONS];
+static REGIONS: [Region; MAX_REGIONS] = [NO_REGION; MAX_REGIONS];
 
-/// What threads share.
+/// The places that no thread keeps for itself.
 struct Shared {
-    /// Places that were used, by their lowest address.
+    /// Free places with a guard, by their lowest address.
     free: Vec<usize>,
     regions: usize,
-    /// Of the last reservation: what was never used.
+    /// The part of the last reservation that was never used.
     fresh: std::ops::Range<usize>,
-    /// Places that have a guard.
+    /// How many places have a guard.
     created: usize,
 }
 
@@ -77,10 +82,11 @@ static SHARED: Mutex<Shared> = Mutex::new(Shared {
 });
 
 fn shared() -> MutexGuard<'static, Shared> {
-    // Nothing is left half-done under this lock.
+    // No code under this lock leaves the value half-changed when it panics.
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The free places that one thread keeps.
 struct Local(Vec<usize>);
 
 thread_local! {
@@ -93,36 +99,51 @@ impl Drop for Local {
     }
 }
 
-/// Sets how large stacks are, in bytes, guard included; rounded up to pages.
+/// Sets the size of all stacks in bytes, guard included, rounded up to whole pages.
 ///
 /// # Errors
-/// `InvalidInput` below 16 KiB; `ResourceBusy` once the first green thread was made.
+/// `InvalidInput` below 16 KiB; `ResourceBusy` once the first green thread was created.
+///
+/// ```
+/// switchboard_green_threads::set_stack_size(256 * 1024)?;
+/// assert_eq!(switchboard_green_threads::stats().size, 256 * 1024);
+/// # std::io::Result::Ok(())
+/// ```
 pub fn set_stack_size(bytes: usize) -> io::Result<()> {
-    if bytes < LEAST {
-        let text = format!("a stack of {bytes} bytes: at least {LEAST} are needed");
+    if bytes < MIN_SIZE {
+        let text = format!("a stack of {bytes} bytes: at least {MIN_SIZE} are needed");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     let shared = shared();
     if shared.regions > 0 {
-        let text = "stacks are cut already: set their size before the first green thread is made";
+        let text = "stacks exist already: set their size before the first green thread is created";
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
     }
     STACK_SIZE.store(bytes.next_multiple_of(page()), Ordering::Relaxed);
     Ok(())
 }
 
-/// What there is of stacks in this process.
+/// The stacks of this process: their size and number.
+///
+/// ```
+/// use switchboard_green_threads::{Green, stats};
+///
+/// let _thread = Green::new(|| ())?;
+/// assert_eq!(stats().created, 1);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
-    /// Bytes of each, guard included.
+    /// Bytes of each stack, guard included.
     pub size: usize,
-    /// How many were ever used at a time, more or less: those of threads that ended are used again.
+    /// Stacks created so far, free ones included. Each is used again, so this is about the most that
+    /// were in use at a time.
     pub created: usize,
-    /// Reservations, each a mapping where guards split none.
+    /// Reservations of address space; each is one mapping where guards split none.
     pub reservations: usize,
 }
 
-/// What there is of stacks in this process.
+/// Returns the size and the number of this process's stacks.
 pub fn stats() -> Stats {
     let shared = shared();
     Stats {
@@ -136,7 +157,7 @@ fn page() -> usize {
     rustix::param::page_size()
 }
 
-/// A stack that is nobody else's, by its high end.
+/// A stack in use, by the address where it starts: the high end of its place.
 pub(crate) struct Stack(NonZeroUsize);
 
 impl Stack {
@@ -152,6 +173,7 @@ impl Stack {
         }
     }
 
+    /// The lowest address of the place.
     fn low(&self) -> usize {
         self.0.get() - size()
     }
@@ -163,8 +185,8 @@ impl Drop for Stack {
         let kept = LOCAL.try_with(|local| {
             let places = &mut local.borrow_mut().0;
             places.push(low);
-            if places.len() > KEPT {
-                give_back(places.drain(..KEPT / 2));
+            if places.len() > MAX_KEPT {
+                give_back(places.drain(..MAX_KEPT / 2));
             }
         });
         if kept.is_err() {
@@ -178,14 +200,16 @@ fn give_back(places: impl Iterator<Item = usize>) {
     let (size, guard) = (size(), page());
     let mut shared = shared();
     for low in places {
-        // SAFETY: a place that nobody uses.
+        // SAFETY: the place is free, so the contents of its stack are dead.
         unsafe { memory::give_back(low + guard, size - guard) };
         shared.free.push(low);
     }
 }
 
-// SAFETY: the memory is this value's own and has a guard page at its low end.
+// SAFETY: the memory from `limit` to `base` belongs to this value alone and has a guard page at its low
+// end.
 unsafe impl corosensei::stack::Stack for Stack {
+    #[inline]
     fn base(&self) -> StackPointer {
         self.0
     }
@@ -208,7 +232,7 @@ impl Shared {
                 .map_err(|error| explain(&error, self.created))?;
         }
         let low = self.fresh.start;
-        // SAFETY: the low end of a place that nobody uses yet.
+        // SAFETY: the page is the low end of a place that was never used.
         unsafe { memory::guard(low, page()) }.map_err(|error| explain(&error, self.created))?;
         self.fresh.start += size();
         self.created += 1;
@@ -216,14 +240,10 @@ impl Shared {
     }
 
     fn reserve(&mut self) -> io::Result<()> {
-        let Some(region) = ALL.get(self.regions) else {
+        let Some(region) = REGIONS.get(self.regions) else {
             return Err(io::ErrorKind::OutOfMemory.into());
         };
-        if self.regions == 0 {
-            overflow::watch()?;
-        }
-        let length = (FIRST << self.regions) * size();
-        // Kept for ever.
+        let length = (FIRST_PLACES << self.regions) * size();
         let start = memory::reserve(length)?;
         region.length.store(length, Ordering::Relaxed);
         region.start.store(start, Ordering::Release);
@@ -237,23 +257,23 @@ fn explain(error: &io::Error, created: usize) -> io::Error {
     io::Error::new(
         io::ErrorKind::OutOfMemory,
         format!(
-            "no stack for a green thread beside {created} others ({error}): fewer at a time, smaller stacks \
-             (`set_stack_size`), or a larger sysctl vm.max_map_count"
+            "no stack for a green thread beside {created} others ({error}): use fewer at a time, smaller \
+             stacks (`set_stack_size`), or a larger sysctl vm.max_map_count"
         ),
     )
 }
 
-/// Whether an address lies in a guard. Called by a signal handler.
+/// Returns whether an address lies in a guard page. Safe in a signal handler.
 pub(crate) fn is_guard(address: usize) -> bool {
     let size = size();
-    ALL.iter().any(|region| {
+    REGIONS.iter().any(|region| {
         let start = region.start.load(Ordering::Acquire);
-        let within = address.wrapping_sub(start);
-        start != 0 && within < region.length.load(Ordering::Relaxed) && within % size < page()
+        let offset = address.wrapping_sub(start);
+        start != 0 && offset < region.length.load(Ordering::Relaxed) && offset % size < page()
     })
 }
 
-/// How large stacks are. Called by a signal handler.
+/// Bytes of a place, guard included. Safe in a signal handler.
 pub(crate) fn size() -> usize {
     STACK_SIZE.load(Ordering::Relaxed)
 }

@@ -1,10 +1,5 @@
-//! Green threads: functions on stacks of their own, polled like any future.
-//!
-//! ```text
-//!   poll ── switch ──► f … block_on(future): polled with the same context; pending?
-//!     ▲                                        │
-//!     └──────────────── switch ────────────────┘
-//! ```
+//! [`Green`], the future that runs a function on its own stack, and [`block_on`], which suspends that
+//! stack. The crate's page has the picture.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -14,84 +9,83 @@ use std::io;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::ptr::{NonNull, null};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+use crate::current::{self, HideCurrent, Polled, Running, Unwinding};
 use crate::overflow;
 use crate::stacks::Stack;
 
-/// The context of the poll that is under way.
-type Polled = NonNull<Context<'static>>;
-
-/// What a green thread that runs knows of itself; on its own stack.
-struct Running {
-    yielder: *const Yielder<Polled, ()>,
-    context: Cell<Polled>,
-    number: u64,
-    place: &'static Location<'static>,
-}
-
-thread_local! {
-    /// The green thread that runs on this thread, or null.
-    static CURRENT: Cell<*const Running> = const { Cell::new(null()) };
-}
-
-/// A function on a stack of its own, which ends with `T`.
+/// A green thread: a future that runs a function on a stack of its own and completes with its result.
 ///
-/// It starts with the first poll. Dropped before its end, it is unwound, so that destructors run: they
-/// may not wait any more. What it panics with goes to who polls it.
+/// The first poll starts the function. A panic of the function reaches whoever polls. Dropping an
+/// unfinished green thread unwinds its stack, so its destructors run; they cannot wait any more.
+///
+/// ```
+/// use futures_lite::future::{block_on, yield_now};
+/// use switchboard_green_threads::{self as green, Green};
+///
+/// let thread = Green::new(|| {
+///     green::block_on(yield_now()).unwrap();
+///     42
+/// })?;
+/// assert_eq!(block_on(thread), 42);
+/// # std::io::Result::Ok(())
+/// ```
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Green<'a, T> {
     coroutine: Coroutine<Polled, (), T, Stack>,
-    /// What the function borrows.
+    /// The lifetime of what the function borrows.
     borrows: PhantomData<&'a ()>,
 }
 
-/// Functions that are larger than this are put in a box.
-const LARGE: usize = 512;
+/// Functions with more bytes of captures than this are boxed, so that they do not fill the stack's
+/// first page.
+const MAX_INLINE: usize = 512;
 
 impl<'a, T: 'a> Green<'a, T> {
-    /// Takes a stack for `f`.
+    /// Takes a stack for `f`, which starts with the first poll.
     ///
     /// # Errors
-    /// `OutOfMemory`, with what to do about it.
+    /// `OutOfMemory` if there is no memory or mapping left for a stack; the text says what to change.
+    /// On the first call, also the system's error of installing the signal handler for overflows.
     #[track_caller]
     pub fn new(f: impl FnOnce() -> T + 'a) -> io::Result<Green<'a, T>> {
-        let place = Location::caller();
-        match size_of_val(&f) > LARGE {
-            // More than is handed over to a stack.
+        let created_at = Location::caller();
+        match size_of_val(&f) > MAX_INLINE {
             true => {
                 let f = Box::new(f);
-                Green::at(place, f)
+                Green::with_location(created_at, f)
             }
-            false => Green::at(place, f),
+            false => Green::with_location(created_at, f),
         }
     }
 
-    fn at(
-        place: &'static Location<'static>,
+    fn with_location(
+        created_at: &'static Location<'static>,
         f: impl FnOnce() -> T + 'a,
     ) -> io::Result<Green<'a, T>> {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        // A green thread never leaves this thread, so one preparation here covers every poll.
+        overflow::prepare_thread()?;
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let body = move |yielder: &Yielder<Polled, ()>, context: Polled| {
             let running = Running {
                 yielder,
                 context: Cell::new(context),
                 number,
-                place,
+                created_at,
             };
-            CURRENT.set(&raw const running);
-            let result = f();
-            CURRENT.set(null());
-            result
+            // The poll that resumed this stack restores the value when the function ends.
+            current::set(&raw const running);
+            f()
         };
         let stack = Stack::new()?;
-        // SAFETY: what `body` borrows outlives `'a`, and with it this value. Whoever forgets it leaves the
-        // stack where it is, and it never runs again.
+        // SAFETY: what `body` borrows outlives `'a`, and so outlives this value. If this value is
+        // forgotten, its stack stays allocated and never runs again.
         let coroutine = unsafe { Coroutine::with_stack_unchecked(stack, body) };
         Ok(Green {
             coroutine,
@@ -100,26 +94,7 @@ impl<'a, T: 'a> Green<'a, T> {
     }
 }
 
-/// While it lives, no green thread runs on this thread, but for one that is switched to: a loop that runs
-/// within a green thread does not put that one's stack aside.
-#[derive(Debug)]
-pub struct HideCurrent(*const Running);
-
-impl HideCurrent {
-    /// Hides the green thread that runs here.
-    #[expect(clippy::new_without_default, reason = "it does something")]
-    pub fn new() -> HideCurrent {
-        HideCurrent(CURRENT.replace(null()))
-    }
-}
-
-impl Drop for HideCurrent {
-    fn drop(&mut self) {
-        CURRENT.set(self.0);
-    }
-}
-
-// The function's stack stays where it is, whatever becomes of this value.
+// The stack does not move when this value does.
 impl<T> Unpin for Green<'_, T> {}
 
 impl<T> Future for Green<'_, T> {
@@ -127,7 +102,6 @@ impl<T> Future for Green<'_, T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        overflow::prepare_thread();
         let _hidden = HideCurrent::new();
         match self.coroutine.resume(NonNull::from_mut(context).cast()) {
             CoroutineResult::Yield(()) => Poll::Pending,
@@ -152,45 +126,7 @@ impl<T> fmt::Debug for Green<'_, T> {
     }
 }
 
-thread_local! {
-    /// How many green threads are unwound on this thread, one within another.
-    static UNWINDING: Cell<u32> = const { Cell::new(0) };
-}
-
-struct Unwinding;
-
-impl Unwinding {
-    fn new() -> Unwinding {
-        UNWINDING.set(UNWINDING.get() + 1);
-        Unwinding
-    }
-}
-
-impl Drop for Unwinding {
-    fn drop(&mut self) {
-        UNWINDING.set(UNWINDING.get() - 1);
-    }
-}
-
-/// Whether a green thread is unwound here, as one that was cancelled: its destructors may not wait.
-pub fn is_unwinding() -> bool {
-    UNWINDING.get() > 0
-}
-
-/// Whether a green thread runs here, which may wait.
-#[inline]
-pub fn is_current() -> bool {
-    !CURRENT.get().is_null()
-}
-
-/// The number of the green thread that runs, and where it was made. Called by a signal handler.
-pub(crate) fn current() -> Option<(u64, &'static Location<'static>)> {
-    let running = CURRENT.get();
-    // SAFETY: it is on the stack of the green thread that runs.
-    (!running.is_null()).then(|| unsafe { ((*running).number, (*running).place) })
-}
-
-/// No green thread runs here.
+/// The error of [`block_on`]: no green thread runs here, or the one that does is being unwound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotGreen;
 
@@ -202,32 +138,36 @@ impl fmt::Display for NotGreen {
 
 impl std::error::Error for NotGreen {}
 
-/// Waits for `future`; its stack is put aside meanwhile, and the thread goes on with others.
+/// Waits for `future`: suspends the stack of the running green thread until `future` completes, while
+/// the thread runs other work.
+///
+/// A green thread that is cancelled while it waits is unwound from here.
 ///
 /// # Errors
-/// [`NotGreen`], and the future is dropped.
+/// [`NotGreen`] outside a green thread and while one is unwound. The future is then dropped unpolled.
 #[inline]
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, NotGreen> {
-    let current = CURRENT.get();
-    if current.is_null() {
+    let running = current::get();
+    if running.is_null() {
         return Err(NotGreen);
     }
     let mut future = pin!(future);
     loop {
-        // SAFETY: it is on this very stack, further up. The context is that of the poll by which the
-        // stack runs, which does not end before the switch.
+        // SAFETY: `running` lies further up on the stack that runs this call. Its context is that of
+        // the poll which resumed the stack; that poll does not return before the next switch.
         let polled = unsafe {
-            let context = (*current).context.get().as_mut();
+            let context = (*running).context.get().as_mut();
             future.as_mut().poll(context)
         };
         if let Poll::Ready(output) = polled {
             return Ok(output);
         }
-        // SAFETY: as above; the yielder lives as long as its stack runs.
+        // SAFETY: as above, and the yielder lives as long as its stack runs.
         unsafe {
-            let context = (*(*current).yielder).suspend(());
-            (*current).context.set(context);
+            let context = (*(*running).yielder).suspend(());
+            (*running).context.set(context);
         }
-        CURRENT.set(current);
+        // Other green threads ran on this thread meanwhile.
+        current::set(running);
     }
 }

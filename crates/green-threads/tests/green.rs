@@ -1,4 +1,4 @@
-//! Green threads as futures: on a loop, side by side, given up, and over.
+//! Green threads as futures: in turns, on a loop, cancelled, nested, and with reused stacks.
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -11,17 +11,17 @@ use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use switchboard_green_threads::{self as green, Green, NotGreen};
 use switchboard_reactor::{Driver, Loop};
 
-/// Tells when it is dropped.
-struct Tells<'a>(&'a Cell<u32>);
+/// Counts how often it is dropped.
+struct CountsDrops<'a>(&'a Cell<u32>);
 
-impl Drop for Tells<'_> {
+impl Drop for CountsDrops<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() + 1);
     }
 }
 
 #[test]
-fn they_take_turns() {
+fn two_green_threads_take_turns() {
     let log = RefCell::new(Vec::new());
     let count = |name: char| {
         let log = &log;
@@ -40,7 +40,7 @@ fn they_take_turns() {
 }
 
 #[test]
-fn thousands_on_a_loop_wake_each_other() {
+fn thousands_of_green_threads_on_a_loop_wake_each_other() {
     const THREADS: usize = 5000;
     let lp = Loop::new(Driver::best()).unwrap();
     let wakers: Rc<RefCell<Vec<Option<Waker>>>> = Rc::new(RefCell::new(vec![None; THREADS]));
@@ -58,7 +58,6 @@ fn thousands_on_a_loop_wake_each_other() {
             }))
             .unwrap();
             woken.set(woken.get() + 1);
-            // The next; the last has none.
             let next = wakers
                 .borrow_mut()
                 .get_mut(number + 1)
@@ -77,10 +76,10 @@ fn thousands_on_a_loop_wake_each_other() {
 }
 
 #[test]
-fn one_given_up_is_unwound() {
+fn a_dropped_green_thread_is_unwound() {
     let dropped = Cell::new(0);
     let mut parked = Green::new(|| {
-        let _tells = Tells(&dropped);
+        let _counts = CountsDrops(&dropped);
         green::block_on(pending::<()>()).unwrap();
     })
     .unwrap();
@@ -88,17 +87,17 @@ fn one_given_up_is_unwound() {
     assert_eq!(dropped.get(), 0);
     drop(parked);
     assert_eq!(dropped.get(), 1);
-    let tells = Tells(&dropped);
-    drop(Green::new(move || drop(tells)).unwrap());
+    let counts = CountsDrops(&dropped);
+    drop(Green::new(move || drop(counts)).unwrap());
     assert_eq!(
         dropped.get(),
         2,
-        "one that never started drops what it was given"
+        "a green thread that never started drops its captures"
     );
 }
 
 #[test]
-fn a_destructor_of_one_given_up_can_not_wait() {
+fn a_destructor_in_an_unwound_green_thread_cannot_wait() {
     struct Waits<'a>(&'a Cell<Option<Result<(), NotGreen>>>);
     impl Drop for Waits<'_> {
         fn drop(&mut self) {
@@ -117,18 +116,18 @@ fn a_destructor_of_one_given_up_can_not_wait() {
 }
 
 #[test]
-fn a_panic_goes_to_who_polls() {
+fn a_panic_reaches_the_poller() {
     let panics = Green::new(|| {
         green::block_on(yield_now()).unwrap();
-        panic!("of a green thread");
+        panic!("in a green thread");
     });
     let panics: Green<'_, ()> = panics.unwrap();
     let caught = catch_unwind(AssertUnwindSafe(|| block_on(panics))).unwrap_err();
-    assert_eq!(caught.downcast_ref(), Some(&"of a green thread"));
+    assert_eq!(caught.downcast_ref(), Some(&"in a green thread"));
 }
 
 #[test]
-fn large_functions_and_results() {
+fn captures_and_results_may_be_large() {
     let large = [7_u8; 5000];
     let green = Green::new(move || {
         green::block_on(yield_now()).unwrap();
@@ -138,7 +137,7 @@ fn large_functions_and_results() {
 }
 
 #[test]
-fn one_runs_within_another() {
+fn a_green_thread_runs_inside_another() {
     let inner = || {
         let inner = Green::new(|| {
             green::block_on(yield_now()).unwrap();
@@ -152,7 +151,7 @@ fn one_runs_within_another() {
 }
 
 #[test]
-fn stacks_are_used_again_and_split_no_mapping() {
+fn stacks_are_reused_and_split_no_mapping() {
     const AT_ONCE: usize = 20_000;
     for _ in 0..3 {
         let parked: Vec<_> = (0..AT_ONCE)
@@ -165,7 +164,7 @@ fn stacks_are_used_again_and_split_no_mapping() {
         drop(parked);
     }
     let stats = green::stats();
-    // Other tests have theirs.
+    // Other tests of this process create stacks too.
     assert!(stats.created < 2 * AT_ONCE, "{stats:?}");
     assert!(stats.reservations < 10, "{stats:?}");
     assert!(green::set_stack_size(1 << 20).is_err());

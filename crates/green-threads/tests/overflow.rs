@@ -1,5 +1,5 @@
-//! A green thread that runs over its stack ends the process with a message. Without the test harness,
-//! since the process is this one, started anew.
+//! A stack overflow ends the process with a message. The test has no harness, because it starts its own
+//! program again as the process that overflows.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode};
@@ -14,27 +14,27 @@ fn deeper(level: u64) -> u64 {
     deeper(level + 1) + here[7]
 }
 
-fn run_over() -> ExitCode {
+fn overflow_green_thread() -> ExitCode {
     let green = Green::new(|| deeper(0)).unwrap();
     std::hint::black_box(futures_lite::future::block_on(green));
     ExitCode::SUCCESS
 }
 
-/// A fault that is no green thread's is still the standard library's to tell.
-fn run_over_a_thread() -> ExitCode {
+/// The standard library still reports the overflow of a thread.
+fn overflow_main_thread() -> ExitCode {
     drop(Green::new(|| ()).unwrap());
     std::hint::black_box(deeper(0));
     ExitCode::SUCCESS
 }
 
 fn main() -> ExitCode {
-    match std::env::var("RUN_OVER").as_deref() {
-        Ok("green") => return run_over(),
-        Ok("thread") => return run_over_a_thread(),
+    match std::env::var("OVERFLOW").as_deref() {
+        Ok("green") => return overflow_green_thread(),
+        Ok("thread") => return overflow_main_thread(),
         _ => {}
     }
     let mut status = ExitCode::SUCCESS;
-    for (who, says) in [
+    for (overflows, expected) in [
         (
             "green",
             ["green thread 1, made at", "green::set_stack_size("],
@@ -42,19 +42,19 @@ fn main() -> ExitCode {
         ("thread", ["has overflowed its stack", "main"]),
     ] {
         let ended = Command::new(std::env::current_exe().unwrap())
-            .env("RUN_OVER", who)
+            .env("OVERFLOW", overflows)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let told = says.iter().all(|text| said.contains(text));
-        let result = match told && ended.status.signal() == Some(libc::SIGABRT) {
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        let complete = expected.iter().all(|text| stderr.contains(text));
+        let result = match complete && ended.status.signal() == Some(libc::SIGABRT) {
             true => "ok".to_owned(),
             false => {
                 status = ExitCode::FAILURE;
-                format!("FAILED: {:?}: {said}", ended.status)
+                format!("FAILED: {:?}: {stderr}", ended.status)
             }
         };
-        println!("test who_runs_over_is_named::{who} ... {result}");
+        println!("test an_overflow_names_its_stack::{overflows} ... {result}");
     }
     status
 }
