@@ -3,9 +3,9 @@
 //! ```text
 //!   low                                                       high
 //!   ┌───────┬──────────────┬───────┬──────────────┬── ─ ─ ─ ──┐
-//!   │ guard │ ◄─ stack     │ guard │ ◄─ stack     │           │
+//!   │ guard │ ◄─ stack   · │ guard │ ◄─ stack   · │           │
 //!   └───────┴──────────────┴───────┴──────────────┴── ─ ─ ─ ──┘
-//!   └──────── a place ─────┘
+//!   └──────── a place ─────┘             the colour: bytes left free at the high end
 //! ```
 //!
 //! A place that becomes free is used again, first by the thread that had it. Each reservation is twice
@@ -47,6 +47,20 @@ const MAX_REGIONS: usize = 20;
 /// their memory to the system.
 const MAX_KEPT: usize = 256;
 
+/// How many different offsets from the high ends of their places stacks start at. Without an offset the
+/// hot frames of all stacks have the same address modulo the page size, and compete for the same few
+/// sets of the processor's caches.
+const COLOURS: usize = 16;
+
+/// Bytes between two colours: a cache line. All colours together stay well within the first page, so that
+/// a shallow stack touches no second one.
+const COLOUR_STEP: usize = 64;
+
+/// A divisor of every system's page size that is larger than all colours.
+const LEAST_PAGE: usize = 4096;
+
+const _: () = assert!(COLOURS * COLOUR_STEP < LEAST_PAGE);
+
 static STACK_SIZE: AtomicUsize = AtomicUsize::new(DEFAULT_SIZE);
 
 /// A reservation. The signal handler reads it too, so its fields are atomic.
@@ -65,8 +79,8 @@ static REGIONS: [Region; MAX_REGIONS] = [NO_REGION; MAX_REGIONS];
 
 /// The places that no thread keeps for itself.
 struct Shared {
-    /// Free places with a guard, by their lowest address.
-    free: Vec<usize>,
+    /// Free places with a guard, by the address where their stacks start.
+    free: Vec<NonZeroUsize>,
     regions: usize,
     /// The part of the last reservation that was never used.
     fresh: std::ops::Range<usize>,
@@ -86,8 +100,8 @@ fn shared() -> MutexGuard<'static, Shared> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The free places that one thread keeps.
-struct Local(Vec<usize>);
+/// The free places that one thread keeps, by the address where their stacks start.
+struct Local(Vec<NonZeroUsize>);
 
 thread_local! {
     static LOCAL: RefCell<Local> = const { RefCell::new(Local(Vec::new())) };
@@ -157,52 +171,49 @@ fn page() -> usize {
     rustix::param::page_size()
 }
 
-/// A stack in use, by the address where it starts: the high end of its place.
+/// A stack in use, by the address where it starts: its colour below the high end of its place.
 pub(crate) struct Stack(NonZeroUsize);
 
 impl Stack {
     pub(crate) fn new() -> io::Result<Stack> {
         let kept = LOCAL.try_with(|local| local.borrow_mut().0.pop());
-        let low = match kept.ok().flatten() {
-            Some(low) => low,
-            None => shared().take()?,
-        };
-        match NonZeroUsize::new(low + size()) {
-            Some(high) => Ok(Stack(high)),
-            None => unreachable!("a place lies in user space"),
+        match kept.ok().flatten() {
+            Some(base) => Ok(Stack(base)),
+            None => shared().take().map(Stack),
         }
-    }
-
-    /// The lowest address of the place.
-    fn low(&self) -> usize {
-        self.0.get() - size()
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let low = self.low();
+        let base = self.0;
         let kept = LOCAL.try_with(|local| {
             let places = &mut local.borrow_mut().0;
-            places.push(low);
+            places.push(base);
             if places.len() > MAX_KEPT {
                 give_back(places.drain(..MAX_KEPT / 2));
             }
         });
         if kept.is_err() {
-            shared().free.push(low);
+            shared().free.push(base);
         }
     }
 }
 
+/// Returns the lowest address of the place whose stack starts at `base`. The high end of the place is the
+/// first page boundary at or above `base`.
+fn low(base: NonZeroUsize) -> usize {
+    base.get().next_multiple_of(LEAST_PAGE) - size()
+}
+
 /// Gives places to all threads, and their memory to the system.
-fn give_back(places: impl Iterator<Item = usize>) {
+fn give_back(places: impl Iterator<Item = NonZeroUsize>) {
     let (size, guard) = (size(), page());
     let mut shared = shared();
-    for low in places {
+    for base in places {
         // SAFETY: the place is free, so the contents of its stack are dead.
-        unsafe { memory::give_back(low + guard, size - guard) };
-        shared.free.push(low);
+        unsafe { memory::give_back(low(base) + guard, size - guard) };
+        shared.free.push(base);
     }
 }
 
@@ -215,7 +226,7 @@ unsafe impl corosensei::stack::Stack for Stack {
     }
 
     fn limit(&self) -> StackPointer {
-        match NonZeroUsize::new(self.low()) {
+        match NonZeroUsize::new(low(self.0)) {
             Some(low) => low,
             None => unreachable!("nothing is mapped at zero"),
         }
@@ -223,9 +234,10 @@ unsafe impl corosensei::stack::Stack for Stack {
 }
 
 impl Shared {
-    fn take(&mut self) -> io::Result<usize> {
-        if let Some(low) = self.free.pop() {
-            return Ok(low);
+    /// Takes a free place, or creates one. Returns where its stack starts.
+    fn take(&mut self) -> io::Result<NonZeroUsize> {
+        if let Some(base) = self.free.pop() {
+            return Ok(base);
         }
         if self.fresh.is_empty() {
             self.reserve()
@@ -235,8 +247,12 @@ impl Shared {
         // SAFETY: the page is the low end of a place that was never used.
         unsafe { memory::guard(low, page()) }.map_err(|error| explain(&error, self.created))?;
         self.fresh.start += size();
+        let colour = self.created % COLOURS * COLOUR_STEP;
         self.created += 1;
-        Ok(low)
+        match NonZeroUsize::new(low + size() - colour) {
+            Some(base) => Ok(base),
+            None => unreachable!("a place lies in user space"),
+        }
     }
 
     fn reserve(&mut self) -> io::Result<()> {
