@@ -9,9 +9,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use switchboard_net::{Listener, Stream};
+use switchboard_process::{ExitStatus, fork};
 use switchboard_runtime::{self as runtime, Driver, Model};
 
-fn check(driver: Driver) -> std::io::Result<runtime::process::Ended> {
+fn check(driver: Driver) -> std::io::Result<ExitStatus> {
     let (here, there) = UnixStream::pair()?;
     let (stream, listener) = (Stream::from(here), Listener::bind("127.0.0.1:0")?);
     let addr = listener.local_addr()?.to_string();
@@ -22,7 +23,7 @@ fn check(driver: Driver) -> std::io::Result<runtime::process::Ended> {
         let _ = runtime::timeout(Duration::from_millis(1), stream.recv()).await;
         let _ = runtime::timeout(Duration::from_millis(1), listener.accept()).await;
         let parents = (stream, listener);
-        let child = runtime::process::fork(move || {
+        let child = fork(move || {
             drop(parents);
             let Ok((here, mut there)) = UnixStream::pair() else {
                 return 2;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
             continue;
         }
         let said = match check(driver) {
-            Ok(runtime::process::Ended::Exited(0)) => "ok".to_owned(),
+            Ok(ExitStatus::Exited(0)) => "ok".to_owned(),
             other => {
                 status = ExitCode::FAILURE;
                 format!("FAILED: {other:?}")

@@ -1,39 +1,39 @@
-//! Why a job gave no result.
+//! The reasons why a job gave no result.
 
 use std::fmt;
 use std::io;
 
-use switchboard_runtime::process::Ended;
+use switchboard_process::ExitStatus;
 
-/// Why a job gave no result. Other jobs are not affected.
+/// The reason why a job gave no result. Other jobs are not affected.
 ///
 /// ```
-/// use switchboard_runtime::process::Ended;
-/// use switchboard_process_pool::PoolError;
+/// use switchboard_process_pool::{ExitStatus, PoolError};
 ///
-/// let error = PoolError::Died(Ended::Killed(9));
-/// assert_eq!(error.to_string(), "the job's worker was ended by signal 9");
+/// let error = PoolError::Died(ExitStatus::Killed(9));
+/// assert_eq!(error.to_string(), "the job gave no result: its worker was killed by signal 9");
 /// ```
 #[derive(Debug)]
 pub enum PoolError {
-    /// No job has this name.
+    /// The pool has no job of this name.
     Unknown {
         /// The name that was asked for.
         name: String,
-        /// Those that there are.
+        /// The names of all jobs.
         known: Vec<String>,
     },
-    /// It returned this error.
+    /// The job returned this error.
     Failed(String),
-    /// It panicked, with this message. Its worker lives on.
+    /// The job panicked with this message. Its worker goes on.
     Panicked(String),
-    /// Its worker ended before it answered, and has been replaced.
-    Died(Ended),
-    /// Its arguments cannot be written as JSON, cannot be read as what the job takes, or are too long.
+    /// The job's worker ended before it answered, and is replaced.
+    Died(ExitStatus),
+    /// The arguments cannot be written as JSON, cannot be read as what the job takes, or are too
+    /// long.
     Arguments(String),
-    /// Its result cannot be written as JSON, cannot be read as what was asked for, or is too long.
+    /// The result cannot be written as JSON, cannot be read as the type asked for, or is too long.
     Result(String),
-    /// Its worker could not be started, or not be understood.
+    /// A worker could not be started, or sent something that is no answer.
     Io(io::Error),
 }
 
@@ -44,26 +44,15 @@ impl fmt::Display for PoolError {
                 write!(f, "no job is named `{name}`: the pool was given none")
             }
             PoolError::Unknown { name, known } => {
-                write!(
-                    f,
-                    "no job is named `{name}`; use one of: {}",
-                    known.join(", ")
-                )
+                let known = known.join(", ");
+                write!(f, "no job is named `{name}`; use one of: {known}")
             }
             PoolError::Failed(text) => write!(f, "the job failed: {text}"),
             PoolError::Panicked(message) => write!(f, "the job panicked: {message}"),
-            PoolError::Died(Ended::Exited(status)) => {
-                write!(
-                    f,
-                    "the job's worker exited with status {status} and no result"
-                )
-            }
-            PoolError::Died(Ended::Killed(signal)) => {
-                write!(f, "the job's worker was ended by signal {signal}")
-            }
+            PoolError::Died(status) => write!(f, "the job gave no result: its worker {status}"),
             PoolError::Arguments(text) => write!(f, "the job's arguments: {text}"),
             PoolError::Result(text) => write!(f, "the job's result: {text}"),
-            PoolError::Io(error) => write!(f, "the job's worker: {error}"),
+            PoolError::Io(error) => write!(f, "the job gave no result: {error}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs: functions by name.
+//! The table of jobs: functions by name, and the loop of a worker that runs them.
 
 use std::fmt;
 use std::io::Write;
@@ -9,34 +9,35 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_runtime as runtime;
 
-use crate::frame;
+use crate::messages::{self, ANSWER, BAD_ARGUMENTS, BAD_RESULT, FAILED, PANICKED, RETURNED};
 
-/// From arguments to the frame that answers.
+/// A function from arguments to the frame of an answer.
 type Job = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
-/// Functions by name, for the workers of a [`ProcessPool`](crate::ProcessPool).
+/// A table of functions by name, which the workers of a [`ProcessPool`](crate::ProcessPool) run.
+///
+/// ```
+/// let jobs = switchboard_process_pool::Jobs::new()
+///     .add("parse", |text: String| text.parse::<u64>())
+///     .add("sum", |numbers: Vec<u64>| {
+///         numbers.iter().try_fold(0u64, |sum, n| sum.checked_add(*n)).ok_or("too large")
+///     });
+/// assert_eq!(format!("{jobs:?}"), r#"Jobs["parse", "sum"]"#);
+/// ```
 #[derive(Default)]
 pub struct Jobs(Vec<(String, Job)>);
 
 impl Jobs {
-    /// None.
+    /// Returns an empty table.
     pub fn new() -> Jobs {
         Jobs::default()
     }
 
-    /// Adds `work` under a name; an earlier job of that name is forgotten.
+    /// Adds `work` under a name, in place of an earlier job of that name.
     ///
-    /// Each worker has a copy of what the function holds, as it was when the pool started: what one
-    /// changes, no other sees. A worker runs one job at a time, on its only thread; a job may block.
-    ///
-    /// ```
-    /// let jobs = switchboard_process_pool::Jobs::new()
-    ///     .add("parse", |text: String| text.parse::<u64>())
-    ///     .add("sum", |numbers: Vec<u64>| {
-    ///         numbers.iter().try_fold(0u64, |sum, n| sum.checked_add(*n)).ok_or("too large")
-    ///     });
-    /// assert_eq!(format!("{jobs:?}"), r#"Jobs["parse", "sum"]"#);
-    /// ```
+    /// `work` runs on the only thread of a worker, one job at a time, and may block. Each worker
+    /// has its own copy of what the function captures, as it was when the pool was started: no
+    /// other process sees a change to it.
     #[must_use]
     pub fn add<A, R, E>(
         mut self,
@@ -51,29 +52,34 @@ impl Jobs {
         let name = name.into();
         self.0.retain(|(other, _)| *other != name);
         let job = move |arguments: &[u8]| match serde_json::from_slice(arguments).map(&work) {
-            Err(error) => frame::text(frame::ARGUMENTS, &error.to_string()),
-            Ok(Err(error)) => frame::text(frame::FAILED, &error.to_string()),
-            Ok(Ok(result)) => frame::json(frame::DONE, &result)
-                .unwrap_or_else(|error| frame::text(frame::RESULT, &error)),
+            Err(error) => ANSWER.encode_text(BAD_ARGUMENTS, &error.to_string()),
+            Ok(Err(error)) => ANSWER.encode_text(FAILED, &error.to_string()),
+            Ok(Ok(result)) => ANSWER
+                .encode_json(RETURNED, &result)
+                .unwrap_or_else(|error| ANSWER.encode_text(BAD_RESULT, &error.to_string())),
         };
         self.0.push((name, Box::new(job)));
         self
     }
 
+    /// Returns the names of the jobs, by their index.
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// A worker's life: runs the jobs that come through `socket`, until its other end is gone.
+    /// Runs the jobs that are requested through `socket`, until its other end is closed. This is
+    /// all that a worker does.
     pub(crate) fn serve(&self, mut socket: UnixStream) {
-        let own = std::process::id();
-        while let Ok((job, arguments)) = frame::read(&socket) {
-            let work = || self.0[job as usize].1(&arguments);
-            let answer = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-                frame::text(frame::PANICKED, runtime::panic_message(&*payload))
+        let worker = std::process::id();
+        let request = messages::request(self.0.len());
+        while let Ok(frame) = request.read(&socket) {
+            let (_, job) = &self.0[frame.kind as usize];
+            let answer = catch_unwind(AssertUnwindSafe(|| job(&frame.body)));
+            let answer = answer.unwrap_or_else(|payload| {
+                ANSWER.encode_text(PANICKED, runtime::panic_message(&*payload))
             });
-            // What a job has forked answers for nobody.
-            if std::process::id() != own || socket.write_all(&answer).is_err() {
+            // A process that the job forked may return here too. Only the worker answers.
+            if std::process::id() != worker || socket.write_all(&answer).is_err() {
                 return;
             }
         }

@@ -1,14 +1,14 @@
-//! Who computes?
+//! Computing in other processes.
 //!
-//! A [`ProcessPool`] runs named [`Jobs`] in worker processes, which share no memory: a job that crashes
-//! takes its worker with it and nothing else. Arguments and results travel as JSON over Unix sockets,
-//! so that whoever waits for a result waits as its model does.
+//! A [`ProcessPool`] runs named [`Jobs`] in worker processes, which share no memory: a job that
+//! crashes ends its own worker and nothing else. Arguments and results travel as JSON over Unix
+//! sockets, so that a flow waits for a result in the way of its model.
 //!
 //! ```standalone_crate
 //! use switchboard_runtime::Model;
 //! use switchboard_process_pool::{Jobs, PoolError, ProcessPool};
 //!
-//! // First of all: it forks, which a process of several threads may not.
+//! // The pool comes first: it forks, which a process of several threads may not.
 //! let jobs = Jobs::new().add("power", |(base, exponent): (u64, u32)| {
 //!     base.checked_pow(exponent).ok_or("too large")
 //! });
@@ -26,23 +26,25 @@
 //! ```
 //!
 //! ```text
-//!   pool ──── a new worker's socket, whom it replaces ────► nursery
-//!    │                                                         │ forks, ends, waits
-//!    └─ jobs, results: a socket each ─► worker … worker ◄──────┘
+//!   pool ── a socket for a new worker, the worker it replaces ──► fork server
+//!    │                                                                │ forks, kills, reaps
+//!    └── requests, answers: one socket each ──► worker … worker ◄─────┘
 //! ```
 //!
-//! The nursery is a process of one thread, forked while the pool's process has one: it can fork for as
-//! long as the pool lives. Each socket's other end is handed to it, so that no worker ever holds an end
-//! by which another is heard.
+//! The fork server is a process of one thread, forked while the pool's process has one: it can fork
+//! workers for as long as the pool lives. Each worker's end of its socket is made by the pool and
+//! sent to the fork server, so that no worker holds an end of another worker's socket.
 #![forbid(unsafe_code)]
 
 mod error;
-mod frame;
+mod fork_server;
 mod jobs;
-mod lease;
-mod nursery;
+mod messages;
 mod pool;
+mod workers;
 
 pub use error::PoolError;
 pub use jobs::Jobs;
-pub use pool::{PoolStats, ProcessPool};
+pub use pool::ProcessPool;
+pub use switchboard_process::ExitStatus;
+pub use workers::PoolStats;

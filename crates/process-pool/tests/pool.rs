@@ -6,23 +6,26 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use switchboard_process::{ExitStatus, fork};
 use switchboard_process_pool::{Jobs, PoolError, ProcessPool};
-use switchboard_runtime::process::{self, Ended};
 use switchboard_runtime::{self as runtime, Model, gather};
 
-use support::{Gate, each_model, jobs, on, until};
+use support::{Gate, each_model, jobs, run_on, until};
 
 fn main() -> ExitCode {
     support::main(&[
-        ("values_go_there_and_back", values_go_there_and_back),
         (
-            "what_a_job_does_wrong_is_told",
-            what_a_job_does_wrong_is_told,
+            "arguments_and_results_arrive_unchanged",
+            arguments_and_results_arrive_unchanged,
         ),
-        ("jobs_wait_in_line", jobs_wait_in_line),
         (
-            "who_leaves_the_line_is_passed_over",
-            who_leaves_the_line_is_passed_over,
+            "each_way_to_fail_is_its_own_error",
+            each_way_to_fail_is_its_own_error,
+        ),
+        ("jobs_wait_in_a_queue", jobs_wait_in_a_queue),
+        (
+            "a_job_that_leaves_the_queue_is_skipped",
+            a_job_that_leaves_the_queue_is_skipped,
         ),
         ("threads_share_a_pool", threads_share_a_pool),
         (
@@ -31,20 +34,20 @@ fn main() -> ExitCode {
         ),
         ("a_forked_process_is_refused", a_forked_process_is_refused),
         (
-            "a_start_that_cannot_be_is_refused",
-            a_start_that_cannot_be_is_refused,
+            "a_start_without_workers_or_with_threads_is_refused",
+            a_start_without_workers_or_with_threads_is_refused,
         ),
     ])
 }
 
-fn values_go_there_and_back() {
+fn arguments_and_results_arrive_unchanged() {
     let pool = ProcessPool::start(2, jobs()).unwrap();
     each_model(|| async {
         let power = pool.run::<u64, _>("power", &(2u64, 10u32)).await;
         assert_eq!(power.unwrap(), 1024);
         let long = "a\"b\n".repeat(1 << 18);
-        let turned: String = pool.run("turn", &long).await.unwrap();
-        assert!(turned.chars().rev().eq(long.chars()));
+        let reversed: String = pool.run("reverse", &long).await.unwrap();
+        assert!(reversed.chars().rev().eq(long.chars()));
         let many = gather((0..20u64).map(|n| pool.run::<u64, _>("power", &(n, 2u32)))).await;
         for (n, square) in (0..).zip(many) {
             assert_eq!(square.unwrap(), n * n);
@@ -53,36 +56,36 @@ fn values_go_there_and_back() {
     assert_eq!(pool.stats().replaced, 0);
 }
 
-fn what_a_job_does_wrong_is_told() {
+fn each_way_to_fail_is_its_own_error() {
     let pool = ProcessPool::start(1, jobs()).unwrap();
-    on(Model::Tasks, async {
+    run_on(Model::Tasks, async {
         let pid: i32 = pool.run("pid", &()).await.unwrap();
-        let said = async |name, arguments: (u64, u32)| {
+        let error_of = async |name, arguments: (u64, u32)| {
             let error = pool.run::<u64, _>(name, &arguments).await.unwrap_err();
             assert!(!error.to_string().contains('\n'));
             error
         };
-        let error = said("power", (10, 100)).await;
+        let error = error_of("power", (10, 100)).await;
         assert!(
             matches!(&error, PoolError::Failed(text) if text == "too large"),
             "{error}"
         );
-        let error = said("panic", (6, 7)).await;
+        let error = error_of("panic", (6, 7)).await;
         assert!(
             matches!(&error, PoolError::Panicked(text) if text == "oh 6"),
             "{error}"
         );
-        let error = said("root", (1, 2)).await;
+        let error = error_of("root", (1, 2)).await;
         assert!(matches!(error, PoolError::Unknown { .. }), "{error}");
         assert!(
             error
                 .to_string()
-                .contains("`root`; use one of: power, turn,"),
+                .contains("`root`; use one of: power, reverse,"),
             "{error}"
         );
-        let error = said("turn", (1, 2)).await;
+        let error = error_of("reverse", (1, 2)).await;
         assert!(matches!(error, PoolError::Arguments(_)), "{error}");
-        let error = said("odd", (1, 2)).await;
+        let error = error_of("odd", (1, 2)).await;
         assert!(
             error.to_string().contains("result: key must be a string"),
             "{error}"
@@ -90,22 +93,22 @@ fn what_a_job_does_wrong_is_told() {
         let error = pool.run::<String, _>("power", &(1, 2)).await.unwrap_err();
         assert!(matches!(error, PoolError::Result(_)), "{error}");
         let long = "x".repeat(64 << 20);
-        let error = pool.run::<String, _>("turn", &long).await.unwrap_err();
+        let error = pool.run::<String, _>("reverse", &long).await.unwrap_err();
         assert!(
             error.to_string().contains("arguments: 67108866 bytes"),
             "{error}"
         );
-        // None of that was the worker's end.
+        // The worker has survived all of that.
         assert_eq!(pool.run::<i32, _>("pid", &()).await.unwrap(), pid);
     });
 }
 
-fn jobs_wait_in_line() {
+fn jobs_wait_in_a_queue() {
     let (jobs, gate) = Gate::jobs();
     let pool = ProcessPool::start(2, jobs).unwrap();
     each_model(|| async {
         let served = gather((0..8u32).map(|n| pool.run::<u32, _>("hold", &n)));
-        let watch = async {
+        let control = async {
             gate.began().await;
             gate.began().await;
             for left in (0..=6).rev() {
@@ -118,13 +121,13 @@ fn jobs_wait_in_line() {
             }
             gate.open(1).await;
         };
-        let (served, ()) = runtime::join(served, watch).await;
+        let (served, ()) = runtime::join(served, control).await;
         let served: Vec<u32> = served.into_iter().map(Result::unwrap).collect();
         assert_eq!(served, (0..8).collect::<Vec<_>>());
     });
 }
 
-fn who_leaves_the_line_is_passed_over() {
+fn a_job_that_leaves_the_queue_is_skipped() {
     let (jobs, gate) = Gate::jobs();
     let pool = ProcessPool::start(1, jobs).unwrap();
     each_model(|| async {
@@ -138,9 +141,9 @@ fn who_leaves_the_line_is_passed_over() {
             let n = run.await.unwrap();
             order.borrow_mut().push(n);
         };
-        let watch = async {
+        let control = async {
             gate.began().await;
-            until("those who won't wait have gone", || {
+            until("the jobs with a time limit have left the queue", || {
                 pool.stats().queued == 3
             })
             .await;
@@ -149,7 +152,7 @@ fn who_leaves_the_line_is_passed_over() {
                 gate.began().await;
             }
         };
-        runtime::join(gather((0..8).map(one)), watch).await;
+        runtime::join(gather((0..8).map(one)), control).await;
         assert_eq!(*order.borrow(), [0, 2, 4, 6]);
         assert_eq!(pool.stats().queued, 0);
     });
@@ -161,12 +164,12 @@ fn threads_share_a_pool() {
     let threads = models.map(|model| {
         let pool = pool.clone();
         std::thread::spawn(move || {
-            on(model, async {
+            run_on(model, async {
                 for n in 0..60u64 {
                     if n % 20 == 19 {
                         let error = pool.run::<(), _>("crash", &()).await.unwrap_err();
                         assert!(
-                            matches!(error, PoolError::Died(Ended::Killed(9))),
+                            matches!(error, PoolError::Died(ExitStatus::Killed(9))),
                             "{error:?}"
                         );
                     }
@@ -183,24 +186,24 @@ fn threads_share_a_pool() {
     }
     let stats = pool.stats();
     assert_eq!((stats.queued, stats.busy, stats.replaced), (0, 0, 12));
-    // A flow of its own may carry it.
+    // A spawned flow may own the pool.
     let spawned =
         async { runtime::spawn(async move { pool.run::<u64, _>("power", &(3, 2)).await }).await };
-    assert_eq!(on(Model::Threads, spawned).unwrap().unwrap(), 9);
+    assert_eq!(run_on(Model::Threads, spawned).unwrap().unwrap(), 9);
 }
 
 fn cancelling_at_any_moment_loses_no_worker() {
     let pool = ProcessPool::start(2, jobs()).unwrap();
     each_model(|| async {
-        let tries = (0..100u64).map(|n| {
+        let runs = (0..100u64).map(|n| {
             let run = pool.run::<u64, _>("power", &(2u64, 3u32));
             let run = async move {
-                let tries = runtime::timeout(Duration::from_micros(n * 37 % 3000), run).await;
-                tries.map(Result::unwrap)
+                let finished = runtime::timeout(Duration::from_micros(n * 37 % 3000), run).await;
+                finished.map(Result::unwrap)
             };
             Box::pin(run)
         });
-        let served = gather(tries).await.into_iter().flatten();
+        let served = gather(runs).await.into_iter().flatten();
         assert!(served.into_iter().all(|power| power == 8));
         let last = gather((0..4).map(|_| pool.run::<u64, _>("power", &(2u64, 3u32)))).await;
         assert!(last.into_iter().all(|power| power.unwrap() == 8));
@@ -211,8 +214,8 @@ fn cancelling_at_any_moment_loses_no_worker() {
 
 fn a_forked_process_is_refused() {
     let pool = ProcessPool::start(1, jobs()).unwrap();
-    let child = process::fork(|| {
-        let error = on(Model::Threads, pool.run::<i32, _>("pid", &())).unwrap_err();
+    let child = fork(|| {
+        let error = run_on(Model::Threads, pool.run::<i32, _>("pid", &())).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -221,17 +224,17 @@ fn a_forked_process_is_refused() {
         );
         drop(pool.clone());
         let own = ProcessPool::start(1, jobs()).unwrap();
-        i32::from(on(Model::Threads, own.run::<i32, _>("pid", &())).is_err())
+        i32::from(run_on(Model::Threads, own.run::<i32, _>("pid", &())).is_err())
     });
-    assert_eq!(child.unwrap().wait().unwrap(), Ended::Exited(0));
-    on(Model::Threads, pool.run::<i32, _>("pid", &())).unwrap();
+    assert_eq!(child.unwrap().wait().unwrap(), ExitStatus::Exited(0));
+    run_on(Model::Threads, pool.run::<i32, _>("pid", &())).unwrap();
 }
 
-fn a_start_that_cannot_be_is_refused() {
+fn a_start_without_workers_or_with_threads_is_refused() {
     let error = ProcessPool::start(0, Jobs::new()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     let none = ProcessPool::start(1, Jobs::new()).unwrap();
-    let error = on(Model::Threads, none.run::<(), _>("any", &())).unwrap_err();
+    let error = run_on(Model::Threads, none.run::<(), _>("any", &())).unwrap_err();
     assert!(
         error.to_string().contains("the pool was given none"),
         "{error}"

@@ -34,7 +34,6 @@ mod event;
 pub mod green;
 mod io;
 mod model;
-pub mod process;
 mod spawn;
 mod sync;
 mod threads;

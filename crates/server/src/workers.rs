@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use switchboard_net::{Listener, Stream};
-use switchboard_runtime::{self as runtime, Dispatch, Event, Loop, Model, process, race};
+use switchboard_process::terminate_with_parent;
+use switchboard_runtime::{self as runtime, Dispatch, Event, Loop, Model, race};
 
 use crate::counts::Report;
 use crate::settings::Settings;
@@ -29,7 +30,7 @@ where
     let triggers = StopTriggers::new(&setup.stop, &setup.settings)?;
     if let Some(supervisor) = setup.supervisor {
         // The signal of the parent's end is caught from here on.
-        process::end_with_parent(supervisor, false);
+        terminate_with_parent(supervisor);
     }
     if setup.settings.model.dispatch() == Dispatch::Process {
         return processes::accept_and_fork(setup, handler, &triggers);

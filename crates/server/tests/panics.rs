@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use switchboard_callbacks::{Protocol, Transport};
-use switchboard_runtime::process::{self, Ended};
+use switchboard_process::{self as process, ExitStatus};
 use switchboard_server::{Hooks, Model, Server};
 
 const CONNECTIONS: u64 = 10_000;
@@ -91,14 +91,14 @@ fn one(model: Model) -> i32 {
     let exact = report.accepted == CONNECTIONS
         && report.panicked == CONNECTIONS / 100
         && report.failed + report.refused + report.cut == 0;
-    i32::from(!exact || clients.ok() != Some(Ended::Exited(0)))
+    i32::from(!exact || clients.ok() != Some(ExitStatus::Exited(0)))
 }
 
 fn main() -> ExitCode {
     let mut failed = Vec::new();
     for model in Model::ALL {
         let child = process::fork(|| one(model)).expect("a process for the model");
-        if child.wait().ok() != Some(Ended::Exited(0)) {
+        if child.wait().ok() != Some(ExitStatus::Exited(0)) {
             failed.push(model.name());
         }
     }

@@ -1,6 +1,6 @@
-//! Jobs, and ways to look at processes.
+//! Jobs for tests, and ways to look at processes.
 //!
-//! The tests do without the harness, whose threads would forbid to fork.
+//! The tests run without the test harness, whose threads would forbid to fork.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -13,26 +13,26 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getppid, kill_process};
 use switchboard_net::Stream;
+use switchboard_process::{ExitStatus, fork};
 use switchboard_process_pool::{Jobs, ProcessPool};
-use switchboard_runtime::process::{self, Ended};
 use switchboard_runtime::{self as runtime, Driver, Model};
 
-/// Runs each case in a process of its own.
+/// Runs each case in a process of its own, and prints its outcome.
 pub(crate) fn main(cases: &[(&str, fn())]) -> ExitCode {
     let mut status = ExitCode::SUCCESS;
     for (name, case) in cases {
-        let child = process::fork(|| {
+        let child = fork(|| {
             case();
             0
         });
-        let said = match child.and_then(|child| child.wait()) {
-            Ok(Ended::Exited(0)) => "ok".to_owned(),
+        let outcome = match child.and_then(|child| child.wait()) {
+            Ok(ExitStatus::Exited(0)) => "ok".to_owned(),
             other => {
                 status = ExitCode::FAILURE;
                 format!("FAILED: {other:?}")
             }
         };
-        println!("test {name} ... {said}");
+        println!("test {name} ... {outcome}");
     }
     status
 }
@@ -42,7 +42,7 @@ pub(crate) fn jobs() -> Jobs {
         .add("power", |(base, exponent): (u64, u32)| {
             base.checked_pow(exponent).ok_or("too large")
         })
-        .add("turn", |text: String| {
+        .add("reverse", |text: String| {
             Ok::<String, Infallible>(text.chars().rev().collect())
         })
         .add("pid", |()| Ok::<_, Infallible>(std::process::id()))
@@ -52,7 +52,7 @@ pub(crate) fn jobs() -> Jobs {
                 .ok_or("none")
         })
         .add("panic", |(n, _): (u64, u32)| -> Result<(), String> {
-            // The panic is the test's own.
+            // The message of the panic is of no interest.
             std::panic::set_hook(Box::new(|_| {}));
             panic!("oh {n}")
         })
@@ -83,53 +83,54 @@ pub(crate) fn pair() -> (UnixStream, UnixStream) {
     UnixStream::pair().unwrap()
 }
 
-pub(crate) fn tell(mut to: &UnixStream, pid: i32) {
+pub(crate) fn send_pid(mut to: &UnixStream, pid: i32) {
     to.write_all(&pid.to_ne_bytes()).unwrap();
 }
 
-pub(crate) fn told(mut from: &UnixStream) -> i32 {
+pub(crate) fn receive_pid(mut from: &UnixStream) -> i32 {
     let mut bytes = [0; 4];
     from.read_exact(&mut bytes).unwrap();
     i32::from_ne_bytes(bytes)
 }
 
-/// What holds the job `hold`, and hears when one has begun.
+/// A gate at which the jobs named `hold` stop until they are let through.
 pub(crate) struct Gate {
     began: Stream,
     open: Stream,
 }
 
 impl Gate {
-    /// `hold` tells its process and goes on when the gate is opened.
+    /// Returns jobs with `hold`, which sends its process identifier, waits at the gate, and returns
+    /// its argument.
     pub(crate) fn jobs() -> (Jobs, Gate) {
         let ((began, begin), (open, wait)) = (pair(), pair());
         let jobs = jobs().add("hold", move |value: u32| {
-            tell(&begin, i32::try_from(std::process::id()).unwrap());
+            send_pid(&begin, i32::try_from(std::process::id()).unwrap());
             (&wait).read_exact(&mut [0]).map(|()| value)
         });
         let (began, open) = (began.into(), open.into());
         (jobs, Gate { began, open })
     }
 
-    /// Waits until a job has begun; its process.
+    /// Waits until a job has begun, and returns the identifier of its process.
     pub(crate) async fn began(&self) -> i32 {
         let mut bytes = [0; 4];
         self.began.read_exact(&mut bytes).await.unwrap();
         i32::from_ne_bytes(bytes)
     }
 
-    /// Lets so many jobs go on.
+    /// Lets `jobs` jobs go on.
     pub(crate) async fn open(&self, jobs: usize) {
         self.open.write_all(&vec![0; jobs]).await.unwrap();
     }
 }
 
-/// Runs a test's flow with the best driver.
-pub(crate) fn on<F: Future>(model: Model, future: F) -> F::Output {
+/// Runs a flow with the best driver.
+pub(crate) fn run_on<F: Future>(model: Model, future: F) -> F::Output {
     model.run(future).unwrap()
 }
 
-/// Runs a test's flow under each model that one process can have, over each driver.
+/// Runs a flow under each model, with each driver that can be opened.
 pub(crate) fn each_model<F: Future<Output = ()>>(flow: impl Fn() -> F) {
     for model in Model::ALL {
         if !model.has_loop() {
@@ -145,13 +146,13 @@ pub(crate) fn each_model<F: Future<Output = ()>>(flow: impl Fn() -> F) {
     }
 }
 
-/// Waits until `holds`, for ten seconds at most.
+/// Waits until the condition `holds`, for ten seconds at most.
 pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(
             start.elapsed() < Duration::from_secs(10),
-            "not after ten seconds: {what}"
+            "still not true after ten seconds: {what}"
         );
         runtime::sleep(Duration::from_millis(1)).await;
     }
@@ -161,23 +162,23 @@ pub(crate) fn kill(pid: i32, signal: Signal) {
     kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
-/// Whether a process has ended, be it that nobody has waited for it yet.
-pub(crate) fn is_gone(pid: i32) -> bool {
+/// Returns whether a process has ended; it may not have been reaped yet.
+pub(crate) fn has_ended(pid: i32) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => stat.rsplit(") ").next().unwrap().starts_with(['Z', 'X']),
         Err(_) => true,
     }
 }
 
-/// How many descriptors a process has.
-pub(crate) fn fds(pid: i32) -> usize {
+/// Returns how many descriptors a process has open.
+pub(crate) fn descriptor_count(pid: i32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
         .count()
 }
 
-/// A job that nobody lets go on.
-pub(crate) async fn forever<T>(pool: &ProcessPool) -> T {
-    let ended = pool.run::<u32, _>("hold", &1u32).await;
-    unreachable!("nobody opens the gate: {ended:?}");
+/// Runs a job that is never let through the gate.
+pub(crate) async fn hold_forever<T>(pool: &ProcessPool) -> T {
+    let outcome = pool.run::<u32, _>("hold", &1u32).await;
+    unreachable!("the gate stays closed: {outcome:?}");
 }

@@ -1,4 +1,4 @@
-//! What is left when a pool's processes end, and what is not.
+//! The end of a worker, of a pool, and of the process that has the pool.
 
 mod support;
 
@@ -6,37 +6,45 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use switchboard_process::{ExitStatus, fork};
 use switchboard_process_pool::{PoolError, ProcessPool};
-use switchboard_runtime::process::{self, Ended};
 use switchboard_runtime::{self as runtime, Model, gather, race};
 
-use support::{Gate, each_model, fds, forever, is_gone, jobs, kill, on, until};
+use support::{
+    Gate, descriptor_count, each_model, has_ended, hold_forever, jobs, kill, run_on, until,
+};
 
 fn main() -> ExitCode {
     support::main(&[
-        ("a_crash_fails_its_job_alone", a_crash_fails_its_job_alone),
+        ("a_crash_fails_one_job", a_crash_fails_one_job),
         (
-            "a_kill_from_outside_fails_its_job_alone",
-            a_kill_from_outside_fails_its_job_alone,
+            "a_signal_from_outside_fails_one_job",
+            a_signal_from_outside_fails_one_job,
         ),
         (
-            "a_worker_that_died_idle_fails_nobody",
-            a_worker_that_died_idle_fails_nobody,
+            "a_worker_that_dies_idle_fails_no_job",
+            a_worker_that_dies_idle_fails_no_job,
         ),
         (
-            "a_cancelled_job_ends_its_worker",
-            a_cancelled_job_ends_its_worker,
+            "cancelling_a_job_kills_its_worker",
+            cancelling_a_job_kills_its_worker,
         ),
         (
             "a_dropped_pool_leaves_no_process",
             a_dropped_pool_leaves_no_process,
         ),
-        ("a_pool_ends_with_its_process", a_pool_ends_with_its_process),
-        ("replacing_leaks_nothing", replacing_leaks_nothing),
+        (
+            "workers_end_with_the_process_of_their_pool",
+            workers_end_with_the_process_of_their_pool,
+        ),
+        (
+            "replacing_workers_leaks_no_descriptor_or_process",
+            replacing_workers_leaks_no_descriptor_or_process,
+        ),
     ])
 }
 
-fn a_crash_fails_its_job_alone() {
+fn a_crash_fails_one_job() {
     let (jobs, gate) = Gate::jobs();
     let pool = ProcessPool::start(2, jobs).unwrap();
     each_model(|| async {
@@ -46,18 +54,18 @@ fn a_crash_fails_its_job_alone() {
             let before: i32 = pool.run("pid", &()).await.unwrap();
             let error = pool.run::<(), _>("crash", &()).await.unwrap_err();
             assert!(
-                matches!(error, PoolError::Died(Ended::Killed(9))),
+                matches!(error, PoolError::Died(ExitStatus::Killed(9))),
                 "{error:?}"
             );
             assert!(error.to_string().ends_with("signal 9"));
             let error = pool.run::<(), _>("exit", &3).await.unwrap_err();
             assert!(
-                matches!(error, PoolError::Died(Ended::Exited(3))),
+                matches!(error, PoolError::Died(ExitStatus::Exited(3))),
                 "{error:?}"
             );
             assert!(error.to_string().contains("status 3"));
             let after: i32 = pool.run("pid", &()).await.unwrap();
-            assert!(is_gone(before) && before != after);
+            assert!(has_ended(before) && before != after);
             gate.open(1).await;
         };
         let (held, ()) = runtime::join(pool.run::<u32, _>("hold", &7u32), crash).await;
@@ -66,7 +74,7 @@ fn a_crash_fails_its_job_alone() {
     });
 }
 
-fn a_kill_from_outside_fails_its_job_alone() {
+fn a_signal_from_outside_fails_one_job() {
     let (jobs, gate) = Gate::jobs();
     let pool = ProcessPool::start(2, jobs).unwrap();
     each_model(|| async {
@@ -74,8 +82,8 @@ fn a_kill_from_outside_fails_its_job_alone() {
             let first = gate.began().await;
             gate.began().await;
             kill(first, Signal::USR1);
-            until("it is replaced", || is_gone(first)).await;
-            // A worker for the other; a byte for each.
+            until("the worker has ended", || has_ended(first)).await;
+            // One byte lets the other job go on.
             gate.open(1).await;
         };
         let holds = gather([1u32, 2].map(|n| pool.run::<u32, _>("hold", &n)));
@@ -83,44 +91,44 @@ fn a_kill_from_outside_fails_its_job_alone() {
         let (fine, died): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
         assert_eq!((fine.len(), died.len()), (1, 1));
         assert!(
-            matches!(died[0], Err(PoolError::Died(Ended::Killed(10)))),
+            matches!(died[0], Err(PoolError::Died(ExitStatus::Killed(10)))),
             "{died:?}"
         );
     });
 }
 
-fn a_worker_that_died_idle_fails_nobody() {
+fn a_worker_that_dies_idle_fails_no_job() {
     let pool = ProcessPool::start(1, jobs()).unwrap();
     each_model(|| async {
         let before: i32 = pool.run("pid", &()).await.unwrap();
         kill(before, Signal::KILL);
-        until("it is dead", || is_gone(before)).await;
+        until("the worker has ended", || has_ended(before)).await;
         let after: i32 = pool.run("pid", &()).await.unwrap();
         assert_ne!(before, after);
     });
 }
 
-fn a_cancelled_job_ends_its_worker() {
+fn cancelling_a_job_kills_its_worker() {
     let (jobs, gate) = Gate::jobs();
     let pool = ProcessPool::start(1, jobs).unwrap();
     each_model(|| async {
-        let pid = race(gate.began(), forever(&pool)).await;
+        let pid = race(gate.began(), hold_forever(&pool)).await;
         let long = pool.run::<u32, _>("hold", &1u32);
         assert!(
             runtime::timeout(Duration::from_millis(1), long)
                 .await
                 .is_err()
         );
-        until("it is dead", || is_gone(pid)).await;
+        until("the worker has ended", || has_ended(pid)).await;
         assert_ne!(pool.run::<i32, _>("pid", &()).await.unwrap(), pid);
         assert_eq!(pool.stats().busy, 0);
     });
 }
 
-/// The nursery and the workers of a pool of three, one of which has a job.
+/// Returns the process identifiers of the three workers of a pool, and of its fork server.
 async fn processes(pool: &ProcessPool, gate: &Gate) -> Vec<i32> {
     let holds = gather((0..3u32).map(|n| pool.run::<u32, _>("hold", &n)));
-    let watch = async {
+    let open = async {
         let mut pids = Vec::new();
         for _ in 0..3 {
             pids.push(gate.began().await);
@@ -128,7 +136,7 @@ async fn processes(pool: &ProcessPool, gate: &Gate) -> Vec<i32> {
         gate.open(3).await;
         pids
     };
-    let (_, mut pids) = runtime::join(holds, watch).await;
+    let (_, mut pids) = runtime::join(holds, open).await;
     pids.push(pool.run("parent", &()).await.unwrap());
     pids
 }
@@ -136,10 +144,10 @@ async fn processes(pool: &ProcessPool, gate: &Gate) -> Vec<i32> {
 fn a_dropped_pool_leaves_no_process() {
     let (jobs, gate) = Gate::jobs();
     let pool = ProcessPool::start(3, jobs).unwrap();
-    let pids = on(Model::Threads, async {
+    let pids = run_on(Model::Threads, async {
         let pids = processes(&pool, &gate).await;
-        // One is in the middle of a job.
-        let hold = forever(&pool);
+        // One worker is in the middle of a job.
+        let hold = hold_forever(&pool);
         race(gate.began(), hold).await;
         pids
     });
@@ -153,48 +161,50 @@ fn a_dropped_pool_leaves_no_process() {
     );
 }
 
-fn a_pool_ends_with_its_process() {
+fn workers_end_with_the_process_of_their_pool() {
     let (jobs, gate) = Gate::jobs();
-    let (tell, told) = support::pair();
-    let user = process::fork(|| {
+    let (sender, receiver) = support::pair();
+    let owner = fork(|| {
         let pool = ProcessPool::start(3, jobs).unwrap();
-        on(Model::Tasks, async {
+        run_on(Model::Tasks, async {
             let pids = processes(&pool, &gate).await;
-            let hold = forever(&pool);
+            let hold = hold_forever(&pool);
             race(gate.began(), hold).await;
-            let tell = async {
+            let report = async {
                 gate.began().await;
                 for pid in pids {
-                    support::tell(&tell, pid);
+                    support::send_pid(&sender, pid);
                 }
                 std::future::pending::<()>().await
             };
-            race(forever(&pool), tell).await;
+            race(hold_forever(&pool), report).await;
         });
         1
     })
     .unwrap();
-    let pids = [(); 4].map(|()| support::told(&told));
-    user.kill();
-    assert_eq!(user.wait().unwrap(), Ended::Killed(9));
-    on(
+    let pids = [(); 4].map(|()| support::receive_pid(&receiver));
+    owner.kill();
+    assert_eq!(owner.wait().unwrap(), ExitStatus::Killed(9));
+    run_on(
         Model::Threads,
-        until("they have gone", || pids.iter().all(|pid| is_gone(*pid))),
+        until("all processes have ended", || {
+            pids.iter().all(|pid| has_ended(*pid))
+        }),
     );
 }
 
-fn replacing_leaks_nothing() {
+fn replacing_workers_leaks_no_descriptor_or_process() {
     let pool = ProcessPool::start(2, jobs()).unwrap();
     for model in [Model::Threads, Model::Tasks] {
-        on(model, async {
-            let nursery: i32 = pool.run("parent", &()).await.unwrap();
+        run_on(model, async {
+            let fork_server: i32 = pool.run("parent", &()).await.unwrap();
             let here = i32::try_from(std::process::id()).unwrap();
-            // The first that waits with a time-out gets a bell.
+            // The first wait with a time limit opens a descriptor for wake-ups.
             let sleep = pool.run::<(), _>("sleep", &60_000u64);
             let soon = runtime::timeout(Duration::from_millis(2), sleep).await;
             assert!(soon.is_err());
             gather((0..2).map(|_| pool.run::<i32, _>("pid", &()))).await;
-            let before = (fds(here), fds(nursery));
+            let before = (descriptor_count(here), descriptor_count(fork_server));
             for n in 0..100 {
                 if n % 2 == 0 {
                     pool.run::<(), _>("crash", &()).await.unwrap_err();
@@ -205,11 +215,12 @@ fn replacing_leaks_nothing() {
                 }
             }
             gather((0..2).map(|_| pool.run::<i32, _>("pid", &()))).await;
-            // Some of those before may have been on their way out.
-            let closed = || fds(here) <= before.0 && fds(nursery) <= before.1;
+            // There may be fewer than before, when some were still to be closed.
+            let closed =
+                || descriptor_count(here) <= before.0 && descriptor_count(fork_server) <= before.1;
             until("descriptors are closed", closed).await;
             let children =
-                std::fs::read_to_string(format!("/proc/{nursery}/task/{nursery}/children"));
+                std::fs::read_to_string(format!("/proc/{fork_server}/task/{fork_server}/children"));
             assert_eq!(children.unwrap().split_whitespace().count(), 2);
         });
     }

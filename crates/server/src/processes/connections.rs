@@ -1,0 +1,129 @@
+//! A process for each connection.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use switchboard_net::Stream;
+use switchboard_process::{
+    Children, ExitStatus, PANICKED, default_signals, fork_with_setup, ignore_signals,
+    kill_with_parent,
+};
+use switchboard_runtime::{self as runtime, Model, race};
+
+use super::FAILED;
+use crate::accept::accept_loop;
+use crate::connection::{End, connection};
+use crate::counts::{Report, add};
+use crate::setup::Setup;
+use crate::shared::{Permit, Shared};
+use crate::stop::{Signals, StopTriggers};
+
+/// Accepts connections on this thread, which must be the only one, and forks a process for each.
+/// Blocks until one of `triggers` stops the server and all connections have ended or were cut.
+pub(crate) fn accept_and_fork<H, F>(
+    setup: Setup,
+    handler: H,
+    triggers: &StopTriggers,
+) -> io::Result<Report>
+where
+    H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    let connections = Connections {
+        shared: Shared::new(&setup),
+        children: RefCell::default(),
+    };
+    let child_ended = Signals::new(&[SIGCHLD])?;
+    let mut listeners = setup.listeners;
+    Model::Processes.run(async {
+        let halt = async { drop(triggers.wait().await) };
+        let start = |stream, permit| connections.start(&handler, stream, permit);
+        let accepting = accept_loop(&connections.shared, &listeners[0], halt, start);
+        let reaping = async {
+            loop {
+                child_ended.wait().await?;
+                connections.reap();
+            }
+        };
+        race(accepting, reaping).await?;
+        Setup::close(&mut listeners, setup.supervisor);
+        connections.reap();
+        let all_ended = async {
+            while !connections.children.borrow().is_empty() {
+                child_ended.wait().await?;
+                connections.reap();
+            }
+            io::Result::Ok(())
+        };
+        match runtime::timeout(setup.settings.drain, all_ended).await {
+            Ok(drained) => drained,
+            Err(_) => connections.cut(),
+        }
+    })??;
+    Ok(connections.shared.report())
+}
+
+/// The connections of a server, each in a process of its own.
+struct Connections {
+    shared: Arc<Shared>,
+    children: RefCell<Children<Permit>>,
+}
+
+impl Connections {
+    /// Forks the process of a connection.
+    fn start<H, F>(&self, handler: &H, stream: Stream, permit: Permit)
+    where
+        H: Fn(Stream) -> F,
+        F: Future<Output = io::Result<()>>,
+    {
+        let server = std::process::id();
+        let signals = || {
+            default_signals(&[SIGCHLD]);
+            // A terminal and a service manager send these to every process of the group, but the
+            // server drains. It ends this process by SIGKILL, or by ending itself.
+            ignore_signals(&[SIGINT, SIGTERM]);
+        };
+        let forked = fork_with_setup(signals, || {
+            kill_with_parent(server);
+            let permit = Permit::take(&self.shared);
+            let run = async { connection(handler, stream, permit).await };
+            match Model::Processes.run(run) {
+                Ok(End::Fine) => 0,
+                Ok(End::Panicked) => PANICKED,
+                Ok(End::Failed) | Err(_) => FAILED,
+            }
+        });
+        match forked {
+            Ok(child) => {
+                permit.started();
+                self.children.borrow_mut().push(child, permit);
+            }
+            Err(error) => self.shared.hooks.notice(&format_args!(
+                "cannot start a process for a connection: {error}; it is closed"
+            )),
+        }
+    }
+
+    /// Reaps the processes that have ended, and counts those that did not succeed. Never blocks.
+    fn reap(&self) {
+        for ended in self.children.borrow_mut().reap() {
+            match ended.status {
+                Ok(ExitStatus::Exited(0)) => {}
+                Ok(ExitStatus::Exited(PANICKED)) => add(&self.shared.counts.panicked),
+                Ok(_) | Err(_) => add(&self.shared.counts.failed),
+            }
+        }
+    }
+
+    /// Kills the processes of the connections that are still open, and reaps them.
+    fn cut(&self) -> io::Result<()> {
+        for ended in self.children.borrow_mut().kill() {
+            add(&self.shared.counts.cut);
+            ended.status?;
+        }
+        Ok(())
+    }
+}
