@@ -54,6 +54,16 @@ pub trait CompletionDriver {
     /// Calls `f` with the completions of a socket.
     fn completions(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Completions));
 
+    /// Takes the next bytes of a socket, as [`Completions::recv`] does, which is what sockets do most.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is no completion; the system's error of the receive.
+    fn recv(&mut self, token: Token) -> io::Result<(Chunk, bool)> {
+        let mut taken = Err(io::ErrorKind::WouldBlock.into());
+        self.completions(token, &mut |all| taken = all.recv());
+        taken
+    }
+
     /// Returns whether a receive or an accept is in flight.
     fn is_requested(&mut self, token: Token) -> bool;
 

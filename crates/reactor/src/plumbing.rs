@@ -5,11 +5,12 @@ use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use switchboard_driver::{CompletionDriver, Completions, Request, Token};
+use switchboard_driver::{CompletionDriver, Request, Token};
 
 use crate::budget::Credit;
 use crate::event_loop::{Loop, TimerEvent};
 use crate::registry::{Direction, Registration, gone};
+use crate::task::waker::TaskId;
 use crate::timers::TimerKey;
 
 pub use crate::handoff::Descriptor;
@@ -102,9 +103,6 @@ pub trait Sockets {
         registration: Registration,
         f: impl FnOnce(&mut dyn CompletionDriver, Token) -> R,
     ) -> Option<R>;
-
-    /// Calls `f` with the completions of a socket.
-    fn completions(&self, registration: Registration, f: &mut dyn FnMut(&mut dyn Completions));
 
     /// Has bytes sent at the end of this turn; see [`CompletionDriver::post`].
     fn post(
@@ -279,10 +277,6 @@ impl Sockets for Loop {
         Some(f(poller.completion_driver()?, token))
     }
 
-    fn completions(&self, registration: Registration, f: &mut dyn FnMut(&mut dyn Completions)) {
-        self.complete(registration, |driver, token| driver.completions(token, f));
-    }
-
     fn post(
         &self,
         registration: Registration,
@@ -385,7 +379,12 @@ impl Loop {
         if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
             driver.take_wakers(&mut wakers);
         }
-        wakers.drain(..).for_each(Waker::wake);
+        for waker in wakers.drain(..) {
+            match TaskId::of(&waker) {
+                Some(task) if task.owner() == self.id() => self.wake_task(task),
+                _ => waker.wake(),
+            }
+        }
         self.0.wakers.replace(wakers);
     }
 }

@@ -6,8 +6,8 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::Uring;
-use crate::Token;
 use crate::completion::{CompletionDriver, Completions, Request, Unclaimed};
+use crate::{Chunk, Token};
 
 /// The longest wait for the end of cancelled operations. The kernel needs one system call for some
 /// dozens of them.
@@ -20,6 +20,10 @@ impl CompletionDriver for Uring {
 
     fn completions(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Completions)) {
         f(&mut self.sockets.completions(token));
+    }
+
+    fn recv(&mut self, token: Token) -> io::Result<(Chunk, bool)> {
+        self.sockets.completions(token).recv()
     }
 
     fn is_requested(&mut self, token: Token) -> bool {

@@ -94,7 +94,18 @@ impl Queue for SocketCompletions<'_> {
 }
 
 impl Completions for SocketCompletions<'_> {
+    #[inline]
     fn recv(&mut self) -> io::Result<(Chunk, bool)> {
+        // Bytes are first almost always.
+        if let Some(head) = &mut self.head
+            && let Some(node) = self.queues.nodes.get(**head as usize)
+            && node.next == EMPTY
+            && matches!(node.completion, Completion::Bytes(_))
+            && let Completion::Bytes(chunk) = self.queues.nodes.remove(**head as usize).completion
+        {
+            **head = EMPTY;
+            return Ok((chunk, false));
+        }
         completion::recv(self)
     }
 

@@ -139,9 +139,10 @@ fn poll_completion<O: Operation>(
     let request = match operation.request() {
         Some(request) => request,
         None => {
-            let mut taken = None;
-            lp.completions(registration, &mut |all| taken = operation.take(all));
-            match taken {
+            let taken = lp.complete(registration, |driver, token| {
+                operation.take_from(driver, token)
+            });
+            match taken.flatten() {
                 Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
                 // The driver receives what comes before anybody can see that it is there.
                 None if direction == Direction::Read && lp.is_requested(registration) => {
@@ -175,6 +176,7 @@ fn poll_completion<O: Operation>(
 }
 
 /// Takes a completion, or makes the call where the driver has nothing to do with it.
+#[inline]
 fn complete<O: Operation>(
     lp: &Loop,
     descriptor: &Descriptor,
@@ -183,9 +185,10 @@ fn complete<O: Operation>(
 ) -> io::Result<(O::Output, bool)> {
     let request = operation.request();
     if request != Some(Request::Writable) {
-        let mut taken = None;
-        lp.completions(registration, &mut |all| taken = operation.take(all));
-        match taken {
+        let taken = lp.complete(registration, |driver, token| {
+            operation.take_from(driver, token)
+        });
+        match taken.flatten() {
             Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
             Some(taken) => return taken,
             None => {}

@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
-use switchboard_driver::{Chunk, Completions, Request};
+use switchboard_driver::{Chunk, CompletionDriver, Completions, Request, Token};
 use switchboard_reactor::Direction;
 use switchboard_reactor::plumbing::{SystemCall, Transfer};
 
@@ -28,6 +28,17 @@ pub(crate) trait Operation: SystemCall {
     /// the request is done.
     fn take(&mut self, _completions: &mut dyn Completions) -> Option<Completed<Self::Output>> {
         None
+    }
+
+    /// Takes the output as [`take`](Operation::take) does, from the driver that has the completions.
+    fn take_from(
+        &mut self,
+        driver: &mut dyn CompletionDriver,
+        token: Token,
+    ) -> Option<Completed<Self::Output>> {
+        let mut taken = None;
+        driver.completions(token, &mut |all| taken = self.take(all));
+        taken
     }
 }
 
@@ -66,6 +77,15 @@ impl Operation for Recv {
 
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<Chunk>> {
         Some(completions.recv())
+    }
+
+    #[inline]
+    fn take_from(
+        &mut self,
+        driver: &mut dyn CompletionDriver,
+        token: Token,
+    ) -> Option<Completed<Chunk>> {
+        Some(driver.recv(token))
     }
 }
 
