@@ -27,30 +27,23 @@
 #![deny(unsafe_code)]
 
 mod budget;
-mod calls;
-mod clock;
-mod current;
 mod event_loop;
-mod fd_callbacks;
-mod handoff;
 mod hooks;
 mod inbox;
-#[doc(hidden)]
-pub mod plumbing;
-mod registry;
-mod remote;
 mod signals;
+mod stopwatch;
 mod sync;
-mod task;
 mod timers;
-mod turn;
 
-pub use calls::Handle;
-pub use event_loop::{Budget, Loop};
+/// What sockets, sleeps and blocking flows of other crates are built on.
+#[doc(hidden)]
+pub mod plumbing {
+    pub use crate::event_loop::{Descriptor, Sockets, SystemCall, Transfer, uninterrupted};
+}
+
+pub use budget::Budget;
+pub use event_loop::{Direction, Handle, Loop, Outcome, Registration, Remote, Task, completes};
 pub use hooks::{Hooks, Name, Quiet, Stall, TurnReport};
-pub use registry::{Direction, Registration};
-pub use remote::{Remote, completes};
 pub use signals::SignalPipe;
 pub use switchboard_driver::{Driver, Interest, Ready};
-pub use task::{Outcome, Task};
 pub use timers::{TimerKey, Timers};

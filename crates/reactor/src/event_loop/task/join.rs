@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::waker::TaskId;
+use super::id::TaskId;
 
 /// How a task ended.
 pub enum Outcome<T> {

@@ -21,7 +21,7 @@ use switchboard_driver::{Interest, Mode, Poller, Ready, Token};
 
 use super::Registration;
 use super::waiters::{Direction, Fired, Waiters, directions};
-use crate::task::waker::TaskId;
+use crate::event_loop::task::id::TaskId;
 
 /// The state of a registration, in half a cache line.
 pub(crate) struct Entry {

@@ -10,12 +10,12 @@ use std::time::Duration;
 use switchboard_driver::Event;
 
 use crate::budget::Credit;
+use crate::event_loop::registry::{Direction, Dispatch};
+use crate::event_loop::remote::{Request, Sent};
+use crate::event_loop::sockets::Sockets;
+use crate::event_loop::task::id::TaskId;
 use crate::event_loop::{Item, Loop, Root, TimerEvent};
 use crate::hooks::{Name, Stall, TurnReport};
-use crate::plumbing::Sockets;
-use crate::registry::{Direction, Dispatch};
-use crate::remote::{Request, Sent};
-use crate::task::waker::TaskId;
 
 impl Loop {
     /// Runs turns until [`stop`](Loop::stop).

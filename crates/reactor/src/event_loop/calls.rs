@@ -1,11 +1,13 @@
 //! Callbacks that wait their turn, and the handles that cancel them.
 
 use std::fmt;
-use std::rc::Weak;
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use crate::event_loop::Inner;
+use crate::event_loop::{Inner, Item, Loop, TimerEvent};
 use crate::hooks::Name;
 use crate::timers::TimerKey;
 
@@ -48,7 +50,7 @@ impl Calls {
 
 /// What can be cancelled.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Pending {
+enum Pending {
     Soon(CallKey),
     Timer(TimerKey),
 }
@@ -56,8 +58,8 @@ pub(crate) enum Pending {
 /// A scheduled callback. Dropping the handle leaves the callback as it is.
 #[derive(Clone)]
 pub struct Handle {
-    pub(crate) inner: Weak<Inner>,
-    pub(crate) pending: Pending,
+    inner: Weak<Inner>,
+    pending: Pending,
 }
 
 impl Handle {
@@ -89,6 +91,48 @@ impl Handle {
             }
         }
     }
+}
+
+impl Loop {
+    /// Runs `f` in the next turn, after what was scheduled before it.
+    #[track_caller]
+    pub fn call_soon(&self, f: impl FnOnce() + 'static) -> Handle {
+        let key = self
+            .0
+            .calls
+            .borrow_mut()
+            .add(Box::new(f), Location::caller());
+        self.push(Item::Call(key));
+        self.handle(Pending::Soon(key))
+    }
+
+    /// Runs `f` once `delay` has passed; never earlier.
+    #[track_caller]
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Handle {
+        self.call_at(deadline(self.time(), delay), f)
+    }
+
+    /// Runs `f` at `when` by the loop's [time](Loop::now); at once if that has passed.
+    #[track_caller]
+    pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> Handle {
+        // Not before now: one that arms itself again in the past would keep the others behind it.
+        let when = when.max(self.now());
+        let event = TimerEvent::Call(Box::new(f), Location::caller());
+        self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, event)))
+    }
+
+    fn handle(&self, pending: Pending) -> Handle {
+        Handle {
+            inner: Rc::downgrade(&self.0),
+            pending,
+        }
+    }
+}
+
+/// `now + delay`, or the far future where that would overflow.
+fn deadline(now: Instant, delay: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    now.checked_add(delay).unwrap_or(now + CENTURY)
 }
 
 impl fmt::Debug for Handle {

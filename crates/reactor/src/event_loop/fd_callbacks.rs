@@ -9,8 +9,8 @@ use std::rc::Rc;
 use switchboard_driver::Ready;
 
 use crate::event_loop::Loop;
-use crate::plumbing::Sockets;
-use crate::registry::{Direction, FdCallback, Registration};
+use crate::event_loop::registry::{Direction, FdCallback, Registration};
+use crate::event_loop::sockets::Sockets;
 
 /// Callbacks of descriptors, level-triggered: a callback runs in every turn in which its descriptor is
 /// ready, until it is removed. The descriptor must stay open until then.

@@ -12,8 +12,9 @@
 //! spawn, wake and drop others. Nothing here is shared between threads: see [`waker`] for how other
 //! threads wake a task.
 
+pub(crate) mod id;
 mod join;
-pub(crate) mod waker;
+mod waker;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -26,9 +27,9 @@ use crate::budget::Credit;
 use crate::event_loop::{Item, Loop, Root};
 use crate::hooks::Name;
 
+use id::{MAX_TASKS, TaskId};
 use join::{Joined, Shared};
 pub use join::{Outcome, Task};
-use waker::{MAX_TASKS, TaskId};
 
 type BoxFuture = Pin<Box<dyn Future<Output = ()>>>;
 

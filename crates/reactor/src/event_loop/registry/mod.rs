@@ -15,8 +15,8 @@ use std::task::Waker;
 use slab::Slab;
 use switchboard_driver::{Event, Poller, Token};
 
+use crate::event_loop::task::id::TaskId;
 use crate::hooks::Name;
-use crate::task::waker::TaskId;
 
 pub(crate) use entry::{At, Entry};
 pub use waiters::Direction;

@@ -1,101 +1,88 @@
 //! The loop: what it is made of, and what can be asked of it.
 
+mod calls;
+mod current;
+mod descriptor;
+mod fd_callbacks;
+mod operations;
+mod registry;
+mod remote;
+mod sockets;
+mod task;
+mod turn;
+mod unclaimed;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use switchboard_driver::{Driver, Event, Poller};
 
-use crate::budget::Credit;
-use crate::calls::{Call, CallKey, Calls, Handle, Pending};
-use crate::clock::Stopwatch;
-use crate::current::{self, Current};
-use crate::handoff::{self, Releasing};
+use crate::budget::{Budget, Credit};
 use crate::hooks::{Hooks, Name, Quiet};
-use crate::plumbing::Sockets;
-use crate::registry::Registry;
-use crate::remote::{Remote, Sent, completes};
-use crate::task::waker::TaskId;
-use crate::task::{TaskKey, Tasks};
+use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
 
-/// How much one turn does before it looks at the kernel again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Callbacks and task polls.
-    pub ready: usize,
-    /// What may hold the loop before it is reported as a stall; below 10 ms the clock is too coarse.
-    pub stall: Duration,
-}
+use calls::{Call, CallKey, Calls};
+use current::Current;
+use registry::Registry;
+use remote::Sent;
+use task::{TaskKey, Tasks};
+use unclaimed::Releasing;
 
-impl Default for Budget {
-    fn default() -> Self {
-        Budget {
-            ready: 1024,
-            stall: Duration::from_millis(100),
-        }
-    }
-}
+pub use calls::Handle;
+pub use descriptor::Descriptor;
+pub use registry::{Direction, Registration};
+pub use remote::{Remote, completes};
+pub use sockets::{Sockets, SystemCall, Transfer, uninterrupted};
+pub use task::{Outcome, Task};
 
-pub(crate) enum Item {
+enum Item {
     Task(TaskKey),
     Call(CallKey),
 }
 
 /// What an expired timer does.
-pub(crate) enum TimerEvent {
+enum TimerEvent {
     Call(Call, Name),
     Wake(Waker),
 }
 
-pub(crate) struct Inner {
+struct Inner {
     id: u32,
     completes: bool,
-    pub(crate) remote: Remote,
-    pub(crate) poller: RefCell<Box<dyn Poller>>,
-    pub(crate) registry: RefCell<Registry>,
-    pub(crate) timers: RefCell<Timers<TimerEvent>>,
-    pub(crate) calls: RefCell<Calls>,
-    pub(crate) tasks: RefCell<Tasks>,
-    pub(crate) ready: RefCell<VecDeque<Item>>,
-    pub(crate) events: RefCell<Vec<Event>>,
-    pub(crate) sent: RefCell<Vec<Sent>>,
-    pub(crate) now: Cell<Option<Instant>>,
+    remote: Remote,
+    poller: RefCell<Box<dyn Poller>>,
+    registry: RefCell<Registry>,
+    timers: RefCell<Timers<TimerEvent>>,
+    calls: RefCell<Calls>,
+    tasks: RefCell<Tasks>,
+    ready: RefCell<VecDeque<Item>>,
+    events: RefCell<Vec<Event>>,
+    sent: RefCell<Vec<Sent>>,
+    now: Cell<Option<Instant>>,
     /// Runs since what runs now began, for the stall report.
-    pub(crate) stopwatch: Stopwatch,
-    pub(crate) root: Cell<Root>,
-    pub(crate) stopping: Cell<bool>,
-    pub(crate) until_empty: Cell<bool>,
-    pub(crate) budget: Cell<Budget>,
-    pub(crate) hooks: RefCell<Arc<dyn Hooks>>,
-    pub(crate) wakers: RefCell<Vec<Waker>>,
-    pub(crate) releasing: RefCell<Vec<Releasing>>,
+    stopwatch: Stopwatch,
+    root: Cell<Root>,
+    stopping: Cell<bool>,
+    until_empty: Cell<bool>,
+    budget: Cell<Budget>,
+    hooks: RefCell<Arc<dyn Hooks>>,
+    wakers: RefCell<Vec<Waker>>,
+    releasing: RefCell<Vec<Releasing>>,
     /// What is left of the running task's budget.
-    pub(crate) credit: Cell<Credit>,
+    credit: Cell<Credit>,
     driver: Driver,
-}
-
-/// Wakes a task if its loop is the one that runs on this thread; returns whether that is so.
-#[inline]
-pub(crate) fn wake_local(task: TaskId) -> bool {
-    Loop::with_current(|lp| match lp {
-        Some(lp) if lp.id() == task.owner() => {
-            lp.wake_task(task);
-            true
-        }
-        _ => false,
-    })
 }
 
 /// The future of `block_on`, if one runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Root {
+enum Root {
     Absent,
     Waiting,
     /// To be polled before the loop waits.
@@ -106,7 +93,7 @@ pub(crate) enum Root {
 ///
 /// A clone is the same loop.
 #[derive(Clone)]
-pub struct Loop(pub(crate) Rc<Inner>);
+pub struct Loop(Rc<Inner>);
 
 impl Loop {
     /// A loop that waits with `driver`.
@@ -122,7 +109,7 @@ impl Loop {
         let completes = poller.completion_driver().is_some();
         let remote = Remote::new(poller.notifier(), completes);
         if completes {
-            handoff::announce(remote.id());
+            unclaimed::announce(remote.id());
         }
         Loop(Rc::new(Inner {
             id: remote.id(),
@@ -178,7 +165,7 @@ impl Loop {
     }
 
     #[inline]
-    pub(crate) fn has_completion_driver(&self) -> bool {
+    fn has_completion_driver(&self) -> bool {
         self.0.completes
     }
 
@@ -215,42 +202,8 @@ impl Loop {
         self.0.poller.borrow().now()
     }
 
-    /// Runs `f` in the next turn, after what was scheduled before it.
-    #[track_caller]
-    pub fn call_soon(&self, f: impl FnOnce() + 'static) -> Handle {
-        let key = self
-            .0
-            .calls
-            .borrow_mut()
-            .add(Box::new(f), Location::caller());
-        self.push(Item::Call(key));
-        self.handle(Pending::Soon(key))
-    }
-
-    pub(crate) fn push(&self, item: Item) {
+    fn push(&self, item: Item) {
         self.0.ready.borrow_mut().push_back(item);
-    }
-
-    /// Runs `f` once `delay` has passed; never earlier.
-    #[track_caller]
-    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Handle {
-        self.call_at(deadline(self.time(), delay), f)
-    }
-
-    /// Runs `f` at `when` by the loop's [time](Loop::now); at once if that has passed.
-    #[track_caller]
-    pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> Handle {
-        // Not before now: one that arms itself again in the past would keep the others behind it.
-        let when = when.max(self.now());
-        let event = TimerEvent::Call(Box::new(f), Location::caller());
-        self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, event)))
-    }
-
-    fn handle(&self, pending: Pending) -> Handle {
-        Handle {
-            inner: Rc::downgrade(&self.0),
-            pending,
-        }
     }
 
     /// Ends the run under way after this turn.
@@ -258,30 +211,24 @@ impl Loop {
         self.0.stopping.set(true);
     }
 
-    pub(crate) fn enter(&self) -> Entered {
+    fn enter(&self) -> Entered {
         let current = Current::enter(self.clone());
         self.0.stopping.set(false);
         if self.completes() {
-            self.unpark();
+            self.restore_unclaimed();
         }
         Entered(Some(current))
     }
 }
 
-/// `now + delay`, or the far future where that would overflow.
-pub(crate) fn deadline(now: Instant, delay: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    now.checked_add(delay).unwrap_or(now + CENTURY)
-}
-
 /// While it lives, the loop is this thread's current one.
-pub(crate) struct Entered(Option<Current>);
+struct Entered(Option<Current>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
         if let Some(lp) = self.0.take().map(Current::leave) {
             if lp.completes() {
-                lp.park();
+                lp.store_unclaimed();
             }
             lp.0.now.set(None);
             lp.0.root.set(Root::Absent);
@@ -303,7 +250,7 @@ impl Drop for Inner {
             drop(sent);
         }
         if completes(self.remote.id()) {
-            handoff::forget_loop(self.remote.id());
+            unclaimed::forget_loop(self.remote.id());
         }
     }
 }

@@ -8,9 +8,9 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use switchboard_driver::Notifier;
 
 use crate::event_loop::Loop;
+use crate::event_loop::task::id::{MAX_LOOP, TaskId};
 use crate::hooks::Name;
 use crate::inbox::Inbox;
-use crate::task::waker::{MAX_LOOP, TaskId};
 
 /// What another thread sent.
 pub(crate) enum Sent {

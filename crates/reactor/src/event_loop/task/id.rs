@@ -1,0 +1,84 @@
+//! The numbers of tasks.
+
+use std::num::NonZeroU64;
+
+const _: () = assert!(
+    usize::BITS == 64,
+    "the number of a task needs a 64-bit word: 32-bit targets are not supported"
+);
+
+const INDEX_BITS: u32 = 24;
+const GENERATION_BITS: u32 = 16;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+
+/// The largest number of a loop.
+pub(crate) const MAX_LOOP: u32 = (1 << (64 - INDEX_BITS - GENERATION_BITS)) - 1;
+
+/// How many tasks a loop may have at once; the last index names the future of `block_on`.
+pub(crate) const MAX_TASKS: usize = INDEX_MASK as usize;
+
+/// The number of a task, unique among the tasks that live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskId(NonZeroU64);
+
+impl TaskId {
+    pub(crate) fn new(owner: u32, index: u32, generation: u16) -> TaskId {
+        debug_assert!(owner <= MAX_LOOP && index < INDEX_MASK);
+        TaskId::from_word(
+            u64::from(owner) << (INDEX_BITS + GENERATION_BITS)
+                | u64::from(generation) << INDEX_BITS
+                | u64::from(index),
+        )
+    }
+
+    pub(super) fn from_word(word: u64) -> TaskId {
+        match NonZeroU64::new(word) {
+            Some(word) => TaskId(word),
+            None => unreachable!("no loop has the number zero"),
+        }
+    }
+
+    /// The number of the future of `block_on` on the loop `owner`.
+    pub(crate) fn root(owner: u32) -> TaskId {
+        TaskId::from_word(
+            u64::from(owner) << (INDEX_BITS + GENERATION_BITS) | u64::from(INDEX_MASK),
+        )
+    }
+
+    pub(crate) fn is_root(self) -> bool {
+        self.index() == INDEX_MASK
+    }
+
+    pub(crate) fn owner(self) -> u32 {
+        (self.0.get() >> (INDEX_BITS + GENERATION_BITS)) as u32
+    }
+
+    pub(super) fn word(self) -> u64 {
+        self.0.get()
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0.get() as u32 & INDEX_MASK
+    }
+
+    pub(crate) fn generation(self) -> u16 {
+        (self.0.get() >> INDEX_BITS) as u16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_keeps_its_parts() {
+        let id = TaskId::new(MAX_LOOP, INDEX_MASK - 1, u16::MAX);
+        assert_eq!(
+            (id.owner(), id.index(), id.generation()),
+            (MAX_LOOP, INDEX_MASK - 1, u16::MAX)
+        );
+        assert!(!id.is_root());
+        assert!(TaskId::root(7).is_root());
+        assert_eq!(TaskId::root(7).owner(), 7);
+    }
+}
