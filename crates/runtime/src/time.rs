@@ -65,12 +65,12 @@ impl Sleep {
             Some(Armed::Loop(id, timer)) => {
                 let here = Loop::with_current(|lp| {
                     lp.filter(|lp| lp.id() == id)
-                        .map(|lp| lp.unwake(timer))
+                        .map(|lp| lp.cancel_wake(timer))
                         .is_some()
                 });
                 if !here && let Some(remote) = Remote::of(id) {
                     remote.call_soon(move || {
-                        Loop::with_current(|lp| lp.map(|lp| lp.unwake(timer)));
+                        Loop::with_current(|lp| lp.map(|lp| lp.cancel_wake(timer)));
                     });
                 }
             }
@@ -120,7 +120,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let same = matches!(&self.armed, Some(Armed::Loop(id, timer)) if Loop::with_current(|lp| {
-            lp.is_some_and(|lp| lp.id() == *id && lp.rewake(*timer, context.waker()))
+            lp.is_some_and(|lp| lp.id() == *id && lp.replace_waker(*timer, context.waker()))
         }));
         if !same {
             self.disarm();

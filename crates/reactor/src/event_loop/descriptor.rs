@@ -111,7 +111,7 @@ impl Descriptor {
 
     /// Registers the descriptor on `lp` and has its owner forget it. `None` while a completion driver owns
     /// it, which has to release it first: see [`poll_claim`](Descriptor::poll_claim).
-    pub fn attach(self: &Arc<Self>, lp: &Loop) -> Option<Registration> {
+    pub fn register_on(self: &Arc<Self>, lp: &Loop) -> Option<Registration> {
         if let Some(registration) = self.registered_on(lp) {
             return Some(registration);
         }

@@ -203,7 +203,7 @@ impl Sockets for Loop {
         self.0.timers.borrow_mut().arm(when, event)
     }
 
-    fn rewake(&self, timer: TimerKey, waker: &Waker) -> bool {
+    fn replace_waker(&self, timer: TimerKey, waker: &Waker) -> bool {
         match self.0.timers.borrow_mut().get_mut(timer) {
             Some(TimerEvent::Wake(old)) => {
                 old.clone_from(waker);
@@ -213,7 +213,7 @@ impl Sockets for Loop {
         }
     }
 
-    fn unwake(&self, timer: TimerKey) {
+    fn cancel_wake(&self, timer: TimerKey) {
         let event = self.0.timers.borrow_mut().cancel(timer);
         drop(event);
     }

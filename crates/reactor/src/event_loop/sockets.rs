@@ -140,10 +140,10 @@ pub trait Sockets {
     fn wake_at(&self, when: Instant, waker: Waker) -> TimerKey;
 
     /// Replaces the waker of a timer; returns whether the timer is still armed.
-    fn rewake(&self, timer: TimerKey, waker: &Waker) -> bool;
+    fn replace_waker(&self, timer: TimerKey, waker: &Waker) -> bool;
 
     /// Disarms a timer of [`wake_at`](Sockets::wake_at).
-    fn unwake(&self, timer: TimerKey);
+    fn cancel_wake(&self, timer: TimerKey);
 }
 
 /// Repeats a call that a signal interrupted.

@@ -148,15 +148,15 @@ pub(crate) fn wakers(bench: &Bench) {
     let [(old, old_waker), (new, new_waker), (not, not_waker)] = [(); 3].map(|()| Flag::new());
     let due = bench.now() + SOON;
     let timer = bench.wake_at(due, old_waker);
-    assert!(bench.rewake(timer, &new_waker));
+    assert!(bench.replace_waker(timer, &new_waker));
     let unwanted = bench.wake_at(due, not_waker.clone());
-    bench.unwake(unwanted);
-    bench.unwake(unwanted);
-    assert!(!bench.rewake(unwanted, &not_waker));
+    bench.cancel_wake(unwanted);
+    bench.cancel_wake(unwanted);
+    assert!(!bench.replace_waker(unwanted, &not_waker));
     bench.run_out();
     assert!(bench.now() >= due);
     assert_eq!([old, new, not].map(|flag| flag.count()), [0, 1, 0]);
-    assert!(!bench.rewake(timer, &new_waker));
+    assert!(!bench.replace_waker(timer, &new_waker));
 }
 
 pub(crate) fn a_burst_is_cancelled(bench: &Bench) {

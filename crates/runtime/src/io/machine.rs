@@ -82,7 +82,7 @@ fn poll_first<O: Operation>(
     // A completion driver is to have the socket from its first operation on, so that it knows what else is
     // in flight. With a readiness driver, a connection that is answered at once is never registered.
     let completes = lp.completes();
-    if completes && descriptor.attach(lp).is_none() {
+    if completes && descriptor.register_on(lp).is_none() {
         return retry(context);
     }
     ready!(lp.poll_budget(context));
@@ -94,7 +94,7 @@ fn poll_first<O: Operation>(
             return Poll::Ready(Ok(output));
         }
     }
-    let Some(registration) = descriptor.attach(lp) else {
+    let Some(registration) = descriptor.register_on(lp) else {
         return retry(context);
     };
     let direction = operation.direction();
