@@ -20,14 +20,25 @@ use switchboard_green_threads as green;
 pub use switchboard_green_threads::{Green, NotGreen, Stats, is_current, set_stack_size, stats};
 
 use crate::blocking;
-use crate::io::syscalls::may_wait;
-use crate::model::{Model, Refusal};
+use crate::model::{Model, Need, Refusal};
 use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
 use crate::spawn::{launch, on_loop};
 
-/// Whether plain calls put a stack aside: not in a blocking flow that holds a green thread.
-pub(crate) fn may_park() -> bool {
+/// Returns whether a wait in plain code suspends a green thread here; not within a blocking flow that
+/// runs on the green thread's stack.
+pub(crate) fn can_suspend() -> bool {
     green::is_current() && !blocking::is_blocking()
+}
+
+/// Checks that `operation` may block this thread; it may not where that would hold a loop.
+///
+/// # Errors
+/// The refusal, on a thread whose flows run on a loop and while a green thread is unwound.
+pub(crate) fn check_may_block(operation: &'static str) -> Result<(), Refusal> {
+    match blocking::current_loop() {
+        None if !green::is_unwinding() => Ok(()),
+        _ => Err(Need::PlainWait(operation).refuse(Model::current().unwrap_or(Model::Tasks))),
+    }
 }
 
 /// Waits for `future` in plain code: puts the green thread aside, or blocks the thread.
@@ -67,7 +78,7 @@ pub(crate) fn may_park() -> bool {
 /// ```
 #[inline]
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Refusal> {
-    if !may_park() {
+    if !can_suspend() {
         return block_thread(future);
     }
     match green::block_on(future) {
@@ -80,7 +91,7 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Refusal> {
 /// it did not come from has guessed wrong.
 #[inline(never)]
 fn block_thread<F: Future>(future: F) -> Result<F::Output, Refusal> {
-    may_wait("wait in plain code")?;
+    check_may_block("wait in plain code")?;
     let model = Model::current().unwrap_or(Model::Threads);
     Ok(blocking::run(model, future))
 }

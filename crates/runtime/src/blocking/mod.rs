@@ -28,7 +28,7 @@ use switchboard_reactor::plumbing::{Descriptor, Sockets};
 use switchboard_reactor::{Direction, Loop, TimerKey, Timers};
 
 use crate::blocking::parker::Parker;
-use crate::io::ops::flags;
+use crate::io::syscalls::poll_flags;
 use crate::model::Model;
 
 /// One operation that the flow's future waits for.
@@ -306,7 +306,7 @@ impl Blocker {
             .borrow()
             .iter()
             .filter(|want| !want.spent)
-            .filter_map(|want| Some((want.source.upgrade()?, flags(want.direction))))
+            .filter_map(|want| Some((want.source.upgrade()?, poll_flags(want.direction))))
             .collect();
         let mut ready = vec![false; sources.len()];
         self.parker.park(|bell| {
@@ -325,7 +325,9 @@ impl Blocker {
             ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         });
         for ((source, flag), _) in sources.iter().zip(ready).filter(|(_, ready)| *ready) {
-            self.spend(|want| want.is(source, want.direction) && flags(want.direction) == *flag);
+            self.spend(|want| {
+                want.is(source, want.direction) && poll_flags(want.direction) == *flag
+            });
         }
         self.expire();
     }

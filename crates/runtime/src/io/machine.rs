@@ -19,7 +19,8 @@ use switchboard_driver::Request;
 use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
 use switchboard_reactor::{Direction, Loop, Registration};
 
-use super::ops::{Operation, flags};
+use super::ops::Operation;
+use super::syscalls::poll_flags;
 use crate::blocking::{self, Plan};
 
 /// Carries `operation` out, in the way of the flow that polls.
@@ -265,7 +266,7 @@ fn block<O: Operation>(descriptor: &Descriptor, operation: &mut O) -> io::Result
         match uninterrupted(|| operation.call(descriptor.fd(), true)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let fd = descriptor.fd();
-                let mut fds = [PollFd::new(&fd, flags(operation.direction()))];
+                let mut fds = [PollFd::new(&fd, poll_flags(operation.direction()))];
                 let _ = rustix::event::poll(&mut fds, None);
             }
             result => return result,

@@ -5,13 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, Timespec};
 use rustix::net::RecvFlags;
 use switchboard_driver::{Chunk, CompletionDriver, Completions, Request, Token};
 use switchboard_reactor::Direction;
 use switchboard_reactor::plumbing::{SystemCall, Transfer};
 
-use super::syscalls::{accept, is_gone, recv_flags, send_flags};
+use super::syscalls::{accept, is_gone, poll_flags, recv_flags, send_flags};
 
 /// The output of a completion, and whether there are more completions.
 pub(crate) type Completed<T> = io::Result<(T, bool)>;
@@ -219,7 +219,7 @@ impl SystemCall for Ready {
     type Output = ();
 
     fn call(&mut self, fd: BorrowedFd<'_>, _may_block: bool) -> io::Result<()> {
-        let mut fds = [PollFd::new(&fd, flags(self.0))];
+        let mut fds = [PollFd::new(&fd, poll_flags(self.0))];
         match rustix::event::poll(&mut fds, Some(&Timespec::default()))? {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             _ => Ok(()),
@@ -235,14 +235,5 @@ impl Operation for Ready {
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<()>> {
         let there = self.0 == Direction::Read && !completions.is_empty();
         there.then_some(Ok(((), true)))
-    }
-}
-
-/// The flags that poll(2) takes for a direction.
-pub(crate) fn flags(direction: Direction) -> PollFlags {
-    match direction {
-        Direction::Read => PollFlags::IN,
-        Direction::Write => PollFlags::OUT,
-        Direction::Priority => PollFlags::PRI,
     }
 }

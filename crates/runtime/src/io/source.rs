@@ -14,7 +14,6 @@ use switchboard_reactor::plumbing::Descriptor;
 
 use super::machine;
 use super::ops::{Accept, Read, Ready, Recv, Send, Urgent};
-use super::syscalls::may_wait;
 use crate::green;
 
 /// A descriptor that flows of any model can wait for. A clone is the same descriptor, which closes with
@@ -80,10 +79,10 @@ impl Source {
         if buffer.is_empty() {
             return Ok(0);
         }
-        if green::may_park() {
+        if green::can_suspend() {
             return green::block_on(poll_fn(|context| self.poll_read(context, buffer)))?;
         }
-        may_wait("make a blocking read")?;
+        green::check_may_block("make a blocking read")?;
         machine::block_thread(&self.0, &mut Read(buffer))
     }
 
@@ -92,10 +91,10 @@ impl Source {
     /// # Errors
     /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
     pub fn block_write(&self, buffer: &[u8]) -> io::Result<usize> {
-        if green::may_park() {
+        if green::can_suspend() {
             return green::block_on(poll_fn(|context| self.poll_send(context, buffer)))?;
         }
-        may_wait("make a blocking write")?;
+        green::check_may_block("make a blocking write")?;
         machine::block_thread(&self.0, &mut Send(buffer))
     }
 

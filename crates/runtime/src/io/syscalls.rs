@@ -6,17 +6,14 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendFlags, SocketAddrAny};
+use switchboard_reactor::Direction;
 
-use switchboard_green_threads as green;
-
-use crate::blocking;
-use crate::model::{Model, Need, Refusal};
-
-/// Refuses what would hold this thread's loop.
-pub(crate) fn may_wait(operation: &'static str) -> Result<(), Refusal> {
-    match blocking::current_loop() {
-        None if !green::is_unwinding() => Ok(()),
-        _ => Err(Need::PlainWait(operation).refuse(Model::current().unwrap_or(Model::Tasks))),
+/// Returns the flags with which poll(2) waits for a direction.
+pub(crate) fn poll_flags(direction: Direction) -> PollFlags {
+    match direction {
+        Direction::Read => PollFlags::IN,
+        Direction::Write => PollFlags::OUT,
+        Direction::Priority => PollFlags::PRI,
     }
 }
 
