@@ -53,7 +53,7 @@ pub use spawn::scope::{Scope, ScopeHandle, scope};
 pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
 pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::{Direction, Driver, Hooks, Loop};
-pub use threads::capacity::{process_room, thread_room, threads_alive};
+pub use threads::capacity::{process_capacity, thread_capacity, threads_alive};
 pub use threads::offload::{OffloadStats, offload_stats, run_blocking};
 pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use switchboard_runtime::{Dispatch, Driver, process_room, thread_room};
+use switchboard_runtime::{Dispatch, Driver, process_capacity, thread_capacity};
 
 use crate::settings::{Settings, Workers};
 
@@ -123,7 +123,7 @@ fn of_process(settings: &Settings, workers: usize) -> Capacity {
     }
     match settings.model.dispatch() {
         Dispatch::Thread | Dispatch::PooledThread => {
-            let (threads, limit) = thread_room();
+            let (threads, limit) = thread_capacity();
             let threads = threads.saturating_sub(workers + OFFLOAD_THREADS).max(1);
             limits.push(Capacity::new(
                 threads,
@@ -131,7 +131,7 @@ fn of_process(settings: &Settings, workers: usize) -> Capacity {
             ));
         }
         Dispatch::Process => {
-            let (processes, limit) = process_room();
+            let (processes, limit) = process_capacity();
             let reason = format!("{limit} allows {processes} processes");
             limits.push(Capacity::new(processes, reason));
         }

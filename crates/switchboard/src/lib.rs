@@ -51,7 +51,7 @@ pub use switchboard_reactor as reactor;
 pub use switchboard_runtime::{
     Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, OffloadStats,
     Receiver, Refusal, Scope, Sender, Sleep, Source, Style, channel, gather, green, join, now,
-    offload_stats, race, run_blocking, run_each, scope, sleep, spawn, thread_room, timeout,
+    offload_stats, race, run_blocking, run_each, scope, sleep, spawn, thread_capacity, timeout,
     yield_now,
 };
 pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};

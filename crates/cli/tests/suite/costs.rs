@@ -162,7 +162,7 @@ fn raise_limit(needed: u64) -> Result<(), String> {
 #[test]
 fn a_server_of_threads_stops_accepting_at_the_machines_limit() {
     let _alone = DESCRIPTORS.lock();
-    let (capacity, limit) = switchboard_runtime::thread_room();
+    let (capacity, limit) = switchboard_runtime::thread_capacity();
     let needed = capacity as u64 + 700;
     if let Err(error) = raise_limit(needed) {
         println!("skip: more clients than threads: never: {error}");

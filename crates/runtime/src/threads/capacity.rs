@@ -26,10 +26,10 @@ const THREADS_KEPT: usize = 64;
 /// How many threads flows may hold at once, and which limit says so; computed at the first call.
 ///
 /// ```
-/// let (threads, limit) = switchboard_runtime::thread_room();
+/// let (threads, limit) = switchboard_runtime::thread_capacity();
 /// assert!(threads > 0 && !limit.is_empty());
 /// ```
-pub fn thread_room() -> (usize, &'static str) {
+pub fn thread_capacity() -> (usize, &'static str) {
     static ROOM: OnceLock<(usize, &'static str)> = OnceLock::new();
     *ROOM.get_or_init(|| least(mappings().into_iter().chain(limits())))
 }
@@ -37,10 +37,10 @@ pub fn thread_room() -> (usize, &'static str) {
 /// How many processes this one may fork, and which limit says so.
 ///
 /// ```
-/// let (processes, limit) = switchboard_runtime::process_room();
+/// let (processes, limit) = switchboard_runtime::process_capacity();
 /// assert!(processes > 0 && !limit.is_empty());
 /// ```
-pub fn process_room() -> (usize, &'static str) {
+pub fn process_capacity() -> (usize, &'static str) {
     least(limits())
 }
 
@@ -92,7 +92,7 @@ fn limits() -> Vec<Limit> {
 
 /// Starts a counted thread.
 pub(crate) fn start(name: Name, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let (room, limit) = thread_room();
+    let (room, limit) = thread_capacity();
     let alive = Alive::new();
     if alive.0 > room {
         return Err(io::Error::new(
