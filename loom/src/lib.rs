@@ -83,10 +83,10 @@ mod tests {
                 if done.iter().all(|done| done.load(Ordering::SeqCst)) {
                     break;
                 }
-                parker.park(|bell| {
-                    let bell = bell.unwrap();
-                    bell.wait();
-                    bell.drain();
+                parker.park(|notifier| {
+                    let notifier = notifier.unwrap();
+                    notifier.wait();
+                    notifier.drain();
                 });
             }
             wakers.into_iter().for_each(|waker| waker.join().unwrap());
@@ -105,7 +105,7 @@ mod tests {
                 if parker.is_cancelled() {
                     break;
                 }
-                parker.park(|bell| bell.unwrap().wait());
+                parker.park(|notifier| notifier.unwrap().wait());
             }
             canceller.join().unwrap();
         });

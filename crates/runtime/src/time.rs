@@ -41,7 +41,7 @@ pub struct Sleep {
 #[derive(Debug)]
 enum Armed {
     Loop(u32, TimerKey),
-    Blocker(u64, TimerKey),
+    Flow(u64, TimerKey),
 }
 
 impl Sleep {
@@ -75,21 +75,19 @@ impl Sleep {
                 }
             }
             // Left behind in another flow, it wakes that flow once for nothing.
-            Some(Armed::Blocker(id, timer)) => blocking::with(|blocker| {
-                if let Some(blocker) = blocker.filter(|blocker| blocker.id() == id) {
-                    blocker.disarm(timer);
+            Some(Armed::Flow(id, timer)) => blocking::with(|flow| {
+                if let Some(flow) = flow.filter(|flow| flow.id() == id) {
+                    flow.cancel_timer(timer);
                 }
             }),
         }
     }
 
     fn arm(&mut self, when: Instant, context: &Context<'_>) {
-        let armed = blocking::with(|blocker| {
-            let blocker = blocker?;
-            Some(Armed::Blocker(
-                blocker.id(),
-                blocker.arm(when, context.waker()),
-            ))
+        let armed = blocking::with(|flow| {
+            let flow = flow?;
+            let timer = flow.start_timer(when, context.waker());
+            Some(Armed::Flow(flow.id(), timer))
         });
         let armed = armed.or_else(|| {
             Loop::with_current(|lp| {

@@ -1,28 +1,29 @@
-//! Waking a blocking flow.
-
+//! The wake-up of a blocking flow by other threads.
 //!
 //! ```text
-//!   flow:   read the count, poll, set parked, count as before?  wait for the bell
-//!   waker:  count, parked?  ring the bell
+//!   the flow:         read the count, poll, set `parked`; if the count is the same, wait for the notifier
+//!   another thread:   add 1 to the count; if `parked` is set, notify
 //! ```
 //!
-//! Each writes its own before it looks at the other's. (Checked by model, in `loom/`.)
+//! Each side writes its own variable before it reads the other's, with a fence between, so no wake-up is
+//! lost. The model checks in `loom/` cover every order of these steps.
 
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
 use crate::sync::{AtomicBool, AtomicU32, NotifyFd, Ordering, fence};
 
-/// What wakes a blocking flow.
+/// The part of a blocking flow that other threads share, in order to wake or cancel the flow.
 pub(crate) struct Parker {
     /// How often the flow was notified.
     count: AtomicU32,
-    /// The count when it was last polled; the flow's own.
+    /// The count when the flow was last polled; used by the flow only.
     seen: AtomicU32,
-    /// Whether the flow is in poll(2), where only its bell wakes it.
+    /// Whether the flow is in poll(2), which only its notifier ends.
     parked: AtomicBool,
     cancelled: AtomicBool,
-    bell: OnceLock<NotifyFd>,
+    /// Created at the first wait that needs it.
+    notifier: OnceLock<NotifyFd>,
 }
 
 impl Parker {
@@ -32,11 +33,11 @@ impl Parker {
             seen: AtomicU32::new(0),
             parked: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
-            bell: OnceLock::new(),
+            notifier: OnceLock::new(),
         })
     }
 
-    /// Makes the flow drop its future at its next wait.
+    /// Cancels the flow, which drops its future at its next wait.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
         self.notify();
@@ -46,44 +47,47 @@ impl Parker {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// The flow is about to be polled.
+    /// Clears earlier notifications. The flow calls this before it polls its future.
     pub(crate) fn clear(&self) {
         let count = self.count.load(Ordering::Acquire);
         self.seen.store(count, Ordering::Relaxed);
     }
 
+    /// Returns whether the flow was notified since the last [`clear`](Parker::clear).
     pub(crate) fn was_notified(&self) -> bool {
         self.count.load(Ordering::Acquire) != self.seen.load(Ordering::Relaxed)
     }
 
-    /// Calls `wait`, which the bell ends, unless the flow was notified since it was polled.
+    /// Calls `wait`, which the notifier must end, unless the flow was notified since it was last polled.
+    /// The notifier is `None` if the process has no descriptor left for one.
     pub(crate) fn park(&self, wait: impl FnOnce(Option<&NotifyFd>)) {
-        let bell = self.bell();
+        let notifier = self.notifier();
         self.parked.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
         if !self.was_notified() {
-            wait(bell);
+            wait(notifier);
         }
         self.parked.store(false, Ordering::Release);
     }
 
+    /// Wakes the flow.
     pub(crate) fn notify(&self) {
         self.count.fetch_add(1, Ordering::Release);
         fence(Ordering::SeqCst);
         if self.parked.load(Ordering::Acquire)
-            && let Some(bell) = self.bell.get()
+            && let Some(notifier) = self.notifier.get()
         {
-            bell.notify();
+            notifier.notify();
         }
     }
 
-    fn bell(&self) -> Option<&NotifyFd> {
-        if self.bell.get().is_none()
-            && let Ok(bell) = NotifyFd::new()
+    fn notifier(&self) -> Option<&NotifyFd> {
+        if self.notifier.get().is_none()
+            && let Ok(notifier) = NotifyFd::new()
         {
-            let _ = self.bell.set(bell);
+            let _ = self.notifier.set(notifier);
         }
-        self.bell.get()
+        self.notifier.get()
     }
 }
 

@@ -74,9 +74,9 @@ impl Source {
     /// Ends the wait for an operation.
     pub(crate) fn give_up(&self, direction: Direction) {
         let descriptor = self.descriptor();
-        let blocking = blocking::with(|blocker| {
-            let Some(blocker) = blocker else { return false };
-            blocker.forget(descriptor, direction);
+        let blocking = blocking::with(|flow| {
+            let Some(flow) = flow else { return false };
+            flow.cancel_pending(descriptor, direction);
             true
         });
         if !blocking {

@@ -21,7 +21,7 @@ use switchboard_reactor::{Direction, Loop, Registration};
 
 use super::ops::Operation;
 use super::syscalls::poll_flags;
-use crate::blocking::{self, Plan};
+use crate::blocking::{self, Attempt};
 
 /// Carries `operation` out, in the way of the flow that polls.
 // Inlined into each operation of a source, where everything but the system call is some dozens of
@@ -222,19 +222,19 @@ fn poll_blocking<O: Operation>(
             return Poll::Ready(done);
         }
     }
-    blocking::with(|blocker| {
-        let Some(blocker) = blocker else {
+    blocking::with(|flow| {
+        let Some(flow) = flow else {
             unreachable!("a blocking flow runs here")
         };
         let direction = operation.direction();
-        let result = match blocker.plan(descriptor, direction, context.waker()) {
-            Plan::Pending => return Poll::Pending,
-            Plan::Block => block(descriptor, &mut operation),
-            Plan::Try => uninterrupted(|| operation.call(descriptor.fd(), false)),
+        let result = match flow.attempt(descriptor, direction, context.waker()) {
+            Attempt::Later => return Poll::Pending,
+            Attempt::Blocking => block(descriptor, &mut operation),
+            Attempt::NonBlocking => uninterrupted(|| operation.call(descriptor.fd(), false)),
         };
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                blocker.note(descriptor, direction, context.waker());
+                flow.add_pending(descriptor, direction, context.waker());
                 Poll::Pending
             }
             result => Poll::Ready(result),

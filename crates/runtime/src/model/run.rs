@@ -74,7 +74,7 @@ impl Model {
     pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
         Need::Loop.check(self)?;
         let _entered = self.enter();
-        let _hidden = (blocking::hide(), green::HideCurrent::new());
+        let _hidden = (blocking::HideCurrent::new(), green::HideCurrent::new());
         match self.wait() {
             Wait::Stack => lp.block_on(on_a_stack(future)?),
             Wait::Task | Wait::Blocking => lp.block_on(future),
@@ -89,7 +89,7 @@ impl Model {
     pub fn run_until_empty(self, lp: &Loop) -> io::Result<()> {
         Need::Loop.check(self)?;
         let _entered = self.enter();
-        let _hidden = (blocking::hide(), green::HideCurrent::new());
+        let _hidden = (blocking::HideCurrent::new(), green::HideCurrent::new());
         lp.run_until_empty()
     }
 
