@@ -21,7 +21,7 @@ pub use switchboard_green_threads::{Green, NotGreen, Stats, is_current, set_stac
 
 use crate::blocking;
 use crate::model::{Model, Need, Refusal};
-use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
+use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::{launch, on_loop};
 
 /// Returns whether a wait in plain code suspends a green thread here; not within a blocking flow that
@@ -129,13 +129,6 @@ impl<T> JoinHandle<T> {
     /// The flow's; [`JoinError::Refused`] in a task.
     pub fn join(self) -> Result<T, JoinError> {
         block_on(self).unwrap_or_else(|refusal| Err(JoinError::Refused(refusal)))
-    }
-
-    pub(crate) fn failed(error: JoinError) -> JoinHandle<T> {
-        let packet = Packet::new();
-        packet.finish(Err(error));
-        let parker = None;
-        JoinHandle(Kind::Thread { packet, parker })
     }
 }
 

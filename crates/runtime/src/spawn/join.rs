@@ -1,28 +1,41 @@
-//! Join handles: what a spawned flow left behind, or why it didn't.
+//! Join handles, which return a flow's result or the reason why it has none.
 
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use switchboard_reactor::{Outcome, Task};
 
 use crate::blocking::parker::Parker;
 use crate::model::Refusal;
+use crate::spawn::result_slot::ResultSlot;
 
-/// Why a flow gave no result.
+/// The reason why a flow has no result.
+///
+/// As an [`io::Error`], `Refused` has the kind `Unsupported`, `Thread` is the system's error, and the
+/// others have the kind `Other`.
+///
+/// ```
+/// use switchboard_runtime::{self as runtime, JoinError, Model};
+///
+/// let result = Model::Threads.run(async { runtime::spawn(async { panic!("oh") }).await })?;
+/// assert!(matches!(&result, Err(JoinError::Panicked(message)) if message == "oh"));
+/// assert_eq!(result.unwrap_err().to_string(), "the flow panicked: oh");
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 pub enum JoinError {
-    /// It panicked, with this message.
+    /// The flow panicked with this message.
     Panicked(String),
-    /// It was cancelled, or the loop it ran on is gone.
+    /// The flow was cancelled, or its loop ended.
     Cancelled,
-    /// The model cannot start it.
+    /// The model cannot start the flow.
     Refused(Refusal),
-    /// The system could not start a thread for it.
+    /// No thread, or no stack of a green thread, could be had for the flow.
     Thread(io::Error),
 }
 
@@ -32,11 +45,18 @@ impl JoinError {
     }
 }
 
-/// What a panic said, given what `catch_unwind` caught.
+/// Returns the message of a panic from the payload that [`catch_unwind`](std::panic::catch_unwind)
+/// returns.
+///
+/// ```
+/// # std::panic::set_hook(Box::new(|_| {}));
+/// let payload = std::panic::catch_unwind(|| panic!("oh")).unwrap_err();
+/// assert_eq!(switchboard_runtime::panic_message(&*payload), "oh");
+/// ```
 pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a value that is no text")
+        .unwrap_or("the payload is not a text")
 }
 
 impl fmt::Display for JoinError {
@@ -65,105 +85,100 @@ impl From<JoinError> for io::Error {
     }
 }
 
-/// Where a flow on another thread leaves its result.
-pub(crate) struct Packet<T> {
-    state: Mutex<State<T>>,
-    done: Condvar,
-}
+/// A handle to a spawned flow: a future of its result.
+///
+/// Awaiting it waits for the flow's end and returns its result, or a [`JoinError`]. Dropping it leaves the
+/// flow running.
+///
+/// ```
+/// use switchboard_runtime::{self as runtime, Model};
+///
+/// let sum = Model::Tasks.run(async {
+///     let flow = runtime::spawn(async { 1 + 2 });
+///     flow.await
+/// })?;
+/// assert_eq!(sum.unwrap(), 3);
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use = "awaiting the handle returns the flow's error; call `detach` to ignore it"]
+pub struct JoinHandle<T>(State<T>);
 
-struct State<T> {
-    result: Option<Result<T, JoinError>>,
-    finished: bool,
-    waker: Option<Waker>,
-}
-
-impl<T> Packet<T> {
-    pub(crate) fn new() -> Arc<Packet<T>> {
-        Arc::new(Packet {
-            state: Mutex::new(State {
-                result: None,
-                finished: false,
-                waker: None,
-            }),
-            done: Condvar::new(),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn finish(&self, result: Result<T, JoinError>) {
-        let mut state = self.lock();
-        state.result = Some(result);
-        state.finished = true;
-        let waker = state.waker.take();
-        drop(state);
-        self.done.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn wait(&self) {
-        let mut state = self.lock();
-        while !state.finished {
-            state = self
-                .done
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-pub(crate) enum Kind<T> {
+/// Where the flow of a handle runs.
+enum State<T> {
     Task(Task<T>),
     Thread {
-        packet: Arc<Packet<T>>,
-        /// `None` for work that cannot be cancelled once it runs.
+        result: Arc<ResultSlot<Result<T, JoinError>>>,
+        /// `None` for a job that cannot be cancelled once it runs.
         parker: Option<Arc<Parker>>,
     },
-    Over,
+    /// The result was returned.
+    Joined,
 }
 
-/// A spawned flow. Awaiting it gives its result, or its panic as an error; dropping it leaves the
-/// flow running.
-#[must_use = "a flow's error is seen by whoever awaits its handle; `detach` says that nobody will"]
-pub struct JoinHandle<T>(pub(crate) Kind<T>);
-
 impl<T: Send + 'static> JoinHandle<T> {
-    /// Cancels the flow: its future is dropped at its next wait, by its own thread, and awaiting the
-    /// handle waits for that. A flow that has ended keeps its result; work handed to
-    /// [`run_blocking`](crate::run_blocking) runs on.
+    /// Cancels the flow: its own thread drops its future at the flow's next wait. Awaiting the handle
+    /// waits until then, and returns [`JoinError::Cancelled`]. Never blocks.
+    ///
+    /// A flow that has ended keeps its result. A job of [`run_blocking`](crate::run_blocking) is not
+    /// cancelled.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use switchboard_runtime::{self as runtime, JoinError, Model};
+    ///
+    /// let result = Model::Threads.run(async {
+    ///     let mut flow = runtime::spawn(pending::<()>());
+    ///     flow.cancel();
+    ///     flow.await
+    /// })?;
+    /// assert!(matches!(result, Err(JoinError::Cancelled)));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn cancel(&mut self) {
         match &self.0 {
-            Kind::Task(task) => task.cancel(),
-            Kind::Thread {
-                parker: Some(parker),
-                ..
-            } => parker.cancel(),
-            Kind::Thread { parker: None, .. } | Kind::Over => {}
+            State::Task(task) => task.cancel(),
+            State::Thread { parker, .. } => parker.iter().for_each(|parker| parker.cancel()),
+            State::Joined => {}
         }
     }
 }
 
 impl<T> JoinHandle<T> {
-    /// Lets the flow go on by itself.
+    pub(crate) fn task(task: Task<T>) -> JoinHandle<T> {
+        JoinHandle(State::Task(task))
+    }
+
+    /// Returns a handle to a flow on another thread, which can be cancelled if it has a parker.
+    pub(crate) fn thread(
+        result: Arc<ResultSlot<Result<T, JoinError>>>,
+        parker: Option<Arc<Parker>>,
+    ) -> JoinHandle<T> {
+        JoinHandle(State::Thread { result, parker })
+    }
+
+    /// Returns a handle to a flow that could not be started.
+    pub(crate) fn failed(error: JoinError) -> JoinHandle<T> {
+        let result = ResultSlot::new();
+        result.finish(Err(error));
+        JoinHandle::thread(result, None)
+    }
+
+    /// Drops the handle and leaves the flow running. The flow's result and its error are dropped.
     pub fn detach(self) {}
 
-    /// Whether the flow has ended.
+    /// Returns whether the flow has ended.
     pub fn is_finished(&self) -> bool {
         match &self.0 {
-            Kind::Task(task) => task.is_finished(),
-            Kind::Thread { packet, .. } => packet.lock().finished,
-            Kind::Over => true,
+            State::Task(task) => task.is_finished(),
+            State::Thread { result, .. } => result.is_finished(),
+            State::Joined => true,
         }
     }
 
-    /// Blocks the thread until a flow on another thread has ended; a task is not waited for.
+    /// Blocks this thread until a flow on another thread has ended. Returns at once for a task.
     pub(crate) fn wait_on_thread(&self) {
-        if let Kind::Thread { packet, .. } = &self.0 {
-            packet.wait();
+        if let State::Thread { result, .. } = &self.0 {
+            result.wait();
         }
     }
 }
@@ -173,31 +188,24 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match &mut self.0 {
-            Kind::Task(task) => match std::task::ready!(task.poll_outcome(context)) {
+            State::Task(task) => match ready!(task.poll_outcome(context)) {
                 Outcome::Done(value) => Ok(value),
                 Outcome::Panicked(payload) => Err(JoinError::panicked(payload)),
                 Outcome::Cancelled => Err(JoinError::Cancelled),
             },
-            Kind::Thread { packet, .. } => {
-                let mut state = packet.lock();
-                match state.result.take() {
-                    Some(result) => result,
-                    None => {
-                        state.waker = Some(context.waker().clone());
-                        return Poll::Pending;
-                    }
-                }
+            State::Thread { result, .. } => {
+                ready!(result.poll_take(context)).unwrap_or(Err(JoinError::Cancelled))
             }
-            Kind::Over => Err(JoinError::Cancelled),
+            State::Joined => Err(JoinError::Cancelled),
         };
-        self.0 = Kind::Over;
+        self.0 = State::Joined;
         Poll::Ready(result)
     }
 }
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if let Kind::Task(task) = std::mem::replace(&mut self.0, Kind::Over) {
+        if let State::Task(task) = std::mem::replace(&mut self.0, State::Joined) {
             task.detach();
         }
     }

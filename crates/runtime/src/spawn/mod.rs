@@ -2,6 +2,7 @@
 
 pub(crate) mod gather;
 pub(crate) mod join;
+pub(crate) mod result_slot;
 pub(crate) mod run_each;
 pub(crate) mod scope;
 
@@ -14,7 +15,8 @@ use switchboard_reactor::{Loop, Name};
 use crate::blocking;
 use crate::blocking::parker::Parker;
 use crate::model::{Model, Need, Wait, on_a_stack};
-use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
+use crate::spawn::join::{JoinError, JoinHandle};
+use crate::spawn::result_slot::ResultSlot;
 use crate::threads::capacity;
 
 /// Starts a flow beside this one: a task or a green thread where a loop runs, a thread under the
@@ -73,18 +75,12 @@ where
     if let Err(refusal) = Need::Flows.check(model) {
         return JoinHandle::failed(JoinError::Refused(refusal));
     }
-    let packet = Packet::new();
-    let parker = Parker::new();
-    let handle = JoinHandle(Kind::Thread {
-        packet: packet.clone(),
-        parker: Some(parker.clone()),
-    });
-    let result = packet.clone();
-    let started = capacity::start(name, move || result.finish(run_caught(model, parker, make)));
-    if let Err(error) = started {
-        packet.finish(Err(JoinError::Thread(error)));
+    let (slot, parker) = (ResultSlot::new(), Parker::new());
+    let handle = JoinHandle::thread(slot.clone(), Some(parker.clone()));
+    match capacity::start(name, move || slot.finish(run_caught(model, parker, make))) {
+        Ok(()) => handle,
+        Err(error) => JoinHandle::failed(JoinError::Thread(error)),
     }
-    handle
 }
 
 /// Returns the model of flows that threads started here run.
@@ -153,8 +149,7 @@ pub(crate) fn on_loop<T: 'static>(
     name: Name,
     future: impl Future<Output = T> + 'static,
 ) -> JoinHandle<T> {
-    let task = lp.spawn_named(name, future);
-    JoinHandle(Kind::Task(task))
+    JoinHandle::task(lp.spawn_named(name, future))
 }
 
 /// Runs the flow that `make` makes on this thread, and returns its result or its panic.

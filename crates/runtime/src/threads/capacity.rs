@@ -1,8 +1,8 @@
-//! Room for threads: how many this machine lets a process have.
+//! How many threads and processes this machine lets a process have.
 //!
-//! Each thread of the standard library takes four kernel mappings (its stack, the guard page, the
-//! signal stack and its guard), and near `vm.max_map_count` the set-up of a guard page fails inside
-//! the new thread, which ends the process. So threads are counted, and refused in time.
+//! Each thread of the standard library takes four kernel mappings: its stack, the guard page, the signal
+//! stack and its guard. Near `vm.max_map_count` the set-up of a guard page fails inside the new thread,
+//! which aborts the process. So threads are counted, and refused before that limit is reached.
 
 use std::io;
 use std::sync::OnceLock;
@@ -10,117 +10,137 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use switchboard_reactor::Name;
 
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
-
-/// How many threads flows hold now.
-pub fn threads_alive() -> usize {
-    ALIVE.load(Ordering::Relaxed)
-}
+static THREADS_ALIVE: AtomicUsize = AtomicUsize::new(0);
 
 const MAPPINGS_PER_THREAD: usize = 4;
-/// Mappings left for the heap, for libraries and for everybody else.
-const MAPPINGS_KEPT: usize = 2048;
-/// Threads left for everybody else.
-const THREADS_KEPT: usize = 64;
+/// Mappings left for the heap and for libraries.
+const MAPPINGS_RESERVED: usize = 2048;
+/// Threads left for the rest of the program and for other processes.
+const THREADS_RESERVED: usize = 64;
 
-/// How many threads flows may hold at once, and which limit says so; computed at the first call.
+/// Returns how many threads run flows and jobs now.
+///
+/// ```
+/// use switchboard_runtime::{Model, spawn, threads_alive};
+///
+/// let alive = Model::Threads.run(async { spawn(async { threads_alive() }).await })?;
+/// assert!(alive.unwrap() >= 1);
+/// # std::io::Result::Ok(())
+/// ```
+pub fn threads_alive() -> usize {
+    THREADS_ALIVE.load(Ordering::Relaxed)
+}
+
+/// Returns how many threads can run flows at once, and the name of the limit that sets this number.
+/// Computed at the first call, from files of `/proc` and `/sys`.
 ///
 /// ```
 /// let (threads, limit) = switchboard_runtime::thread_capacity();
 /// assert!(threads > 0 && !limit.is_empty());
 /// ```
 pub fn thread_capacity() -> (usize, &'static str) {
-    static ROOM: OnceLock<(usize, &'static str)> = OnceLock::new();
-    *ROOM.get_or_init(|| least(mappings().into_iter().chain(limits())))
+    static CAPACITY: OnceLock<(usize, &'static str)> = OnceLock::new();
+    *CAPACITY.get_or_init(|| lowest(mapping_limit().into_iter().chain(task_limits())))
 }
 
-/// How many processes this one may fork, and which limit says so.
+/// Returns how many processes this process can fork, and the name of the limit that sets this number.
 ///
 /// ```
 /// let (processes, limit) = switchboard_runtime::process_capacity();
 /// assert!(processes > 0 && !limit.is_empty());
 /// ```
 pub fn process_capacity() -> (usize, &'static str) {
-    least(limits())
+    lowest(task_limits())
 }
 
 type Limit = (usize, &'static str);
 
-fn least(limits: impl IntoIterator<Item = Limit>) -> Limit {
-    let least = limits.into_iter().min_by_key(|(limit, _)| *limit);
-    least.unwrap_or((usize::MAX, "no limit is known"))
+fn lowest(limits: impl IntoIterator<Item = Limit>) -> Limit {
+    let lowest = limits.into_iter().min_by_key(|(limit, _)| *limit);
+    lowest.unwrap_or((usize::MAX, "no limit is known"))
 }
 
-fn number(path: &str) -> Option<usize> {
+fn read_number(path: &str) -> Option<usize> {
     let text = std::fs::read_to_string(path).ok()?;
     text.trim().parse().ok()
 }
 
-fn mappings() -> Option<Limit> {
-    let mappings = number("/proc/sys/vm/max_map_count")?;
+fn mapping_limit() -> Option<Limit> {
+    let most = read_number("/proc/sys/vm/max_map_count")?;
     let used = std::fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
-    let room = mappings.saturating_sub(used + MAPPINGS_KEPT) / MAPPINGS_PER_THREAD;
-    Some((room.max(1), "vm.max_map_count, at four mappings a thread"))
+    let threads = most.saturating_sub(used + MAPPINGS_RESERVED) / MAPPINGS_PER_THREAD;
+    Some((
+        threads.max(1),
+        "vm.max_map_count, at four mappings a thread",
+    ))
 }
 
-/// Those that count threads and processes alike.
-fn limits() -> Vec<Limit> {
-    let mut limits = Vec::new();
-    let mut add = |limit: Option<usize>, used: usize, name| {
-        let room = limit.map(|limit| limit.saturating_sub(used + THREADS_KEPT).max(1));
-        limits.extend(room.map(|room| (room, name)));
-    };
-    add(
-        number("/proc/sys/kernel/threads-max"),
-        0,
-        "kernel.threads-max",
-    );
-    add(number("/proc/sys/kernel/pid_max"), 0, "kernel.pid_max");
-    add(
-        number("/sys/fs/cgroup/pids.max"),
-        number("/sys/fs/cgroup/pids.current").unwrap_or(0),
-        "the control group's pids.max",
-    );
+/// Returns the limits that count threads and processes alike.
+fn task_limits() -> Vec<Limit> {
     let user = rustix::process::getrlimit(rustix::process::Resource::Nproc).current;
-    add(
-        user.and_then(|n| usize::try_from(n).ok()),
-        0,
-        "RLIMIT_NPROC",
-    );
+    let limits = [
+        (
+            "kernel.threads-max",
+            read_number("/proc/sys/kernel/threads-max"),
+        ),
+        ("kernel.pid_max", read_number("/proc/sys/kernel/pid_max")),
+        ("the control group's pids.max", control_group_limit()),
+        (
+            "RLIMIT_NPROC",
+            user.and_then(|most| usize::try_from(most).ok()),
+        ),
+    ];
+    let limits = limits.into_iter();
     limits
+        .filter_map(|(name, most)| Some((most?.saturating_sub(THREADS_RESERVED).max(1), name)))
+        .collect()
 }
 
-/// Starts a counted thread.
+/// Returns how many more tasks the control group of this process can have.
+fn control_group_limit() -> Option<usize> {
+    let most = read_number("/sys/fs/cgroup/pids.max")?;
+    let used = read_number("/sys/fs/cgroup/pids.current").unwrap_or(0);
+    Some(most.saturating_sub(used))
+}
+
+/// Starts a thread that counts against [`thread_capacity`].
+///
+/// # Errors
+/// `QuotaExceeded` if the capacity is used up; the system's otherwise.
 pub(crate) fn start(name: Name, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let (room, limit) = thread_capacity();
-    let alive = Alive::new();
-    if alive.0 > room {
+    let (capacity, limit) = thread_capacity();
+    let permit = Permit::new();
+    if permit.number > capacity {
         return Err(io::Error::new(
             io::ErrorKind::QuotaExceeded,
-            format!("{room} threads are all that {limit} allows"),
+            format!("{limit} allows no more than {capacity} threads"),
         ));
     }
     let file = name.file().rsplit('/').next().unwrap_or_default();
     std::thread::Builder::new()
         .name(format!("{file}:{}", name.line()))
         .spawn(move || {
-            let _alive = alive;
+            let _permit = permit;
             run();
         })
         .map(drop)
 }
 
-/// One thread, from before its start to its end.
-struct Alive(usize);
+/// The permit of one thread, from before its start to its end.
+struct Permit {
+    /// How many permits there are, with this one.
+    number: usize,
+}
 
-impl Alive {
-    fn new() -> Alive {
-        Alive(ALIVE.fetch_add(1, Ordering::Relaxed) + 1)
+impl Permit {
+    fn new() -> Permit {
+        let number = THREADS_ALIVE.fetch_add(1, Ordering::Relaxed) + 1;
+        Permit { number }
     }
 }
 
-impl Drop for Alive {
+impl Drop for Permit {
     fn drop(&mut self) {
-        ALIVE.fetch_sub(1, Ordering::Relaxed);
+        THREADS_ALIVE.fetch_sub(1, Ordering::Relaxed);
     }
 }

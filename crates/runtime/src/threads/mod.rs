@@ -1,4 +1,4 @@
-//! Threads: how many this process may have, and the pool that runs what blocks.
+//! Threads: how many this process can have, and the pool that runs jobs which block.
 
 pub(crate) mod capacity;
 pub(crate) mod offload;

@@ -1,62 +1,69 @@
-//! Work that computes or blocks, off the loop: a bounded pool of threads.
+//! The pool of threads that runs jobs which block or compute, so that no loop has to wait for them.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::spawn::join::{JoinError, JoinHandle, Kind, Packet};
+use crate::spawn::join::{JoinError, JoinHandle};
+use crate::spawn::result_slot::ResultSlot;
 use crate::threads::capacity;
 
-/// At most so many threads; more jobs queue.
-const THREADS: usize = 64;
-/// A thread without work leaves after this long.
-const IDLE: Duration = Duration::from_secs(10);
+/// How many threads the pool has at most. Further jobs wait in its queue.
+const MAX_THREADS: usize = 64;
+/// How long a thread without a job waits for one before it ends.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-#[derive(Default)]
-struct State {
+struct Pool {
     queue: VecDeque<Job>,
     threads: usize,
     idle: usize,
 }
 
-static STATE: Mutex<State> = Mutex::new(State {
+static POOL: Mutex<Pool> = Mutex::new(Pool {
     queue: VecDeque::new(),
     threads: 0,
     idle: 0,
 });
-static WORK: Condvar = Condvar::new();
+static JOB_QUEUED: Condvar = Condvar::new();
 
-fn lock() -> MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How the pool of [`run_blocking`] fares.
+/// The load of the thread pool of [`run_blocking`] at one moment.
+///
+/// ```
+/// let stats = switchboard_runtime::offload_stats();
+/// assert!(stats.busy <= stats.threads);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OffloadStats {
-    /// Jobs that no thread has taken yet.
+    /// Jobs that wait for a thread.
     pub queued: usize,
-    /// Threads that have one.
+    /// Threads that run a job.
     pub busy: usize,
     /// Threads in all.
     pub threads: usize,
 }
 
-/// How the pool of [`run_blocking`] fares now.
+/// Returns the load of the thread pool of [`run_blocking`].
 pub fn offload_stats() -> OffloadStats {
-    let state = lock();
+    let pool = lock();
     OffloadStats {
-        queued: state.queue.len(),
-        busy: state.threads - state.idle,
-        threads: state.threads,
+        queued: pool.queue.len(),
+        busy: pool.threads - pool.idle,
+        threads: pool.threads,
     }
 }
 
-/// Runs `work` on a thread of a pool of at most 64, and gives its result or its panic.
+/// Runs `job` on a thread of a pool of at most 64, and returns a handle to its result.
 ///
-/// Cancelling doesn't stop it once it runs; a waiting flow is free to go.
+/// Never blocks: a job for which no thread is free waits in a queue. A panic of the job, and a thread that
+/// could not be started, are the handle's [`JoinError`]. Cancelling the handle does not stop the job; a
+/// flow that no longer waits for it may go on.
 ///
 /// ```
 /// use switchboard_runtime::{self as runtime, Model};
@@ -68,53 +75,52 @@ pub fn offload_stats() -> OffloadStats {
 /// # std::io::Result::Ok(())
 /// ```
 #[track_caller]
-pub fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    let packet = Packet::new();
-    let result = packet.clone();
+pub fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let slot = ResultSlot::new();
+    let handle = JoinHandle::thread(slot.clone(), None);
+    let result = slot.clone();
     let job = Box::new(move || {
-        result.finish(catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked));
+        result.finish(catch_unwind(AssertUnwindSafe(job)).map_err(JoinError::panicked));
     });
-    let mut state = lock();
-    state.queue.push_back(job);
-    if state.idle >= state.queue.len() {
-        WORK.notify_one();
-    } else if state.threads < THREADS {
-        state.threads += 1;
-        drop(state);
-        if let Err(error) = capacity::start(Location::caller(), serve) {
-            let mut state = lock();
-            state.threads -= 1;
-            // With no thread at all nobody would ever come to it.
-            if state.threads == 0 {
-                state.queue.clear();
-                drop(state);
-                packet.finish(Err(JoinError::Thread(error)));
+    let mut pool = lock();
+    pool.queue.push_back(job);
+    if pool.idle >= pool.queue.len() {
+        JOB_QUEUED.notify_one();
+    } else if pool.threads < MAX_THREADS {
+        pool.threads += 1;
+        drop(pool);
+        if let Err(error) = capacity::start(Location::caller(), run_jobs) {
+            let mut pool = lock();
+            pool.threads -= 1;
+            // Without any thread no job of the queue would ever run.
+            if pool.threads == 0 {
+                pool.queue.clear();
+                drop(pool);
+                slot.finish(Err(JoinError::Thread(error)));
             }
         }
     }
-    JoinHandle(Kind::Thread {
-        packet,
-        parker: None,
-    })
+    handle
 }
 
-fn serve() {
-    let mut state = lock();
+/// Runs jobs until none has come for [`IDLE_TIMEOUT`].
+fn run_jobs() {
+    let mut pool = lock();
     loop {
-        if let Some(job) = state.queue.pop_front() {
-            drop(state);
+        if let Some(job) = pool.queue.pop_front() {
+            drop(pool);
             job();
-            state = lock();
+            pool = lock();
             continue;
         }
-        state.idle += 1;
-        let (woken, wait) = WORK
-            .wait_timeout(state, IDLE)
+        pool.idle += 1;
+        let (locked, wait) = JOB_QUEUED
+            .wait_timeout(pool, IDLE_TIMEOUT)
             .unwrap_or_else(PoisonError::into_inner);
-        state = woken;
-        state.idle -= 1;
-        if wait.timed_out() && state.queue.is_empty() {
-            state.threads -= 1;
+        pool = locked;
+        pool.idle -= 1;
+        if wait.timed_out() && pool.queue.is_empty() {
+            pool.threads -= 1;
             return;
         }
     }
