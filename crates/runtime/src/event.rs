@@ -1,9 +1,9 @@
-//! Events: one flow tells many.
+//! Events: flags that flows wait for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use event_listener::Event as Bell;
+use event_listener::Event as Listeners;
 
 /// A flag that flows of any model wait for. A clone is the same flag.
 ///
@@ -24,40 +24,40 @@ pub struct Event(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     set: AtomicBool,
-    bell: Bell,
+    listeners: Listeners,
 }
 
 impl Event {
-    /// One that is not set.
+    /// Returns an event that is not set.
     pub fn new() -> Event {
         Event::default()
     }
 
-    /// Sets it and wakes everybody who waits. Never blocks.
+    /// Sets the event and wakes every flow that waits for it. Never blocks.
     pub fn set(&self) {
         self.0.set.store(true, Ordering::SeqCst);
-        self.0.bell.notify(usize::MAX);
+        self.0.listeners.notify(usize::MAX);
     }
 
-    /// Unsets it, for those who wait from now on.
+    /// Clears the event: flows that wait from now on wait for the next [`set`](Event::set).
     pub fn clear(&self) {
         self.0.set.store(false, Ordering::SeqCst);
     }
 
-    /// Whether it is set.
+    /// Returns whether the event is set.
     pub fn is_set(&self) -> bool {
         self.0.set.load(Ordering::SeqCst)
     }
 
-    /// Waits until it is set.
+    /// Waits until the event is set. The wait also ends if the event is set and cleared at once. Dropping
+    /// the future ends the wait.
     pub async fn wait(&self) {
         if self.is_set() {
             return;
         }
-        let listener = self.0.bell.listen();
-        // Set between the two: nobody would ring again.
+        let listener = self.0.listeners.listen();
+        // A `set` between the first check and `listen` does not notify this listener.
         if !self.is_set() {
-            // Rung, it was set, even if it was cleared right after.
             listener.await;
         }
     }

@@ -1,4 +1,5 @@
-//! What models replace.
+//! The atomic types of [`blocking::parker`](crate::blocking::parker), which the model checks in `loom/`
+//! replace with loom's.
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
