@@ -1,4 +1,4 @@
-//! Time: sleeping and giving up.
+//! Time: sleeps and time limits.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -12,57 +12,98 @@ use switchboard_reactor::{Loop, Remote, TimerKey};
 
 use crate::blocking;
 
-/// The time as this flow counts it: its loop's, which is virtual under the `sim` driver, or the
-/// system's monotonic clock.
+/// Returns the time that this flow's timers use: its loop's time, which is virtual under the `sim` driver,
+/// or the system's monotonic clock.
+///
+/// A loop reads its clock once a turn.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_runtime::{self as runtime, Driver, Model};
+///
+/// let passed = Model::Tasks.run_with(Driver::Sim, async {
+///     let begin = runtime::now();
+///     runtime::sleep(Duration::from_secs(3600)).await;
+///     runtime::now() - begin
+/// })?;
+/// assert!(passed >= Duration::from_secs(3600));
+/// # std::io::Result::Ok(())
+/// ```
 pub fn now() -> Instant {
     Loop::with_current(|lp| lp.map_or_else(Instant::now, Loop::now))
 }
 
-/// Waits until `delay` has passed since this call; never less.
+/// Returns a future that completes when at least `delay` has passed since this call.
 ///
-/// Dropping it ends the wait. Outside of any flow there is nobody to wait and polling it panics.
+/// Dropping the future ends the wait.
+///
+/// # Panics
+/// The future panics when it is polled outside of any flow.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use switchboard_runtime::{self as runtime, Model};
+///
+/// let begin = Instant::now();
+/// Model::Tasks.run(runtime::sleep(Duration::from_millis(1)))?;
+/// assert!(begin.elapsed() >= Duration::from_millis(1));
+/// # std::io::Result::Ok(())
+/// ```
 pub fn sleep(delay: Duration) -> Sleep {
     let now = Loop::with_current(|lp| lp.map_or_else(Instant::now, Loop::time));
     Sleep {
         when: now.checked_add(delay),
-        armed: None,
+        timer: None,
     }
 }
 
-/// The future of [`sleep`].
+/// A future that completes at a point in time; see [`sleep`]. Dropping it ends the wait.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_runtime::{self as runtime, Model, Sleep};
+///
+/// Model::Threads.run(async {
+///     let mut sleep = Sleep::until(runtime::now() + Duration::from_secs(3600));
+///     sleep.reset(runtime::now() + Duration::from_millis(1));
+///     sleep.await;
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Sleep {
-    /// `None` for a time that never comes.
+    /// `None` for a time that the clock never reaches.
     when: Option<Instant>,
-    armed: Option<Armed>,
+    timer: Option<Timer>,
 }
 
+/// A running timer, and the number of the loop or of the blocking flow that has it.
 #[derive(Debug)]
-enum Armed {
+enum Timer {
     Loop(u32, TimerKey),
     Flow(u64, TimerKey),
 }
 
 impl Sleep {
-    /// A sleep that ends at `when`.
+    /// Returns a sleep that ends at `when`, in the time of [`now`].
     pub fn until(when: Instant) -> Sleep {
         Sleep {
             when: Some(when),
-            armed: None,
+            timer: None,
         }
     }
 
-    /// Moves the end, also of a sleep that has ended.
+    /// Sets a new end, also for a sleep that has ended.
     pub fn reset(&mut self, when: Instant) {
-        self.disarm();
+        self.cancel_timer();
         self.when = Some(when);
     }
 
-    fn disarm(&mut self) {
-        match self.armed.take() {
+    fn cancel_timer(&mut self) {
+        match self.timer.take() {
             None => {}
-            Some(Armed::Loop(id, timer)) => {
+            Some(Timer::Loop(id, timer)) => {
                 let here = Loop::with_current(|lp| {
                     lp.filter(|lp| lp.id() == id)
                         .map(|lp| lp.cancel_wake(timer))
@@ -74,8 +115,8 @@ impl Sleep {
                     });
                 }
             }
-            // Left behind in another flow, it wakes that flow once for nothing.
-            Some(Armed::Flow(id, timer)) => blocking::with(|flow| {
+            // A timer of another blocking flow stays, and wakes that flow once without need.
+            Some(Timer::Flow(id, timer)) => blocking::with(|flow| {
                 if let Some(flow) = flow.filter(|flow| flow.id() == id) {
                     flow.cancel_timer(timer);
                 }
@@ -83,26 +124,26 @@ impl Sleep {
         }
     }
 
-    fn arm(&mut self, when: Instant, context: &Context<'_>) {
-        let armed = blocking::with(|flow| {
+    fn start_timer(&mut self, when: Instant, context: &Context<'_>) {
+        let timer = blocking::with(|flow| {
             let flow = flow?;
             let timer = flow.start_timer(when, context.waker());
-            Some(Armed::Flow(flow.id(), timer))
+            Some(Timer::Flow(flow.id(), timer))
         });
-        let armed = armed.or_else(|| {
+        let timer = timer.or_else(|| {
             Loop::with_current(|lp| {
                 let lp = lp?;
-                Some(Armed::Loop(
+                Some(Timer::Loop(
                     lp.id(),
                     lp.wake_at(when, context.waker().clone()),
                 ))
             })
         });
         assert!(
-            armed.is_some(),
-            "nothing to sleep in: run this under a model, as with Model::run"
+            timer.is_some(),
+            "no flow sleeps here: run this future under a model, for example with Model::run"
         );
-        self.armed = armed;
+        self.timer = timer;
     }
 }
 
@@ -114,15 +155,15 @@ impl Future for Sleep {
             return Poll::Pending;
         };
         if now() >= when {
-            self.disarm();
+            self.cancel_timer();
             return Poll::Ready(());
         }
-        let same = matches!(&self.armed, Some(Armed::Loop(id, timer)) if Loop::with_current(|lp| {
+        let kept = matches!(&self.timer, Some(Timer::Loop(id, timer)) if Loop::with_current(|lp| {
             lp.is_some_and(|lp| lp.id() == *id && lp.replace_waker(*timer, context.waker()))
         }));
-        if !same {
-            self.disarm();
-            self.arm(when, context);
+        if !kept {
+            self.cancel_timer();
+            self.start_timer(when, context);
         }
         Poll::Pending
     }
@@ -130,11 +171,21 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.disarm();
+        self.cancel_timer();
     }
 }
 
-/// A [`timeout`] ran out.
+/// The error of a [`timeout`] whose limit passed. As an [`io::Error`], its kind is `TimedOut`.
+///
+/// ```
+/// use std::{future::pending, io, time::Duration};
+/// use switchboard_runtime::{self as runtime, Elapsed, Model};
+///
+/// let limit = Duration::from_millis(1);
+/// let late: Result<(), Elapsed> = Model::Tasks.run(runtime::timeout(limit, pending()))?;
+/// assert_eq!(io::Error::from(late.unwrap_err()).kind(), io::ErrorKind::TimedOut);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed(Duration);
 
@@ -152,12 +203,12 @@ impl From<Elapsed> for io::Error {
     }
 }
 
-/// Waits for `future`, but no longer than `limit`; then the future is dropped.
+/// Waits for `future`, but no longer than `limit`; then drops it.
 ///
-/// A future that is done in time wins, even if the time has run out meanwhile.
+/// A future that is ready when it is polled wins, even if the limit has passed meanwhile.
 ///
 /// # Errors
-/// [`Elapsed`] if time ran out.
+/// [`Elapsed`] if the limit passed first.
 ///
 /// ```
 /// use std::{future::pending, time::Duration};
@@ -181,7 +232,8 @@ pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output,
     .await
 }
 
-/// Lets every other flow that is ready go first.
+/// Lets every other task and callback that is ready run first. In a blocking flow, the future is polled
+/// again at once.
 pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {

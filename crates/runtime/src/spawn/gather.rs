@@ -1,4 +1,4 @@
-//! Many futures in one flow.
+//! Several futures that run at once in one flow.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -6,21 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// One future's waker: it remembers who called, so that nobody else is polled for it.
-struct Woken {
-    flag: AtomicBool,
-    whole: Arc<Mutex<Waker>>,
+/// The waker of one future, which marks it, so that only marked futures are polled.
+struct PartWaker {
+    woken: AtomicBool,
+    /// The waker of the flow.
+    flow: Arc<Mutex<Waker>>,
 }
 
-impl Wake for Woken {
+impl Wake for PartWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.flag.swap(true, Ordering::AcqRel) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
             let waker = self
-                .whole
+                .flow
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
@@ -29,17 +30,18 @@ impl Wake for Woken {
     }
 }
 
+/// One of the futures, and its output once it has completed.
 struct Part<F: Future> {
     future: Option<Pin<Box<F>>>,
     output: Option<F::Output>,
-    woken: Arc<Woken>,
+    mark: Arc<PartWaker>,
     waker: Waker,
 }
 
-/// Runs all `futures` at once within this flow and gives their outputs in the order they came in.
+/// Runs all `futures` at once within this flow, and returns their outputs in the order of the futures.
 ///
-/// It needs no `spawn`, so it serves under every model, `blocking` too: there one thread waits for
-/// all of them.
+/// Nothing is spawned, so this works under every model; under `blocking`, one thread waits for all of
+/// them. A panic of one future is the flow's panic. Dropping the future drops all of them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,30 +56,29 @@ struct Part<F: Future> {
 /// # std::io::Result::Ok(())
 /// ```
 pub async fn gather<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let whole = Arc::new(Mutex::new(Waker::noop().clone()));
+    let flow = Arc::new(Mutex::new(Waker::noop().clone()));
     let mut parts: Vec<Part<F>> = futures
         .into_iter()
         .map(|future| {
-            let woken = Arc::new(Woken {
-                flag: AtomicBool::new(true),
-                whole: whole.clone(),
+            let mark = Arc::new(PartWaker {
+                woken: AtomicBool::new(true),
+                flow: flow.clone(),
             });
             Part {
                 future: Some(Box::pin(future)),
                 output: None,
-                waker: Waker::from(woken.clone()),
-                woken,
+                waker: Waker::from(mark.clone()),
+                mark,
             }
         })
         .collect();
     let mut left = parts.len();
     poll_fn(|context| {
-        whole
-            .lock()
+        flow.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone_from(context.waker());
         for part in &mut parts {
-            if !part.woken.flag.swap(false, Ordering::AcqRel) {
+            if !part.mark.woken.swap(false, Ordering::AcqRel) {
                 continue;
             }
             let Some(future) = &mut part.future else {

@@ -1,4 +1,4 @@
-//! Starting flows, as each model does it.
+//! The start of flows: as tasks, green threads or threads, by the model.
 
 pub(crate) mod gather;
 pub(crate) mod join;
@@ -22,8 +22,8 @@ use crate::threads::capacity;
 /// Starts a flow beside this one: a task or a green thread where a loop runs, a thread under the
 /// blocking models.
 ///
-/// Never blocks. The handle returns what goes wrong: a panic, a thread that could not be started, or a
-/// model that starts no flows (`blocking`).
+/// Never blocks. The handle returns what goes wrong as a [`JoinError`]: `Panicked`, `Thread` if no thread
+/// or stack could be had, `Refused` under a model that starts no flows (`blocking`).
 ///
 /// ```
 /// use switchboard_runtime::{self as runtime, JoinError, Model};
@@ -46,8 +46,8 @@ where
     launch(Location::caller(), move || future)
 }
 
-/// Starts a flow as [`spawn`] does, for a future that `make` makes where it will run, and so need not be
-/// `Send`; stall reports call it `name`.
+/// Starts a flow as [`spawn`] does, for a future that `make` creates on the thread where it runs, so that
+/// the future need not be `Send`. Reports of stalls name the flow by `name`.
 pub fn launch<T, F>(name: Name, make: impl FnOnce() -> F + Send + 'static) -> JoinHandle<T>
 where
     T: Send + 'static,
@@ -65,7 +65,7 @@ where
     }
 }
 
-/// Starts a blocking flow in a thread, under the model of the flow that runs here.
+/// Starts a blocking flow in a thread, under the model of the flow that runs on this thread.
 fn on_thread<T, F>(name: Name, make: impl FnOnce() -> F + Send + 'static) -> JoinHandle<T>
 where
     T: Send + 'static,
@@ -83,13 +83,13 @@ where
     }
 }
 
-/// Returns the model of flows that threads started here run.
+/// Returns the model of the flows that run in threads started by this one.
 fn thread_model() -> Model {
     Model::current().unwrap_or(Model::Threads)
 }
 
-/// Starts a flow as [`launch`] does, without a handle to wait for it or cancel it. Its thread needs no
-/// descriptor to be woken by.
+/// Starts a flow as [`launch`] does, without a handle to join or cancel it. A flow in a thread then needs
+/// no descriptor for its notifier, as long as it waits for one operation at a time.
 pub fn launch_detached<F>(name: Name, make: impl FnOnce() -> F + Send + 'static)
 where
     F: Future + 'static,
@@ -100,25 +100,32 @@ where
         if Wait::current() != Some(Wait::Stack) {
             return lp.spawn_detached(name, make());
         }
-        // If no stack can be mapped, what `make` holds is dropped.
+        // If no stack can be mapped, `make` is dropped with all that it holds.
         if let Ok(future) = on_a_stack(async { make().await }) {
             lp.spawn_detached(name, future);
         }
     } else if Need::Flows.check(model).is_ok() {
-        // If no thread can be started, what `make` holds is dropped.
+        // If no thread can be started, `make` is dropped with all that it holds.
         drop(capacity::start(name, move || drop(run_here(model, make))));
     } else {
         launch(name, make).detach();
     }
 }
 
-/// Returns whether flows of this thread run on a loop. A blocking flow does not, even within a task.
+/// Returns whether the flows of this thread run on a loop. A blocking flow does not, even within a task.
+///
+/// ```
+/// use switchboard_runtime::{Model, is_on_loop};
+///
+/// assert!(Model::Tasks.run(async { is_on_loop() })?);
+/// assert!(!Model::Threads.run(async { is_on_loop() })?);
+/// # std::io::Result::Ok(())
+/// ```
 pub fn is_on_loop() -> bool {
     Wait::current().is_some_and(Wait::has_loop)
 }
 
-/// Starts a task beside this flow on the same thread, so that its future need not be `Send`. Never
-/// blocks.
+/// Starts a task on this thread, beside this flow, so that its future need not be `Send`. Never blocks.
 ///
 /// The handle returns what goes wrong. Where no loop runs, that is [`JoinError::Refused`], and the
 /// future is dropped.
@@ -144,6 +151,7 @@ pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> Joi
     }
 }
 
+/// Starts `future` as a task of `lp`.
 pub(crate) fn on_loop<T: 'static>(
     lp: &Loop,
     name: Name,
@@ -152,7 +160,8 @@ pub(crate) fn on_loop<T: 'static>(
     JoinHandle::task(lp.spawn_named(name, future))
 }
 
-/// Runs the flow that `make` makes on this thread, and returns its result or its panic.
+/// Runs the future that `make` creates as a blocking flow on this thread, and returns its result or its
+/// panic.
 pub(crate) fn run_here<T, F: Future<Output = T>>(
     model: Model,
     make: impl FnOnce() -> F,
@@ -160,13 +169,14 @@ pub(crate) fn run_here<T, F: Future<Output = T>>(
     run_caught(model, Parker::new(), make)
 }
 
+/// Runs a flow as [`run_here`] does; `parker` can cancel it.
 fn run_caught<T, F: Future<Output = T>>(
     model: Model,
     parker: Arc<Parker>,
     make: impl FnOnce() -> F,
 ) -> Result<T, JoinError> {
     let flow = async { make().await };
-    // The drop of a cancelled future is caught too: its panic is the flow's result.
+    // The drop of a cancelled future runs in here too, so that its panic is the flow's result.
     let run = AssertUnwindSafe(|| blocking::run_cancellable(model, parker, flow));
     match catch_unwind(run) {
         Ok(Some(value)) => Ok(value),

@@ -1,4 +1,4 @@
-//! Scopes: structured concurrency.
+//! Scopes: flows that end before the flow that started them continues (structured concurrency).
 
 use std::fmt;
 use std::future::Future;
@@ -15,11 +15,11 @@ use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::launch;
 
 struct Inner {
-    /// None once the scope has ended: nothing is started any more.
+    /// `None` once the scope has ended; it starts no more children.
     children: Mutex<Option<Vec<JoinHandle<()>>>>,
-    /// Set with the first child's failure.
+    /// Set when a child fails.
     failed: Event,
-    failure: Mutex<Option<JoinError>>,
+    first_failure: Mutex<Option<JoinError>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -28,18 +28,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Inner {
     fn fail(&self, error: JoinError) {
-        lock(&self.failure).get_or_insert(error);
+        lock(&self.first_failure).get_or_insert(error);
         self.failed.set();
     }
 }
 
-/// Where [`scope`]'s children are spawned.
+/// A handle that spawns children of a [`scope`]. A clone is the same scope.
+///
+/// ```
+/// use switchboard_runtime::{self as runtime, Model, Scope};
+///
+/// let sum = Model::Tasks.run(runtime::scope(|scope: Scope| async move {
+///     let child = scope.clone();
+///     let grandchild = scope.spawn(async move { child.spawn(async { 1 }).await });
+///     grandchild.await.flatten()
+/// }))?;
+/// assert_eq!(sum.unwrap(), Some(1));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct Scope(Arc<Inner>);
 
 impl Scope {
-    /// Starts a child: it ends before the scope does. In a scope that has ended nothing is started,
-    /// and the handle gives `None`.
+    /// Starts a child, as [`spawn`](crate::spawn) does; it ends before the scope ends. Never blocks.
+    ///
+    /// After the scope has ended nothing is started, and the handle returns `None`.
     #[track_caller]
     pub fn spawn<T, F>(&self, future: F) -> ScopeHandle<T>
     where
@@ -51,7 +64,7 @@ impl Scope {
         let inner = Arc::downgrade(&self.0);
         let child = async move {
             match AssertUnwindSafe(future).catch_unwind().await {
-                // Nobody may be there to take it.
+                // The send fails if the handle was dropped.
                 Ok(value) => drop(sender.try_send(value)),
                 Err(payload) => {
                     if let Some(inner) = inner.upgrade() {
@@ -66,16 +79,16 @@ impl Scope {
         ScopeHandle(Box::pin(receiver))
     }
 
-    /// Cancels every child that is there now; the scope waits for them still.
+    /// Cancels every child started so far. The scope still waits until they have ended.
     pub fn cancel(&self) {
         let mut children = lock(&self.0.children);
         children.iter_mut().flatten().for_each(JoinHandle::cancel);
     }
 
-    /// Waits for all children, those they spawn included. After a failure it cancels them first.
+    /// Waits for all children, including those that children spawn. Cancels them after a failure.
     async fn drain(&self) {
-        while let Some(child) = self.next() {
-            let mut child = Guard(child);
+        while let Some(child) = self.next_child() {
+            let mut child = CancelOnDrop(child);
             let failed = async {
                 self.0.failed.wait().await;
                 None
@@ -94,8 +107,8 @@ impl Scope {
         }
     }
 
-    /// A child to wait for; after the last the scope takes no more.
-    fn next(&self) -> Option<JoinHandle<()>> {
+    /// Returns a child to wait for. If there is none, the scope has ended and starts no more.
+    fn next_child(&self) -> Option<JoinHandle<()>> {
         let mut children = lock(&self.0.children);
         let child = children.as_mut().and_then(Vec::pop);
         if child.is_none() {
@@ -105,31 +118,43 @@ impl Scope {
     }
 }
 
-/// Cancels what it holds when it is dropped, and waits for threads: nothing outlives the scope.
-struct Guard(JoinHandle<()>);
+/// A guard that cancels a child when it is dropped, and blocks until it has ended if it runs in a thread.
+struct CancelOnDrop(JoinHandle<()>);
 
-impl Drop for Guard {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
         self.0.wait_on_thread();
     }
 }
 
-struct GuardAll(Scope);
+/// A guard that cancels every child when the scope is dropped.
+struct CancelAllOnDrop(Scope);
 
-impl Drop for GuardAll {
+impl Drop for CancelAllOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
         let children = lock(&self.0.0.children).take();
         children
             .into_iter()
             .flatten()
-            .for_each(|child| drop(Guard(child)));
+            .for_each(|child| drop(CancelOnDrop(child)));
     }
 }
 
-/// A child of a [`Scope`]: awaiting it gives its result, or `None` if it panicked or was cancelled.
-/// Dropping it leaves the child running.
+/// A handle to a child of a [`Scope`]: a future of its result, which is `None` if the child panicked, was
+/// cancelled or could not be started. Dropping it leaves the child running.
+///
+/// ```
+/// use switchboard_runtime::{self as runtime, Model, ScopeHandle};
+///
+/// let total = Model::Tasks.run(runtime::scope(|scope| async move {
+///     let handle: ScopeHandle<i32> = scope.spawn(async { 42 });
+///     handle.await
+/// }))?;
+/// assert_eq!(total.unwrap(), Some(42));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 pub struct ScopeHandle<T>(Pin<Box<Receiver<T>>>);
 
@@ -141,14 +166,15 @@ impl<T> Future for ScopeHandle<T> {
     }
 }
 
-/// Runs `body` and the children it spawns, and ends when all of them have ended.
+/// Runs `body` and the children that it spawns, and completes when all of them have ended.
 ///
-/// If a child panics, or could not be started, the body and the other children are cancelled and
-/// that is the scope's error. If the scope itself is dropped, everything in it is cancelled: tasks drop their futures
-/// within a turn of the loop, threads are waited for.
+/// If a child panics or could not be started, the body and the other children are cancelled, and the
+/// scope returns that child's error. Dropping the scope's future cancels the children: tasks drop their
+/// futures within a turn of the loop; for threads the drop blocks until they have ended.
 ///
 /// # Errors
-/// The first child's panic, the body's, or why a child could not be started.
+/// [`JoinError::Panicked`] for the first panic of a child or the body; [`JoinError::Refused`] or
+/// [`JoinError::Thread`] if a child could not be started.
 ///
 /// ```
 /// use switchboard_runtime::{self as runtime, Model};
@@ -171,9 +197,9 @@ where
     let scope = Scope(Arc::new(Inner {
         children: Mutex::new(Some(Vec::new())),
         failed: Event::new(),
-        failure: Mutex::default(),
+        first_failure: Mutex::default(),
     }));
-    let guard = GuardAll(scope.clone());
+    let guard = CancelAllOnDrop(scope.clone());
     let body = AssertUnwindSafe(body(scope.clone())).catch_unwind();
     let failed = async {
         scope.0.failed.wait().await;
@@ -185,7 +211,7 @@ where
     }
     scope.drain().await;
     drop(guard);
-    if let Some(error) = lock(&scope.0.failure).take() {
+    if let Some(error) = lock(&scope.0.first_failure).take() {
         return Err(error);
     }
     match outcome {
