@@ -1,4 +1,4 @@
-//! Operations as futures, which end their wait when they are dropped.
+//! Operations as futures.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,10 +10,25 @@ use switchboard_reactor::{Direction, Loop};
 use super::source::Source;
 use crate::blocking;
 
-/// The future of one operation of a [`Source`].
+/// A future of one operation on a [`Source`].
 ///
-/// Dropping the future ends the wait. (Otherwise the flow would keep the descriptor open for as long as it
-/// waits for something else.)
+/// Dropping the future ends the wait, so that a flow which waits for something else does not keep the
+/// descriptor open.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use std::time::Duration;
+/// use switchboard_runtime::{self as runtime, Direction, Model, Source};
+///
+/// let (_there, here) = UnixStream::pair()?;
+/// let source = Source::new(here.into());
+/// let late = Model::Tasks.run(async {
+///     let recv = source.operation(Direction::Read, |context| source.poll_recv(context));
+///     runtime::timeout(Duration::from_millis(1), recv).await
+/// })?;
+/// assert!(late.is_err());
+/// # std::io::Result::Ok(())
+/// ```
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct OperationFuture<'a, F> {
     source: &'a Source,
@@ -23,7 +38,7 @@ pub struct OperationFuture<'a, F> {
 }
 
 impl Source {
-    /// Returns `poll`, an operation of this source in `direction`, as a future.
+    /// Returns a future of the operation that `poll` polls; `direction` is that of the operation.
     ///
     /// ```
     /// use std::os::unix::net::UnixStream;
@@ -49,7 +64,7 @@ impl Source {
     }
 }
 
-// The closure is called through a plain reference; nothing in here is pinned.
+// The future pins none of its fields.
 impl<F> Unpin for OperationFuture<'_, F> {}
 
 impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Future for OperationFuture<'_, F> {
@@ -65,14 +80,14 @@ impl<T, F: FnMut(&mut Context<'_>) -> Poll<T>> Future for OperationFuture<'_, F>
 impl<F> Drop for OperationFuture<'_, F> {
     fn drop(&mut self) {
         if self.pending {
-            self.source.give_up(self.direction);
+            self.source.end_wait(self.direction);
         }
     }
 }
 
 impl Source {
-    /// Ends the wait for an operation.
-    pub(crate) fn give_up(&self, direction: Direction) {
+    /// Ends this flow's wait for an operation in `direction`.
+    pub(crate) fn end_wait(&self, direction: Direction) {
         let descriptor = self.descriptor();
         let blocking = blocking::with(|flow| {
             let Some(flow) = flow else { return false };

@@ -1,13 +1,13 @@
-//! The one way in which an operation is carried out, whatever flow asks for it.
+//! How an operation is carried out: [`poll`] chooses one of four ways, by the flow that polls it.
 //!
 //! ```text
-//!   poll ─┬─ blocking flow:        noted; then blocks in the call, or waits in poll(2) and tries
-//!         ├─ readiness driver:     ready? the call, without blocking; would block? waits for the event
-//!         ├─ completion driver:    a completion there? taken; else requested and waited for
-//!         └─ no flow, no loop:     blocks the thread in the call
+//!   poll ─┬─ blocking flow:      becomes pending; later blocks in the call, or waits in poll(2) first
+//!         ├─ readiness driver:   makes the call without blocking; if it would block, waits for an event
+//!         ├─ completion driver:  takes a completion; if there is none, requests one and waits for it
+//!         └─ no flow, no loop:   blocks the thread in the call
 //! ```
 //!
-//! Before all but the first: completions that the descriptor's last owner left unclaimed.
+//! A socket that migrated may have unclaimed completions of its last owner. They are taken first.
 
 use std::io;
 use std::sync::Arc;
@@ -23,9 +23,8 @@ use super::ops::Operation;
 use super::syscalls::poll_flags;
 use crate::blocking::{self, Attempt};
 
-/// Carries `operation` out, in the way of the flow that polls.
-// Inlined into each operation of a source, where everything but the system call is some dozens of
-// instructions.
+/// Carries out `operation` in the way of the flow that polls it.
+// Inlined into each operation of a source: apart from the system call it is some dozens of instructions.
 #[inline(always)]
 pub(crate) fn poll<O: Operation>(
     descriptor: &Arc<Descriptor>,
@@ -61,8 +60,8 @@ fn poll_readiness<O: Operation>(
     lp.poll_operation(registration, fd, direction, context, &mut operation)
 }
 
-/// As [`poll`], on a loop that has no registration of the descriptor yet, or while there are unclaimed
-/// completions.
+/// Polls an operation on a loop that has no registration of the descriptor yet, or while there are
+/// unclaimed completions.
 #[inline(never)]
 fn poll_first<O: Operation>(
     lp: &Loop,
@@ -80,7 +79,7 @@ fn poll_first<O: Operation>(
             false => poll_readiness(lp, descriptor, registration, context, operation),
         };
     }
-    // A completion driver is to have the socket from its first operation on, so that it knows what else is
+    // A completion driver registers the socket before its first operation, so that it knows all that is
     // in flight. With a readiness driver, a connection that is answered at once is never registered.
     let completes = lp.completes();
     if completes && descriptor.register_on(lp).is_none() {
@@ -109,13 +108,13 @@ fn poll_first<O: Operation>(
     }
 }
 
-/// Has the flow polled again: another loop was faster.
+/// Wakes the flow to poll again, because another loop has become the owner meanwhile.
 fn retry<T>(context: &mut Context<'_>) -> Poll<T> {
     context.waker().wake_by_ref();
     Poll::Pending
 }
 
-/// Completes the operation from what the last owner of the descriptor left.
+/// Completes the operation with an unclaimed completion, if there is one for it.
 fn take_unclaimed<O: Operation>(
     descriptor: &Descriptor,
     operation: &mut O,
@@ -127,7 +126,7 @@ fn take_unclaimed<O: Operation>(
     taken.map(|completed| completed.map(|(output, _)| output))
 }
 
-/// As [`poll`], where the driver carries operations out by itself.
+/// Polls an operation on a loop with a completion driver, which carries operations out itself.
 #[inline(never)]
 fn poll_completion<O: Operation>(
     lp: &Loop,
@@ -145,7 +144,8 @@ fn poll_completion<O: Operation>(
             });
             match taken.flatten() {
                 Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
-                // The driver receives what comes before anybody can see that it is there.
+                // A requested receive takes arriving bytes from the socket, so that the system call
+                // would not find them.
                 None if direction == Direction::Read && lp.is_requested(registration) => {
                     Request::Bytes
                 }
@@ -176,7 +176,7 @@ fn poll_completion<O: Operation>(
     }
 }
 
-/// Takes a completion, or makes the call where the driver has nothing to do with it.
+/// Takes a completion, or makes the system call for operations that the driver does not carry out.
 #[inline]
 fn complete<O: Operation>(
     lp: &Loop,
@@ -196,7 +196,7 @@ fn complete<O: Operation>(
         }
     }
     match request {
-        // The driver receives the next bytes, as long as its request is in flight.
+        // While its request is in flight, the driver receives the next bytes.
         Some(Request::Bytes) if lp.is_requested(registration) => {
             Err(io::ErrorKind::WouldBlock.into())
         }
@@ -208,14 +208,14 @@ fn complete<O: Operation>(
     }
 }
 
-/// As [`poll`], in a blocking flow.
+/// Polls an operation in a blocking flow.
 #[inline(never)]
 fn poll_blocking<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
     mut operation: O,
 ) -> Poll<io::Result<O::Output>> {
-    // Sending needs nothing of what has come.
+    // A send does not depend on unclaimed completions.
     if operation.request() != Some(Request::Writable) {
         ready!(descriptor.poll_claim(None, context.waker()));
         if let Some(done) = take_unclaimed(descriptor, &mut operation) {
@@ -242,7 +242,7 @@ fn poll_blocking<O: Operation>(
     })
 }
 
-/// Blocks this thread, on which no flow and no loop runs, until the operation is done.
+/// Blocks this thread, on which no flow and no loop runs, until the operation completes.
 #[inline(never)]
 pub(crate) fn block_thread<O: Operation>(
     descriptor: &Arc<Descriptor>,
@@ -260,7 +260,7 @@ pub(crate) fn block_thread<O: Operation>(
     block(descriptor, operation)
 }
 
-/// Blocks in the call; in poll(2) before it where the descriptor is non-blocking.
+/// Blocks in the system call, or in poll(2) before it if the descriptor is non-blocking.
 fn block<O: Operation>(descriptor: &Descriptor, operation: &mut O) -> io::Result<O::Output> {
     loop {
         match uninterrupted(|| operation.call(descriptor.fd(), true)) {
@@ -274,7 +274,7 @@ fn block<O: Operation>(descriptor: &Descriptor, operation: &mut O) -> io::Result
     }
 }
 
-/// Wakes a thread that is no flow.
+/// The waker of a thread that is parked outside of any flow.
 struct Unpark(Thread);
 
 impl Wake for Unpark {

@@ -1,4 +1,4 @@
-//! What can be asked of a descriptor: operations, and the descriptor that they are asked of.
+//! Descriptors that flows of any model use, and the operations on them.
 
 pub(crate) mod future;
 mod machine;

@@ -1,5 +1,5 @@
-//! The operations that can be asked of a source: each as a system call, and as the completion that a
-//! completion driver has for it.
+//! The operations on a source: each as a system call, and as the completion that a completion driver has
+//! for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,16 +16,19 @@ use super::syscalls::{accept, is_gone, poll_flags, recv_flags, send_flags};
 /// The output of a completion, and whether there are more completions.
 pub(crate) type Completed<T> = io::Result<(T, bool)>;
 
+/// One thing asked of a descriptor: accept, receive, send or readiness.
 pub(crate) trait Operation: SystemCall {
+    /// Returns the direction in which a readiness driver waits for it.
     fn direction(&self) -> Direction;
 
-    /// What a completion driver does for it; `None` where readiness is asked.
+    /// Returns the request by which a completion driver carries it out; `None` if the driver reports
+    /// readiness for it.
     fn request(&self) -> Option<Request> {
         None
     }
 
-    /// Takes the output from the completions of the socket; `None` where the system call gives it, once
-    /// the request is done.
+    /// Takes the output from the completions of the socket; `None` if the system call returns the output
+    /// once the request is done.
     fn take(&mut self, _completions: &mut dyn Completions) -> Option<Completed<Self::Output>> {
         None
     }
@@ -42,7 +45,7 @@ pub(crate) trait Operation: SystemCall {
     }
 }
 
-/// Receives into a chunk of the thread's pool.
+/// A receive into a chunk of the thread's pool.
 pub(crate) struct Recv;
 
 impl SystemCall for Recv {
@@ -89,7 +92,7 @@ impl Operation for Recv {
     }
 }
 
-/// Receives into a buffer of the caller.
+/// A receive into a buffer of the caller.
 pub(crate) struct Read<'a>(pub(crate) &'a mut [u8]);
 
 impl SystemCall for Read<'_> {
@@ -124,6 +127,7 @@ impl Operation for Read<'_> {
     }
 }
 
+/// A send of as many bytes as the socket takes.
 pub(crate) struct Send<'a>(pub(crate) &'a [u8]);
 
 impl SystemCall for Send<'_> {
@@ -153,6 +157,7 @@ impl Operation for Send<'_> {
     }
 }
 
+/// An accept of one connection.
 pub(crate) struct Accept;
 
 impl SystemCall for Accept {
@@ -173,13 +178,13 @@ impl Operation for Accept {
     }
 
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<Self::Output>> {
-        // The driver accepts one at a time; there may be more.
+        // A driver accepts one connection at a time, so there may be more.
         let accepted = completions.accept();
         Some(accepted.map(|fd| ((fd, None), true)))
     }
 }
 
-/// Receives the out-of-band byte.
+/// A receive of the out-of-band byte.
 pub(crate) struct Urgent;
 
 impl SystemCall for Urgent {
@@ -190,9 +195,9 @@ impl SystemCall for Urgent {
         let flags = RecvFlags::OOB | RecvFlags::DONTWAIT;
         match rustix::net::recv(fd, &mut byte, flags) {
             Ok((_, 1)) => Ok(byte[0]),
-            // Linux fails with EINVAL while no urgent byte is on its way.
+            // On Linux the call fails with EINVAL if no urgent byte is announced.
             Ok(_) | Err(rustix::io::Errno::INVAL) => Err(match is_gone(fd) {
-                // None will come, and poll(2) would report the descriptor for ever.
+                // No byte can come any more, but poll(2) would always report the descriptor.
                 true => io::ErrorKind::ConnectionAborted.into(),
                 false => io::ErrorKind::WouldBlock.into(),
             }),
@@ -212,7 +217,7 @@ impl Operation for Urgent {
     }
 }
 
-/// Waits for readiness itself.
+/// A wait for readiness.
 pub(crate) struct Ready(pub(crate) Direction);
 
 impl SystemCall for Ready {
@@ -233,7 +238,7 @@ impl Operation for Ready {
     }
 
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<()>> {
-        let there = self.0 == Direction::Read && !completions.is_empty();
-        there.then_some(Ok(((), true)))
+        let ready = self.0 == Direction::Read && !completions.is_empty();
+        ready.then_some(Ok(((), true)))
     }
 }

@@ -1,5 +1,5 @@
-//! Writing all of it. Where a driver answers "what is done?", what flows write in a turn goes to the
-//! kernel with its one system call, and they are told then.
+//! A send of all bytes. With a completion driver, the bytes that flows post in one turn of the loop are
+//! sent with the turn's one system call; each flow is woken with its result.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,19 @@ use switchboard_reactor::{Direction, Loop, Remote};
 use super::source::Source;
 use crate::blocking;
 
-/// Sends bytes until all are sent. Dropped before that, it has sent a part of them.
+/// A future that sends bytes until all are sent. If it is dropped earlier, a part of them may have been
+/// sent.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use switchboard_runtime::{Model, SendAll, Source};
+///
+/// let (_there, here) = UnixStream::pair()?;
+/// let source = Source::new(here.into());
+/// let send: SendAll<'_> = source.send_all(b"hello");
+/// Model::Threads.run(send)??;
+/// # std::io::Result::Ok(())
+/// ```
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct SendAll<'a> {
     source: &'a Source,
@@ -21,22 +33,23 @@ pub struct SendAll<'a> {
     state: State,
 }
 
-/// For every connection that writes: in as few bytes as can be.
+/// The state of a send. Every connection that writes holds one, so it is kept small.
 #[derive(Clone, Copy)]
 enum State {
-    /// Nothing is asked for.
+    /// No operation is under way.
     Idle,
-    /// There was no room.
+    /// The last send would have blocked.
     Waiting,
-    /// The loop of this number has the bytes, under that number.
+    /// The bytes are posted: the number of the loop, and the number of the post.
     Posted(u32, u32),
 }
 
 impl Source {
-    /// Sends all of `bytes`.
+    /// Returns a future that sends all of `bytes`.
     ///
     /// # Errors
-    /// The system's; `Other` for a write that is begun on one loop and goes on elsewhere.
+    /// The system's, such as `BrokenPipe` and `ConnectionReset`; `Other` if the future is polled on one
+    /// loop first and elsewhere later.
     ///
     /// ```
     /// use std::os::unix::net::UnixStream;
@@ -110,6 +123,7 @@ impl SendAll<'_> {
         sent
     }
 
+    /// Posts the bytes if a completion driver can send them.
     #[inline]
     fn post(&self, context: &mut Context<'_>) -> Option<(u32, u32)> {
         // Only a completion driver sends what was posted, and most sockets have none.
@@ -122,7 +136,7 @@ impl SendAll<'_> {
     fn post_to_loop(&self, context: &mut Context<'_>) -> Option<(u32, u32)> {
         Loop::with_current(|lp| {
             let lp = lp.filter(|lp| lp.completes())?;
-            // Where it isn't at home, it is not known what else is on its way.
+            // Another owner's loop may have bytes of this socket in flight.
             let registration = self.source.descriptor().registered_on(lp)?;
             let number = lp.post(
                 registration,
@@ -140,13 +154,13 @@ impl Drop for SendAll<'_> {
     fn drop(&mut self) {
         match self.state {
             State::Idle => {}
-            State::Waiting => self.source.give_up(Direction::Write),
+            State::Waiting => self.source.end_wait(Direction::Write),
             State::Posted(id, number) => withdraw(id, number),
         }
     }
 }
 
-/// Gives up what was posted to the loop `id`.
+/// Withdraws the post `number` from the loop `id`.
 fn withdraw(id: u32, number: u32) {
     let here = Loop::with_current(|lp| {
         let lp = lp.filter(|lp| lp.id() == id);

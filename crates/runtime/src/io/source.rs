@@ -1,4 +1,4 @@
-//! Sources: descriptors that flows of any model can use.
+//! Sources: descriptors that flows of any model use.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -16,16 +16,37 @@ use super::machine;
 use super::ops::{Accept, Read, Ready, Recv, Send, Urgent};
 use crate::green;
 
-/// A descriptor that flows of any model can wait for. A clone is the same descriptor, which closes with
-/// the last clone.
+/// A descriptor that flows of any model use. A clone is the same descriptor, which is closed with the last
+/// clone.
 ///
-/// Each operation is carried out in the way of the flow that polls it, so that flows see results and never
-/// readiness. An operation that is given up loses no byte: what has come is there for whoever asks next.
+/// Each `poll_` method is an operation. It returns its result, or `Pending` until the flow that polls it has
+/// waited in its model's way; outside of any flow it blocks the thread. Polling it again later, or never,
+/// loses no byte: what was received stays for the next operation.
+/// [`operation`](Source::operation) makes a future of it, which ends the wait when it is dropped.
+///
+/// The errors are those of the system call, and those of registering the descriptor with the loop's driver.
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::os::unix::net::UnixStream;
+/// use switchboard_runtime::{Model, Source};
+///
+/// let (there, here) = UnixStream::pair()?;
+/// let (there, here) = (Source::new(there.into()), Source::new(here.into()));
+/// for model in [Model::Tasks, Model::Threads] {
+///     let chunk = model.run(async {
+///         poll_fn(|context| there.poll_send(context, b"hello")).await?;
+///         poll_fn(|context| here.poll_recv(context)).await
+///     })??;
+///     assert_eq!(&*chunk, b"hello");
+/// }
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct Source(Arc<Descriptor>);
 
 impl Source {
-    /// Takes a descriptor over.
+    /// Returns a source that owns `fd`.
     pub fn new(fd: OwnedFd) -> Source {
         Source(Arc::new(Descriptor::new(fd)))
     }
@@ -34,12 +55,12 @@ impl Source {
         &self.0
     }
 
-    /// Receives into a chunk of the thread's pool; an empty chunk is the end of input.
+    /// Receives into a chunk of this thread's pool. An empty chunk is the end of input.
     pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
         machine::poll(&self.0, context, Recv)
     }
 
-    /// Receives into `buffer`; zero bytes are the end of input.
+    /// Receives into `buffer` and returns the number of bytes; 0 is the end of input.
     pub fn poll_read(
         &self,
         context: &mut Context<'_>,
@@ -51,7 +72,7 @@ impl Source {
         machine::poll(&self.0, context, Read(buffer))
     }
 
-    /// Sends what there is room for.
+    /// Sends as many of `bytes` as the socket takes without waiting, and returns their number.
     pub fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         machine::poll(&self.0, context, Send(bytes))
     }
@@ -61,9 +82,11 @@ impl Source {
         machine::poll(&self.0, context, Urgent)
     }
 
-    /// Accepts one connection. The peer's address is `None` if a completion driver (io_uring) accepted it,
-    /// and if it is not an IP address. The listener must be non-blocking, because the connection that made
-    /// it ready may be gone before the call.
+    /// Accepts one connection. The peer's address is `None` if a completion driver (io_uring) accepted the
+    /// connection, and if the address is not an IP address.
+    ///
+    /// The listener must be non-blocking, because the connection that made it ready may be gone before the
+    /// call.
     pub fn poll_accept(
         &self,
         context: &mut Context<'_>,
@@ -71,10 +94,11 @@ impl Source {
         machine::poll(&self.0, context, Accept)
     }
 
-    /// Receives as the standard library would: blocks the thread, or the green thread.
+    /// Receives into `buffer` as [`std::io::Read::read`] does: suspends the green thread, or blocks the
+    /// thread.
     ///
     /// # Errors
-    /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
+    /// `Unsupported` in a task, because it would block the loop; the system's otherwise.
     pub fn block_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -86,10 +110,11 @@ impl Source {
         machine::block_thread(&self.0, &mut Read(buffer))
     }
 
-    /// Sends as the standard library would: blocks the thread, or the green thread.
+    /// Sends some of `buffer` as [`std::io::Write::write`] does: suspends the green thread, or blocks the
+    /// thread.
     ///
     /// # Errors
-    /// `Unsupported` in a task, whose loop it would hold; the system's otherwise.
+    /// `Unsupported` in a task, because it would block the loop; the system's otherwise.
     pub fn block_write(&self, buffer: &[u8]) -> io::Result<usize> {
         if green::can_suspend() {
             return green::block_on(poll_fn(|context| self.poll_send(context, buffer)))?;
@@ -98,7 +123,7 @@ impl Source {
         machine::block_thread(&self.0, &mut Send(buffer))
     }
 
-    /// Waits until a call in this direction would not wait. A regular file is always ready.
+    /// Waits until a system call in `direction` would not block. A regular file is always ready.
     pub fn poll_ready(
         &self,
         context: &mut Context<'_>,
@@ -107,10 +132,18 @@ impl Source {
         machine::poll(&self.0, context, Ready(direction))
     }
 
-    /// Waits until a call in `direction` would not wait; see [`poll_ready`](Source::poll_ready).
+    /// Waits as [`poll_ready`](Source::poll_ready) does. Dropping the future ends the wait.
     ///
     /// # Errors
-    /// Those of registering the descriptor.
+    /// Those of registering the descriptor with the loop's driver.
+    ///
+    /// ```
+    /// use switchboard_runtime::{Direction, Model, Source};
+    ///
+    /// let (_there, here) = std::os::unix::net::UnixStream::pair()?;
+    /// Model::Tasks.run(Source::new(here.into()).ready(Direction::Write))??;
+    /// # std::io::Result::Ok(())
+    /// ```
     pub async fn ready(&self, direction: Direction) -> io::Result<()> {
         let poll = |context: &mut Context<'_>| self.poll_ready(context, direction);
         self.operation(direction, poll).await

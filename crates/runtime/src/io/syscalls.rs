@@ -26,7 +26,7 @@ pub(crate) fn recv_flags(block: bool) -> RecvFlags {
 }
 
 pub(crate) fn send_flags(block: bool) -> SendFlags {
-    // A peer that is gone is an error of this call, not a signal.
+    // A closed connection is an error of the call, not a signal.
     let flags = SendFlags::NOSIGNAL;
     if block {
         flags
@@ -56,7 +56,7 @@ fn accept_from(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddrAny>
     Ok((accepted, peer))
 }
 
-/// Whether the connection is over in both directions, or broken.
+/// Returns whether the connection is closed in both directions, or broken.
 pub(crate) fn is_gone(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(&fd, PollFlags::empty())];
     let polled = rustix::event::poll(&mut fds, Some(&Timespec::default()));
