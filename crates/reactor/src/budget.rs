@@ -1,16 +1,27 @@
-//! How much one task does in a turn before it lets the others go on.
+//! Budgets: how much one turn does, and how much one task does in a turn before it yields.
 //!
-//! A handler that never has to wait would never let go: its socket is always ready. So each poll of a task
-//! has a budget of bytes and calls; when it is spent, the next operation yields.
+//! Without a budget, a task whose socket is always ready would never yield. Each poll of a task has a
+//! budget of bytes and calls; once the budget is spent, the next operation yields.
 
 use std::time::Duration;
 
-/// How much one turn does before it looks at the kernel again.
+/// The limits of one turn.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_reactor::{Budget, Driver, Loop};
+///
+/// let lp = Loop::new(Driver::best())?;
+/// lp.set_budget(Budget { stall: Duration::from_millis(20), ..Budget::default() });
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Callbacks and task polls.
+    /// How many callbacks and task polls run before the loop asks the driver for events again; 1,024 by
+    /// default.
     pub ready: usize,
-    /// What may hold the loop before it is reported as a stall; below 10 ms the clock is too coarse.
+    /// How long one callback or task poll may run before it is reported as a stall; 100 ms by default.
+    /// Below 10 ms the measurement is too coarse.
     pub stall: Duration,
 }
 
@@ -23,12 +34,12 @@ impl Default for Budget {
     }
 }
 
-/// Bytes that one poll of a task may move.
+/// The number of bytes that one poll of a task may move.
 const BYTES: i64 = 128 * 1024;
-/// A call that moves less counts as this many bytes, so that one poll makes at most 128 calls.
+/// The least that a call counts for, in bytes, so that one poll makes at most 128 calls.
 const LEAST: usize = 1024;
 
-/// What is left of a task's budget, in bytes.
+/// The rest of a task's budget, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Credit(i64);
 
@@ -40,7 +51,7 @@ impl Credit {
         self.0 <= 0
     }
 
-    /// What is left after a call that moved `bytes`.
+    /// Returns the rest after a call that moved `bytes`.
     #[inline]
     pub(crate) fn after(self, bytes: usize) -> Credit {
         Credit(self.0 - bytes.max(LEAST) as i64)

@@ -1,29 +1,35 @@
-//! Hooks: how the lab and the metrics watch a loop without touching it.
+//! Hooks: observer callbacks of a loop or server.
 
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-/// What a callback or task is called in reports: where it was scheduled or spawned.
+/// The name of a callback or task in reports: the source location where it was scheduled or spawned.
 pub type Name = &'static Location<'static>;
 
-/// What one turn did.
+/// A report of one turn, as [`Hooks::turn`] receives it.
+///
+/// ```
+/// let report = switchboard_reactor::TurnReport::default();
+/// assert_eq!((report.timers, report.ran, report.events), (0, 0, 0));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TurnReport {
-    /// Timers that expired.
+    /// How many timers expired.
     pub timers: usize,
-    /// Callbacks and task polls that ran.
+    /// How many callbacks and task polls ran.
     pub ran: usize,
-    /// Descriptors that were ready.
+    /// How many events the driver reported.
     pub events: usize,
 }
 
-/// Something held the loop for longer than [`Budget::stall`](crate::Budget::stall).
+/// A report of a callback or task poll that ran for longer than [`Budget::stall`](crate::Budget::stall); see
+/// [`Hooks`] for an example.
 #[derive(Clone, Copy, Debug)]
 pub struct Stall {
-    /// Where the culprit was scheduled or spawned.
+    /// The source location where the callback was scheduled or the task was spawned.
     pub name: Name,
-    /// For how long nothing else ran; exact to a few milliseconds.
+    /// How long it ran, to within a few milliseconds.
     pub held: Duration,
 }
 
@@ -31,16 +37,15 @@ impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the loop was held for {} ms by what was started at {}: hand long work to run_blocking",
+            "the loop was held for {} ms by a callback or task started at {}; run long work with run_blocking",
             self.held.as_millis(),
             self.name
         )
     }
 }
 
-/// Called by loops and servers as things happen, on the thread where they happen.
-///
-/// Every method does nothing unless it is overridden. A hook must not block.
+/// An observer of loops and servers. Each method is called on the thread where its event happens, and must
+/// not block.
 ///
 /// ```
 /// use switchboard_reactor::{Hooks, Stall};
@@ -53,21 +58,31 @@ impl fmt::Display for Stall {
 /// }
 /// ```
 pub trait Hooks: Send + Sync {
-    /// A turn ended.
+    /// Receives a report at the end of each turn; the default does nothing.
     fn turn(&self, _turn: &TurnReport) {}
-    /// A callback or a task's poll held the loop for too long.
+    /// Receives a stall: a callback or task poll that ran for too long; the default does nothing.
     fn stall(&self, _stall: &Stall) {}
-    /// A callback of the loop panicked; the loop goes on.
+    /// Receives the name of a callback that panicked; the default does nothing. The loop continues.
     fn panic(&self, _name: Name) {}
-    /// Something an operator should know, in one line.
+    /// Receives a notice: one line for the operator; the default discards it.
     fn notice(&self, _text: &dyn fmt::Display) {}
-    /// A server accepted a connection from `peer`.
+    /// Receives the peer of a connection that a server accepted; the default does nothing.
     fn accept(&self, _peer: &dyn fmt::Display) {}
-    /// A server's connection ended; `how` is its error, if it was one.
+    /// Receives the end of a server's connection, with the error `how` if there was one; the default does
+    /// nothing.
     fn close(&self, _how: Option<&dyn fmt::Display>) {}
 }
 
-/// The hooks that do nothing.
+/// Hooks that do nothing: the hooks of a new loop.
+///
+/// ```
+/// use std::sync::Arc;
+/// use switchboard_reactor::{Driver, Loop, Quiet};
+///
+/// let lp = Loop::new(Driver::best())?;
+/// lp.set_hooks(Arc::new(Quiet));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet;
 

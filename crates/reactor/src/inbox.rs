@@ -1,17 +1,20 @@
-//! An inbox that other threads fill, and the flag that spares them system calls.
+//! An inbox that other threads fill, with a flag that saves system calls.
 //!
 //! ```text
-//!   sender:  add, flag set?  no: set it, ring     loop:  wait for the ring, clear the flag, empty
-//!                            yes: nothing to do
+//!   sender:  add the item                      loop:  wait for a notification
+//!            set the flag                             clear the flag
+//!            notify, unless the flag was set          take the items
 //! ```
 //!
-//! Between a ring and the clearing, further senders need no system call. Cleared before it is emptied:
-//! who finds the flag set has added before that. (Checked by model, in `loom/`.)
+//! From a notification until the loop clears the flag, further senders make no system call. No item is
+//! lost, because a sender adds its item before it sets the flag, and the loop clears the flag before it
+//! takes the items: a sender that finds the flag set has added its item before the loop takes the items.
+//! The model checks in `loom/` verify this.
 
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
 
 pub(crate) struct Inbox<T> {
-    /// `None` once it is closed.
+    /// `None` once the inbox is closed.
     items: Mutex<Option<Vec<T>>>,
     notified: AtomicBool,
 }
@@ -25,37 +28,42 @@ impl<T> Inbox<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<T>>> {
-        // Nothing is left half-done under this lock.
+        // Every critical section leaves the list in a valid state, even if it panics.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item and notifies; gives it back if the inbox is closed.
-    pub(crate) fn send(&self, item: T, ring: impl FnOnce()) -> Option<T> {
+    /// Adds an item and notifies; returns the item if the inbox is closed.
+    pub(crate) fn send(&self, item: T, notify: impl FnOnce()) -> Option<T> {
         let mut item = Some(item);
         if let Some(items) = &mut *self.lock() {
             items.extend(item.take());
         }
         if item.is_none() {
-            self.notify(ring);
+            self.notify(notify);
         }
         item
     }
 
-    /// Adds an item and notifies; leaves the item out if the last one is the `same`, or if the inbox is
-    /// closed.
-    pub(crate) fn send_unless(&self, same: impl FnOnce(&T) -> bool, item: T, ring: impl FnOnce()) {
+    /// Adds an item and notifies. The item is not added if the last one in the inbox is the `same`; a closed
+    /// inbox drops the item.
+    pub(crate) fn send_unless(
+        &self,
+        same: impl FnOnce(&T) -> bool,
+        item: T,
+        notify: impl FnOnce(),
+    ) {
         match &mut *self.lock() {
             Some(items) if items.last().is_some_and(same) => {}
             Some(items) => items.push(item),
             None => return,
         }
-        self.notify(ring);
+        self.notify(notify);
     }
 
-    /// Rings, unless somebody has and was not heard yet.
-    pub(crate) fn notify(&self, ring: impl FnOnce()) {
+    /// Notifies the loop, unless a notification is pending.
+    pub(crate) fn notify(&self, notify: impl FnOnce()) {
         if !self.notified.swap(true, Ordering::SeqCst) {
-            ring();
+            notify();
         }
     }
 
@@ -63,7 +71,7 @@ impl<T> Inbox<T> {
         self.notified.load(Ordering::SeqCst)
     }
 
-    /// Empties it into `into`.
+    /// Clears the flag, then moves all items into `into`.
     pub(crate) fn drain(&self, into: &mut Vec<T>) {
         self.notified.store(false, Ordering::SeqCst);
         if let Some(items) = &mut *self.lock() {
@@ -71,7 +79,7 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// What is in it; if that is nothing, closes it.
+    /// Takes all items; closes the inbox and returns `None` if it is empty.
     pub(crate) fn drain_or_close(&self) -> Option<Vec<T>> {
         let mut items = self.lock();
         let taken = items.take().filter(|taken| !taken.is_empty());

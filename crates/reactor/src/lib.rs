@@ -1,14 +1,15 @@
-//! What happens in one turn?
+//! An event loop: timers, callbacks, tasks, descriptors and signals on one thread.
 //!
-//! A [`Loop`] owns one driver, its timers, its callbacks and its tasks, and lives on one thread.
-//! Other threads reach it through its [`Remote`]. One [turn](Loop::turn) does, in this order:
+//! A [`Loop`] owns one driver, its timers, its callbacks and its tasks, and stays on one thread. Other
+//! threads reach the loop through its [`Remote`]. One [turn](Loop::turn) has these steps, in this order:
 //!
-//! 1. timers that have expired;
-//! 2. ready callbacks and tasks, first in first out, at most [`Budget::ready`] of them; what they add
-//!    waits for the next turn;
-//! 3. the wait, until a descriptor is ready, the next timer is due or another thread calls;
-//! 4. what became ready: callbacks of descriptors run, waiting tasks become ready;
-//! 5. what other threads sent.
+//! 1. Expired timers run.
+//! 2. Ready callbacks and tasks run, first in, first out, at most [`Budget::ready`] of them. Callbacks and
+//!    tasks that become ready meanwhile run in the next turn.
+//! 3. The loop waits until a descriptor is ready, the next timer expires or another thread notifies the
+//!    loop.
+//! 4. Events are dispatched: callbacks of descriptors run, waiting tasks become ready.
+//! 5. Calls and wakes from other threads are received, to run in the next turn.
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -35,7 +36,7 @@ mod stopwatch;
 mod sync;
 mod timers;
 
-/// What sockets, sleeps and blocking flows of other crates are built on.
+/// The interface that sockets, sleeps and blocking flows of other crates are built on.
 #[doc(hidden)]
 pub mod plumbing {
     pub use crate::event_loop::{Descriptor, Sockets, SystemCall, Transfer, uninterrupted};

@@ -1,4 +1,4 @@
-//! Signals as bytes in a pipe: something to wait for like any socket.
+//! Signals as a descriptor that can be waited for.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use signal_hook::SigId;
 use signal_hook::low_level::{pipe, unregister};
 
-/// A descriptor that becomes readable when one of its signals arrives. Many that arrive before they
-/// are taken may count as one. Dropping it leaves the signals ignored.
+/// A descriptor that becomes readable when one of its signals arrives. Several signals that arrive before
+/// [`take`](SignalPipe::take) may count as one. After the pipe is dropped, the signals have no effect.
 ///
 /// ```
 /// use switchboard_reactor::SignalPipe;
@@ -26,10 +26,13 @@ pub struct SignalPipe {
 }
 
 impl SignalPipe {
-    /// Catches `signals`, by number, from now on.
+    /// Catches `signals`, given by number, from now on.
     ///
     /// # Errors
-    /// `InvalidInput` for a signal that can't be caught; the system's error without a descriptor left.
+    /// `InvalidInput` for a number that is not a signal's; the system's error if no descriptor is available.
+    ///
+    /// # Panics
+    /// For a signal that must not be caught, such as `SIGKILL` or `SIGSEGV`.
     pub fn new(signals: &[i32]) -> io::Result<SignalPipe> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
@@ -43,10 +46,10 @@ impl SignalPipe {
         Ok(this)
     }
 
-    /// Whether a signal has arrived since the last call. Never blocks.
+    /// Returns whether a signal has arrived since the last call. Never blocks.
     ///
     /// # Errors
-    /// The system's, if the pipe is broken.
+    /// The system's error, if reading the pipe fails.
     pub fn take(&self) -> io::Result<bool> {
         let mut taken = false;
         loop {

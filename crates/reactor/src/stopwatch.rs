@@ -1,25 +1,25 @@
-//! The clock of the stall report: read after every callback and task, so it has to be cheap.
+//! A stopwatch for the stall report, cheap enough to be read after every callback and task.
 //!
-//! Where the processor counts ticks in a register, a lap is one read of it, and the system's clock is
-//! asked only when a lap may have been long.
+//! On x86-64 a lap costs one read of the processor's tick counter; the system's clock is read only after a
+//! lap that may have been long. On other processors each lap reads the system's monotonic clock.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Laps of fewer ticks are short: less than a millisecond on a processor that counts 2 GHz.
+/// The number of ticks below which a lap is short: about half a millisecond at 2 GHz.
 const SHORT: u64 = 1 << 20;
 
-/// Measures how long each of several pieces of work takes, one after another.
+/// A stopwatch that measures consecutive laps.
 pub(crate) struct Stopwatch {
-    made: (u64, Instant),
+    created: (u64, Instant),
     lap: Cell<u64>,
 }
 
 impl Stopwatch {
     pub(crate) fn new() -> Stopwatch {
         Stopwatch {
-            made: (ticks(), Instant::now()),
+            created: (ticks(), Instant::now()),
             lap: Cell::new(ticks()),
         }
     }
@@ -29,8 +29,8 @@ impl Stopwatch {
         self.lap.set(ticks());
     }
 
-    /// Ends a lap and begins the next; returns how long it was, unless it was shorter than a millisecond
-    /// or so.
+    /// Ends a lap and begins the next; returns the duration of the lap that ended, `None` if the lap was
+    /// short.
     #[inline]
     pub(crate) fn lap(&self) -> Option<Duration> {
         let now = ticks();
@@ -38,24 +38,24 @@ impl Stopwatch {
         (lap >= SHORT).then(|| self.measure(lap, now))
     }
 
-    /// Converts ticks to time by the rate since this stopwatch was made.
+    /// Converts ticks to time, at the average rate since the stopwatch was created.
     #[cold]
     fn measure(&self, lap: u64, now: u64) -> Duration {
-        let (ticks, instant) = self.made;
+        let (ticks, instant) = self.created;
         let all = now.saturating_sub(ticks).max(1);
         instant.elapsed().mul_f64(lap as f64 / all as f64)
     }
 }
 
-/// The processor's count of ticks, at a constant rate on every x86-64 processor since 2008.
+/// Returns the processor's tick counter, whose rate is constant on x86-64 processors since 2008.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn ticks() -> u64 {
-    // SAFETY: every x86-64 processor has the instruction, and it touches no memory.
+    // SAFETY: every x86-64 processor has the instruction, and the instruction accesses no memory.
     unsafe { std::arch::x86_64::_rdtsc() }
 }
 
-/// Nanoseconds of the monotonic clock.
+/// Returns the monotonic clock in nanoseconds.
 #[cfg(not(target_arch = "x86_64"))]
 fn ticks() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
@@ -74,7 +74,7 @@ mod tests {
         let lap = stopwatch.lap().expect("a long lap");
         assert!(lap >= Duration::from_millis(19), "{lap:?}");
         assert!(lap <= begin.elapsed() + Duration::from_millis(1), "{lap:?}");
-        // An immediate lap is short, unless the machine stopped this thread meanwhile.
+        // The second lap is short, unless the machine suspended this thread meanwhile.
         assert!(
             stopwatch
                 .lap()

@@ -1,4 +1,4 @@
-//! What models replace.
+//! The types that the model checks in `loom/` replace.
 
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};

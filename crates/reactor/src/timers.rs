@@ -1,40 +1,53 @@
-//! Timers: a four-ary heap that knows where each of its entries stands.
+//! Timers: a four-ary heap, with a slab that has the position of each timer in the heap.
 //!
 //! ```text
-//!   heap   [ (deadline, seq, entry) … ]     the earliest first
-//!              │    ▲
-//!        entry │    │ position              entries: a slab with generations,
-//!              ▼    │                       so that a stale key finds nothing
+//!   heap   [ (deadline, seq, entry) … ]     the earliest deadline first
+//!               entry │    ▲
+//!                     ▼    │ position
 //!   slab   [ (position, generation, value) … ]
 //! ```
 //!
-//! Arming later and later deadlines, and cancelling what was armed last, is O(1); anything else is
-//! O(log n). A cancelled timer leaves at once, with its value.
+//! The generation of an entry changes whenever its timer is removed, so that a stale key matches no timer.
+//! Adding a timer with the latest deadline and cancelling it are O(1); other changes are O(log n). A
+//! cancelled timer is removed at once, with its value.
 
 use std::time::Instant;
 
 const ARITY: usize = 4;
 
-/// Names one armed timer. A key whose timer fired or was cancelled names nothing.
+/// The key of a timer. A key whose timer has expired or was cancelled is stale and matches no timer; see
+/// [`Timers`] for how timers are added.
+///
+/// ```
+/// use std::time::Instant;
+/// use switchboard_reactor::{TimerKey, Timers};
+///
+/// let mut timers = Timers::new();
+/// let key: TimerKey = timers.arm(Instant::now(), "value");
+/// assert_eq!(timers.cancel(key), Some("value"));
+/// assert_eq!(timers.cancel(key), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerKey {
     entry: u32,
     generation: u32,
 }
 
+/// A timer in the heap.
 #[derive(Debug)]
-struct Due {
+struct Timer {
     deadline: Instant,
     seq: u64,
     entry: u32,
 }
 
-impl Due {
-    fn before(&self, other: &Due) -> bool {
+impl Timer {
+    fn before(&self, other: &Timer) -> bool {
         (self.deadline, self.seq) < (other.deadline, other.seq)
     }
 }
 
+/// An entry of the slab.
 #[derive(Debug)]
 struct Entry<T> {
     generation: u32,
@@ -43,16 +56,18 @@ struct Entry<T> {
 
 #[derive(Debug)]
 enum State<T> {
-    Armed { position: u32, value: T },
-    Free { next: u32 },
+    Occupied { position: u32, value: T },
+    Vacant { next: u32 },
 }
 
+/// The end of the list of vacant entries.
 const END: u32 = u32::MAX;
 
-/// Room for this many timers is kept for the next burst.
+/// The number of timers whose memory is kept when no timer is left.
 const KEPT: usize = 1024;
 
-/// Values ordered by deadline; those of one deadline in the order they came.
+/// A queue of values ordered by deadline; values of equal deadlines are in the order in which they were
+/// added.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -68,10 +83,10 @@ const KEPT: usize = 1024;
 /// ```
 #[derive(Debug)]
 pub struct Timers<T> {
-    heap: Vec<Due>,
+    heap: Vec<Timer>,
     entries: Vec<Entry<T>>,
-    free: u32,
-    /// Above every generation that a key of a finished timer may hold.
+    vacant: u32,
+    /// The generation of new entries, above that of every stale key of an entry that was removed.
     floor: u32,
     seq: u64,
 }
@@ -83,42 +98,42 @@ impl<T> Default for Timers<T> {
 }
 
 impl<T> Timers<T> {
-    /// None armed.
+    /// Creates an empty queue.
     pub const fn new() -> Self {
         Timers {
             heap: Vec::new(),
             entries: Vec::new(),
-            free: END,
+            vacant: END,
             floor: 0,
             seq: 0,
         }
     }
 
-    /// How many are armed.
+    /// Returns the number of timers.
     pub fn len(&self) -> usize {
         self.heap.len()
     }
 
-    /// Whether none is armed.
+    /// Returns whether there is no timer.
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
 
-    /// The number the next timer gets; [`pop`](Timers::pop) can leave later ones alone.
+    /// Returns the number of the next timer, as a limit for [`pop`](Timers::pop).
     pub fn next_seq(&self) -> u64 {
         self.seq
     }
 
-    /// When the earliest is due.
+    /// Returns the earliest deadline.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.heap.first().map(|due| due.deadline)
+        self.heap.first().map(|timer| timer.deadline)
     }
 
-    /// Arms a timer.
+    /// Adds a timer.
     pub fn arm(&mut self, deadline: Instant, value: T) -> TimerKey {
         let position = self.heap.len();
         let key = self.occupy(position as u32, value);
-        self.heap.push(Due {
+        self.heap.push(Timer {
             deadline,
             seq: self.seq,
             entry: key.entry,
@@ -128,39 +143,40 @@ impl<T> Timers<T> {
         key
     }
 
-    /// Disarms a timer and gives its value back; `None` if it fired or was cancelled before.
+    /// Removes a timer and returns its value; `None` if the key is stale.
     pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
         match self.entries.get(key.entry as usize) {
             Some(Entry {
                 generation,
-                state: State::Armed { position, .. },
+                state: State::Occupied { position, .. },
             }) if *generation == key.generation => Some(self.remove(*position as usize)),
             _ => None,
         }
     }
 
-    /// The value of an armed timer.
+    /// Returns the value of a timer; `None` if the key is stale.
     pub fn get_mut(&mut self, key: TimerKey) -> Option<&mut T> {
         match self.entries.get_mut(key.entry as usize) {
             Some(Entry {
                 generation,
-                state: State::Armed { value, .. },
+                state: State::Occupied { value, .. },
             }) if *generation == key.generation => Some(value),
             _ => None,
         }
     }
 
-    /// Takes the earliest timer that is due at `now` and was armed before the number `seq`.
+    /// Removes the timer with the earliest deadline, if that is not after `now` and the timer's number is
+    /// below `seq`; returns its value.
     pub fn pop(&mut self, now: Instant, seq: u64) -> Option<T> {
         let first = self.heap.first()?;
-        // One armed by a callback of this turn waits, and with it, until the next turn, those
-        // behind it: the loop will not sleep while any is due.
+        // A timer that a callback of this turn added stays until the next turn, and the timers behind it
+        // too. The loop does not wait meanwhile, because their deadlines have passed.
         (first.deadline <= now && first.seq < seq).then(|| self.remove(0))
     }
 
     fn occupy(&mut self, position: u32, value: T) -> TimerKey {
-        let state = State::Armed { position, value };
-        if self.free == END {
+        let state = State::Occupied { position, value };
+        if self.vacant == END {
             self.entries.push(Entry {
                 generation: self.floor,
                 state,
@@ -170,10 +186,10 @@ impl<T> Timers<T> {
                 generation: self.floor,
             };
         }
-        let entry = self.free;
+        let entry = self.vacant;
         let slot = &mut self.entries[entry as usize];
-        if let State::Free { next } = slot.state {
-            self.free = next;
+        if let State::Vacant { next } = slot.state {
+            self.vacant = next;
         }
         slot.state = state;
         TimerKey {
@@ -183,30 +199,30 @@ impl<T> Timers<T> {
     }
 
     fn remove(&mut self, position: usize) -> T {
-        let due = self.heap.swap_remove(position);
+        let timer = self.heap.swap_remove(position);
         if position < self.heap.len() {
             self.place(position);
             self.sift_down(position);
             self.sift_up(position);
         }
-        let slot = &mut self.entries[due.entry as usize];
+        let slot = &mut self.entries[timer.entry as usize];
         slot.generation = slot.generation.wrapping_add(1);
         self.floor = self.floor.max(slot.generation);
-        let state = std::mem::replace(&mut slot.state, State::Free { next: self.free });
-        self.free = due.entry;
-        self.give_back();
+        let state = std::mem::replace(&mut slot.state, State::Vacant { next: self.vacant });
+        self.vacant = timer.entry;
+        self.shrink();
         match state {
-            State::Armed { value, .. } => value,
-            State::Free { .. } => unreachable!("the heap names armed entries only"),
+            State::Occupied { value, .. } => value,
+            State::Vacant { .. } => unreachable!("the heap refers to occupied entries only"),
         }
     }
 
-    /// A burst of timers must not hold its memory for ever.
-    fn give_back(&mut self) {
+    /// Frees memory after a burst of timers.
+    fn shrink(&mut self) {
         if self.heap.is_empty() && self.entries.capacity() > KEPT {
             self.entries.clear();
             self.entries.shrink_to(KEPT);
-            self.free = END;
+            self.vacant = END;
         }
         if self.heap.capacity() > KEPT && self.heap.len() < self.heap.capacity() / 4 {
             self.heap.shrink_to(self.heap.capacity() / 2);
@@ -215,7 +231,7 @@ impl<T> Timers<T> {
 
     fn place(&mut self, position: usize) {
         let entry = self.heap[position].entry as usize;
-        if let State::Armed { position: at, .. } = &mut self.entries[entry].state {
+        if let State::Occupied { position: at, .. } = &mut self.entries[entry].state {
             *at = position as u32;
         }
     }

@@ -1,4 +1,4 @@
-//! Callbacks that wait their turn, and the handles that cancel them.
+//! Scheduled callbacks, and the handles that cancel them.
 
 use std::fmt;
 use std::panic::Location;
@@ -11,17 +11,18 @@ use crate::event_loop::{Inner, Item, Loop, TimerEvent};
 use crate::hooks::Name;
 use crate::timers::TimerKey;
 
+/// A callback that runs once.
 pub(crate) type Call = Box<dyn FnOnce()>;
 
-/// Names a queued callback.
+/// The key of a queued callback.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallKey {
     index: u32,
     generation: u32,
 }
 
-/// Callbacks queued by `call_soon`. The queue holds keys only, so that a cancelled callback frees
-/// what it owns at once.
+/// The table of callbacks that `call_soon` queued. The ready queue holds keys only, so that a cancelled
+/// callback is dropped at once.
 #[derive(Default)]
 pub(crate) struct Calls {
     slab: Slab<(u32, Call, Name)>,
@@ -48,14 +49,25 @@ impl Calls {
     }
 }
 
-/// What can be cancelled.
+/// The key of a callback, by its kind.
 #[derive(Clone, Copy, Debug)]
 enum Pending {
     Soon(CallKey),
     Timer(TimerKey),
 }
 
-/// A scheduled callback. Dropping the handle leaves the callback as it is.
+/// A handle that can cancel a scheduled callback. Dropping the handle does not cancel the callback.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_reactor::{Driver, Loop};
+///
+/// let lp = Loop::new(Driver::best())?;
+/// let timeout = lp.call_later(Duration::from_secs(5), || panic!("five seconds have passed"));
+/// lp.call_soon(move || assert!(timeout.cancel()));
+/// lp.run_until_empty()?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     inner: Weak<Inner>,
@@ -63,7 +75,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Cancels the callback and drops what it owns, now. Says whether it was still to run.
+    /// Cancels the callback and drops it at once. Returns whether it was still to run.
     ///
     /// ```
     /// use switchboard_reactor::{Driver, Loop};
@@ -79,22 +91,22 @@ impl Handle {
         let Some(inner) = self.inner.upgrade() else {
             return false;
         };
-        // Bound, so that what the callback owns is dropped after the loop's tables are let go of.
+        // The callback is dropped after the borrow ends, because its destructor may use the loop.
         match self.pending {
             Pending::Soon(key) => {
                 let call = inner.calls.borrow_mut().take(key);
                 call.is_some()
             }
             Pending::Timer(key) => {
-                let due = inner.timers.borrow_mut().cancel(key);
-                due.is_some()
+                let timer = inner.timers.borrow_mut().cancel(key);
+                timer.is_some()
             }
         }
     }
 }
 
 impl Loop {
-    /// Runs `f` in the next turn, after what was scheduled before it.
+    /// Runs `f` in the next turn, after the callbacks and tasks that were queued before.
     #[track_caller]
     pub fn call_soon(&self, f: impl FnOnce() + 'static) -> Handle {
         let key = self
@@ -106,16 +118,17 @@ impl Loop {
         self.handle(Pending::Soon(key))
     }
 
-    /// Runs `f` once `delay` has passed; never earlier.
+    /// Runs `f` once `delay` has passed, never earlier.
     #[track_caller]
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Handle {
         self.call_at(deadline(self.time(), delay), f)
     }
 
-    /// Runs `f` at `when` by the loop's [time](Loop::now); at once if that has passed.
+    /// Runs `f` at `when` by the loop's [time](Loop::now), or in the next turn if `when` has passed.
     #[track_caller]
     pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> Handle {
-        // Not before now: one that arms itself again in the past would keep the others behind it.
+        // A deadline in the past would sort before the deadlines of other expired timers, and a callback
+        // that schedules itself again in the past would starve them.
         let when = when.max(self.now());
         let event = TimerEvent::Call(Box::new(f), Location::caller());
         self.handle(Pending::Timer(self.0.timers.borrow_mut().arm(when, event)))
@@ -129,7 +142,7 @@ impl Loop {
     }
 }
 
-/// `now + delay`, or the far future where that would overflow.
+/// Returns `now + delay`, or a time a century away if that would overflow.
 fn deadline(now: Instant, delay: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     now.checked_add(delay).unwrap_or(now + CENTURY)

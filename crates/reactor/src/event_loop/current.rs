@@ -1,4 +1,4 @@
-//! The loop that runs on this thread: a pointer, since every operation looks it up.
+//! The loop that runs on this thread, kept as a pointer because every operation looks it up.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -13,10 +13,12 @@ thread_local! {
     static CURRENT: Cell<*const Inner> = const { Cell::new(ptr::null()) };
 }
 
-/// While it lives, its loop is the one that runs on this thread.
+/// A guard that makes its loop the one that runs on this thread, until the guard is dropped.
 pub(crate) struct Current(Loop);
 
 impl Current {
+    /// Makes `lp` the loop that runs on this thread.
+    ///
     /// # Panics
     /// On a thread where a loop runs already.
     pub(crate) fn enter(lp: Loop) -> Current {
@@ -42,16 +44,16 @@ impl Drop for Current {
     }
 }
 
-/// Calls `f` with the loop that runs on this thread.
+/// Calls `f` with the loop that runs on this thread, or `None`.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Loop>) -> R) -> R {
     let current = CURRENT.get();
     if current.is_null() {
         return f(None);
     }
-    // SAFETY: the pointer is from the `Rc` of this thread's `Current`, which keeps the loop alive and is
-    // not `Send`. `f` cannot drop that: its run is further up the stack. The count stays as it is, since
-    // this copy is never dropped.
+    // SAFETY: the pointer comes from the `Rc` in this thread's `Current`, which keeps the loop alive and
+    // stays on this thread because it is not `Send`. `f` cannot drop the `Current`, because a caller
+    // further up the stack owns it. The reference count stays correct, because this `Rc` is never dropped.
     let lp = unsafe { ManuallyDrop::new(Loop(Rc::from_raw(current))) };
     f(Some(&lp))
 }

@@ -1,21 +1,22 @@
-//! Handing a descriptor from one loop to another.
+//! The owner of a descriptor, and its migration from one loop to another.
 //!
-//! A descriptor is owned by the loop that has its registration, or by nobody:
+//! The owner of a descriptor is the loop that has its registration; a descriptor may have none:
 //!
 //! ```text
-//!               attach                      release, store
-//!   NOBODY'S ──────────► OWNED (by a loop) ───────────────► NOBODY'S, completions unclaimed
-//!       ▲                   │                                        │
-//!       │                   │ attach of another loop,              claim
-//!       │                   ▼ by readiness: the old one forgets      │
-//!       │                OWNED (by that)                             │
-//!       └────────────────── the last completion is taken ────────────┘
+//!              register_on             release
+//!   NO OWNER ──────────────► OWNED ──────────────► NO OWNER
+//!                            │   ▲
+//!                            └───┘ register_on another loop, if the owner has a readiness driver
 //! ```
 //!
-//! A readiness driver has nothing of a descriptor, so another loop takes it at once. A completion driver
-//! may have bytes that nobody has taken. A flow elsewhere *claims* the descriptor: a loop that runs is
-//! asked, *releases* it once the kernel is done with it, and wakes the flow; a loop that does not run has
-//! *stored* all its completions in a table, where any thread takes them.
+//! A flag, [`UNCLAIMED`], is set by a release that leaves completions, and cleared when the last of them is
+//! taken.
+//!
+//! A readiness driver holds no data of a descriptor, so another loop registers the descriptor at once. A
+//! completion driver may hold completions that no flow has taken. A flow on another loop or thread therefore
+//! *claims* the descriptor first. If the owner runs, it *releases* the descriptor as soon as no operation of
+//! the kernel is in flight, and wakes the flow. If the owner does not run, its completions are in the table
+//! of [`unclaimed`], from which any thread takes them.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -30,23 +31,25 @@ use crate::event_loop::remote::{Remote, completes};
 use crate::event_loop::sockets::Sockets;
 use crate::event_loop::unclaimed::{self, Table, forget_loop, table};
 
-/// A descriptor that flows on any loop or thread may use, one after another.
+/// A descriptor that flows on any loop or thread may use, one at a time.
 #[derive(Debug)]
 pub struct Descriptor {
-    /// Taken only when it is sent to its loop to be closed there.
+    /// `None` only while the descriptor is dropped.
     fd: Option<OwnedFd>,
-    /// An [`Owner`], and whether completions are unclaimed.
+    /// An encoded [`Owner`], and [`UNCLAIMED`].
     owner: AtomicU64,
 }
 
-/// Who has the registration of a descriptor.
+/// The owner of a descriptor, with the registration there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     Nobody,
+    /// The loop with this number.
     Loop(u32, Registration),
 }
 
-/// The bit that says that completions of this descriptor are in [`Table::descriptors`].
+/// The bit that is set while completions of the descriptor are in [`Table::descriptors`]. The bits below
+/// are the loop's number and the registration, which fit because a loop's number has 24 bits.
 const UNCLAIMED: u64 = 1 << 63;
 
 impl Owner {
@@ -66,7 +69,7 @@ impl Owner {
 }
 
 impl Descriptor {
-    /// Takes a descriptor over; nobody owns it yet.
+    /// Wraps a descriptor, which has no owner yet.
     pub fn new(fd: OwnedFd) -> Descriptor {
         Descriptor {
             fd: Some(fd),
@@ -74,7 +77,7 @@ impl Descriptor {
         }
     }
 
-    /// The descriptor.
+    /// Returns the descriptor.
     #[inline]
     pub fn fd(&self) -> BorrowedFd<'_> {
         match &self.fd {
@@ -87,8 +90,7 @@ impl Descriptor {
         Owner::decode(self.owner.load(Ordering::Acquire))
     }
 
-    /// Returns the registration on `lp`, if `lp` owns the descriptor and nothing is unclaimed: then the
-    /// descriptor can be used without further ado.
+    /// Returns the registration on `lp`, if `lp` owns the descriptor and no completion is unclaimed.
     #[inline]
     pub fn registration(&self, lp: &Loop) -> Option<Registration> {
         let word = self.owner.load(Ordering::Acquire);
@@ -109,16 +111,18 @@ impl Descriptor {
         }
     }
 
-    /// Registers the descriptor on `lp` and has its owner forget it. `None` while a completion driver owns
-    /// it, which has to release it first: see [`poll_claim`](Descriptor::poll_claim).
+    /// Registers the descriptor on `lp`, which becomes its owner; the old owner ends its registration.
+    /// Returns `None` while a loop with a completion driver owns the descriptor, which has to release it
+    /// first: see [`poll_claim`](Descriptor::poll_claim).
     pub fn register_on(self: &Arc<Self>, lp: &Loop) -> Option<Registration> {
         if let Some(registration) = self.registered_on(lp) {
             return Some(registration);
         }
         let registration = lp.register(self.fd());
         let new = Owner::Loop(lp.id(), registration).encode();
-        // The new owner first: whoever is woken by the end of the old registration finds it.
-        let attached = self
+        // The owner changes first, so that flows that the end of the old registration wakes find the new
+        // owner.
+        let old = self
             .owner
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
                 let free = match Owner::decode(word) {
@@ -127,7 +131,7 @@ impl Descriptor {
                 };
                 free.then_some(new | word & UNCLAIMED)
             });
-        match attached.map(Owner::decode) {
+        match old.map(Owner::decode) {
             Ok(Owner::Nobody) => Some(registration),
             Ok(Owner::Loop(id, old)) => {
                 self.migrate_from(id, old);
@@ -140,16 +144,16 @@ impl Descriptor {
         }
     }
 
-    /// Has the loop that owned this descriptor forget it.
+    /// Ends the registration on the loop that owned this descriptor before.
     fn migrate_from(self: &Arc<Self>, id: u32, old: Registration) {
         if let Some(remote) = Remote::of(id) {
-            // Kept open until then, so that no other descriptor has its number.
+            // The descriptor stays open until then, so that its number is not reused.
             let this = self.clone();
             remote.call_soon(move || {
                 Loop::with_current(|lp| {
                     let lp = lp?;
                     lp.deregister(old);
-                    // It may have come back meanwhile, and the driver has just forgotten it.
+                    // If the descriptor has returned to this loop meanwhile, the driver has just forgotten it.
                     lp.renew(this.registered_on(lp)?);
                     Some(())
                 });
@@ -158,8 +162,9 @@ impl Descriptor {
         }
     }
 
-    /// Waits until a flow of `here`, a loop or none, may use this descriptor: while another loop's
-    /// completion driver owns it, that loop is asked to release it, and `waker` is woken then.
+    /// Waits until a flow may use this descriptor on the loop `here`, or without a loop. If another loop with
+    /// a completion driver owns the descriptor, this method asks that loop to release it and returns
+    /// `Pending`; `waker` is woken after the release.
     #[inline]
     pub fn poll_claim(self: &Arc<Self>, here: Option<u32>, waker: &Waker) -> Poll<()> {
         match self.owner() {
@@ -174,7 +179,7 @@ impl Descriptor {
     fn claim(self: &Arc<Self>, id: u32, registration: Registration, waker: &Waker) -> Poll<()> {
         let here = Loop::with_current(|lp| lp.filter(|lp| lp.id() == id).cloned());
         match here {
-            // A blocking flow within a task: waiting for its loop would never end.
+            // A blocking flow within a task: its loop cannot answer a request while the flow blocks.
             Some(lp) => lp.as_if_stopped(|| self.claim_from(id, registration, waker)),
             None => self.claim_from(id, registration, waker),
         }
@@ -196,17 +201,18 @@ impl Descriptor {
             (None, Some(remote)) => {
                 let (this, wake) = (self.clone(), WakeOnDrop(waker.clone()));
                 let owner = Owner::Loop(id, registration);
-                // Under the lock, so that the loop finds the request when it stops.
+                // Sent under the lock, so that a loop that stops finds the request after it has stored its
+                // completions.
                 let refused = remote.request(move |lp| {
-                    // Another flow may have claimed it before.
+                    // Another flow may have claimed the descriptor before.
                     if this.owner() == owner {
                         lp.release(registration, move |unclaimed| {
-                            this.leave(owner, &mut unclaimed::table(), unclaimed);
+                            this.end_ownership(owner, &mut unclaimed::table(), unclaimed);
                             drop(wake);
                         });
                     }
                 });
-                // Dropped without the lock: a waker is code of a user.
+                // Dropped after the lock, because a waker is code of a user.
                 drop(table);
                 drop(refused);
                 return Poll::Pending;
@@ -214,22 +220,22 @@ impl Descriptor {
             (None, None) => None,
         };
         let owner = Owner::Loop(id, registration);
-        self.leave(owner, &mut table, unclaimed.unwrap_or_default());
+        self.end_ownership(owner, &mut table, unclaimed.unwrap_or_default());
         if remote.is_none() {
             table.forget_loop(id);
         }
         Poll::Ready(())
     }
 
-    /// Leaves `owner`, unless it has left before, with what was unclaimed there.
-    fn leave(&self, owner: Owner, table: &mut Table, unclaimed: Unclaimed) {
+    /// Removes the owner, if it is still `owner`, and puts the completions from there into the table.
+    fn end_ownership(&self, owner: Owner, table: &mut Table, unclaimed: Unclaimed) {
         let mut flag = 0;
         if !unclaimed.is_empty() {
             let all = table.descriptors.entry(self.address()).or_default();
             all.append(unclaimed);
             flag = UNCLAIMED;
         }
-        let left = |old: u64| {
+        let update = |old: u64| {
             let now = match Owner::decode(old) == owner {
                 true => Owner::Nobody.encode() | old & UNCLAIMED,
                 false => old,
@@ -238,14 +244,14 @@ impl Descriptor {
         };
         let _ = self
             .owner
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, left);
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, update);
     }
 
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Calls `f` with the unclaimed completions of this descriptor, if there are any.
+    /// Calls `f` with the unclaimed completions of this descriptor; `None` if there are none.
     #[inline]
     pub fn unclaimed<R>(&self, f: impl FnOnce(&mut Unclaimed) -> Option<R>) -> Option<R> {
         match self.owner.load(Ordering::Acquire) & UNCLAIMED {
@@ -267,7 +273,7 @@ impl Descriptor {
     }
 }
 
-/// Wakes the flow that claims a descriptor when the request is answered, or dropped.
+/// A guard that wakes the flow that claims a descriptor when its request is answered or dropped.
 struct WakeOnDrop(Waker);
 
 impl Drop for WakeOnDrop {
@@ -285,8 +291,8 @@ impl Drop for Descriptor {
         let (Owner::Loop(id, registration), Some(fd)) = (self.owner(), self.fd.take()) else {
             return;
         };
-        // The driver must forget the descriptor before its number can be used again, and only the loop's
-        // own thread may tell it.
+        // The descriptor must be deregistered before its number can be reused, and only the loop's own
+        // thread can deregister it.
         let mut fd = Some(fd);
         Loop::with_current(|lp| {
             if let Some(lp) = lp.filter(|lp| lp.id() == id)
@@ -306,7 +312,7 @@ impl Drop for Descriptor {
     }
 }
 
-/// Forgets what a loop has stored for a descriptor that is gone.
+/// A guard that removes the completions of a dropped descriptor from those of a stopped loop.
 struct ForgetOnDrop(u32, Registration);
 
 impl Drop for ForgetOnDrop {

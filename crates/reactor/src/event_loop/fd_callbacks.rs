@@ -1,4 +1,4 @@
-//! Callbacks of descriptors: readers, writers, and out-of-band data.
+//! Callbacks of descriptors, for readable, writable and out-of-band data.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,13 +12,14 @@ use crate::event_loop::Loop;
 use crate::event_loop::registry::{Direction, FdCallback, Registration};
 use crate::event_loop::sockets::Sockets;
 
-/// Callbacks of descriptors, level-triggered: a callback runs in every turn in which its descriptor is
-/// ready, until it is removed. The descriptor must stay open until then.
-/// Each direction of a descriptor has a callback and a registration of its own; the second is registered
-/// with the driver by a duplicate of the descriptor, which closes with its registration.
+/// Callbacks of descriptors. They are level-triggered: a callback runs in every turn in which its descriptor
+/// is ready, until the callback is removed. The descriptor must stay open until then.
+///
+/// Each direction of a descriptor has its own callback and registration. The second and third direction
+/// are registered with the driver by a duplicate of the descriptor, which is closed with its registration.
 impl Loop {
-    /// Runs `f` whenever `fd` is readable, has ended or has an error. A second reader of one descriptor
-    /// replaces the first.
+    /// Runs `f` whenever `fd` is readable, at the end of its input or has an error. A second reader of one
+    /// descriptor replaces the first.
     ///
     /// # Errors
     /// Those of [`Poller::register`](switchboard_driver::Poller::register).
@@ -64,7 +65,7 @@ impl Loop {
         self.add(fd.as_fd(), Direction::Write, Rc::new(RefCell::new(f)))
     }
 
-    /// Runs `f` whenever there is out-of-band data to take from `fd`, or `fd` has an error.
+    /// Runs `f` whenever `fd` has out-of-band data or an error.
     ///
     /// # Errors
     /// Those of [`Poller::register`](switchboard_driver::Poller::register).
@@ -88,13 +89,14 @@ impl Loop {
         let mut poller = self.0.poller.borrow_mut();
         let mut registry = self.0.registry.borrow_mut();
         let (added, old) = registry.set_callback(fd, direction, (f, name), &mut **poller);
-        // Borrowed no longer: what the old callback owned may use the loop as it is dropped.
+        // Dropped after the borrows end, because the destructor of the old callback may use the loop.
         drop((registry, poller));
         drop(old);
         added
     }
 
-    /// Removes a callback and drops it. A callback that was about to run in this turn does not run.
+    /// Removes a callback and drops it. The callback does not run again, even if its event was already
+    /// reported in this turn.
     pub fn remove(&self, registration: Registration) {
         self.deregister(registration);
     }

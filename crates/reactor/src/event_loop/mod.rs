@@ -1,4 +1,16 @@
-//! The loop: what it is made of, and what can be asked of it.
+//! The loop: its parts, one in each file of this room, and its settings.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `turn.rs` | the steps of a turn, and runs of turns |
+//! | `calls.rs` | callbacks and timers that users schedule |
+//! | `task/` | tasks, their numbers, wakers and handles |
+//! | `registry/` | registrations: what the loop knows of each descriptor |
+//! | `fd_callbacks.rs` | callbacks of descriptors |
+//! | `sockets.rs`, `operations.rs` | operations of sockets: the trait and its implementation |
+//! | `descriptor.rs`, `unclaimed.rs` | migration of descriptors and of their completions |
+//! | `current.rs` | the loop that runs on this thread |
+//! | `remote.rs` | access from other threads, and the loops' numbers |
 
 mod calls;
 mod current;
@@ -42,12 +54,13 @@ pub use remote::{Remote, completes};
 pub use sockets::{Sockets, SystemCall, Transfer, uninterrupted};
 pub use task::{Outcome, Task};
 
+/// An entry of the ready queue.
 enum Item {
     Task(TaskKey),
     Call(CallKey),
 }
 
-/// What an expired timer does.
+/// The action of a timer.
 enum TimerEvent {
     Call(Call, Name),
     Wake(Waker),
@@ -55,6 +68,7 @@ enum TimerEvent {
 
 struct Inner {
     id: u32,
+    /// Whether the driver is a completion driver.
     completes: bool,
     remote: Remote,
     poller: RefCell<Box<dyn Poller>>,
@@ -63,10 +77,12 @@ struct Inner {
     calls: RefCell<Calls>,
     tasks: RefCell<Tasks>,
     ready: RefCell<VecDeque<Item>>,
+    /// An empty list whose memory each turn reuses; so are `sent` and `wakers`.
     events: RefCell<Vec<Event>>,
     sent: RefCell<Vec<Sent>>,
+    /// The time of this turn, once it was read.
     now: Cell<Option<Instant>>,
-    /// Runs since what runs now began, for the stall report.
+    /// Measures the callback or task poll that runs, for the stall report.
     stopwatch: Stopwatch,
     root: Cell<Root>,
     stopping: Cell<bool>,
@@ -74,37 +90,50 @@ struct Inner {
     budget: Cell<Budget>,
     hooks: RefCell<Arc<dyn Hooks>>,
     wakers: RefCell<Vec<Waker>>,
+    /// Sockets that are being released to other loops.
     releasing: RefCell<Vec<Releasing>>,
-    /// What is left of the running task's budget.
+    /// The rest of the running task's budget.
     credit: Cell<Credit>,
     driver: Driver,
 }
 
-/// The future of `block_on`, if one runs.
+/// The state of the future of `block_on`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Root {
+    /// No `block_on` runs.
     Absent,
+    /// The future waits to be woken.
     Waiting,
-    /// To be polled before the loop waits.
+    /// The future is polled before the loop waits again.
     Woken,
 }
 
-/// An event loop: one driver, its timers, callbacks and tasks, on one thread.
+/// An event loop: one driver, its timers, callbacks and tasks, on one thread. A clone is a handle of the
+/// same loop.
 ///
-/// A clone is the same loop.
+/// ```
+/// use std::time::Duration;
+/// use switchboard_reactor::{Driver, Loop};
+///
+/// let lp = Loop::new(Driver::best())?;
+/// let stop = lp.clone();
+/// lp.call_later(Duration::from_millis(1), move || stop.stop());
+/// lp.run_forever()?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct Loop(Rc<Inner>);
 
 impl Loop {
-    /// A loop that waits with `driver`.
+    /// Creates a loop that waits with `driver`.
     ///
     /// # Errors
-    /// As [`Driver::open`].
+    /// Those of [`Driver::open`].
     pub fn new(driver: Driver) -> io::Result<Loop> {
         driver.open().map(Loop::with_poller)
     }
 
-    /// A loop that waits with this very poller, such as a seeded `Sim`.
+    /// Creates a loop that waits with an open poller, such as a seeded `Sim`.
     pub fn with_poller(mut poller: Box<dyn Poller>) -> Loop {
         let completes = poller.completion_driver().is_some();
         let remote = Remote::new(poller.notifier(), completes);
@@ -137,28 +166,29 @@ impl Loop {
         }))
     }
 
-    /// The loop that runs on this thread, if one does.
+    /// Returns the loop that runs on this thread, if there is one.
     pub fn current() -> Option<Loop> {
         Loop::with_current(|lp| lp.cloned())
     }
 
-    /// Calls `f` with the loop that runs on this thread.
+    /// Calls `f` with the loop that runs on this thread, or `None`.
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&Loop>) -> R) -> R {
         current::with(f)
     }
 
-    /// The driver it waits with.
+    /// Returns the driver that the loop waits with.
     pub fn driver(&self) -> Driver {
         self.0.driver
     }
 
-    /// A handle on this loop for other threads.
+    /// Returns a handle of this loop for other threads.
     pub fn remote(&self) -> Remote {
         self.0.remote.clone()
     }
 
-    /// The loop's number, unique in this process.
+    /// Returns the loop's number, unique among the loops of this process; odd for a loop with a completion
+    /// driver.
     #[inline]
     pub fn id(&self) -> u32 {
         self.0.id
@@ -169,26 +199,26 @@ impl Loop {
         self.0.completes
     }
 
-    /// Sets how much a turn does and what counts as a stall.
+    /// Sets the limits of a turn.
     pub fn set_budget(&self, budget: Budget) {
         self.0.budget.set(budget);
     }
 
-    /// Sets who watches; replaces who did.
+    /// Replaces the hooks.
     pub fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
         let old = self.0.hooks.replace(hooks);
         drop(old);
     }
 
-    /// Who watches.
+    /// Returns the hooks.
     pub fn hooks(&self) -> Arc<dyn Hooks> {
         self.0.hooks.borrow().clone()
     }
 
-    /// The loop's time: read once a turn, virtual under the `sim` driver.
+    /// Returns the loop's time, which is read once in each turn; virtual time with the `sim` driver.
     pub fn now(&self) -> Instant {
         self.0.now.get().unwrap_or_else(|| {
-            // No turn is under way, or this one has not asked yet.
+            // Not kept unless this loop runs: nothing would clear it before the next turn.
             let now = self.time();
             if Loop::with_current(|current| current.is_some_and(|lp| lp.id() == self.id())) {
                 self.0.now.set(Some(now));
@@ -197,7 +227,8 @@ impl Loop {
         })
     }
 
-    /// The time at this moment: what a delay counts from, since a callback may have run for long.
+    /// Returns the time at this moment. Delays count from it, because the callback that runs may have taken
+    /// long.
     pub fn time(&self) -> Instant {
         self.0.poller.borrow().now()
     }
@@ -206,11 +237,15 @@ impl Loop {
         self.0.ready.borrow_mut().push_back(item);
     }
 
-    /// Ends the run under way after this turn.
+    /// Ends the current run after this turn; does nothing if the loop does not run.
     pub fn stop(&self) {
         self.0.stopping.set(true);
     }
 
+    /// Makes the loop this thread's current one.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already.
     fn enter(&self) -> Entered {
         let current = Current::enter(self.clone());
         self.0.stopping.set(false);
@@ -221,7 +256,7 @@ impl Loop {
     }
 }
 
-/// While it lives, the loop is this thread's current one.
+/// A guard of a run: its loop is this thread's current one until the guard is dropped.
 struct Entered(Option<Current>);
 
 impl Drop for Entered {
@@ -240,10 +275,9 @@ impl Drop for Entered {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // From here on a dropped socket or timer finds no loop to tell.
+        // Sockets, timers and tasks that are dropped from here on find no loop, and need none.
         self.remote.retire();
         self.ready.take();
-        // Their destructors may wake or cancel others, which finds no loop.
         let tasks = self.tasks.borrow_mut().clear();
         drop(tasks);
         while let Some(sent) = self.remote.inbox().drain_or_close() {

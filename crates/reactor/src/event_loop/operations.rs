@@ -1,4 +1,4 @@
-//! Operations of descriptors on a loop, and waits for them.
+//! The implementation of [`Sockets`]: operations of descriptors on a loop, and waits for them.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -57,7 +57,7 @@ impl Sockets for Loop {
             match operation.call(fd, false) {
                 Ok(value) => {
                     let transfer = operation.transfer(&value);
-                    // Zero bytes are the end, which every further read finds again.
+                    // A read of zero bytes is the end of input, which further reads must find again.
                     if transfer.short && transfer.bytes > 0 && rules.short_is_all(direction) {
                         entry.drained(direction);
                     }
@@ -90,7 +90,7 @@ impl Sockets for Loop {
     }
 
     fn abandon(&self, registration: Registration, direction: Direction) {
-        // Whoever still waits for connections has them requested again.
+        // The other flows that wait for connections are woken, and request them again.
         let cancelled = direction == Direction::Read && self.cancel_accept(registration);
         let fired = {
             let mut registry = self.0.registry.borrow_mut();
@@ -222,13 +222,13 @@ impl Sockets for Loop {
 impl Loop {
     #[cold]
     fn yield_once(&self, context: &mut Context<'_>) -> Poll<()> {
-        // Renewed here as well, because what is polled next may be no task.
+        // A task's budget is renewed before each poll; this line renews that of other futures.
         self.0.credit.set(Credit::FULL);
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Cancels the accept of a listener; returns whether there was one to cancel.
+    /// Cancels the accept that is in flight for a listener; returns whether there was one.
     fn cancel_accept(&self, registration: Registration) -> bool {
         self.completes()
             && self
@@ -236,7 +236,7 @@ impl Loop {
                 .unwrap_or(false)
     }
 
-    /// Wakes the writers whose bytes were sent.
+    /// Wakes the tasks whose posted bytes were sent.
     pub(crate) fn wake_writers(&self) {
         let mut wakers = self.0.wakers.take();
         if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {

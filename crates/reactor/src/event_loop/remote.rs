@@ -1,4 +1,12 @@
-//! Other threads' way into a loop: an inbox and one wake-up.
+//! Access to a loop from other threads, and the loops' numbers.
+//!
+//! # Numbers of loops
+//!
+//! A loop's number is unique among the loops that exist in the process, fits in 24 bits, and is odd exactly
+//! if the loop has a completion driver. A number is all that a [`TaskId`] or the owner word of a descriptor
+//! has room for; [`Remote::of`] finds the loop of a number in a table of the process. The numbers 0 and 1
+//! are never given: 0 means "no loop" in a descriptor's owner word. When all numbers were used they start
+//! again, and the numbers of existing loops are skipped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,14 +20,14 @@ use crate::event_loop::task::id::{MAX_LOOP, TaskId};
 use crate::hooks::Name;
 use crate::inbox::Inbox;
 
-/// What another thread sent.
+/// An item of a loop's inbox.
 pub(crate) enum Sent {
     Wake(TaskId),
     Call(Box<dyn FnOnce() + Send>, Name),
     Request(Request),
 }
 
-/// A request that a loop answers while it runs, and drops at the end of its run.
+/// A request that a loop answers while it runs. A request that arrives when the loop stops is dropped.
 pub(crate) type Request = Box<dyn FnOnce(&Loop) + Send>;
 
 struct Shared {
@@ -28,22 +36,35 @@ struct Shared {
     notifier: Notifier,
 }
 
-/// A handle on a [`Loop`](crate::Loop) for other threads: cheap to clone, usable from anywhere, and
-/// harmless after the loop is gone.
+/// A handle of a [`Loop`] for other threads, cheap to clone. Once the loop is dropped, the handle's methods
+/// do nothing.
+///
+/// ```
+/// use switchboard_reactor::{Driver, Loop};
+///
+/// let lp = Loop::new(Driver::best())?;
+/// let remote = lp.remote();
+/// let thread = std::thread::spawn(move || {
+///     remote.call_soon(|| Loop::current().unwrap().stop());
+/// });
+/// lp.run_forever()?;
+/// thread.join().unwrap();
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct Remote(Arc<Shared>);
 
 static LOOPS: LazyLock<Mutex<HashMap<u32, Weak<Shared>>>> = LazyLock::new(Mutex::default);
-/// Even for loops whose driver answers "what is ready?", odd where it answers "what is done?".
+/// The next loop's number, without the bit that says whether the loop has a completion driver.
 static NEXT: AtomicU32 = AtomicU32::new(2);
 
-/// Whether the loop of this number has a driver that answers "what is done?".
+/// Returns whether the loop with this number has a completion driver.
 pub fn completes(id: u32) -> bool {
     id % 2 == 1
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is left half-done under these locks.
+    // Every critical section leaves the table in a valid state, even if it panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -51,7 +72,6 @@ impl Remote {
     pub(crate) fn new(notifier: Notifier, completes: bool) -> Remote {
         let mut loops = lock(&LOOPS);
         let id = loop {
-            // The numbers start again when all were used; those of loops that live are passed over.
             let id = (NEXT.fetch_add(2, Ordering::Relaxed) & MAX_LOOP) | u32::from(completes);
             if id > 1 && !loops.contains_key(&id) {
                 break id;
@@ -67,18 +87,18 @@ impl Remote {
         Remote(shared)
     }
 
-    /// The loop with this number, if it is still there.
+    /// Returns a handle of the loop with this number, if the loop exists.
     pub fn of(id: u32) -> Option<Remote> {
         lock(&LOOPS).get(&id).and_then(Weak::upgrade).map(Remote)
     }
 
-    /// The loop's number, unique in this process.
+    /// Returns the loop's number; see [`Loop::id`].
     pub fn id(&self) -> u32 {
         self.0.id
     }
 
-    /// Runs `f` on the loop's thread, in a later turn. Never blocks. If the loop is gone, or goes
-    /// before its turn comes, `f` is dropped.
+    /// Runs `f` on the loop's thread in a later turn. Never blocks. If the loop is dropped before that turn,
+    /// `f` is dropped without being called.
     #[track_caller]
     pub fn call_soon(&self, f: impl FnOnce() + Send + 'static) {
         self.send(Sent::Call(
@@ -87,7 +107,8 @@ impl Remote {
         ));
     }
 
-    /// Wakes a task of the loop from another thread, or while the loop does not run.
+    /// Wakes a task of the loop from another thread, or while the loop does not run. A wake that repeats the
+    /// last item of the inbox adds no item.
     pub(crate) fn wake_task(&self, task: TaskId) {
         let again = |last: &Sent| matches!(last, Sent::Wake(last) if *last == task);
         self.0
@@ -95,19 +116,19 @@ impl Remote {
             .send_unless(again, Sent::Wake(task), || self.0.notifier.notify());
     }
 
-    /// Sends the loop a request; returns it if the loop is gone.
+    /// Sends a request to the loop; returns it if the loop was dropped.
     pub(crate) fn request(&self, f: impl FnOnce(&Loop) + Send + 'static) -> Option<Sent> {
         let request = Sent::Request(Box::new(f));
         self.0.inbox.send(request, || self.0.notifier.notify())
     }
 
-    /// Ends the loop's wait. Never blocks.
+    /// Ends the loop's current wait, or its next one. Never blocks.
     pub fn wake(&self) {
         self.0.inbox.notify(|| self.0.notifier.notify());
     }
 
     fn send(&self, sent: Sent) {
-        // What a loop that is gone gives back is dropped.
+        // An item that a closed inbox returns is dropped, without its lock.
         let _ = self.0.inbox.send(sent, || self.0.notifier.notify());
     }
 
@@ -115,6 +136,7 @@ impl Remote {
         &self.0.inbox
     }
 
+    /// Removes the loop's number from the table.
     pub(crate) fn retire(&self) {
         lock(&LOOPS).remove(&self.0.id);
     }

@@ -1,4 +1,4 @@
-//! What sockets, sleeps and blocking flows are built on: the part of a loop that its users don't see.
+//! The operations that sockets, sleeps and blocking flows are built on. Users of a loop do not see them.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -10,50 +10,51 @@ use switchboard_driver::{CompletionDriver, Request, Token};
 use crate::event_loop::registry::{Direction, Registration};
 use crate::timers::TimerKey;
 
-/// What a system call moved.
+/// The number of bytes that a system call moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transfer {
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: usize,
-    /// Whether that was less than there was room for, so that nothing is left.
+    /// Whether the call moved less than it could have: the socket is drained, or its buffer is full.
     pub short: bool,
 }
 
 /// A system call on a descriptor.
 pub trait SystemCall {
-    /// What the call gives.
+    /// The result of a successful call.
     type Output;
 
-    /// Makes the call; blocks in it only if `may_block`. It runs while the loop's tables are borrowed and
-    /// must not use the loop.
+    /// Makes the call, which blocks only if `may_block`. Must not use the loop, whose tables are borrowed
+    /// meanwhile.
     ///
     /// # Errors
-    /// The system's; `WouldBlock` if the call would block and may not.
+    /// The system's error; `WouldBlock` if the call would block and `may_block` is false.
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Self::Output>;
 
-    /// Tells what a call moved that had this output.
+    /// Returns how many bytes a call with this output moved.
     fn transfer(&self, _output: &Self::Output) -> Transfer {
         Transfer::default()
     }
 }
 
-/// The operations that sockets are made of. A socket is registered when it first has to wait, and
+/// The operations of sockets on a loop. A socket is registered when it is first used on the loop, and
 /// deregistered before its descriptor is closed.
 pub trait Sockets {
-    /// Adds a registration. The driver isn't told before somebody waits.
+    /// Adds a registration. The descriptor is registered with the driver at the first wait.
     fn register(&self, fd: BorrowedFd<'_>) -> Registration;
 
-    /// Ends a registration and wakes whoever waits in it.
+    /// Ends a registration and wakes the flows that wait for it.
     fn deregister(&self, registration: Registration);
 
-    /// Returns whether a call in this direction is worth trying.
+    /// Returns whether a call in this direction may succeed at once.
     fn is_ready(&self, registration: Registration, direction: Direction) -> bool;
 
-    /// Makes the system call if it is worth trying, and waits for the driver's event if it would block.
-    /// Yields when the budget of the task is spent.
+    /// Makes the system call if the direction is ready, and waits for the driver's event if the call would
+    /// block. Yields once the budget of the task is spent.
     ///
     /// # Errors
-    /// Those of the call; `NotFound` if the registration ended; those of registering the descriptor.
+    /// The call's error; `NotFound` if the registration ended; the driver's error if it cannot register the
+    /// descriptor.
     fn poll_operation<C: SystemCall>(
         &self,
         registration: Registration,
@@ -66,7 +67,7 @@ pub trait Sockets {
     /// Wakes `waker` once, when the direction becomes ready.
     ///
     /// # Errors
-    /// Those of [`Poller::register`](switchboard_driver::Poller::register).
+    /// `NotFound` if the registration ended; those of [`Poller::register`](switchboard_driver::Poller::register).
     fn wait_for(
         &self,
         registration: Registration,
@@ -75,20 +76,20 @@ pub trait Sockets {
         waker: &Waker,
     ) -> io::Result<()>;
 
-    /// Ends a wait that was given up, so that its waker isn't kept.
+    /// Ends a wait that its flow has given up, so that its waker is not kept.
     fn abandon(&self, registration: Registration, direction: Direction);
 
-    /// Records that a call would block, or (`would_block` false) that it took all there seemed to be: the
-    /// next call isn't worth trying before the next event.
+    /// Records that a call would block, or, if `would_block` is false, that it was short. The direction is
+    /// not ready until the next event.
     fn drained(&self, registration: Registration, direction: Direction, would_block: bool);
 
-    /// Yields once, with `Pending`, if the budget of the running task is spent.
+    /// Returns `Pending` and wakes the task again if its budget is spent.
     fn poll_budget(&self, context: &mut Context<'_>) -> Poll<()>;
 
-    /// Takes a call that moved `bytes` from the budget of the running task.
+    /// Subtracts a call that moved `bytes` from the budget of the running task.
     fn charge(&self, bytes: usize);
 
-    /// Returns whether the driver is a completion driver, for which the calls below are.
+    /// Returns whether the driver is a completion driver. The methods below are for completion drivers.
     fn completes(&self) -> bool;
 
     /// Calls `f` with the driver and the token of a socket; `None` if there is no such registration, or no
@@ -99,7 +100,7 @@ pub trait Sockets {
         f: impl FnOnce(&mut dyn CompletionDriver, Token) -> R,
     ) -> Option<R>;
 
-    /// Has bytes sent at the end of this turn; see [`CompletionDriver::post`].
+    /// Sends bytes at the end of this turn; see [`CompletionDriver::post`].
     fn post(
         &self,
         registration: Registration,
@@ -108,22 +109,23 @@ pub trait Sockets {
         waker: &Waker,
     ) -> Option<u32>;
 
-    /// Returns the result of what was [posted](Sockets::post).
+    /// Waits for the result of a send that was [posted](Sockets::post).
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     fn poll_posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>>;
 
-    /// Gives up the result of what was [posted](Sockets::post).
+    /// Gives up the result of a send that was [posted](Sockets::post). Bytes that are
+    /// not submitted yet are not sent.
     fn withdraw(&self, number: u32);
 
-    /// Sends what was posted, before something that holds this thread.
+    /// Sends all posted bytes at once, before this thread blocks.
     fn flush_posted(&self);
 
     /// Returns whether a receive or an accept is in flight.
     fn is_requested(&self, registration: Registration) -> bool;
 
-    /// Requests `what` of the driver, and wakes `waker` once there is a completion.
+    /// Requests `what` from the driver, and wakes `waker` when there is a completion.
     ///
     /// # Errors
     /// Those of [`CompletionDriver::request`].
@@ -136,7 +138,7 @@ pub trait Sockets {
         waker: &Waker,
     ) -> io::Result<()>;
 
-    /// Wakes `waker` at `when`, by the loop's [time](crate::Loop::now).
+    /// Wakes `waker` at `when` by the loop's [time](crate::Loop::now).
     fn wake_at(&self, when: Instant, waker: Waker) -> TimerKey;
 
     /// Replaces the waker of a timer; returns whether the timer is still armed.
@@ -146,7 +148,7 @@ pub trait Sockets {
     fn cancel_wake(&self, timer: TimerKey);
 }
 
-/// Repeats a call that a signal interrupted.
+/// Repeats a call for as long as signals interrupt it.
 #[inline(always)]
 pub fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {

@@ -1,4 +1,4 @@
-//! Turns: what happens in one, and runs of them.
+//! The steps of a turn, and runs of turns.
 
 use std::future::Future;
 use std::io;
@@ -18,19 +18,25 @@ use crate::event_loop::{Item, Loop, Root, TimerEvent};
 use crate::hooks::{Name, Stall, TurnReport};
 
 impl Loop {
-    /// Runs turns until [`stop`](Loop::stop).
+    /// Runs turns until [`stop`](Loop::stop) is called. Blocks this thread.
     ///
     /// # Errors
-    /// Those of the driver's wait.
+    /// The driver's error, if its wait fails.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already.
     pub fn run_forever(&self) -> io::Result<()> {
         self.run(false)
     }
 
-    /// Runs turns until nothing is left that could happen: no callback, timer, task or watched
-    /// descriptor.
+    /// Runs turns until no callback, timer, task or callback of a descriptor is left, or until
+    /// [`stop`](Loop::stop) is called. Blocks this thread.
     ///
     /// # Errors
-    /// Those of the driver's wait.
+    /// The driver's error, if its wait fails.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already.
     pub fn run_until_empty(&self) -> io::Result<()> {
         self.run(true)
     }
@@ -56,11 +62,23 @@ impl Loop {
         Ok(())
     }
 
-    /// Runs `future` on this thread and the loop beside it, until the future is done. What it
-    /// spawned goes on in the next run.
+    /// Runs `future` and the loop on this thread until the future completes, and returns its output. Tasks
+    /// that have not ended by then continue in the next run. Blocks this thread.
     ///
     /// # Errors
-    /// Those of the driver's wait.
+    /// The driver's error, if its wait fails.
+    ///
+    /// # Panics
+    /// On a thread where a loop runs already; if the future panics.
+    ///
+    /// ```
+    /// use switchboard_reactor::{Driver, Loop};
+    ///
+    /// let lp = Loop::new(Driver::best())?;
+    /// let task = lp.spawn(async { "from a task" });
+    /// assert_eq!(lp.block_on(async { task.await.len() })?, 11);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let _entered = self.enter();
         self.0.root.set(Root::Woken);
@@ -75,33 +93,33 @@ impl Loop {
                 return Ok(output);
             }
             self.turn(None)?;
-            // Only its future ends this run; `stop` does not.
+            // The run ends when its future completes; `stop` has no effect on it.
             self.0.stopping.set(false);
         }
     }
 
-    /// One turn; its wait ends after `limit` at the latest.
+    /// Runs one turn. Blocks until an event, a timer or a notification, for at most `limit`.
     ///
     /// # Errors
-    /// Those of the driver's wait.
+    /// The driver's error, if its wait fails; the other steps of the turn happen nevertheless.
     pub fn turn(&self, limit: Option<Duration>) -> io::Result<()> {
         self.0.stopwatch.restart();
-        // 1. Timers that have expired.
+        // 1. Expired timers run.
         let timers = self.run_timers();
-        // 2. Ready callbacks and tasks; what they add waits for the next turn.
+        // 2. Ready callbacks and tasks run; those that they add run in the next turn.
         let budget = self.0.budget.get().ready;
         let batch = self.0.ready.borrow().len().min(budget);
         for _ in 0..batch {
             let item = self.0.ready.borrow_mut().pop_front();
             self.run_item(item);
         }
-        // 3. The wait.
+        // 3. The loop waits.
         let mut events = self.0.events.take();
         let timeout = self.timeout(limit);
         let waited = self.0.poller.borrow_mut().wait(&mut events, timeout);
         self.0.now.set(None);
         self.0.stopwatch.restart();
-        // 4. What became ready.
+        // 4. Events are dispatched.
         let report = TurnReport {
             timers,
             ran: batch,
@@ -117,7 +135,7 @@ impl Loop {
         if !self.0.releasing.borrow().is_empty() {
             self.finish_releases();
         }
-        // 5. What other threads sent.
+        // 5. Calls and wakes from other threads are received.
         if self.0.remote.inbox().was_notified() {
             self.receive(|request| request(self));
         }
@@ -156,7 +174,7 @@ impl Loop {
         }
     }
 
-    /// Runs something that is not ours: it may panic, and it may hold the loop.
+    /// Runs code of a user, which may panic and may take long; reports both to the hooks.
     pub(crate) fn run_named(&self, name: Name, f: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(f)).is_err() {
             self.hooks().panic(name);
@@ -164,7 +182,7 @@ impl Loop {
         self.check_stall(name);
     }
 
-    /// Reports what has just run if it held the loop for too long.
+    /// Reports a stall if the callback or task poll that just ended took too long.
     #[inline(always)]
     pub(crate) fn check_stall(&self, name: Name) {
         if let Some(held) = self.0.stopwatch.lap() {
@@ -187,7 +205,7 @@ impl Loop {
         }
         let next = self.0.timers.borrow().next_deadline();
         let timer = next.map(|due| {
-            // Not the turn's time: callbacks have run since.
+            // The turn's time is old by now: callbacks have run since.
             due.saturating_duration_since(self.time())
         });
         match (timer, limit) {
@@ -216,7 +234,7 @@ impl Loop {
         fired.wake();
         for direction in Direction::ALL {
             if callbacks.contains(direction.interest()) {
-                // Looked up as late as this, because the callback before may have removed it.
+                // Looked up only now, because the callback before may have removed this one.
                 let callback = self
                     .0
                     .registry

@@ -1,4 +1,8 @@
-//! Completions that no flow has taken yet, and that no running loop has.
+//! Unclaimed completions outside of a driver, and how loops store, restore and release them.
+//!
+//! A loop with a completion driver stores its unclaimed completions in a table of the process at the end of
+//! each run, and restores them at the beginning of the next. Between runs, any thread can claim a descriptor
+//! and take its completions.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -11,31 +15,33 @@ use crate::event_loop::registry::Registration;
 use crate::event_loop::remote::Remote;
 use crate::event_loop::sockets::Sockets;
 
-/// Completions that are with no driver.
+/// The table of completions that no driver holds.
 #[derive(Default)]
 pub(super) struct Table {
-    /// Those of loops that exist and do not run.
+    /// The completions of loops that exist and do not run.
     pub(super) loops: HashMap<u32, StoppedLoop>,
-    /// Those of descriptors that have left their loop, by the descriptor's address.
+    /// The completions of descriptors without an owner, by the descriptor's address.
     pub(super) descriptors: HashMap<usize, Unclaimed>,
 }
 
+/// The completions of a loop that does not run.
 #[derive(Default)]
 pub(super) struct StoppedLoop {
     pub(super) unclaimed: HashMap<Registration, Unclaimed>,
-    /// Registrations whose descriptors were claimed meanwhile.
+    /// Registrations whose descriptors were claimed since the loop stopped.
     pub(super) claimed: Vec<Registration>,
 }
 
 static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 
+/// Locks the table.
 pub(super) fn table() -> MutexGuard<'static, Table> {
-    // Nothing is left half-done under this lock.
+    // Every critical section leaves the table in a valid state, even if it panics.
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Table {
-    /// Forgets a loop that is gone, unless it has something that may still be claimed.
+    /// Removes a loop that was dropped, unless some of its completions are unclaimed.
     pub(super) fn forget_loop(&mut self, id: u32) {
         let empty = |lp: &StoppedLoop| lp.unclaimed.is_empty();
         if self.loops.get(&id).is_some_and(empty) {
@@ -44,7 +50,7 @@ impl Table {
     }
 }
 
-/// Forgets a loop if it is gone, but for what may still be claimed.
+/// Removes a loop from the table if the loop was dropped and none of its completions is unclaimed.
 pub(super) fn forget_loop(id: u32) {
     let mut table = table();
     if Remote::of(id).is_none() {
@@ -52,29 +58,31 @@ pub(super) fn forget_loop(id: u32) {
     }
 }
 
-/// Records that a loop with a completion driver exists and does not run yet.
+/// Adds a loop with a completion driver that does not run yet.
 pub(super) fn announce(id: u32) {
     table().loops.insert(id, StoppedLoop::default());
 }
 
-/// A socket that its loop is about to release, and who wants it.
+/// A socket that its loop is about to release.
 pub(super) struct Releasing {
     registration: Registration,
     token: Token,
+    /// Receives the socket's completions.
     then: Box<dyn FnOnce(Unclaimed)>,
 }
 
 impl Loop {
-    /// Has the flows that wait in a registration come again, and the driver told of the descriptor again.
+    /// Wakes the flows that wait for a registration that the driver has forgotten, so that they register
+    /// the descriptor with the driver again.
     pub(super) fn renew(&self, registration: Registration) {
         let fired = self.0.registry.borrow_mut().renew(registration);
         fired.wake();
     }
 
-    /// Ends a registration, wakes whoever waits in it, and closes its descriptor.
+    /// Ends a registration, wakes the flows that wait for it, and closes its descriptor.
     pub(super) fn close(&self, registration: Registration, fd: OwnedFd) {
         let token = self.0.registry.borrow().token(registration);
-        // The driver must forget the descriptor before its number can be used again.
+        // The descriptor must be deregistered before its number can be reused.
         self.deregister(registration);
         match self.0.poller.borrow_mut().completion_driver().zip(token) {
             Some((driver, token)) => driver.close(token, fd),
@@ -82,8 +90,8 @@ impl Loop {
         }
     }
 
-    /// Gives a registration up. `then` is called with the completions of its socket, once the kernel is
-    /// done with it.
+    /// Ends a registration as soon as none of its operations is in flight in the kernel, and then calls
+    /// `then` with the unclaimed completions of its socket.
     pub(super) fn release(
         &self,
         registration: Registration,
@@ -100,7 +108,7 @@ impl Loop {
         self.finish_releases();
     }
 
-    /// Releases the sockets that the kernel is done with by now.
+    /// Releases the sockets that have no operation in flight any more.
     pub(super) fn finish_releases(&self) {
         let releasing = self.0.releasing.take();
         for one in releasing {
@@ -121,7 +129,7 @@ impl Loop {
         }
     }
 
-    /// Calls `f` as if this loop did not run: with every completion in the table.
+    /// Calls `f` as if this loop did not run: with its unclaimed completions in the table.
     pub(super) fn as_if_stopped<R>(&self, f: impl FnOnce() -> R) -> R {
         self.store_unclaimed();
         let result = f();
@@ -129,13 +137,14 @@ impl Loop {
         result
     }
 
-    /// Takes back what was stored, and forgets what was claimed.
+    /// Moves the completions from the table back to the driver, and ends the registrations of descriptors
+    /// that were claimed meanwhile.
     pub(super) fn restore_unclaimed(&self) {
         let Some(mine) = table().loops.remove(&self.id()) else {
             return;
         };
         for registration in mine.claimed {
-            // Nothing of it is in flight.
+            // None of its operations is in flight, so the release succeeds at once.
             self.complete(registration, |driver, token| drop(driver.release(token)));
             self.deregister(registration);
         }
@@ -146,7 +155,7 @@ impl Loop {
         }
     }
 
-    /// Stores every unclaimed completion in the table.
+    /// Moves all unclaimed completions from the driver to the table, and drops pending requests.
     pub(super) fn store_unclaimed(&self) {
         let unclaimed = match self.0.poller.borrow_mut().completion_driver() {
             Some(driver) => driver.quiesce(),
@@ -166,10 +175,10 @@ impl Loop {
                 None => {}
             }
         }
-        // Nothing of them is in flight.
+        // None of their operations is in flight any more, so all releases finish.
         self.finish_releases();
         table().loops.insert(self.id(), mine);
-        // A request that was not answered in time is dropped, which wakes the flow to look here.
+        // Dropping an unanswered request wakes its flow, which then finds the completions in the table.
         self.receive(|request| drop(request));
     }
 }

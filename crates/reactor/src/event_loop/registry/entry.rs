@@ -1,16 +1,16 @@
-//! One registration: a descriptor, and a small state machine for each of its directions.
+//! A registration: a descriptor, and a state machine for each of its directions.
 //!
-//! *Ready* means that a call is worth trying; it is believed until a call says otherwise:
+//! READY means that a call may succeed at once:
 //!
 //! ```text
-//!             event                       event, wakes the waiters
+//!             event                       event: the waiters are woken
 //!        ┌──────────────►  READY  ◄────────────────────┐
-//!        │                    │ would block,           │
-//!        │                    ▼ or a short transfer    │
-//!        └──────────────  NOT READY ── waiter ──►  WAITING
+//!        │                    │ a call would block     │
+//!        │                    ▼ or was short           │
+//!        └──────────────  NOT READY ── wait ────►  WAITING
 //! ```
 //!
-//! A registration starts ready: the first call is always worth trying.
+//! A registration is ready at first, so that the first call is always made.
 
 use std::cell::RefCell;
 use std::io;
@@ -23,22 +23,22 @@ use super::Registration;
 use super::waiters::{Direction, Fired, Waiters, directions};
 use crate::event_loop::task::id::TaskId;
 
-/// The state of a registration, in half a cache line.
+/// The state of a registration, which fits in half a cache line.
 pub(crate) struct Entry {
     pub(super) fd: RawFd,
     pub(super) generation: u32,
-    /// What the driver knows; `None` while the descriptor is not registered there.
+    /// The interest and mode that are registered with the driver, if any.
     registered: Option<(Interest, Mode)>,
     ready: Interest,
-    /// Directions that stay ready after a short transfer: the peer is gone, or there is out-of-band data,
-    /// at which a read stops short.
+    /// The directions that stay ready after a short transfer, because the peer has closed, or because a read
+    /// is short before out-of-band data.
     sticky: Interest,
-    /// The task that waits to read. Other waiters are in `rare`.
+    /// The task that waits to read; other waiters are in `rare`.
     reader: Option<TaskId>,
     rare: Option<Box<Rare>>,
 }
 
-/// What the registration of a connection that waits for its client does without.
+/// The parts of a registration that an idle connection does not have.
 #[derive(Default)]
 struct Rare {
     read: Waiters,
@@ -46,7 +46,7 @@ struct Rare {
     priority: Waiters,
     /// The descriptor and direction of the callback, if there is one.
     watched: Option<(RawFd, Direction)>,
-    /// The duplicate that `fd` is, where another callback has the descriptor itself.
+    /// The duplicate whose number `fd` is, if another callback has registered the descriptor itself.
     duplicate: Option<OwnedFd>,
 }
 
@@ -73,6 +73,7 @@ impl Entry {
         }
     }
 
+    /// Returns the descriptor and token for the driver.
     #[inline]
     pub(crate) fn at<'a>(&self, registration: Registration, fd: BorrowedFd<'a>) -> At<'a> {
         let token = super::token(registration, self.generation);
@@ -101,7 +102,7 @@ impl Entry {
         self.rare().waiters(direction).add(waker);
     }
 
-    /// Takes back what [`add_waiter`](Entry::add_waiter) added.
+    /// Removes a waker that [`add_waiter`](Entry::add_waiter) added.
     fn remove_waiter(&mut self, direction: Direction, waker: &Waker) {
         let task = TaskId::of(waker);
         if direction == Direction::Read && task.is_some() && self.reader == task {
@@ -111,19 +112,20 @@ impl Entry {
         }
     }
 
-    /// How many wakers wait for `direction`.
+    /// Returns the number of wakers that wait for `direction`.
     pub(super) fn waiting(&mut self, direction: Direction) -> usize {
         let reader = direction == Direction::Read && self.reader.is_some();
         let rare = self.rare.as_mut();
         usize::from(reader) + rare.map_or(0, |rare| rare.waiters(direction).len())
     }
 
+    /// Returns whether a waker or a callback waits for `direction`.
     fn is_waiting(&mut self, direction: Direction) -> bool {
         (direction == Direction::Read && self.reader.is_some())
             || (self.rare.as_mut()).is_some_and(|rare| rare.waiters(direction).is_waiting())
     }
 
-    /// Moves the waiters of a direction to `fired`.
+    /// Moves the wakers of a direction to `fired`, and notes its callback there.
     pub(super) fn take_waiters(&mut self, direction: Direction, fired: &mut Fired) {
         if direction == Direction::Read
             && let Some(task) = self.reader.take()
@@ -172,7 +174,7 @@ impl Entry {
         self.registered.is_some()
     }
 
-    /// Forgets what the driver knows, because the driver has forgotten it.
+    /// Records that the driver has forgotten the descriptor.
     pub(super) fn forget_registered(&mut self) {
         self.registered = None;
     }
@@ -182,13 +184,13 @@ impl Entry {
         self.ready.contains(direction.interest())
     }
 
-    /// A call found that it would block.
+    /// Records that a call would have blocked.
     pub(crate) fn would_block(&mut self, direction: Direction) {
         self.sticky = self.sticky.without(direction.interest());
         self.ready = self.ready.without(direction.interest());
     }
 
-    /// A call moved fewer bytes than it had room for: nothing is left before the next event.
+    /// Records that a call was short: the direction is not ready until the next event.
     #[inline]
     pub(crate) fn drained(&mut self, direction: Direction) {
         self.ready = self
@@ -196,8 +198,8 @@ impl Entry {
             .without(direction.interest().without(self.sticky));
     }
 
-    /// Takes an event in where the only waiter is a task that reads, which is almost always; `None` where
-    /// more is to be done, and then nothing has changed.
+    /// Records an event of a registration whose only waiter can be a task that reads, which is the common
+    /// case; returns the task to wake. Returns `None`, and changes nothing, in other cases.
     #[inline]
     pub(super) fn fire_reader(
         &mut self,
@@ -216,9 +218,9 @@ impl Entry {
         })
     }
 
-    /// Has a level driver forget a descriptor that it has reported, since it would report it in every turn,
-    /// a hang-up even with no interest left. Returns whether the driver knew the descriptor; then whoever
-    /// still waits must be woken, to register again.
+    /// Deregisters a level-triggered descriptor that was reported, because the driver would report it again
+    /// in every turn, a hang-up even without interest. Returns whether the descriptor was registered; then
+    /// the caller wakes the remaining waiters, which register it again.
     fn deregister_level(&mut self, poller: &mut dyn Poller) -> bool {
         let known = self.registered.take().is_some();
         if known {
@@ -239,7 +241,7 @@ impl Entry {
         }
     }
 
-    /// Takes an event in, whoever waits.
+    /// Records an event; returns all its waiters and callbacks.
     pub(super) fn fire(&mut self, event: Ready, edge: bool, poller: &mut dyn Poller) -> Fired {
         let mut fired = Fired::default();
         self.make_ready(event);
@@ -259,7 +261,7 @@ impl Entry {
         fired
     }
 
-    /// Adds a waker for the next event in `direction`, and registers that with the driver.
+    /// Adds a waker for the next event in `direction`, and registers the direction with the driver.
     #[inline(always)]
     pub(crate) fn wait(
         &mut self,
@@ -270,7 +272,7 @@ impl Entry {
         poller: &RefCell<Box<dyn Poller>>,
     ) -> io::Result<()> {
         self.add_waiter(direction, waker);
-        // An edge driver knows already, all but the first time.
+        // With edge-triggered events, the direction is registered at the first wait only.
         if let Some((registered, Mode::Edge)) = self.registered
             && registered.contains(direction.interest())
         {
@@ -295,7 +297,7 @@ impl Entry {
         result
     }
 
-    /// Has the driver know what is waited for.
+    /// Registers the directions that have waiters with the driver.
     pub(super) fn register(
         &mut self,
         at: At<'_>,
@@ -308,11 +310,11 @@ impl Entry {
                 wanted |= direction.interest();
             }
         }
-        // Callbacks see level-triggered readiness, as asyncio's do: they run again until the descriptor is
-        // drained.
+        // Callbacks are level-triggered, as in asyncio: they run again until the descriptor is drained.
         let target = if edge && self.watched().is_none() {
-            // Edges cost nothing while nobody waits, so the interest only grows. Out-of-band data is
-            // always of interest: a read stops short of it, which must not look like the end.
+            // Edge-triggered events cost nothing while no flow waits, so the interest only grows. It always
+            // includes out-of-band data: a read is short before such data, although the socket is not
+            // drained.
             let known = self.registered.map_or(Interest::NONE, |(known, _)| known);
             let always = Interest::READ | Interest::PRIORITY;
             (wanted | known | always, Mode::Edge)

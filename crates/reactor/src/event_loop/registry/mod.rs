@@ -1,7 +1,8 @@
-//! The registry: what the loop knows of each descriptor that is waited for.
+//! The registry: the table of a loop's registrations.
 //!
-//! An edge driver is told of a descriptor once. A level driver is told of a direction only while somebody
-//! waits for it, since it would report it in every turn otherwise.
+//! With edge-triggered events, a descriptor is registered with the driver once. With level-triggered events,
+//! a direction is registered only while a flow waits for it, because the driver would report a ready
+//! direction in every turn otherwise.
 
 mod entry;
 mod waiters;
@@ -22,51 +23,64 @@ pub(crate) use entry::{At, Entry};
 pub use waiters::Direction;
 pub(crate) use waiters::{FdCallback, Fired};
 
-/// Names a registration of one loop.
+/// The key of a registration of one loop.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use switchboard_reactor::{Driver, Loop, Registration};
+///
+/// let (here, _there) = UnixStream::pair()?;
+/// let lp = Loop::new(Driver::best())?;
+/// let reader: Registration = lp.add_reader(&here, |_ready| ())?;
+/// lp.remove(reader);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Registration(pub(crate) u32);
 
+/// The table of a loop's registrations.
 pub(crate) struct Registry {
     entries: Slab<Entry>,
+    /// The generation of the entry that was created last.
     generation: u32,
     rules: Rules,
-    /// The registrations of callbacks: one for each direction of a descriptor.
+    /// The registrations of callbacks; each direction of a descriptor has its own.
     watched: HashMap<(RawFd, Direction), usize>,
 }
 
-/// What the driver can tell.
+/// The conclusions that the driver's events allow.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
-    /// Whether sockets are registered for edges.
+    /// Whether sockets are registered for edge-triggered events.
     pub(crate) edge: bool,
-    /// Whether a short read took all there was, the end of input included.
+    /// Whether a short read has drained the socket, so that even the end of input is reported by an event.
     short_read_is_all: bool,
 }
 
 impl Rules {
-    /// Whether a short transfer in `direction` leaves nothing before the next event.
+    /// Returns whether a direction is not ready after a short transfer until the next event.
     #[inline]
     pub(crate) fn short_is_all(self, direction: Direction) -> bool {
         self.short_read_is_all || direction != Direction::Read
     }
 }
 
-/// What an event means for the loop.
+/// The loop's reaction to an event.
 pub(crate) enum Dispatch {
-    /// The registration is gone, or nobody waits.
+    /// The registration ended, or no flow waits.
     Nothing,
-    /// This task is to be woken.
+    /// The loop wakes this task.
     Task(TaskId),
-    /// Others wait: [`Registry::fire`] tells who.
+    /// The loop calls [`Registry::fire`], because there are several waiters, or waiters of other kinds.
     Others,
 }
 
-/// Bits of a generation. All ones would be the driver's own token, and a completion driver has no room for
-/// more.
+/// The mask of a generation: 23 bits. A token of all ones is reserved for the driver, and a completion
+/// driver's tokens have no more bits.
 const GENERATION: u32 = u32::MAX >> 9;
 
-/// Index and generation in one word, so that an event for a registration that was given up and taken again
-/// within one batch finds nothing.
+/// Returns the token of a registration: its index and its generation, so that a late event of an ended
+/// registration does not match a new one with the same index.
 #[inline]
 fn token(registration: Registration, generation: u32) -> Token {
     Token((generation as usize) << 32 | registration.0 as usize)
@@ -78,7 +92,7 @@ fn index(token: Token) -> usize {
 
 impl Registry {
     pub(crate) fn new(poller: &dyn Poller, completes: bool) -> Registry {
-        // Where sockets wait for completions, readiness is seldom asked for, and then once.
+        // With a completion driver, sockets rarely wait for readiness, and then only once.
         let edge = poller.has_edge() && !completes;
         Registry {
             entries: Slab::new(),
@@ -91,7 +105,7 @@ impl Registry {
         }
     }
 
-    /// How many callbacks of descriptors there are; they keep `run_until_empty` running.
+    /// Returns the number of callbacks of descriptors, for which `run_until_empty` waits.
     pub(crate) fn callbacks(&self) -> usize {
         self.watched.len()
     }
@@ -101,13 +115,14 @@ impl Registry {
         Entry::new(fd, self.generation)
     }
 
+    /// Adds a registration that the driver does not know yet.
     pub(crate) fn insert(&mut self, fd: BorrowedFd<'_>) -> Registration {
         let entry = self.new_entry(fd);
         Registration(self.entries.insert(entry) as u32)
     }
 
-    /// Ends a registration. Whoever waits is to be woken, so that it finds out; what the registration
-    /// owned is to be dropped once the registry is no longer borrowed.
+    /// Ends a registration. The caller wakes its waiters, which find that it ended, and drops its entry, both
+    /// once the registry is no longer borrowed.
     pub(crate) fn remove(
         &mut self,
         registration: Registration,
@@ -121,7 +136,7 @@ impl Registry {
             self.watched.remove(&watched);
         }
         if entry.is_registered() {
-            // The descriptor may have been closed already; then there is nothing left to forget.
+            // Fails if the descriptor was closed, which has deregistered it.
             let _ = poller.deregister(entry.fd);
         }
         for direction in Direction::ALL {
@@ -130,7 +145,8 @@ impl Registry {
         (fired, Some(entry))
     }
 
-    /// Forgets that the driver knows a registration, and wakes who waits, who registers again.
+    /// Records that the driver has forgotten a descriptor. The caller wakes the waiters, which register the
+    /// descriptor with the driver again.
     pub(crate) fn renew(&mut self, registration: Registration) -> Fired {
         let mut fired = Fired::default();
         if let Some(entry) = self.get_mut(registration) {
@@ -152,20 +168,20 @@ impl Registry {
         self.entries.get_mut(registration.0 as usize)
     }
 
-    /// The token by which the driver knows a registration.
+    /// Returns the token of a registration's events.
     #[inline]
     pub(crate) fn token(&self, registration: Registration) -> Option<Token> {
         let entry = self.get(registration)?;
         Some(token(registration, entry.generation))
     }
 
-    /// The registration that has this token.
+    /// Returns the registration with this token.
     pub(crate) fn registration(&self, token: Token) -> Option<Registration> {
         let registration = Registration(index(token) as u32);
         (self.token(registration) == Some(token)).then_some(registration)
     }
 
-    /// Adds a waker; the next event in this direction wakes it.
+    /// Adds a waker that the next event in this direction wakes.
     #[inline(always)]
     pub(crate) fn wait(
         &mut self,
@@ -188,8 +204,9 @@ impl Registry {
         self.rules
     }
 
-    /// Ends a wait that was given up. Which of several waiters gave up is not known: all are woken, and
-    /// those that still wait come again. `all` has a single waiter woken too.
+    /// Ends a wait that its flow has given up. With several waiters it is unknown which of them gave up, so
+    /// all of them are woken, and those that still wait add their wakers again. If `all`, a single waiter is
+    /// woken too.
     pub(crate) fn abandon(
         &mut self,
         registration: Registration,
@@ -205,8 +222,8 @@ impl Registry {
         fired
     }
 
-    /// Sets the callback of a direction of `fd`. What is returned beside the registration, a callback that
-    /// was replaced or refused, is to be dropped once the registry is no longer borrowed.
+    /// Sets the callback of a direction of `fd`. Also returns the entry of a callback that was replaced or
+    /// rejected; the caller drops it once the registry is no longer borrowed.
     pub(crate) fn set_callback(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -216,7 +233,7 @@ impl Registry {
     ) -> (io::Result<Registration>, Option<Entry>) {
         let number = fd.as_raw_fd();
         let known = self.watched.get(&(number, direction)).copied();
-        // The driver knows a descriptor once, so a second direction is registered by a duplicate.
+        // A driver accepts a descriptor only once, so another direction is registered by a duplicate.
         let taken = Direction::ALL
             .into_iter()
             .filter(|other| *other != direction)
@@ -249,7 +266,7 @@ impl Registry {
         (Ok(registration), Some(old))
     }
 
-    /// The callback of a direction, if the registration that the event was for still has one.
+    /// Returns the callback of a direction, if the registration of the event still has one.
     pub(crate) fn callback(
         &mut self,
         event: Token,
@@ -258,13 +275,14 @@ impl Registry {
         self.find(event)?.callback(direction)
     }
 
+    /// Returns the entry of the registration that an event is for, if it has not ended.
     #[inline]
     fn find(&mut self, event: Token) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(index(event))?;
         (token(Registration(index(event) as u32), entry.generation) == event).then_some(entry)
     }
 
-    /// Takes an event in, and says what is to be done for it.
+    /// Records an event, and returns the loop's reaction.
     #[inline]
     pub(crate) fn dispatch(&mut self, event: Event, poller: &RefCell<Box<dyn Poller>>) -> Dispatch {
         let edge = self.rules.edge;
@@ -278,15 +296,16 @@ impl Registry {
         }
     }
 
-    /// Takes an event in, whoever waits for it.
+    /// Records an event, and returns all its waiters and callbacks.
     pub(crate) fn fire(&mut self, event: Event, poller: &mut dyn Poller) -> Option<Fired> {
         let edge = self.rules.edge;
         Some(self.find(event.token)?.fire(event.ready, edge, poller))
     }
 }
 
+/// Returns the error of an operation whose registration has ended.
 #[cold]
 pub(crate) fn gone() -> io::Error {
-    let text = "the registration ended, as when another loop took the descriptor over";
+    let text = "the registration has ended, perhaps because the descriptor moved to another loop";
     io::Error::new(io::ErrorKind::NotFound, text)
 }

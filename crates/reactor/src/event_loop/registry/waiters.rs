@@ -1,4 +1,4 @@
-//! Directions of a registration, and who waits for them.
+//! The directions of a registration, and their waiters.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,18 @@ use switchboard_driver::{Interest, Ready};
 
 use crate::hooks::Name;
 
-/// The direction in which bytes move.
+/// A direction of a descriptor, in which flows wait independently.
+///
+/// ```
+/// use switchboard_reactor::Direction;
+///
+/// let waits = |direction| match direction {
+///     Direction::Read => "for bytes or a connection",
+///     Direction::Write => "until a send would not block",
+///     Direction::Priority => "for out-of-band data",
+/// };
+/// assert_eq!(waits(Direction::Read), "for bytes or a connection");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the peer: read, accept.
@@ -32,7 +43,7 @@ impl Direction {
     pub(crate) const ALL: [Direction; 3] = [Direction::Read, Direction::Write, Direction::Priority];
 }
 
-/// The directions in which a call is worth trying after an event.
+/// Returns the directions in which a call may succeed after an event.
 #[inline]
 pub(crate) fn directions(ready: Ready) -> Interest {
     let mut directions = Interest::NONE;
@@ -48,9 +59,10 @@ pub(crate) fn directions(ready: Ready) -> Interest {
     directions
 }
 
+/// A callback of a descriptor.
 pub(crate) type FdCallback = Rc<RefCell<dyn FnMut(Ready)>>;
 
-/// The wakers and the callback of one direction.
+/// The wakers and the callback of a direction.
 #[derive(Default)]
 pub(super) struct Waiters {
     wakers: Vec<Waker>,
@@ -84,19 +96,19 @@ impl Waiters {
         !self.wakers.is_empty() || self.callback.is_some()
     }
 
-    /// Moves the wakers out; returns whether there is a callback as well.
+    /// Moves the wakers to `wakers`; returns whether there is a callback.
     pub(super) fn take(&mut self, wakers: &mut Vec<Waker>) -> bool {
         wakers.append(&mut self.wakers);
         self.callback.is_some()
     }
 }
 
-/// What is to be done for an event once the registry is no longer borrowed: wakers and callbacks are code
-/// of users, which may use the loop.
+/// The wakers and callbacks of an event. The loop calls them once the registry is no longer borrowed,
+/// because they are code of users, which may use the loop.
 #[derive(Default)]
 pub(crate) struct Fired {
     pub(super) wakers: Vec<Waker>,
-    /// Directions whose callback is to run.
+    /// The directions whose callbacks run.
     pub(crate) callbacks: Interest,
 }
 

@@ -1,10 +1,20 @@
-//! The numbers of tasks.
+//! The number of a task: its loop, its place in the loop's table and a generation, in one word.
+//!
+//! ```text
+//!   63       40 39        24 23        0
+//!   │ loop     │ generation │ index    │
+//! ```
+//!
+//! The word is the data of the task's waker, so the number must fit in a pointer: 24 bits limit the loops
+//! of a process and the tasks of a loop, and 32-bit targets are not supported. The generation of a place in
+//! the table changes whenever a task ends, so that a number names a later task in the same place only after
+//! 65,536 tasks have ended there.
 
 use std::num::NonZeroU64;
 
 const _: () = assert!(
     usize::BITS == 64,
-    "the number of a task needs a 64-bit word: 32-bit targets are not supported"
+    "32-bit targets are not supported: the number of a task needs a pointer of 64 bits"
 );
 
 const INDEX_BITS: u32 = 24;
@@ -14,10 +24,10 @@ const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 /// The largest number of a loop.
 pub(crate) const MAX_LOOP: u32 = (1 << (64 - INDEX_BITS - GENERATION_BITS)) - 1;
 
-/// How many tasks a loop may have at once; the last index names the future of `block_on`.
+/// The maximum number of tasks of a loop. The last index names the future of `block_on`.
 pub(crate) const MAX_TASKS: usize = INDEX_MASK as usize;
 
-/// The number of a task, unique among the tasks that live.
+/// The number of a task, unique among the existing tasks of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TaskId(NonZeroU64);
 
@@ -31,6 +41,7 @@ impl TaskId {
         )
     }
 
+    /// Interprets the data word of a waker.
     pub(super) fn from_word(word: u64) -> TaskId {
         match NonZeroU64::new(word) {
             Some(word) => TaskId(word),
@@ -38,7 +49,7 @@ impl TaskId {
         }
     }
 
-    /// The number of the future of `block_on` on the loop `owner`.
+    /// Returns the number of the future of `block_on` on the loop `owner`.
     pub(crate) fn root(owner: u32) -> TaskId {
         TaskId::from_word(
             u64::from(owner) << (INDEX_BITS + GENERATION_BITS) | u64::from(INDEX_MASK),
@@ -49,10 +60,12 @@ impl TaskId {
         self.index() == INDEX_MASK
     }
 
+    /// Returns the number of the loop.
     pub(crate) fn owner(self) -> u32 {
         (self.0.get() >> (INDEX_BITS + GENERATION_BITS)) as u32
     }
 
+    /// Returns the data word of the task's wakers.
     pub(super) fn word(self) -> u64 {
         self.0.get()
     }

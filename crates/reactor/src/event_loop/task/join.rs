@@ -1,4 +1,4 @@
-//! Handles of tasks: the result of a task, and how to cancel it.
+//! Handles of tasks, which deliver a task's outcome and cancel the task.
 
 use std::any::Any;
 use std::fmt;
@@ -13,23 +13,38 @@ use pin_project_lite::pin_project;
 
 use super::id::TaskId;
 
-/// How a task ended.
+/// The outcome of a task.
+///
+/// ```
+/// use std::future::poll_fn;
+/// use switchboard_reactor::{Driver, Loop, Outcome};
+///
+/// let lp = Loop::new(Driver::best())?;
+/// let mut task = lp.spawn(std::future::pending::<()>());
+/// task.cancel();
+/// let outcome = lp.block_on(poll_fn(|context| task.poll_outcome(context)))?;
+/// assert!(matches!(outcome, Outcome::Cancelled));
+/// # std::io::Result::Ok(())
+/// ```
 pub enum Outcome<T> {
     /// The task returned this value.
     Done(T),
     /// The task panicked with this payload.
     Panicked(Box<dyn Any + Send>),
-    /// The task was cancelled, or its loop is gone.
+    /// The task was cancelled, or its loop was dropped.
     Cancelled,
 }
 
+/// The state of a task, as its handle sees it.
 enum State<T> {
+    /// With the waker of the flow that awaits the handle.
     Running(Option<Waker>),
     Ended(Outcome<T>),
+    /// The outcome was taken.
     Taken,
 }
 
-/// What a task and its handle share.
+/// The state that a task and its handle share, each perhaps on another thread.
 pub(super) struct Shared<T> {
     cancelled: AtomicBool,
     state: Mutex<State<T>>,
@@ -44,11 +59,11 @@ impl<T> Shared<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // No code of a user runs under this lock.
+        // No code of a user runs under this lock, so no panic leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the first outcome and wakes whoever awaits the handle.
+    /// Stores the outcome, unless there is one, and wakes the flow that awaits the handle.
     fn end(&self, outcome: Outcome<T>) {
         let mut state = self.lock();
         let State::Running(waker) = &mut *state else {
@@ -63,8 +78,8 @@ impl<T> Shared<T> {
     }
 }
 
-/// The handle of a task. Awaiting the handle gives the task's result and propagates its panic; dropping
-/// the handle cancels the task.
+/// A handle of a task. Awaiting the handle returns the task's result and propagates its panic; dropping the
+/// handle cancels the task.
 ///
 /// ```
 /// use switchboard_reactor::{Driver, Loop};
@@ -76,7 +91,7 @@ impl<T> Shared<T> {
 /// assert!(!idle.is_finished());
 /// # std::io::Result::Ok(())
 /// ```
-#[must_use = "dropping the handle cancels the task; `detach` lets the task run on"]
+#[must_use = "dropping the handle cancels the task; `detach` lets the task continue"]
 pub struct Task<T> {
     shared: Arc<Shared<T>>,
     id: TaskId,
@@ -92,13 +107,13 @@ impl<T> Task<T> {
         }
     }
 
-    /// Lets the task run on by itself.
+    /// Drops the handle without cancelling the task.
     pub fn detach(mut self) {
         self.detached = true;
     }
 
-    /// Has the task's future dropped on the loop's thread, in a later turn. The handle ends with
-    /// [`Outcome::Cancelled`] then; a task that has ended keeps its result. Never blocks.
+    /// Cancels the task: its future is dropped on the loop's thread in a later turn, and the outcome is
+    /// [`Outcome::Cancelled`]. A task that has ended, or ends meanwhile, keeps its outcome. Never blocks.
     pub fn cancel(&self) {
         if !self.is_finished() {
             self.shared.cancelled.store(true, Ordering::Release);
@@ -106,22 +121,22 @@ impl<T> Task<T> {
         }
     }
 
-    /// Returns whether the task has ended, its future dropped.
+    /// Returns whether the task has ended and its future was dropped.
     pub fn is_finished(&self) -> bool {
         !matches!(*self.shared.lock(), State::Running(_))
     }
 
-    /// Waits for the end of the task. A panic is an outcome here and is not propagated.
+    /// Waits for the outcome of the task. A panic of the task is an outcome and is not propagated.
     ///
     /// # Panics
-    /// When it is polled again after the outcome was taken.
+    /// When called again after it returned the outcome.
     pub fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<Outcome<T>> {
         let mut state = self.shared.lock();
         match &mut *state {
             State::Running(waker) => {
                 let old = waker.replace(context.waker().clone());
                 drop(state);
-                // A waker of a user may run code as it is dropped.
+                // Dropped after the lock, because a waker is code of a user.
                 drop(old);
                 Poll::Pending
             }
@@ -164,7 +179,7 @@ impl<T> fmt::Debug for Task<T> {
 }
 
 pin_project! {
-    /// A future whose result goes to a handle.
+    /// A future whose outcome is stored for its handle.
     pub(super) struct Joined<F: Future> {
         shared: Arc<Shared<F::Output>>,
         #[pin]
@@ -174,7 +189,7 @@ pin_project! {
     impl<F: Future> PinnedDrop for Joined<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // The loop goes, or the task has ended; then the outcome stays what it is.
+            // If the task has ended, its outcome stays; otherwise its loop is being dropped.
             let _ = drop_future(this.future.as_mut());
             this.shared.end(Outcome::Cancelled);
         }
@@ -190,7 +205,7 @@ impl<F: Future> Joined<F> {
     }
 }
 
-/// Drops the future; says what it panicked with.
+/// Drops the future; returns the payload of a panic of its destructor.
 fn drop_future<F>(mut future: Pin<&mut Option<F>>) -> Result<(), Box<dyn Any + Send>> {
     catch_unwind(AssertUnwindSafe(|| future.set(None)))
 }
@@ -213,7 +228,7 @@ impl<F: Future> Future for Joined<F> {
             Ok(None) => Outcome::Cancelled,
             Err(payload) => Outcome::Panicked(payload),
         };
-        // The future is gone before anybody learns the outcome.
+        // The future is dropped before the outcome can be seen.
         let outcome = match drop_future(this.future.as_mut()) {
             Ok(()) => outcome,
             Err(payload) => Outcome::Panicked(payload),

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!              wake                     poll
-//!     IDLE ───────────►  QUEUED  ─────────────────►  RUNNING ── ready ──► gone
+//!     IDLE ───────────►  QUEUED  ─────────────────►  RUNNING ── ready ──► ENDED
 //!      ▲                   ▲                           │  │
 //!      │                   └── woken while it ran ─────┘  │
 //!      └──────────────────────── pending ─────────────────┘
 //! ```
 //!
-//! A loop's tasks are a table. While a task runs its future is out of the table, so that the future may
-//! spawn, wake and drop others. Nothing here is shared between threads: see [`waker`] for how other
-//! threads wake a task.
+//! The tasks of a loop are in a table. While a task runs, its future is not in the table, so that the future
+//! may spawn, wake and drop other tasks. The table is not shared between threads: [`waker`] describes how
+//! other threads wake a task.
 
 pub(crate) mod id;
 mod join;
@@ -36,19 +36,20 @@ type BoxFuture = Pin<Box<dyn Future<Output = ()>>>;
 /// The end of the list of vacant entries.
 const END: u32 = u32::MAX;
 
+/// A place in the table of tasks.
 struct Entry {
-    /// `None` while the task runs, and for a vacant entry.
+    /// `None` while the task runs, and in a vacant entry.
     future: Option<BoxFuture>,
     name: Name,
     /// The generation, and [`ALIVE`] and [`QUEUED`].
     state: u32,
-    /// The next vacant entry, for a vacant one.
+    /// The next vacant entry, in a vacant entry.
     next: u32,
 }
 
 /// The entry has a task.
 const ALIVE: u32 = 1;
-/// The task stands in the ready queue.
+/// The task is in the ready queue.
 const QUEUED: u32 = 2;
 const GENERATION_SHIFT: u32 = 16;
 
@@ -69,7 +70,7 @@ impl Default for Tasks {
     }
 }
 
-/// Names a task of one loop.
+/// The key of a task in the table of its loop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TaskKey {
     index: u32,
@@ -131,7 +132,7 @@ impl Tasks {
         (entry.state & !QUEUED == key.state).then_some(entry)
     }
 
-    /// Marks a task as queued; returns whether it is to be put into the queue.
+    /// Marks a task as queued; returns whether the caller has to add it to the ready queue.
     #[inline]
     fn wake(&mut self, key: TaskKey) -> bool {
         match self.entries.get_mut(key.index as usize) {
@@ -143,7 +144,7 @@ impl Tasks {
         }
     }
 
-    /// Takes the future of a queued task out of the table, to be polled.
+    /// Takes the future of a queued task out of the table, so that it can be polled.
     #[inline]
     fn start(&mut self, key: TaskKey) -> Option<(BoxFuture, Name)> {
         let entry = self.get_mut(key)?;
@@ -151,17 +152,18 @@ impl Tasks {
         Some((entry.future.take()?, entry.name))
     }
 
+    /// Puts the future of a pending task back into the table.
     #[inline]
-    fn suspend(&mut self, key: TaskKey, future: BoxFuture) {
+    fn put_back(&mut self, key: TaskKey, future: BoxFuture) {
         if let Some(entry) = self.get_mut(key) {
             entry.future = Some(future);
         }
     }
 
+    /// Removes a task, and starts the next generation of its entry.
     fn remove(&mut self, key: TaskKey) {
         let vacant = self.vacant;
         if let Some(entry) = self.get_mut(key) {
-            // The next generation; neither alive nor queued.
             entry.state = (key.state & !ALIVE).wrapping_add(1 << GENERATION_SHIFT);
             entry.next = vacant;
             self.vacant = key.index;
@@ -169,7 +171,7 @@ impl Tasks {
         }
     }
 
-    /// Takes all futures out, to be dropped by a loop that goes.
+    /// Removes all tasks and returns their futures.
     pub(crate) fn clear(&mut self) -> Vec<BoxFuture> {
         let entries = std::mem::take(self).entries;
         entries
@@ -180,7 +182,7 @@ impl Tasks {
 }
 
 pin_project! {
-    /// A future whose result nobody takes.
+    /// A future whose output is discarded.
     struct Discarded<F> {
         #[pin]
         future: F,
@@ -196,11 +198,11 @@ impl<F: Future> Future for Discarded<F> {
 }
 
 impl Loop {
-    /// Starts a task on this loop: it is first polled in the next turn, and only ever on this thread.
-    /// The handle propagates a panic of the task; dropping the handle cancels the task.
+    /// Starts a task on this loop. The task is first polled in the next turn, and always on this thread.
+    /// Awaiting the handle propagates a panic of the task; dropping the handle cancels the task.
     ///
     /// # Panics
-    /// With 16,777,215 tasks on the loop.
+    /// If the loop has 16,777,215 tasks already.
     ///
     /// ```
     /// use switchboard_reactor::{Driver, Loop};
@@ -215,7 +217,10 @@ impl Loop {
         self.spawn_named(Location::caller(), future)
     }
 
-    /// Starts a task as [`spawn`](Loop::spawn) does; stall reports call it `name`.
+    /// Starts a task as [`spawn`](Loop::spawn) does, with a name for stall reports.
+    ///
+    /// # Panics
+    /// As [`spawn`](Loop::spawn).
     pub fn spawn_named<T: 'static>(
         &self,
         name: Name,
@@ -226,8 +231,11 @@ impl Loop {
         Task::new(shared, self.insert_task(name, Box::pin(joined)))
     }
 
-    /// Starts a task that nobody awaits or cancels, and spares it the memory of a handle. A panic ends
-    /// the task and nothing else.
+    /// Starts a task without a handle, which saves an allocation. A panic ends only this task and is not
+    /// reported.
+    ///
+    /// # Panics
+    /// As [`spawn`](Loop::spawn).
     pub fn spawn_detached<T: 'static>(
         &self,
         name: Name,
@@ -238,12 +246,11 @@ impl Loop {
 
     fn insert_task(&self, name: Name, future: BoxFuture) -> TaskId {
         let key = self.0.tasks.borrow_mut().insert(future, name);
-        // In line with what `call_soon` adds, whether the loop runs already or not.
         self.push(Item::Task(key));
         key.id(self.id())
     }
 
-    /// Queues a task that was woken, unless it is queued already.
+    /// Adds a task that was woken to the ready queue, unless the task is queued already or has ended.
     #[inline(always)]
     pub(crate) fn wake_task(&self, id: TaskId) {
         if id.is_root() {
@@ -275,8 +282,8 @@ impl Loop {
             future.as_mut().poll(&mut context).is_pending()
         }));
         match polled {
-            Ok(true) => self.0.tasks.borrow_mut().suspend(key, future),
-            // Ready, or it panicked: a handle, if there is one, knows.
+            Ok(true) => self.0.tasks.borrow_mut().put_back(key, future),
+            // Ready, or a panic of a detached task; `Joined` passes panics to the handle.
             Ok(false) | Err(_) => self.end_task(key, future),
         }
         self.check_stall(name);

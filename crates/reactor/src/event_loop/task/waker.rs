@@ -1,14 +1,11 @@
-//! Wakers of tasks: one word that names the task, and no memory to count references to.
+//! Wakers of tasks. A waker is the [number](super::id) of its task and owns no memory.
 //!
-//! ```text
-//!   63       40 39        24 23        0
-//!   │ loop     │ generation │ index    │      the data word of a RawWaker
-//! ```
+//! Cloning copies the number and dropping does nothing, so a registration stores a task's waker without an
+//! atomic operation. Waking looks the task up by its number: in the loop's table on the loop's own thread,
+//! through the loop's [`Remote`] from another thread.
 //!
-//! Cloning copies the word and dropping does nothing, so a registration that keeps a task's waker costs
-//! no atomic operation. Waking looks the task up by number: on the loop's own thread in the loop's table,
-//! from another thread through the loop's [`Remote`]. A number may outlive its task. Loops reuse numbers,
-//! so a stale waker finds nothing or wakes another task for nothing, which futures have to bear anyway.
+//! A waker may outlive its task, and numbers are reused. A stale waker therefore finds no task, or causes a
+//! spurious poll of another task, which every future must allow for.
 #![allow(unsafe_code)]
 
 use std::ptr;
@@ -19,16 +16,17 @@ use crate::event_loop::Loop;
 use crate::event_loop::remote::Remote;
 
 impl TaskId {
-    /// The task that `waker` wakes, if it is a task of a loop.
+    /// Returns the task that `waker` wakes, if it is a task of a loop.
     #[inline]
     pub(crate) fn of(waker: &Waker) -> Option<TaskId> {
         ptr::eq(waker.vtable(), &VTABLE).then(|| id(waker.data()))
     }
 
+    /// Returns a waker of the task.
     #[inline]
     pub(crate) fn waker(self) -> Waker {
-        // SAFETY: the functions of the table never dereference the data word, which is a number, and may
-        // be called on any thread.
+        // SAFETY: the functions of the table treat the data word as a number and never dereference it, and
+        // they may be called on any thread.
         unsafe { Waker::from_raw(self.raw()) }
     }
 
@@ -36,7 +34,7 @@ impl TaskId {
         RawWaker::new(ptr::without_provenance(self.word() as usize), &VTABLE)
     }
 
-    /// Makes the task ready; does nothing if it or its loop is gone.
+    /// Wakes the task; does nothing if the task has ended or its loop was dropped.
     #[inline]
     pub(crate) fn wake(self) {
         if !wake_local(self) {
@@ -52,7 +50,7 @@ impl TaskId {
     }
 }
 
-/// Wakes a task if its loop is the one that runs on this thread; returns whether that is so.
+/// Wakes a task if its loop runs on this thread; returns whether it does.
 #[inline]
 fn wake_local(task: TaskId) -> bool {
     Loop::with_current(|lp| match lp {
@@ -92,7 +90,7 @@ mod tests {
         assert!(waker.will_wake(&id.waker()));
         assert!(!waker.will_wake(&TaskId::new(3, 5, 8).waker()));
         assert_eq!(TaskId::of(Waker::noop()), None);
-        // No loop has this number: nothing happens.
+        // No loop has the number 3, so nothing is woken.
         waker.wake();
     }
 }
