@@ -1,4 +1,4 @@
-//! Other threads.
+//! Access to a loop from other threads.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,15 +6,15 @@ use std::thread;
 
 use switchboard_reactor::{Loop, Remote};
 
-use crate::kit::{Bench, OnDrop, lock};
+use crate::support::{Fixture, OnDrop, lock};
 
-pub(crate) fn eight_threads(bench: &Bench) {
+pub(crate) fn the_calls_of_each_thread_run_in_order(fixture: &Fixture) {
     const THREADS: usize = 8;
     const CALLS: usize = 1000;
     let seen = Arc::new(Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (remote, seen) = (bench.remote(), seen.clone());
+            let (remote, seen) = (fixture.remote(), seen.clone());
             scope.spawn(move || {
                 for nth in 0..CALLS {
                     let seen = seen.clone();
@@ -22,13 +22,13 @@ pub(crate) fn eight_threads(bench: &Bench) {
                         let mut seen = lock(&seen);
                         seen.push((thread, nth));
                         if seen.len() == THREADS * CALLS {
-                            Loop::current().expect("this one").stop();
+                            Loop::current().expect("a loop runs on this thread").stop();
                         }
                     });
                 }
             });
         }
-        bench.run_forever().expect("a run");
+        fixture.run_forever().expect("the run succeeds");
     });
     for thread in 0..THREADS {
         let of = |&&(sender, _): &&(usize, usize)| sender == thread;
@@ -38,40 +38,40 @@ pub(crate) fn eight_threads(bench: &Bench) {
     }
 }
 
-pub(crate) fn a_thousand_wake_once(bench: &Bench) {
+pub(crate) fn a_thousand_calls_end_one_wait(fixture: &Fixture) {
     let count = Arc::new(AtomicUsize::new(0));
     for _ in 0..1000 {
         let count = count.clone();
-        bench.remote().call_soon(move || {
+        fixture.remote().call_soon(move || {
             count.fetch_add(1, Ordering::Relaxed);
         });
     }
-    bench.run_out();
+    fixture.run_to_the_end();
     assert_eq!(count.load(Ordering::Relaxed), 1000);
-    // One that takes them in, one that runs them.
-    assert_eq!(bench.spy.turns(), 2);
-    assert!(bench.turns_of_an_idle_run() <= 3);
+    // One turn receives the calls, the next runs them.
+    assert_eq!(fixture.recorder.turns(), 2);
+    assert!(fixture.turns_of_an_idle_run() <= 3);
 }
 
-pub(crate) fn ends_a_wait(bench: &Bench) {
+pub(crate) fn a_remote_handle_ends_a_wait(fixture: &Fixture) {
     for _ in 0..20 {
         thread::scope(|scope| {
-            let remote = bench.remote();
+            let remote = fixture.remote();
             scope.spawn(move || {
                 remote.wake();
-                remote.call_soon(|| Loop::current().expect("this one").stop());
+                remote.call_soon(|| Loop::current().expect("a loop runs on this thread").stop());
             });
-            bench.run_forever().expect("a run");
+            fixture.run_forever().expect("the run succeeds");
         });
     }
 }
 
-pub(crate) fn closures_of_a_loop_that_goes(bench: &Bench) {
+pub(crate) fn dropping_a_loop_drops_its_remote_calls(fixture: &Fixture) {
     let value = Arc::new(());
-    let other = bench.another();
+    let other = fixture.another_loop();
     let remote = other.remote();
     let (kept, again, late) = (value.clone(), remote.clone(), value.clone());
-    // What is dropped with the loop sends once more.
+    // The destructor of a call sends another call.
     let guard = OnDrop(move || {
         let late = late.clone();
         again.call_soon(move || drop(late));
@@ -82,8 +82,8 @@ pub(crate) fn closures_of_a_loop_that_goes(bench: &Bench) {
     assert_eq!(Arc::strong_count(&value), 1);
 }
 
-pub(crate) fn after_the_loop_is_gone(bench: &Bench) {
-    let remote = bench.another().remote();
+pub(crate) fn calls_to_a_dropped_loop_are_dropped(fixture: &Fixture) {
+    let remote = fixture.another_loop().remote();
     assert!(Remote::of(remote.id()).is_none());
     let value = Arc::new(());
     let ran = Arc::new(AtomicBool::new(false));
@@ -97,7 +97,7 @@ pub(crate) fn after_the_loop_is_gone(bench: &Bench) {
             });
         };
         if thread {
-            thread::spawn(send).join().expect("nothing happens");
+            thread::spawn(send).join().expect("the thread ends");
         } else {
             send();
         }
@@ -107,31 +107,31 @@ pub(crate) fn after_the_loop_is_gone(bench: &Bench) {
     assert!(!ran.load(Ordering::Relaxed));
 }
 
-pub(crate) fn from_the_loop_itself(bench: &Bench) {
+pub(crate) fn a_remote_call_of_the_loop_itself_runs_later(fixture: &Fixture) {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (remote, inner) = (bench.remote(), seen.clone());
-    bench.call_soon(move || {
+    let (remote, inner) = (fixture.remote(), seen.clone());
+    fixture.call_soon(move || {
         let late = inner.clone();
         remote.call_soon(move || lock(&late).push("later"));
         lock(&inner).push("first");
     });
-    bench.turn_now();
+    fixture.run_turn();
     assert_eq!(*lock(&seen), ["first"]);
-    bench.run_out();
+    fixture.run_to_the_end();
     assert_eq!(*lock(&seen), ["first", "later"]);
 }
 
-pub(crate) fn by_number(bench: &Bench) {
-    let other = bench.another();
-    assert_ne!(bench.id(), other.id());
-    let id = bench.id();
+pub(crate) fn a_loop_is_found_by_its_number(fixture: &Fixture) {
+    let other = fixture.another_loop();
+    assert_ne!(fixture.id(), other.id());
+    let id = fixture.id();
     thread::spawn(move || {
-        let remote = Remote::of(id).expect("it is there");
+        let remote = Remote::of(id).expect("the loop exists");
         assert_eq!(remote.id(), id);
         remote.call_soon(|| ());
     })
     .join()
-    .expect("it sends");
-    bench.run_out();
-    assert_eq!(bench.spy.turns(), 2);
+    .expect("the thread sends");
+    fixture.run_to_the_end();
+    assert_eq!(fixture.recorder.turns(), 2);
 }

@@ -1,4 +1,4 @@
-//! Signals.
+//! Signals as events of a loop.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,16 +12,16 @@ use signal_hook::consts::SIGUSR1;
 use signal_hook::low_level::raise;
 use switchboard_reactor::SignalPipe;
 
-use crate::kit::{Bench, Log};
+use crate::support::{Fixture, Log};
 
-/// Counts what arrives through a pipe; stops the loop at each.
-fn listen(bench: &Bench, log: &Log<()>) -> Rc<SignalPipe> {
-    let pipe = Rc::new(SignalPipe::new(&[SIGUSR1]).expect("it is caught"));
-    let (lp, inner, seen) = (bench.lp.clone(), pipe.clone(), log.clone());
+/// Adds to `log`, and stops the loop, whenever a signal arrives.
+fn listen(fixture: &Fixture, log: &Log<()>) -> Rc<SignalPipe> {
+    let pipe = Rc::new(SignalPipe::new(&[SIGUSR1]).expect("the signal is caught"));
+    let (lp, inner, seen) = (fixture.lp.clone(), pipe.clone(), log.clone());
     let own = Rc::new(Cell::new(None));
     let slot = own.clone();
-    let added = bench.add_reader(&*pipe, move |_| {
-        if inner.take().expect("a pipe") {
+    let added = fixture.add_reader(&*pipe, move |_| {
+        if inner.take().expect("the pipe is readable") {
             seen.add(());
             if seen.len() == 3 {
                 slot.take().into_iter().for_each(|slot| lp.remove(slot));
@@ -29,40 +29,40 @@ fn listen(bench: &Bench, log: &Log<()>) -> Rc<SignalPipe> {
             lp.stop();
         }
     });
-    own.set(Some(added.expect("a reader")));
+    own.set(Some(added.expect("adding a reader succeeds")));
     pipe
 }
 
-pub(crate) fn into_the_loop(bench: &Bench) {
+pub(crate) fn signals_run_the_reader_of_their_pipe(fixture: &Fixture) {
     let log = Log::new();
-    let pipe = listen(bench, &log);
-    assert!(!pipe.take().expect("a pipe"));
+    let pipe = listen(fixture, &log);
+    assert!(!pipe.take().expect("the pipe is readable"));
     for nth in 1..=3 {
-        // Many that come before they are taken are one.
-        bench.call_soon(|| (0..5).for_each(|_| raise(SIGUSR1).expect("it is raised")));
-        bench.run_forever().expect("a run");
+        // Several signals that arrive before they are taken count as one.
+        fixture.call_soon(|| (0..5).for_each(|_| raise(SIGUSR1).expect("the signal is raised")));
+        fixture.run_forever().expect("the run succeeds");
         assert_eq!(log.len(), nth);
-        assert!(!pipe.take().expect("a pipe"));
+        assert!(!pipe.take().expect("the pipe is readable"));
     }
-    bench.run_out();
-    // Nobody listens any more, and nothing comes of it.
+    fixture.run_to_the_end();
+    // Without a pipe, the signal has no effect.
     drop(pipe);
-    raise(SIGUSR1).expect("it is raised");
+    raise(SIGUSR1).expect("the signal is raised");
 }
 
-pub(crate) fn from_elsewhere(bench: &Bench) {
+pub(crate) fn signals_of_other_threads_arrive(fixture: &Fixture) {
     let log = Log::new();
-    let _pipe = listen(bench, &log);
+    let _pipe = listen(fixture, &log);
     for nth in 1..=3 {
         thread::scope(|scope| {
-            scope.spawn(|| raise(SIGUSR1).expect("it is raised"));
-            bench.run_forever().expect("a run");
+            scope.spawn(|| raise(SIGUSR1).expect("the signal is raised"));
+            fixture.run_forever().expect("the run succeeds");
         });
         assert_eq!(log.len(), nth);
     }
 }
 
-/// A thread, if this system can aim at one; else the process.
+/// Returns the id of this thread if the system can send signals to threads, or else of the process.
 fn this_thread() -> Pid {
     #[cfg(target_os = "linux")]
     return rustix::thread::gettid();
@@ -70,33 +70,34 @@ fn this_thread() -> Pid {
     rustix::process::getpid()
 }
 
-/// A wait that a signal interrupts goes on, to its end and no further.
-pub(crate) fn interrupted_waits(bench: &Bench) {
+/// A wait that a signal interrupts continues until its deadline, and no longer.
+pub(crate) fn signals_do_not_end_a_wait(fixture: &Fixture) {
     const WHILE: Duration = Duration::from_millis(50);
     let caught = Arc::new(AtomicBool::new(false));
-    let handler = signal_hook::flag::register(SIGUSR1, caught.clone()).expect("a handler");
+    let handler =
+        signal_hook::flag::register(SIGUSR1, caught.clone()).expect("the handler is registered");
     let over = AtomicBool::new(false);
     let sleeper = this_thread();
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Acquire) {
-                kill_process(sleeper, Signal::USR1).expect("it is sent");
-                // The pace of the signals; nothing waits for it.
+                kill_process(sleeper, Signal::USR1).expect("the signal is sent");
+                // This sleep only limits the rate of the signals.
                 thread::sleep(Duration::from_millis(3));
             }
         });
-        let start = bench.now();
+        let start = fixture.now();
         let log = Log::new();
-        let (lp, seen) = (bench.lp.clone(), log.clone());
-        bench.call_later(WHILE, move || seen.add(lp.now() - start >= WHILE));
-        let result = bench.run_until_empty();
+        let (lp, seen) = (fixture.lp.clone(), log.clone());
+        fixture.call_later(WHILE, move || seen.add(lp.now() - start >= WHILE));
+        let result = fixture.run_until_empty();
         over.store(true, Ordering::Release);
-        result.expect("a run");
+        result.expect("the run succeeds");
         assert_eq!(log.all(), [true]);
-        // The interruptions were no turns.
-        assert!(bench.spy.turns() <= 3);
+        // Interruptions do not count as turns.
+        assert!(fixture.recorder.turns() <= 3);
     });
-    if bench.is_exact() {
+    if fixture.is_exact() {
         assert!(caught.load(Ordering::Acquire));
     }
     signal_hook::low_level::unregister(handler);

@@ -1,4 +1,4 @@
-//! Tasks.
+//! Tasks: queueing, waking, cancellation and panics.
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
@@ -9,29 +9,29 @@ use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use crate::kit::{Bench, Log, OnDrop, lock, yield_now};
+use crate::support::{Fixture, Log, OnDrop, lock, yield_now};
 
-pub(crate) fn in_line_with_callbacks(bench: &Bench) {
+pub(crate) fn tasks_and_calls_share_one_queue(fixture: &Fixture) {
     let log = Log::new();
     let add = |nth: u32| {
         let seen = log.clone();
-        bench.spawn(async move { seen.add(nth) }).detach();
-        bench.call_soon(log.adds(nth + 1));
+        fixture.spawn(async move { seen.add(nth) }).detach();
+        fixture.call_soon(log.adds(nth + 1));
     };
-    // Whether the loop runs already or not.
+    // The order does not depend on whether the loop runs already.
     add(0);
     add(2);
-    bench
+    fixture
         .block_on(async {
             add(4);
             add(6);
         })
-        .expect("a run");
-    bench.run_out();
+        .expect("the run succeeds");
+    fixture.run_to_the_end();
     assert_eq!(log.all(), (0..8).collect::<Vec<_>>());
 }
 
-pub(crate) fn woken_from_another_thread(bench: &Bench) {
+pub(crate) fn another_thread_can_wake_a_task(fixture: &Fixture) {
     let (sender, receiver) = mpsc::channel::<(Waker, Arc<AtomicBool>)>();
     let waking = thread::spawn(move || {
         for (waker, flag) in receiver {
@@ -39,17 +39,17 @@ pub(crate) fn woken_from_another_thread(bench: &Bench) {
             waker.wake();
         }
     });
-    let task = bench.spawn(async move {
+    let task = fixture.spawn(async move {
         for _ in 0..100 {
             let flag = Arc::new(AtomicBool::new(false));
-            let mut told = false;
+            let mut sent = false;
             poll_fn(|context| {
                 if flag.load(Ordering::Acquire) {
                     return Poll::Ready(());
                 }
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut sent, true) {
                     let message = (context.waker().clone(), flag.clone());
-                    sender.send(message).expect("it listens");
+                    sender.send(message).expect("the receiver exists");
                 }
                 Poll::Pending
             })
@@ -57,15 +57,15 @@ pub(crate) fn woken_from_another_thread(bench: &Bench) {
         }
         "done"
     });
-    assert_eq!(bench.block_on(task).expect("a run"), "done");
-    waking.join().expect("it ends");
+    assert_eq!(fixture.block_on(task).expect("the run succeeds"), "done");
+    waking.join().expect("the thread ends");
 }
 
-pub(crate) fn self_wake_yields(bench: &Bench) {
+pub(crate) fn a_task_that_wakes_itself_yields(fixture: &Fixture) {
     let log = Log::new();
     for name in ["a", "b"] {
         let seen = log.clone();
-        let task = bench.spawn(async move {
+        let task = fixture.spawn(async move {
             for _ in 0..3 {
                 seen.add(name);
                 yield_now().await;
@@ -73,15 +73,18 @@ pub(crate) fn self_wake_yields(bench: &Bench) {
         });
         task.detach();
     }
-    bench.run_out();
+    fixture.run_to_the_end();
     assert_eq!(log.all(), ["a", "b", "a", "b", "a", "b"]);
-    let ran: Vec<_> = lock(&bench.spy.turns).iter().map(|turn| turn.ran).collect();
+    let ran: Vec<_> = lock(&fixture.recorder.turns)
+        .iter()
+        .map(|turn| turn.ran)
+        .collect();
     let polls: Vec<_> = ran.into_iter().filter(|&ran| ran > 0).collect();
     assert_eq!(polls, [2; 4]);
 }
 
-/// A future that says so when it is dropped, and waits for ever.
-fn waits(dropped: &Log<()>) -> impl Future<Output = ()> + use<> {
+/// Returns a future that never completes and adds to `dropped` when it is dropped.
+fn pending_until_dropped(dropped: &Log<()>) -> impl Future<Output = ()> + use<> {
     let dropped = dropped.clone();
     let guard = OnDrop(move || dropped.add(()));
     async move {
@@ -90,37 +93,40 @@ fn waits(dropped: &Log<()>) -> impl Future<Output = ()> + use<> {
     }
 }
 
-pub(crate) fn dropping_a_task_cancels_it(bench: &Bench) {
+pub(crate) fn dropping_a_handle_cancels_its_task(fixture: &Fixture) {
     let dropped = Log::new();
-    let idle = bench.spawn(waits(&dropped));
-    bench.few_turns();
-    let queued = bench.spawn(waits(&dropped));
+    let idle = fixture.spawn(pending_until_dropped(&dropped));
+    fixture.run_some_turns();
+    let queued = fixture.spawn(pending_until_dropped(&dropped));
     assert_eq!(dropped.len(), 0);
     drop((idle, queued));
-    bench.run_out();
+    fixture.run_to_the_end();
     assert_eq!(dropped.len(), 2);
 
-    // From within the loop.
-    let task = bench.spawn(waits(&dropped));
-    bench.call_soon(move || drop(task));
-    bench.run_out();
+    // A handle can also be dropped by a callback of the loop.
+    let task = fixture.spawn(pending_until_dropped(&dropped));
+    fixture.call_soon(move || drop(task));
+    fixture.run_to_the_end();
     assert_eq!(dropped.len(), 3);
 }
 
-pub(crate) fn the_loop_drops_its_futures(bench: &Bench) {
+pub(crate) fn dropping_a_loop_drops_its_futures(fixture: &Fixture) {
     let dropped = Log::new();
-    let other = bench.another();
-    // One that holds another's handle, one that is kept here, one that is detached.
-    let inner = other.spawn(waits(&dropped));
-    let (outer, kept) = (waits(&dropped), other.spawn(waits(&dropped)));
+    let other = fixture.another_loop();
+    // One task holds the handle of another, one handle is kept here, one task is detached.
+    let inner = other.spawn(pending_until_dropped(&dropped));
+    let (outer, kept) = (
+        pending_until_dropped(&dropped),
+        other.spawn(pending_until_dropped(&dropped)),
+    );
     let holder = other.spawn(async move {
         let _inner = inner;
         outer.await
     });
     holder.detach();
-    other.few_turns();
-    // And one that was never polled, one that wakes another as it goes.
-    other.spawn(waits(&dropped)).detach();
+    other.run_some_turns();
+    // One task is never polled, and one wakes another when it is dropped.
+    other.spawn(pending_until_dropped(&dropped)).detach();
     let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
     let (mine, count) = (waker.clone(), dropped.clone());
     let sleeper = other.spawn(async move {
@@ -131,7 +137,7 @@ pub(crate) fn the_loop_drops_its_futures(bench: &Bench) {
         })
         .await
     });
-    other.few_turns();
+    other.run_some_turns();
     let wakes = OnDrop(move || {
         let waker = waker.take();
         waker.into_iter().for_each(Waker::wake);
@@ -147,67 +153,69 @@ pub(crate) fn the_loop_drops_its_futures(bench: &Bench) {
     assert_eq!(dropped.len(), 5);
 }
 
-/// Woken by another thread, in the inbox or on the way into it, when the loop goes.
-pub(crate) fn woken_as_the_loop_goes(bench: &Bench) {
+/// A wake of another thread is in the inbox when the loop is dropped.
+pub(crate) fn a_task_may_be_woken_while_its_loop_is_dropped(fixture: &Fixture) {
     let dropped = Log::new();
-    let other = bench.another();
+    let other = fixture.another_loop();
     let (sender, receiver) = mpsc::channel();
-    let guard = waits(&dropped);
+    let guard = pending_until_dropped(&dropped);
     let mut sender = Some(sender);
     let task = other.spawn(async move {
         let mut guard = std::pin::pin!(guard);
         poll_fn(|context| {
             if let Some(sender) = sender.take() {
-                sender.send(context.waker().clone()).expect("it listens");
+                sender
+                    .send(context.waker().clone())
+                    .expect("the receiver exists");
             }
             guard.as_mut().poll(context)
         })
         .await
     });
-    other.few_turns();
-    let waker = receiver.recv().expect("a waker");
+    other.run_some_turns();
+    let waker = receiver.recv().expect("the task sends its waker");
     thread::spawn(move || waker.wake())
         .join()
-        .expect("it wakes");
+        .expect("the thread ends");
     drop(other);
     assert_eq!(dropped.len(), 1);
     drop(task);
 }
 
-pub(crate) fn a_task_panics(bench: &Bench) {
+pub(crate) fn a_panic_ends_only_its_task(fixture: &Fixture) {
     let log = Log::new();
-    bench.spawn(async { panic!("on purpose") }).detach();
+    fixture.spawn(async { panic!("on purpose") }).detach();
     let seen = log.clone();
-    bench.spawn(async move { seen.add("goes on") }).detach();
-    bench.run_out();
-    assert_eq!(log.all(), ["goes on"]);
-    // Its panic is the task's to tell, not the hook's.
-    assert_eq!(lock(&bench.spy.panics).len(), 0);
+    fixture.spawn(async move { seen.add("continues") }).detach();
+    fixture.run_to_the_end();
+    assert_eq!(log.all(), ["continues"]);
+    // Hooks receive panics of callbacks only; a task's panic belongs to its handle.
+    assert_eq!(lock(&fixture.recorder.panics).len(), 0);
 
-    let task = bench.spawn(async { panic!("told") });
-    let told = catch_unwind(AssertUnwindSafe(|| bench.block_on(task)));
-    let panic = told.expect_err("it is propagated");
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"told"));
-    bench.call_soon(log.adds("still"));
-    bench.run_out();
+    let task = fixture.spawn(async { panic!("propagated") });
+    let result = catch_unwind(AssertUnwindSafe(|| fixture.block_on(task)));
+    let panic = result.expect_err("the panic is propagated");
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"propagated"));
+    fixture.call_soon(log.adds("later"));
+    fixture.run_to_the_end();
     assert_eq!(log.len(), 2);
 }
 
-pub(crate) fn a_waker_outlives_the_loop(bench: &Bench) {
+pub(crate) fn a_waker_may_outlive_its_loop(fixture: &Fixture) {
     let wakers = Log::<Waker>::new();
-    let other = bench.another();
+    let other = fixture.another_loop();
     let seen = wakers.clone();
     let task = other.spawn(poll_fn(move |context| -> Poll<()> {
         seen.add(context.waker().clone());
         Poll::Pending
     }));
     task.detach();
-    other.few_turns();
+    other.run_some_turns();
     drop(other);
     let waker = wakers.all().remove(0);
     waker.wake_by_ref();
     thread::spawn(move || waker.wake())
         .join()
-        .expect("nothing happens");
+        .expect("the thread ends");
     assert_eq!(wakers.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! `Timers` by itself, against a sorted list.
+//! `Timers`, compared with a sorted list.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,10 +9,11 @@ use switchboard_reactor::{TimerKey, Timers};
 #[derive(Clone, Debug)]
 enum Op {
     Arm(u64),
-    /// The nth key ever given, which may be stale.
+    /// Cancels the timer of the nth key, which may be stale.
     Cancel(usize),
     Change(usize),
-    /// Time goes on, and what is due by then is taken, armed before this many more than were armed.
+    /// Advances the time by the first number, and pops all timers with a deadline by then, except as many of
+    /// the newest as the second number says.
     Pop(u64, u64),
 }
 
@@ -25,7 +26,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The list: deadline, number and value, sorted.
+/// A sorted list of deadlines, numbers and values.
 #[derive(Default)]
 struct Naive(Vec<(Instant, u64, u64)>);
 
@@ -45,7 +46,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn is_a_sorted_list(ops in prop::collection::vec(op(), 0..300)) {
+    fn timers_behave_like_a_sorted_list(ops in prop::collection::vec(op(), 0..300)) {
         let mut now = Instant::now();
         let mut timers = Timers::new();
         let mut naive = Naive::default();
@@ -102,7 +103,7 @@ proptest! {
 }
 
 #[test]
-fn a_million_come_and_go() {
+fn a_million_timers_are_added_and_cancelled() {
     const PENDING: u64 = 100_000;
     let start = Instant::now();
     let value = Rc::new(());
@@ -118,7 +119,7 @@ fn a_million_come_and_go() {
     }
     for nth in 0..1_000_000 {
         let key = arm(&mut timers);
-        // The new one, and at times an old one for it.
+        // Cancels the new timer, or keeps it and cancels an old one.
         let at = nth * 31 % keys.len();
         let gone = if nth % 2 == 0 {
             std::mem::replace(&mut keys[at], key)
@@ -134,7 +135,7 @@ fn a_million_come_and_go() {
         assert!(timers.cancel(*key).is_some());
     }
     assert_eq!((timers.len(), Rc::strong_count(&value)), (0, 1));
-    // The places are given back, and yet no old key names a new timer.
+    // The memory is freed, and still no old key matches a new timer.
     assert!(format!("{timers:?}").contains("entries: []"));
     for _ in 0..1000 {
         timers.arm(start, value.clone());

@@ -1,7 +1,7 @@
-//! A loop of random callbacks and timers against a model that is a page long.
+//! Random callbacks and timers, compared with a simple model of the loop.
 //!
-//! A program says what each callback does when it runs, by the order in which they were added. The
-//! simulated kernel's time is exact, so there the times are compared too.
+//! A program lists what each callback does when it runs, in the order in which callbacks are added. Times
+//! are compared with the `sim` driver only, whose time is exact.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use switchboard_reactor::{Driver, Handle, Loop};
 
-use crate::kit::Bench;
+use crate::support::Fixture;
 
 const ROUNDS: usize = 100;
 const STEP: Duration = Duration::from_micros(100);
@@ -19,13 +19,13 @@ const STEP: Duration = Duration::from_micros(100);
 enum Op {
     Soon,
     Later(u32),
-    /// The nth that was added, whether it has run or not.
+    /// Cancels the nth callback that was added, whether or not it has run.
     Cancel(usize),
 }
 
 type Program = Vec<Vec<Op>>;
 
-/// What happened: a callback ran at a time, or a cancel came in time or not.
+/// An observation: a callback that ran and its time, or a cancellation and its result.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Ran(usize, Duration),
@@ -43,12 +43,13 @@ fn program(rng: &mut Rng) -> Program {
         .collect()
 }
 
-/// What the loop does, told naively.
+/// A simple model of the loop.
 #[derive(Default)]
 struct Model {
     now: Duration,
     ready: Vec<usize>,
-    /// Deadline and callback; a callback's number grows, so these sort as they run.
+    /// Deadlines and callbacks. Numbers of callbacks increase, so that sorted pairs are in the order in which
+    /// they run.
     timers: Vec<(Duration, usize)>,
     added: usize,
     seen: Vec<Seen>,
@@ -95,7 +96,7 @@ impl Model {
                 let (_, call) = self.timers.remove(at);
                 self.call(call, program);
             }
-            // Those of timers of this turn run in it, those of callbacks don't.
+            // Callbacks that timers of this turn added run in it; those that callbacks added do not.
             let limit = self.added;
             while let Some(&call) = self.ready.first().filter(|&&call| call < limit) {
                 self.ready.remove(0);
@@ -111,7 +112,7 @@ impl Model {
     }
 }
 
-/// The same on the loop.
+/// The same program on a loop.
 #[derive(Clone)]
 struct Real {
     lp: Loop,
@@ -150,22 +151,22 @@ impl Real {
     }
 }
 
-pub(crate) fn random_calls(bench: &Bench) {
-    let mut rng = Rng::with_seed(bench.seed);
+pub(crate) fn random_calls_match_the_model(fixture: &Fixture) {
+    let mut rng = Rng::with_seed(fixture.seed);
     for _ in 0..ROUNDS {
         let program = program(&mut rng);
         let real = Real {
-            lp: bench.lp.clone(),
-            start: bench.now(),
+            lp: fixture.lp.clone(),
+            start: fixture.now(),
             program: Rc::new(program.clone()),
             handles: Rc::default(),
             seen: Rc::default(),
         };
         real.act(&program[0]);
-        bench.run_out();
+        fixture.run_to_the_end();
         let seen = real.seen.take();
         real.handles.take();
-        if bench.driver() == Driver::Sim {
+        if fixture.driver() == Driver::Sim {
             assert_eq!(seen, Model::default().run(&program), "{program:#?}");
         } else {
             each_at_most_once(&seen);
@@ -173,7 +174,7 @@ pub(crate) fn random_calls(bench: &Bench) {
     }
 }
 
-/// Where time is real, this much can be said: what ran ran once, and nothing that was cancelled ran.
+/// Checks that each callback ran at most once, that no cancelled callback ran, and that time only increased.
 fn each_at_most_once(seen: &[Seen]) {
     let mut over = std::collections::HashSet::new();
     let mut last = Duration::ZERO;

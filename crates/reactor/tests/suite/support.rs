@@ -1,4 +1,4 @@
-//! What the cases share.
+//! Helpers that the cases share.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -15,30 +15,30 @@ use std::time::{Duration, Instant};
 use switchboard_driver::Sim;
 use switchboard_reactor::{Driver, Hooks, Loop, Name, Stall, TurnReport};
 
-/// One case at a time: signals are the whole process's, and so is the processor's time.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    lock(&TURN)
+/// Serializes the cases: signals belong to the whole process, and some cases measure time.
+pub(crate) fn exclusive() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    lock(&LOCK)
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether this platform has no such driver.
-pub(crate) fn is_refused_here(driver: Driver) -> bool {
+/// Returns whether this platform lacks the driver.
+pub(crate) fn is_unsupported(driver: Driver) -> bool {
     driver == Driver::Epoll && !cfg!(any(target_os = "linux", target_os = "android"))
 }
 
-/// Takes notes.
+/// Hooks that record what they receive.
 #[derive(Default)]
-pub(crate) struct Spy {
+pub(crate) struct Recorder {
     pub(crate) turns: Mutex<Vec<TurnReport>>,
     pub(crate) stalls: Mutex<Vec<Stall>>,
     pub(crate) panics: Mutex<Vec<Name>>,
 }
 
-impl Hooks for Spy {
+impl Hooks for Recorder {
     fn turn(&self, turn: &TurnReport) {
         lock(&self.turns).push(*turn);
     }
@@ -52,80 +52,80 @@ impl Hooks for Spy {
     }
 }
 
-impl Spy {
+impl Recorder {
     pub(crate) fn turns(&self) -> usize {
         lock(&self.turns).len()
     }
 }
 
-/// A loop under test, somebody who watches it, and a seed that is printed when the case fails.
-pub(crate) struct Bench {
+/// A loop under test, the recorder that is its hooks, and a seed that is printed when the case fails.
+pub(crate) struct Fixture {
     pub(crate) lp: Loop,
-    pub(crate) spy: Arc<Spy>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) seed: u64,
 }
 
-impl Bench {
-    /// A seed of its own for every run, unless `SEED` gives one.
-    pub(crate) fn new(driver: Driver) -> Bench {
+impl Fixture {
+    /// Creates a fixture with a random seed, or the seed in the environment variable `SEED`.
+    pub(crate) fn new(driver: Driver) -> Fixture {
         let seed = match std::env::var("SEED") {
             Ok(seed) => seed.parse().expect("SEED is a number"),
             Err(_) => fastrand::u64(..),
         };
         let lp = match driver {
-            Driver::Sim => Loop::with_poller(Box::new(Sim::new(seed).expect("it opens"))),
-            driver => Loop::new(driver).expect("it opens"),
+            Driver::Sim => Loop::with_poller(Box::new(Sim::new(seed).expect("the driver opens"))),
+            driver => Loop::new(driver).expect("the driver opens"),
         };
-        let spy = Arc::new(Spy::default());
-        lp.set_hooks(spy.clone());
-        Bench { lp, spy, seed }
+        let recorder = Arc::new(Recorder::default());
+        lp.set_hooks(recorder.clone());
+        Fixture { lp, recorder, seed }
     }
 
-    /// Another loop with the same driver.
-    pub(crate) fn another(&self) -> Bench {
-        Bench::new(self.driver())
+    /// Creates another loop with the same driver.
+    pub(crate) fn another_loop(&self) -> Fixture {
+        Fixture::new(self.driver())
     }
 
-    /// Whether every event is true: the simulated kernel makes some up, as it may.
+    /// Returns whether the driver reports no spurious events; the simulated kernel does.
     pub(crate) fn is_exact(&self) -> bool {
         self.driver() != Driver::Sim
     }
 
-    pub(crate) fn turn_now(&self) {
-        self.turn(Some(Duration::ZERO)).expect("a turn");
+    pub(crate) fn run_turn(&self) {
+        self.turn(Some(Duration::ZERO)).expect("the turn succeeds");
     }
 
-    /// Some turns, enough for whatever is ready to have been reported.
-    pub(crate) fn few_turns(&self) {
+    /// Runs enough turns for all ready descriptors to be reported.
+    pub(crate) fn run_some_turns(&self) {
         for _ in 0..2 * Sim::MAX_WITHHELD {
-            self.turn_now();
+            self.run_turn();
         }
     }
 
-    pub(crate) fn until(&self, done: impl Fn() -> bool) {
+    pub(crate) fn run_turns_until(&self, done: impl Fn() -> bool) {
         let end = Instant::now() + Duration::from_secs(20);
         while !done() {
-            assert!(Instant::now() < end, "it never happens");
-            self.turn_now();
+            assert!(Instant::now() < end, "the condition is not met within 20 s");
+            self.run_turn();
             std::thread::yield_now();
         }
     }
 
-    pub(crate) fn run_out(&self) {
-        self.run_until_empty().expect("a run");
+    pub(crate) fn run_to_the_end(&self) {
+        self.run_until_empty().expect("the run succeeds");
     }
 
-    /// How many turns a run takes that has nothing to do but to wait for a timer.
+    /// Returns the number of turns of a run that only waits for a timer.
     pub(crate) fn turns_of_an_idle_run(&self) -> usize {
-        let before = self.spy.turns();
+        let before = self.recorder.turns();
         let lp = self.lp.clone();
         self.call_later(Duration::from_millis(20), move || lp.stop());
-        self.run_forever().expect("a run");
-        self.spy.turns() - before
+        self.run_forever().expect("the run succeeds");
+        self.recorder.turns() - before
     }
 }
 
-impl Deref for Bench {
+impl Deref for Fixture {
     type Target = Loop;
 
     fn deref(&self) -> &Loop {
@@ -133,7 +133,7 @@ impl Deref for Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("driver {}, seed {}", self.driver(), self.seed);
@@ -141,7 +141,7 @@ impl Drop for Bench {
     }
 }
 
-/// A list that callbacks write and the case reads.
+/// A list that callbacks append to and the case reads.
 pub(crate) struct Log<T>(Rc<RefCell<Vec<T>>>);
 
 impl<T> Clone for Log<T> {
@@ -159,7 +159,7 @@ impl<T: Clone + 'static> Log<T> {
         self.0.borrow_mut().push(value);
     }
 
-    /// A callback that adds `value`.
+    /// Returns a callback that adds `value`.
     pub(crate) fn adds(&self, value: T) -> impl FnOnce() + use<T> {
         let this = self.clone();
         move || this.add(value)
@@ -174,7 +174,7 @@ impl<T: Clone + 'static> Log<T> {
     }
 }
 
-/// Does something when it is dropped.
+/// A guard that calls its function when it is dropped.
 pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
@@ -183,13 +183,13 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// Counts its wake-ups.
+/// A waker that counts how often it is woken.
 #[derive(Default)]
-pub(crate) struct Flag(AtomicUsize);
+pub(crate) struct WakeCounter(AtomicUsize);
 
-impl Flag {
-    pub(crate) fn new() -> (Arc<Flag>, Waker) {
-        let flag = Arc::new(Flag::default());
+impl WakeCounter {
+    pub(crate) fn new() -> (Arc<WakeCounter>, Waker) {
+        let flag = Arc::new(WakeCounter::default());
         (flag.clone(), flag.into())
     }
 
@@ -198,13 +198,13 @@ impl Flag {
     }
 }
 
-impl Wake for Flag {
+impl Wake for WakeCounter {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-/// Lets others go first.
+/// Yields once to the other tasks.
 pub(crate) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
@@ -217,38 +217,47 @@ pub(crate) async fn yield_now() {
     .await;
 }
 
-/// Keeps the thread busy.
-pub(crate) fn hold(time: Duration) {
+/// Keeps the thread busy for `time`.
+pub(crate) fn busy_wait(time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {
         std::hint::spin_loop();
     }
 }
 
-/// Two ends of a Unix socket, which don't block.
-pub(crate) fn unix() -> (UnixStream, UnixStream) {
-    let (left, right) = UnixStream::pair().expect("a pair");
-    left.set_nonblocking(true).expect("non-blocking");
-    right.set_nonblocking(true).expect("non-blocking");
+/// Returns the two ends of a non-blocking Unix socket.
+pub(crate) fn unix_pair() -> (UnixStream, UnixStream) {
+    let (left, right) = UnixStream::pair().expect("the socket pair is created");
+    left.set_nonblocking(true)
+        .expect("the socket becomes non-blocking");
+    right
+        .set_nonblocking(true)
+        .expect("the socket becomes non-blocking");
     (left, right)
 }
 
-/// Two ends of a TCP connection, which don't block.
-pub(crate) fn tcp() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let address = listener.local_addr().expect("an address");
-    let client = TcpStream::connect(address).expect("a connection");
-    let (server, _) = listener.accept().expect("its other end");
-    client.set_nonblocking(true).expect("non-blocking");
-    server.set_nonblocking(true).expect("non-blocking");
+/// Returns the two ends of a non-blocking TCP connection.
+pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the listener is bound");
+    let address = listener.local_addr().expect("the listener has an address");
+    let client = TcpStream::connect(address).expect("the connection succeeds");
+    let (server, _) = listener.accept().expect("the connection is accepted");
+    client
+        .set_nonblocking(true)
+        .expect("the socket becomes non-blocking");
+    server
+        .set_nonblocking(true)
+        .expect("the socket becomes non-blocking");
     (client, server)
 }
 
+/// Sends four bytes.
 pub(crate) fn send(mut to: impl Write) {
-    to.write_all(b"ring").expect("room for four bytes");
+    to.write_all(b"data")
+        .expect("the socket has room for four bytes");
 }
 
-/// Reads at most `limit` bytes: how many, 0 at the end, `None` if it would block.
+/// Reads at most `limit` bytes; returns their number, 0 at the end of input, `None` if the read would block.
 pub(crate) fn take(mut from: impl Read, limit: usize) -> Option<usize> {
     match from.read(&mut vec![0; limit]) {
         Ok(count) => Some(count),
@@ -257,7 +266,7 @@ pub(crate) fn take(mut from: impl Read, limit: usize) -> Option<usize> {
     }
 }
 
-/// Reads all there is: how many bytes that was.
+/// Reads until the descriptor would block or its input ends; returns the number of bytes.
 pub(crate) fn drain(mut from: impl Read) -> usize {
     let mut sum = 0;
     while let Some(count @ 1..) = take(&mut from, 4096) {
@@ -266,7 +275,7 @@ pub(crate) fn drain(mut from: impl Read) -> usize {
     sum
 }
 
-/// Writes until there is no room.
+/// Writes until a write would block.
 pub(crate) fn fill(mut to: impl Write) {
     while let Ok(count) = to.write(&[0; 4096]) {
         assert!(count > 0);
