@@ -320,7 +320,7 @@ impl Channel {
             dispatcher.handle_error(self, error);
         }
         drop(dispatcher);
-        self.channels().ask();
+        self.channels().update_interest();
     }
 
     fn handle_write(&self) {
@@ -335,8 +335,8 @@ impl Channel {
         let sent = self.0.sent.get();
         self.0.idle.set(!sent);
         match sent || failed {
-            true => self.channels().ask(),
-            false => self.channels().ask_others(),
+            true => self.channels().update_interest(),
+            false => self.channels().update_others(),
         }
     }
 

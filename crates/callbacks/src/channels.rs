@@ -159,14 +159,14 @@ impl Channels {
 
     /// Has all asked in this turn what they want, as after each call of a dispatcher: for who changes
     /// from elsewhere what an answer depends on.
-    pub fn ask(&self) {
+    pub fn update_interest(&self) {
         self.0.idle_too.set(true);
-        self.ask_others();
+        self.update_others();
     }
 
-    /// As [`ask`](Channels::ask), but for those who had nothing to write: a call that changed nothing would
+    /// As [`update_interest`](Channels::update_interest), but for those who had nothing to write: a call that changed nothing would
     /// have them called again and again.
-    pub(crate) fn ask_others(&self) {
+    pub(crate) fn update_others(&self) {
         let Some(lp) = Loop::current().filter(|_| runtime::is_on_loop()) else {
             // Each is asked when it begins.
             return;

@@ -201,7 +201,7 @@ impl Chat {
             match sent {
                 Ok(sent) if sent > 0 => self.0.out.borrow_mut().sent += sent,
                 // No room, or not connected yet.
-                _ if !channel.is_closed() => return channel.channels().ask(),
+                _ if !channel.is_closed() => return channel.channels().update_interest(),
                 // Nobody will ever take it.
                 _ => return self.discard_buffers(),
             }

@@ -74,7 +74,7 @@ pub fn create_connection(name: &str, protocol: impl Protocol) -> Deferred<Transp
 pub fn create_server<P: Protocol>(
     addr: impl ToSocketAddrs,
     factory: impl Fn() -> P + 'static,
-) -> io::Result<Serving> {
+) -> io::Result<ServerHandle> {
     let listener = Listener::bind(addr)?;
     let addr = listener.local_addr()?;
     let factory = Rc::new(factory);
@@ -97,17 +97,17 @@ pub fn create_server<P: Protocol>(
         accepting.join()?;
         return Err(io::ErrorKind::Unsupported.into());
     }
-    Ok(Serving { addr, accepting })
+    Ok(ServerHandle { addr, accepting })
 }
 
 /// A server that accepts. Dropped, it goes on.
 #[derive(Debug)]
-pub struct Serving {
+pub struct ServerHandle {
     addr: Addr,
     accepting: JoinHandle<()>,
 }
 
-impl Serving {
+impl ServerHandle {
     /// Where it listens.
     pub fn local_addr(&self) -> &Addr {
         &self.addr

@@ -23,7 +23,7 @@ mod transport;
 pub use channel::Channel;
 pub use channels::Channels;
 pub use chat::{AsyncChat, Chat, ChatHandler, Producer, Terminator};
-pub use connect::{Serving, create_connection, create_server, run, start, stop};
+pub use connect::{ServerHandle, create_connection, create_server, run, start, stop};
 pub use deferred::{
     Cancelled, Canceller, Deferred, DeferredFuture, DeferredList, Failure, Outcome, Resolver,
     Unhandled, set_unhandled,

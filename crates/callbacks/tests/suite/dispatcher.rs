@@ -182,7 +182,7 @@ fn what_nobody_wants_is_not_read(driver: Driver) {
                 runtime::sleep(std::time::Duration::from_millis(3)).await;
                 assert_eq!(log.lines(), [""; 0]);
                 wants.set(true);
-                channels.ask();
+                channels.update_interest();
             };
             runtime::join(channels.until_empty(), wait).await;
         })
