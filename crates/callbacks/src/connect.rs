@@ -1,13 +1,13 @@
 //! Protocols on connections: made, accepted, or there already.
 
+use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::rc::Rc;
 
-use switchboard_net::{Addr, Listener, Stream};
+use switchboard_net::{Accepted, Addr, Incoming, Listener, Stream};
 use switchboard_runtime::{self as runtime, Driver, JoinHandle, Loop, Model};
 
-use crate::channel::BACK_OFF;
 use crate::deferred::Deferred;
 use crate::protocol::{Connection, Protocol};
 use crate::transport::Transport;
@@ -77,27 +77,46 @@ pub fn create_server<P: Protocol>(
 ) -> io::Result<ServerHandle> {
     let listener = Listener::bind(addr)?;
     let addr = listener.local_addr()?;
-    let factory = Rc::new(factory);
-    let accepting = runtime::spawn_local(async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let factory = factory.clone();
-                    // Apart: a panic there is its own.
-                    runtime::spawn_local(async move { Connection::new(stream, factory()).await })
-                        .detach();
-                }
-                // Out of descriptors, most likely, until a connection ends.
-                Err(_) => runtime::sleep(BACK_OFF).await,
-            }
-        }
-    });
+    let incoming = Incoming::new(listener);
+    let accepting = runtime::spawn_local(accept(incoming, addr.clone(), Rc::new(factory)));
     if accepting.is_finished() {
         // It never began.
         accepting.join()?;
         return Err(io::ErrorKind::Unsupported.into());
     }
     Ok(ServerHandle { addr, accepting })
+}
+
+/// Accepts until the listener is shut down or fails.
+async fn accept<P: Protocol>(
+    mut incoming: Incoming,
+    addr: Addr,
+    factory: Rc<impl Fn() -> P + 'static>,
+) {
+    loop {
+        match incoming.next().await {
+            Accepted::Connection(stream, _) => {
+                let factory = factory.clone();
+                // A flow of its own contains a panic of the factory or the protocol.
+                runtime::spawn_local(async move { Connection::new(stream, factory()).await })
+                    .detach();
+            }
+            Accepted::BackOff { error, pause } => notice(format_args!(
+                "{addr}: cannot accept: {error}; next try in {pause:?}"
+            )),
+            Accepted::Closed => return,
+            Accepted::Failed(error) => {
+                return notice(format_args!("{addr}: accepting ended: {error}"));
+            }
+        }
+    }
+}
+
+/// Gives the hooks of the running loop one line for the operator.
+fn notice(text: fmt::Arguments<'_>) {
+    if let Some(hooks) = Loop::with_current(|lp| lp.map(Loop::hooks)) {
+        hooks.notice(&text);
+    }
 }
 
 /// A server that accepts. Dropped, it goes on.
