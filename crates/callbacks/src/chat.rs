@@ -6,8 +6,7 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
-use crate::channel::Channel;
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Channel, Dispatcher};
 
 /// What ends a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

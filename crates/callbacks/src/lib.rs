@@ -11,8 +11,6 @@
 //! share is an `Rc<RefCell<…>>` and needs no lock; and while one computes or waits, nobody else is served.
 #![forbid(unsafe_code)]
 
-mod channel;
-mod channels;
 mod chat;
 mod connect;
 mod deferred;
@@ -20,14 +18,12 @@ mod dispatcher;
 mod protocol;
 mod transport;
 
-pub use channel::Channel;
-pub use channels::Channels;
 pub use chat::{AsyncChat, Chat, ChatHandler, Producer, Terminator};
 pub use connect::{ServerHandle, create_connection, create_server, run, start, stop};
 pub use deferred::{
     Cancelled, Canceller, Deferred, DeferredFuture, DeferredList, Failure, Outcome, Resolver,
     Unhandled, set_unhandled,
 };
-pub use dispatcher::Dispatcher;
+pub use dispatcher::{Channel, Channels, Dispatcher};
 pub use protocol::{Connection, Protocol};
 pub use transport::Transport;

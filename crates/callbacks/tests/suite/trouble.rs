@@ -23,6 +23,7 @@ crate::stamp!(
     a_second_run_asks_as_the_first
     two_may_wait_for_the_last
     a_channel_may_close_where_it_is_asked
+    a_channel_that_closed_at_the_end_of_input_calls_nothing
     closing_gives_a_connection_up
     a_peer_that_never_stops_is_answered
     a_producer_that_pushes_is_heard_first
@@ -205,6 +206,32 @@ fn a_channel_may_close_where_it_is_asked(driver: Driver) {
     let channels = Channels::new();
     channels.add(stream, Enough::default());
     until_empty(driver, &channels);
+}
+
+/// Closes its channel when `recv` returns zero bytes.
+struct CloseAtEnd(Log);
+
+impl Dispatcher for CloseAtEnd {
+    fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
+        if channel.recv(&mut [0; 10])? == 0 {
+            self.0.add("end");
+            channel.close();
+        }
+        Ok(())
+    }
+    fn handle_close(&mut self, _: &Channel) {
+        self.0.add("close");
+    }
+}
+
+fn a_channel_that_closed_at_the_end_of_input_calls_nothing(driver: Driver) {
+    let (stream, peer) = pair();
+    drop(peer);
+    let log = Log::default();
+    let channels = Channels::new();
+    channels.add(stream, CloseAtEnd(log.clone()));
+    until_empty(driver, &channels);
+    assert_eq!(log.lines(), ["end"]);
 }
 
 fn closing_gives_a_connection_up(driver: Driver) {

@@ -1,10 +1,12 @@
 //! Dispatchers: objects that are told what their channel is ready for, as asyncore has them.
 
+mod channels;
+
 use std::io;
 
 use switchboard_net::{Addr, Stream};
 
-use crate::channel::Channel;
+pub use channels::{Channel, Channels};
 
 /// What to do when a channel, a socket among others, is ready for something. None of the methods may
 /// block: while one runs, nothing else does.
