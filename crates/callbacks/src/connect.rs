@@ -1,4 +1,4 @@
-//! Protocols on connections: made, accepted, or there already.
+//! Starts protocols: on connections that are made, accepted or given.
 
 use std::fmt;
 use std::io;
@@ -12,8 +12,20 @@ use crate::deferred::Deferred;
 use crate::protocol::{Connection, Protocol};
 use crate::transport::Transport;
 
-/// Calls `start` on a new loop and runs that until [`stop`], or until nothing is left that could
-/// happen: no connection, server, timer or callback. Blocks the thread.
+/// Calls `start` on a new loop and runs the loop until [`stop`] is called or no connection, server,
+/// timer or callback is left. Blocks the thread.
+///
+/// ```
+/// use switchboard_callbacks::{run, stop};
+/// use switchboard_runtime::{Driver, Loop};
+///
+/// run(Driver::best(), || {
+///     let lp = Loop::current().unwrap();
+///     lp.call_soon(stop);
+///     Ok(())
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
 ///
 /// # Errors
 /// Those of `start`, of opening the driver and of its wait.
@@ -22,41 +34,43 @@ use crate::transport::Transport;
 /// On a thread where a loop runs already.
 pub fn run(driver: Driver, start: impl FnOnce() -> io::Result<()> + 'static) -> io::Result<()> {
     let lp = Loop::new(driver)?;
-    let (say, said) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     lp.call_soon(move || {
         let started = start();
         if started.is_err() {
             stop();
         }
-        // Whoever hears it is below.
-        let _ = say.send(started);
+        // The receiver is dropped only if the loop failed.
+        let _ = sender.send(started);
     });
     Model::Callbacks.run_until_empty(&lp)?;
-    said.try_recv()
-        .unwrap_or_else(|_| Err(io::Error::other("what was to start it panicked")))
+    receiver
+        .try_recv()
+        .unwrap_or_else(|_| Err(io::Error::other("the start callback panicked")))
 }
 
-/// Ends the run of this thread's loop after its turn.
+/// Stops this thread's loop at the end of the turn. Outside of a loop the call does nothing.
 pub fn stop() {
     Loop::with_current(|lp| lp.map(Loop::stop));
 }
 
-/// Gives a connection to `protocol`, on the running loop: `connection_made` is called at once. Where no
-/// loop runs, `connection_lost` follows.
+/// Starts `protocol` on a connection and the running loop. `connection_made` is called before this
+/// function returns. If no loop runs on this thread, `connection_lost` follows.
 pub fn start(stream: Stream, protocol: impl Protocol) -> Transport {
     let mut connection = Connection::new(stream, protocol);
     connection.make();
     let transport = connection.transport().clone();
-    // Its end is told to the protocol.
+    // The protocol's `connection_lost` reports the end.
     runtime::spawn_local(connection).detach();
     transport
 }
 
-/// Connects to `name`, a `host:port`, as [`Stream::connect`] does, and [starts](start) `protocol` there.
-/// The protocol is dropped, and no method of it called, if that fails or is cancelled.
+/// Connects to `name`, a `host:port`, as [`Stream::connect`] does, and [starts](start) `protocol` on the
+/// connection. Never blocks. If connecting fails or is cancelled, `protocol` is dropped and none of its
+/// methods is called.
 ///
 /// # Errors
-/// By the errback: those of [`Stream::connect`].
+/// The errback gets the errors of [`Stream::connect`].
 #[track_caller]
 pub fn create_connection(name: &str, protocol: impl Protocol) -> Deferred<Transport, io::Error> {
     let name = name.to_owned();
@@ -64,13 +78,17 @@ pub fn create_connection(name: &str, protocol: impl Protocol) -> Deferred<Transp
         .add_callback(|stream| Ok(start(stream, protocol)))
 }
 
-/// Listens on a TCP address, and [starts](start) a protocol of `factory`'s for each connection, until the
-/// server is closed. (A [`Server`] of its own has limits, workers and a drain.)
+/// Listens on a TCP address and starts a protocol made by `factory` for each connection, until the server
+/// is [closed](ServerHandle::close). A [`Server`] also has limits, workers and a drain.
+///
+/// While no descriptor is left, accepting pauses as in [`Incoming`], and the loop's hooks get one notice
+/// for each pause. If the listener fails, they get a notice and accepting ends.
 ///
 /// [`Server`]: https://docs.rs/switchboard-server
 ///
 /// # Errors
-/// An address in use or not of this machine; `Unsupported` where no loop runs.
+/// - `AddrInUse` or `AddrNotAvailable`, or another error of the system.
+/// - `Unsupported` if no loop runs on this thread.
 pub fn create_server<P: Protocol>(
     addr: impl ToSocketAddrs,
     factory: impl Fn() -> P + 'static,
@@ -80,7 +98,7 @@ pub fn create_server<P: Protocol>(
     let incoming = Incoming::new(listener);
     let accepting = runtime::spawn_local(accept(incoming, addr.clone(), Rc::new(factory)));
     if accepting.is_finished() {
-        // It never began.
+        // The task ended at once, because there is no loop to run it.
         accepting.join()?;
         return Err(io::ErrorKind::Unsupported.into());
     }
@@ -119,7 +137,25 @@ fn notice(text: fmt::Arguments<'_>) {
     }
 }
 
-/// A server that accepts. Dropped, it goes on.
+/// A handle to a server that accepts. Dropping the handle does not stop the server.
+///
+/// ```
+/// use switchboard_callbacks::{Protocol, Transport, create_server, run};
+/// use switchboard_runtime::Driver;
+///
+/// struct Discard;
+/// impl Protocol for Discard {
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// run(Driver::best(), || {
+///     let server = create_server("127.0.0.1:0", || Discard)?;
+///     println!("listening on {}", server.local_addr());
+///     server.close();
+///     Ok(())
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 pub struct ServerHandle {
     addr: Addr,
@@ -127,12 +163,12 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn local_addr(&self) -> &Addr {
         &self.addr
     }
 
-    /// Accepts nobody any more; connections that are open go on.
+    /// Stops accepting and closes the listener. Open connections continue.
     pub fn close(mut self) {
         self.accepting.cancel();
     }

@@ -1,14 +1,14 @@
-//! What if the loop calls me? Objects and callbacks over any event loop.
+//! Programs written as callbacks, over any event loop.
 //!
-//! | written as | look at |
+//! | style | types |
 //! |---|---|
-//! | an object for each connection, called with what has come | [`Protocol`], [`Transport`] |
-//! | an object for each socket, called when that is ready | [`Dispatcher`], [`Channels`] |
-//! | messages that end with a terminator | [`AsyncChat`], [`ChatHandler`] |
-//! | what is to be done with a result that will come | [`Deferred`], [`DeferredList`] |
+//! | an object for each connection, called with received bytes | [`Protocol`], [`Transport`] |
+//! | an object for each socket, called when the socket is ready | [`Dispatcher`], [`Channels`] |
+//! | an object for each connection, called with whole messages | [`AsyncChat`], [`ChatHandler`] |
+//! | callbacks added to a future result | [`Deferred`], [`DeferredList`] |
 //!
-//! All run on one loop and one thread: a callback runs to its end before the next begins. So what they
-//! share is an `Rc<RefCell<…>>` and needs no lock; and while one computes or waits, nobody else is served.
+//! All callbacks run on one thread, and each returns before the next is called. They share data in an
+//! `Rc<RefCell<…>>` without a lock. A callback that blocks or computes for long delays all others.
 #![forbid(unsafe_code)]
 
 mod chat;

@@ -1,4 +1,4 @@
-//! Dispatchers: objects that are told what their channel is ready for, as asyncore has them.
+//! Dispatchers: objects whose methods are called when their socket is ready, as in asyncore.
 
 mod channels;
 
@@ -8,10 +8,10 @@ use switchboard_net::{Addr, Stream};
 
 pub use channels::{Channel, Channels};
 
-/// What to do when a channel, a socket among others, is ready for something. None of the methods may
-/// block: while one runs, nothing else does.
+/// The callbacks of a [`Channel`], which is one socket among others.
 ///
-/// A method that fails has its error handed to [`handle_error`](Dispatcher::handle_error).
+/// The methods run on the loop's thread and must not block. If a method fails,
+/// [`handle_error`](Dispatcher::handle_error) is called with its error.
 ///
 /// ```
 /// use std::io;
@@ -23,12 +23,12 @@ pub use channels::{Channel, Channels};
 /// impl Dispatcher for Accept {
 ///     fn handle_accepted(&mut self, channel: &Channel, stream: Stream, _: Addr) -> io::Result<()> {
 ///         channel.channels().add(stream, Echo(vec![]));
-///         channel.close(); // One guest is enough.
+///         channel.close(); // Accepts one connection only.
 ///         Ok(())
 ///     }
 /// }
 ///
-/// /// Sends back what comes.
+/// /// Sends received bytes back.
 /// struct Echo(Vec<u8>);
 /// impl Dispatcher for Echo {
 ///     fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
@@ -47,7 +47,7 @@ pub use channels::{Channel, Channels};
 ///     }
 /// }
 ///
-/// /// Says one thing, and hears it back.
+/// /// Sends one message and receives it back.
 /// struct Hello(&'static [u8]);
 /// impl Dispatcher for Hello {
 ///     fn writable(&self) -> bool {
@@ -74,12 +74,12 @@ pub use channels::{Channel, Channels};
 /// # io::Result::Ok(())
 /// ```
 pub trait Dispatcher: 'static {
-    /// It is `channel`'s dispatcher now; before anything else.
+    /// Called before all other methods, when the dispatcher is added with `channel`.
     fn handle_added(&mut self, channel: &Channel) {
         let _ = channel;
     }
 
-    /// The connection that was asked for is there.
+    /// Called when [`Channels::connect`] has connected.
     ///
     /// # Errors
     /// Any; see [`handle_error`](Dispatcher::handle_error).
@@ -88,73 +88,82 @@ pub trait Dispatcher: 'static {
         Ok(())
     }
 
-    /// A client came to this channel, which listens. Unless it is [added](crate::Channels::add), it is
-    /// sent away.
+    /// Called when the channel's listener has accepted a connection. The connection closes unless
+    /// `stream` is kept, for example [added](Channels::add). The default logs a line.
     ///
     /// # Errors
-    /// Any.
+    /// Any; see [`handle_error`](Dispatcher::handle_error).
     fn handle_accepted(&mut self, channel: &Channel, stream: Stream, peer: Addr) -> io::Result<()> {
         let _ = (channel, stream);
         self.log(&format!("nobody handles the connection from {peer}"));
         Ok(())
     }
 
-    /// [`recv`](Channel::recv) will not wait. It is called again until it has received all there is.
+    /// Called when [`recv`](Channel::recv) would not return `WouldBlock`, and again in the next turn
+    /// until all bytes are received. The default fails with `Unsupported`.
     ///
     /// # Errors
-    /// Any.
+    /// Any; see [`handle_error`](Dispatcher::handle_error).
     fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
         let _ = channel;
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "nobody handles what comes",
+            "nobody handles the received bytes",
         ))
     }
 
-    /// [`send`](Channel::send) will not wait. When it has sent nothing it is not called again before
-    /// something else was handled.
+    /// Called when [`send`](Channel::send) would not block. After a call that sent nothing, the next one
+    /// waits until a method of another kind or channel has run.
     ///
     /// # Errors
-    /// Any.
+    /// Any; see [`handle_error`](Dispatcher::handle_error).
     fn handle_write(&mut self, channel: &Channel) -> io::Result<()> {
         let _ = channel;
         Ok(())
     }
 
-    /// The peer has ended the connection, or it broke: nothing is received any more. A channel that is not
-    /// closed here goes on writing, until it is; one that broke is closed after this call.
+    /// Called when the peer has ended the connection or the connection has failed; no byte is received
+    /// after that. The default closes the channel.
+    ///
+    /// If the peer ended the connection, a channel that is not closed here can still send. If the
+    /// connection fails, now or later, this method is called for the failure too, and the channel closes
+    /// after the call. A listener that was shut down has its channel closed in the same way.
     fn handle_close(&mut self, channel: &Channel) {
         channel.close();
     }
 
-    /// Out-of-band data has come (`MSG_OOB`): this byte.
+    /// Called with a received byte of out-of-band data (`MSG_OOB`). The default logs a line.
     ///
     /// # Errors
-    /// Any.
+    /// Any; see [`handle_error`](Dispatcher::handle_error).
     fn handle_expt(&mut self, channel: &Channel, byte: u8) -> io::Result<()> {
         let _ = channel;
         self.log(&format!("nobody handles the out-of-band byte {byte}"));
         Ok(())
     }
 
-    /// A method failed, or the connection could not be made.
+    /// Called when a method has failed, connecting has failed or the listener has failed. The default
+    /// logs the error and closes the channel.
     fn handle_error(&mut self, channel: &Channel, error: io::Error) {
         self.log(&format!("{channel:?}: {error}"));
         channel.close();
     }
 
-    /// Takes a line for the operator; to stderr, unless told otherwise.
+    /// Called with one line for the operator. The default prints the line to stderr.
     fn log(&self, line: &str) {
         eprintln!("{line}");
     }
 
-    /// Whether what comes is to be read now. All channels are asked after each turn in which a method of
-    /// any was called, so that the answer may depend on others; the cost grows with their number.
+    /// Returns whether the dispatcher is interested in reading or accepting. The default is `true`.
+    ///
+    /// All channels are asked after each turn in which a method of one was called, so that the result may
+    /// depend on other channels. The cost of a turn grows with the number of channels.
     fn readable(&self) -> bool {
         true
     }
 
-    /// Whether there is something to write; asked as [`readable`](Dispatcher::readable) is.
+    /// Returns whether the dispatcher is interested in writing. The default is `true`; the method is called
+    /// when [`readable`](Dispatcher::readable) is.
     fn writable(&self) -> bool {
         true
     }
