@@ -9,8 +9,7 @@ use switchboard_net::{Accepted, Addr, Incoming, Listener, Stream};
 use switchboard_runtime::{self as runtime, Driver, JoinHandle, Loop, Model};
 
 use crate::deferred::Deferred;
-use crate::protocol::{Connection, Protocol};
-use crate::transport::Transport;
+use crate::protocol::{Connection, Protocol, Transport};
 
 /// Calls `start` on a new loop and runs the loop until [`stop`] is called or no connection, server,
 /// timer or callback is left. Blocks the thread.

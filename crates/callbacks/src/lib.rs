@@ -16,7 +16,6 @@ mod connect;
 mod deferred;
 mod dispatcher;
 mod protocol;
-mod transport;
 
 pub use chat::{AsyncChat, Chat, ChatHandler, Producer, Terminator};
 pub use connect::{ServerHandle, create_connection, create_server, run, start, stop};
@@ -25,5 +24,4 @@ pub use deferred::{
     Unhandled, set_unhandled,
 };
 pub use dispatcher::{Channel, Channels, Dispatcher};
-pub use protocol::{Connection, Protocol};
-pub use transport::Transport;
+pub use protocol::{Connection, Protocol, Transport};
