@@ -4,36 +4,35 @@ pub(crate) use std::sync::PoisonError;
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use loom::thread;
 
-/// A model of an eventfd: after a ring it stays readable until it is drained.
+/// A model of an eventfd, which is readable from a notification until it is drained.
 pub(crate) struct NotifyFd {
-    rung: Mutex<bool>,
-    ring: Condvar,
+    notified: Mutex<bool>,
+    changed: Condvar,
 }
 
 impl NotifyFd {
     pub(crate) fn new() -> std::io::Result<NotifyFd> {
         Ok(NotifyFd {
-            rung: Mutex::new(false),
-            ring: Condvar::new(),
+            notified: Mutex::new(false),
+            changed: Condvar::new(),
         })
     }
 
     pub(crate) fn notify(&self) {
-        *self.rung.lock().unwrap() = true;
-        self.ring.notify_all();
+        *self.notified.lock().unwrap() = true;
+        self.changed.notify_all();
     }
 
     /// Blocks until the eventfd is readable, as poll(2) and epoll(7) do.
     pub(crate) fn wait(&self) {
-        let mut rung = self.rung.lock().unwrap();
-        while !*rung {
-            rung = self.ring.wait(rung).unwrap();
+        let mut notified = self.notified.lock().unwrap();
+        while !*notified {
+            notified = self.changed.wait(notified).unwrap();
         }
     }
 
     pub(crate) fn drain(&self) {
-        *self.rung.lock().unwrap() = false;
+        *self.notified.lock().unwrap() = false;
     }
 }

@@ -1,0 +1,3 @@
+mod inbox;
+mod join;
+mod parker;
