@@ -147,3 +147,30 @@ impl fmt::Debug for Remote {
         write!(f, "Remote(loop {})", self.0.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use switchboard_driver::Driver;
+
+    use super::*;
+
+    #[test]
+    fn repeated_wakes_of_another_thread_are_one_item() {
+        let lp = Loop::new(Driver::best()).expect("the driver opens");
+        let waker = TaskId::root(lp.id()).waker();
+        thread::spawn(move || (0..1000).for_each(|_| waker.wake_by_ref()))
+            .join()
+            .expect("the thread ends");
+        let remote = lp.remote();
+        let mut items = Vec::new();
+        remote.inbox().drain(&mut items);
+        assert_eq!(items.len(), 1);
+        assert!(matches!(items[0], Sent::Wake(task) if task == TaskId::root(lp.id())));
+        // The loop has received the wake, so the next one is an item again.
+        remote.wake_task(TaskId::root(lp.id()));
+        remote.inbox().drain(&mut items);
+        assert_eq!(items.len(), 2);
+    }
+}

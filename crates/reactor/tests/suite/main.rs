@@ -99,7 +99,10 @@ macro_rules! for_each_driver {
                     dropping_a_loop_drops_its_futures
                     a_task_may_be_woken_while_its_loop_is_dropped
                     a_panic_ends_only_its_task
-                    a_waker_may_outlive_its_loop;
+                    a_waker_may_outlive_its_loop
+                    a_stale_waker_causes_no_more_than_a_spurious_poll
+                    a_running_task_can_spawn_and_cancel_others
+                    another_thread_can_cancel_a_task;
                 panics_and_stalls:
                     the_loop_continues_after_a_call_panics
                     the_loop_continues_after_a_timer_panics

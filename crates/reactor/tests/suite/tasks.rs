@@ -9,6 +9,8 @@ use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
 
+use switchboard_reactor::{Outcome, Task};
+
 use crate::support::{Fixture, Log, OnDrop, lock, yield_now};
 
 pub(crate) fn tasks_and_calls_share_one_queue(fixture: &Fixture) {
@@ -218,4 +220,135 @@ pub(crate) fn a_waker_may_outlive_its_loop(fixture: &Fixture) {
         .join()
         .expect("the thread ends");
     assert_eq!(wakers.len(), 1);
+}
+
+/// A waker outlives its task, and the task's number is reused: first with another generation, which the
+/// waker does not wake, then with the same one, which is polled once more and is otherwise unaffected.
+pub(crate) fn a_stale_waker_causes_no_more_than_a_spurious_poll(fixture: &Fixture) {
+    let wakers = Log::<Waker>::new();
+    let seen = wakers.clone();
+    let first = fixture.spawn(poll_fn(move |context| {
+        seen.add(context.waker().clone());
+        Poll::Ready(())
+    }));
+    first.detach();
+    fixture.run_to_the_end();
+    let stale = wakers.all().remove(0);
+
+    let polls = Log::new();
+    let (seen, done) = (polls.clone(), Arc::new(AtomicBool::new(false)));
+    let end = done.clone();
+    // Adds `true` if the waker of the poll equals the stale one.
+    let count = move |stale: &Waker, own: &Waker| {
+        seen.add(stale.will_wake(own));
+        end.load(Ordering::Acquire)
+    };
+    let (count_next, same) = (count.clone(), stale.clone());
+    let next = fixture.spawn(poll_fn(move |context| -> Poll<()> {
+        count_next(&same, context.waker());
+        Poll::Pending
+    }));
+    fixture.run_turn();
+    stale.wake_by_ref();
+    fixture.run_some_turns();
+    assert_eq!(polls.all(), [false]);
+    drop(next);
+    fixture.run_to_the_end();
+
+    // Each task after the first has the next of 65,536 generations.
+    let mut tasks = 1;
+    while polls.all().last() != Some(&true) {
+        tasks += 1;
+        assert!(tasks <= 1 << 16, "no number is reused");
+        let (count, stale) = (count.clone(), stale.clone());
+        let task = fixture.spawn(poll_fn(move |context| {
+            let reused = stale.will_wake(context.waker());
+            match reused && !count(&stale, context.waker()) {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        }));
+        task.detach();
+        fixture.run_turn();
+    }
+    stale.wake_by_ref();
+    fixture.run_some_turns();
+    assert_eq!(polls.all(), [false, true, true]);
+    done.store(true, Ordering::Release);
+    thread::spawn(move || stale.wake())
+        .join()
+        .expect("the thread ends");
+    fixture.run_to_the_end();
+    assert_eq!(polls.len(), 4);
+}
+
+pub(crate) fn a_running_task_can_spawn_and_cancel_others(fixture: &Fixture) {
+    let dropped = Log::new();
+    let grandchildren = Log::new();
+    let waiting = fixture.spawn(pending_until_dropped(&dropped));
+    fixture.run_some_turns();
+    let own: Rc<RefCell<Option<Task<()>>>> = Rc::default();
+    let (lp, handle) = (fixture.lp.clone(), own.clone());
+    let (log, seen) = (dropped.clone(), grandchildren.clone());
+    let task = fixture.spawn(async move {
+        // The loop polls neither of the two again.
+        let queued = lp.spawn(pending_until_dropped(&log));
+        drop((waiting, queued));
+        for round in 0..3 {
+            let children: Vec<_> = (0..100).map(|nth| lp.spawn(async move { nth })).collect();
+            drop(children);
+            // A child spawns a task that outlives it.
+            let inner = lp.clone();
+            let late = seen.clone();
+            let child = lp.spawn(async move {
+                inner.spawn(async move { late.add(round) }).detach();
+                round
+            });
+            assert_eq!(child.await, round);
+        }
+        // The task cancels itself.
+        let this = handle.take();
+        let guard = pending_until_dropped(&log);
+        drop(this);
+        guard.await;
+    });
+    *own.borrow_mut() = Some(task);
+    fixture.run_to_the_end();
+    assert_eq!(grandchildren.all(), [0, 1, 2]);
+    assert_eq!(dropped.len(), 3);
+}
+
+pub(crate) fn another_thread_can_cancel_a_task(fixture: &Fixture) {
+    let here = thread::current().id();
+    let dropped = Log::new();
+    for _ in 0..20 {
+        let log = dropped.clone();
+        let guard = OnDrop(move || log.add(thread::current().id()));
+        let task = fixture.spawn(async move {
+            let _guard = guard;
+            pending::<()>().await
+        });
+        let canceller = thread::spawn(move || {
+            task.cancel();
+            task
+        });
+        // Lasts until the task is cancelled.
+        fixture.run_to_the_end();
+        let mut task = canceller.join().expect("the thread ends");
+        assert!(task.is_finished());
+        let outcome = fixture.block_on(poll_fn(|context| task.poll_outcome(context)));
+        let outcome = outcome.expect("the run succeeds");
+        assert!(matches!(outcome, Outcome::Cancelled));
+    }
+    assert_eq!(dropped.all(), [here; 20]);
+
+    // A task that has ended keeps its value.
+    let task = fixture.spawn(async { 42 });
+    fixture.run_to_the_end();
+    let canceller = thread::spawn(move || {
+        task.cancel();
+        task
+    });
+    let task = canceller.join().expect("the thread ends");
+    assert_eq!(fixture.block_on(task).expect("the run succeeds"), 42);
 }
