@@ -23,8 +23,16 @@ pub struct TurnReport {
     pub events: usize,
 }
 
-/// A report of a callback or task poll that ran for longer than [`Budget::stall`](crate::Budget::stall); see
-/// [`Hooks`] for an example.
+/// A report of a callback or task poll that ran for longer than [`Budget::stall`](crate::Budget::stall).
+///
+/// ```
+/// use std::panic::Location;
+/// use std::time::Duration;
+/// use switchboard_reactor::Stall;
+///
+/// let stall = Stall { name: Location::caller(), held: Duration::from_millis(250) };
+/// assert!(stall.to_string().starts_with("the loop was held for 250 ms by "));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Stall {
     /// The source location where the callback was scheduled or the task was spawned.

@@ -218,8 +218,8 @@ impl Loop {
     /// Returns the loop's time, which is read once in each turn; virtual time with the `sim` driver.
     pub fn now(&self) -> Instant {
         self.0.now.get().unwrap_or_else(|| {
-            // Not kept unless this loop runs: nothing would clear it before the next turn.
             let now = self.time();
+            // Kept only while this loop runs, because a turn of this loop clears it.
             if Loop::with_current(|current| current.is_some_and(|lp| lp.id() == self.id())) {
                 self.0.now.set(Some(now));
             }

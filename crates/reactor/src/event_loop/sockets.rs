@@ -115,8 +115,8 @@ pub trait Sockets {
     /// The system's error.
     fn poll_posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>>;
 
-    /// Gives up the result of a send that was [posted](Sockets::post). Bytes that are
-    /// not submitted yet are not sent.
+    /// Gives up the result of a send that was [posted](Sockets::post). Bytes that are not submitted yet are
+    /// not sent.
     fn withdraw(&self, number: u32);
 
     /// Sends all posted bytes at once, before this thread blocks.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod cancellation;
 mod fd_callbacks;
 mod panics_and_stalls;
 mod reference_model;
@@ -95,12 +96,13 @@ macro_rules! for_each_driver {
                     tasks_and_calls_share_one_queue
                     another_thread_can_wake_a_task
                     a_task_that_wakes_itself_yields
+                    a_panic_ends_only_its_task
+                    a_waker_may_outlive_its_loop
+                    a_stale_waker_causes_no_more_than_a_spurious_poll;
+                cancellation:
                     dropping_a_handle_cancels_its_task
                     dropping_a_loop_drops_its_futures
                     a_task_may_be_woken_while_its_loop_is_dropped
-                    a_panic_ends_only_its_task
-                    a_waker_may_outlive_its_loop
-                    a_stale_waker_causes_no_more_than_a_spurious_poll
                     a_running_task_can_spawn_and_cancel_others
                     another_thread_can_cancel_a_task;
                 panics_and_stalls:

@@ -5,10 +5,12 @@
 //!   │ loop     │ generation │ index    │
 //! ```
 //!
-//! The word is the data of the task's waker, so the number must fit in a pointer: 24 bits limit the loops
-//! of a process and the tasks of a loop, and 32-bit targets are not supported. The generation of a place in
-//! the table changes whenever a task ends, so that a number names a later task in the same place only after
-//! 65,536 tasks have ended there.
+//! A task's waker has the number in its data pointer, which must therefore have 64 bits: 32-bit targets are
+//! not supported. The loop and the index have 24 bits each, which limits the loops of a process and the tasks
+//! of a loop to about 16 million.
+//!
+//! The index is the task's place in the table of its loop. The generation of a place changes whenever a task
+//! in it ends, so that the number of an ended task is given again only after 65,536 tasks in the same place.
 
 use std::num::NonZeroU64;
 

@@ -12,16 +12,17 @@
 //!
 //! A registration is ready at first, so that the first call is always made.
 
-use std::cell::RefCell;
-use std::io;
+mod driver;
+
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::Waker;
 
-use switchboard_driver::{Interest, Mode, Poller, Ready, Token};
+use switchboard_driver::{Interest, Mode, Token};
 
 use super::Registration;
-use super::waiters::{Direction, Fired, Waiters, directions};
+use super::waiters::{Direction, FdCallback, Fired, Waiters};
 use crate::event_loop::task::id::TaskId;
+use crate::hooks::Name;
 
 /// The state of a registration, which fits in half a cache line.
 pub(crate) struct Entry {
@@ -152,7 +153,7 @@ impl Entry {
     pub(super) fn set_callback(
         &mut self,
         watched: (RawFd, Direction),
-        callback: (super::waiters::FdCallback, crate::hooks::Name),
+        callback: (FdCallback, Name),
     ) {
         let rare = self.rare();
         rare.waiters(watched.1).set_callback(callback);
@@ -163,10 +164,7 @@ impl Entry {
         self.rare().duplicate = duplicate;
     }
 
-    pub(super) fn callback(
-        &mut self,
-        direction: Direction,
-    ) -> Option<(super::waiters::FdCallback, crate::hooks::Name)> {
+    pub(super) fn callback(&mut self, direction: Direction) -> Option<(FdCallback, Name)> {
         self.rare.as_mut()?.waiters(direction).callback().cloned()
     }
 
@@ -196,143 +194,6 @@ impl Entry {
         self.ready = self
             .ready
             .without(direction.interest().without(self.sticky));
-    }
-
-    /// Records an event of a registration whose only waiter can be a task that reads, which is the common
-    /// case; returns the task to wake. Returns `None`, and changes nothing, in other cases.
-    #[inline]
-    pub(super) fn fire_reader(
-        &mut self,
-        event: Ready,
-        edge: bool,
-        poller: &RefCell<Box<dyn Poller>>,
-    ) -> Option<Option<TaskId>> {
-        if self.rare.is_some() {
-            return None;
-        }
-        self.make_ready(event);
-        let deregistered = !edge && self.deregister_level(&mut **poller.borrow_mut());
-        Some(match event.is_readable() || deregistered {
-            true => self.reader.take(),
-            false => None,
-        })
-    }
-
-    /// Deregisters a level-triggered descriptor that was reported, because the driver would report it again
-    /// in every turn, a hang-up even without interest. Returns whether the descriptor was registered; then
-    /// the caller wakes the remaining waiters, which register it again.
-    fn deregister_level(&mut self, poller: &mut dyn Poller) -> bool {
-        let known = self.registered.take().is_some();
-        if known {
-            let _ = poller.deregister(self.fd);
-        }
-        known
-    }
-
-    #[inline]
-    fn make_ready(&mut self, event: Ready) {
-        let ready = directions(event);
-        self.ready |= ready;
-        if event.intersects(Ready::HANG_UP | Ready::ERROR) {
-            self.sticky |= ready;
-        }
-        if event.intersects(Ready::READ_CLOSED | Ready::PRIORITY) {
-            self.sticky |= Interest::READ;
-        }
-    }
-
-    /// Records an event; returns all its waiters and callbacks.
-    pub(super) fn fire(&mut self, event: Ready, edge: bool, poller: &mut dyn Poller) -> Fired {
-        let mut fired = Fired::default();
-        self.make_ready(event);
-        let ready = directions(event);
-        for direction in Direction::ALL {
-            if ready.contains(direction.interest()) {
-                self.take_waiters(direction, &mut fired);
-            }
-        }
-        if !edge && self.watched().is_none() && self.deregister_level(poller) {
-            for direction in Direction::ALL {
-                if self.is_waiting(direction) {
-                    self.take_waiters(direction, &mut fired);
-                }
-            }
-        }
-        fired
-    }
-
-    /// Adds a waker for the next event in `direction`, and registers the direction with the driver.
-    #[inline(always)]
-    pub(crate) fn wait(
-        &mut self,
-        at: At<'_>,
-        direction: Direction,
-        waker: &Waker,
-        edge: bool,
-        poller: &RefCell<Box<dyn Poller>>,
-    ) -> io::Result<()> {
-        self.add_waiter(direction, waker);
-        // With edge-triggered events, the direction is registered at the first wait only.
-        if let Some((registered, Mode::Edge)) = self.registered
-            && registered.contains(direction.interest())
-        {
-            return Ok(());
-        }
-        self.register_waiter(at, direction, waker, edge, poller)
-    }
-
-    #[cold]
-    fn register_waiter(
-        &mut self,
-        at: At<'_>,
-        direction: Direction,
-        waker: &Waker,
-        edge: bool,
-        poller: &RefCell<Box<dyn Poller>>,
-    ) -> io::Result<()> {
-        let result = self.register(at, edge, &mut **poller.borrow_mut());
-        if result.is_err() {
-            self.remove_waiter(direction, waker);
-        }
-        result
-    }
-
-    /// Registers the directions that have waiters with the driver.
-    pub(super) fn register(
-        &mut self,
-        at: At<'_>,
-        edge: bool,
-        poller: &mut dyn Poller,
-    ) -> io::Result<()> {
-        let mut wanted = Interest::NONE;
-        for direction in Direction::ALL {
-            if self.is_waiting(direction) {
-                wanted |= direction.interest();
-            }
-        }
-        // Callbacks are level-triggered, as in asyncio: they run again until the descriptor is drained.
-        let target = if edge && self.watched().is_none() {
-            // Edge-triggered events cost nothing while no flow waits, so the interest only grows. It always
-            // includes out-of-band data: a read is short before such data, although the socket is not
-            // drained.
-            let known = self.registered.map_or(Interest::NONE, |(known, _)| known);
-            let always = Interest::READ | Interest::PRIORITY;
-            (wanted | known | always, Mode::Edge)
-        } else {
-            (wanted, Mode::Level)
-        };
-        if self.registered == Some(target) {
-            return Ok(());
-        }
-        if target.0.is_empty() {
-            return match self.registered.take() {
-                Some(_) => poller.deregister(self.fd),
-                None => Ok(()),
-            };
-        }
-        poller.register(at.fd, at.token, target.0, target.1)?;
-        self.registered = Some(target);
-        Ok(())
     }
 }
 
