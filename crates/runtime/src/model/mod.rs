@@ -1,4 +1,4 @@
-//! Models: what a user picks, over one table of what each means.
+//! Models, and the one table of what each of them means.
 
 mod refusal;
 mod run;
@@ -8,15 +8,13 @@ use std::str::FromStr;
 
 pub(crate) use refusal::Need;
 pub use refusal::Refusal;
-pub(crate) use run::on_a_stack;
+pub(crate) use run::as_green_thread;
 
-/// How connections wait and get their flows: the user's choice.
-///
-/// Everything a model means is in one table:
+/// A concurrency model: how flows wait, and what runs the flow of each connection. The user picks one.
 ///
 /// | model | [waits by](Model::wait) | [a connection gets](Model::dispatch) | [handlers](Model::styles) |
 /// |---|---|---|---|
-/// | `blocking` | blocking | its turn | async, plain |
+/// | `blocking` | blocking | its turn, in the accepting flow | async, plain |
 /// | `threads` | blocking | a thread | async, plain |
 /// | `pool` | blocking | a pooled thread | async, plain |
 /// | `processes` | blocking | a process | async, plain |
@@ -33,19 +31,19 @@ pub(crate) use run::on_a_stack;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Model {
-    /// Blocking calls, one client at a time.
+    /// Blocking system calls, one connection at a time.
     Blocking,
-    /// Blocking calls, a thread for each connection.
+    /// Blocking system calls, a thread for each connection.
     Threads,
-    /// Blocking calls, a bounded number of threads that are used again.
+    /// Blocking system calls, a bounded number of threads that serve one connection after another.
     Pool,
-    /// Blocking calls, a forked process for each connection.
+    /// Blocking system calls, a forked process for each connection.
     Processes,
-    /// An event loop and suspended futures.
+    /// An event loop with a task for each connection.
     Tasks,
-    /// An event loop and suspended stacks: plain functions may wait too.
+    /// An event loop with a green thread for each connection, so that plain functions may wait too.
     Green,
-    /// An event loop that calls methods of objects; flows started beside them are tasks.
+    /// An event loop that calls methods of an object for each connection. Further flows are tasks.
     Callbacks,
 }
 
@@ -63,13 +61,13 @@ pub enum Model {
 pub enum Wait {
     /// The thread blocks in a system call.
     Blocking,
-    /// The future is suspended and the event loop goes on. Plain code cannot wait.
+    /// The future returns `Pending` and the event loop continues. Plain code cannot wait.
     Task,
-    /// The stack is suspended and the event loop goes on. Plain code can wait too.
+    /// The green thread's stack is suspended and the event loop continues. Plain code can wait too.
     Stack,
 }
 
-/// How a connection, or a job of [`run_each`](crate::run_each), gets its flow.
+/// What runs the flow of a connection, or of a job of [`run_each`](crate::run_each).
 ///
 /// ```
 /// use switchboard_runtime::{Dispatch, Model};
@@ -78,19 +76,19 @@ pub enum Wait {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dispatch {
-    /// The accepting flow runs it, one after another.
+    /// The accepting flow, one after another.
     InTurn,
-    /// A thread is started for it.
+    /// A thread that is started for it.
     Thread,
-    /// One of a bounded number of threads takes it.
+    /// One of a bounded number of threads.
     PooledThread,
-    /// A process is forked for it.
+    /// A process that is forked for it.
     Process,
-    /// A task is started on the loop.
+    /// A task on the loop.
     Task,
-    /// A green thread is started on the loop.
+    /// A green thread on the loop.
     Stack,
-    /// A task is started that calls an object's methods.
+    /// A task on the loop that calls an object's methods.
     Object,
 }
 
@@ -108,11 +106,11 @@ pub enum Style {
     Async,
     /// A plain function over `std::io::{Read, Write}`.
     Plain,
-    /// Methods that the loop calls.
+    /// An object with methods that the loop calls.
     Protocol,
 }
 
-/// One line of the table.
+/// What a model means: one row of the table.
 struct Meaning {
     name: &'static str,
     wait: Wait,
@@ -137,7 +135,7 @@ impl Meaning {
 }
 
 impl Model {
-    /// Every model.
+    /// All models.
     pub const ALL: [Model; 7] = [
         Model::Blocking,
         Model::Threads,
@@ -187,7 +185,7 @@ impl Model {
         self.meaning().wait
     }
 
-    /// Returns how a connection or job gets its flow.
+    /// Returns what runs the flow of a connection or job.
     pub const fn dispatch(self) -> Dispatch {
         self.meaning().dispatch
     }
@@ -197,7 +195,7 @@ impl Model {
         self.meaning().styles
     }
 
-    /// Returns whether the model waits with an event loop, and so with a driver.
+    /// Returns whether flows of this model run on an event loop, which waits with a driver.
     pub const fn has_loop(self) -> bool {
         self.wait().has_loop()
     }
@@ -205,7 +203,7 @@ impl Model {
     /// Checks that a handler written in `style` runs under this model.
     ///
     /// # Errors
-    /// The refusal, which names the models that can.
+    /// A refusal that names the models that can run it.
     ///
     /// ```
     /// use switchboard_runtime::{Model, Style};
@@ -220,7 +218,7 @@ impl Model {
 }
 
 impl Wait {
-    /// Returns whether an event loop goes on while a flow waits.
+    /// Returns whether an event loop continues while a flow waits.
     pub const fn has_loop(self) -> bool {
         matches!(self, Wait::Task | Wait::Stack)
     }
@@ -243,7 +241,7 @@ impl FromStr for Model {
     }
 }
 
-/// The error for a name that no model has.
+/// The error for a name that is not the name of a model. The message lists the names.
 ///
 /// ```
 /// use switchboard_runtime::{Model, UnknownModel};

@@ -1,11 +1,12 @@
-//! What a model cannot do, and which models can.
+//! Refusals: errors for operations that a model cannot do.
 
 use std::fmt;
 use std::io;
 
 use super::{Dispatch, Model, Style, Wait};
 
-/// The error for an operation that a model cannot do. The message names the models that can.
+/// The error for an operation that a model cannot do. The message names the models that can. As an
+/// [`io::Error`], its kind is `Unsupported`.
 ///
 /// ```
 /// use switchboard_runtime::{Model, Style};
@@ -16,30 +17,30 @@ use super::{Dispatch, Model, Style, Wait};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The model that was asked.
+    /// The model that cannot do it.
     pub model: Model,
-    /// The operation it was asked for.
+    /// The operation, as a verb phrase such as `run a plain function`.
     pub operation: &'static str,
     need: Need,
 }
 
-/// What an operation needs of its model.
+/// A feature that an operation requires of its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// Handlers written in a style.
+    /// It runs handlers written in this style.
     Style(Style),
-    /// Further flows beside the one that runs.
+    /// It starts further flows beside the one that runs.
     Flows,
-    /// Flows that share a thread.
+    /// It runs several flows on one thread.
     LocalFlows,
-    /// An event loop.
+    /// It has an event loop.
     Loop,
-    /// Waiting in plain code, by the operation named here.
+    /// It lets plain code wait, in the operation named here.
     PlainWait(&'static str),
 }
 
 impl Need {
-    /// Checks that `model` has what the operation needs.
+    /// Checks that `model` meets this need.
     pub(crate) fn check(self, model: Model) -> Result<(), Refusal> {
         match self.is_met_by(model) {
             true => Ok(()),
@@ -131,33 +132,33 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn said(need: Need, model: Model) -> String {
+    fn message(need: Need, model: Model) -> String {
         need.check(model).unwrap_err().to_string()
     }
 
     #[test]
     fn a_refusal_names_the_models_that_can() {
         assert_eq!(
-            said(Need::Style(Style::Plain), Model::Tasks),
+            message(Need::Style(Style::Plain), Model::Tasks),
             "model `tasks` cannot run a plain function: it would hold the loop; \
              use blocking, threads, pool, processes or green"
         );
         assert_eq!(
-            said(Need::Flows, Model::Blocking),
+            message(Need::Flows, Model::Blocking),
             "model `blocking` cannot spawn: it runs one flow at a time; \
              use threads, pool, processes, tasks, green or callbacks"
         );
         assert_eq!(
-            said(Need::Style(Style::Protocol), Model::Pool),
+            message(Need::Style(Style::Protocol), Model::Pool),
             "model `pool` cannot call a protocol: its flows call no objects; use callbacks"
         );
         assert_eq!(
-            said(Need::PlainWait("make a blocking read"), Model::Tasks),
+            message(Need::PlainWait("make a blocking read"), Model::Tasks),
             "model `tasks` cannot make a blocking read: it would hold the loop; await it, call it in \
              `green::spawn`, or use blocking, threads, pool, processes or green"
         );
         assert_eq!(
-            said(Need::Loop, Model::Threads),
+            message(Need::Loop, Model::Threads),
             "model `threads` cannot run on a loop: it waits in blocking system calls; \
              use tasks, green or callbacks"
         );

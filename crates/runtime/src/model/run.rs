@@ -1,4 +1,4 @@
-//! Running a first flow under a model.
+//! How a model runs its first flow, and which model is current.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -11,8 +11,8 @@ use super::{Model, Need, Wait};
 use crate::blocking;
 
 impl Model {
-    /// Runs `future` as the first flow of this model, on the calling thread, until it completes. A model
-    /// with a loop opens one that waits with the best driver of this platform.
+    /// Runs `future` as the first flow of this model, on the calling thread, and blocks until it completes.
+    /// A model with a loop opens one that waits with the best driver of this platform.
     ///
     /// # Errors
     /// Those of opening the driver or of its wait; none under a model without a loop.
@@ -56,7 +56,7 @@ impl Model {
         self.run_on(&Loop::new(driver)?, future)
     }
 
-    /// Runs `future` as [`run`](Model::run) does, on a loop that is there already.
+    /// Runs `future` as [`run`](Model::run) does, on an existing loop.
     ///
     /// # Errors
     /// `Unsupported` under a model without a loop; those of the driver's wait.
@@ -76,7 +76,7 @@ impl Model {
         let _entered = self.enter();
         let _hidden = (blocking::HideCurrent::new(), green::HideCurrent::new());
         match self.wait() {
-            Wait::Stack => lp.block_on(on_a_stack(future)?),
+            Wait::Stack => lp.block_on(as_green_thread(future)?),
             Wait::Task | Wait::Blocking => lp.block_on(future),
         }
     }
@@ -116,7 +116,7 @@ impl Wait {
 }
 
 /// Returns `future` as a green thread, in which plain code may wait too.
-pub(crate) fn on_a_stack<'a, F: Future + 'a>(future: F) -> io::Result<Green<'a, F::Output>> {
+pub(crate) fn as_green_thread<'a, F: Future + 'a>(future: F) -> io::Result<Green<'a, F::Output>> {
     Green::new(move || match green::block_on(future) {
         Ok(output) => output,
         Err(_) => unreachable!("a green thread runs here"),
@@ -127,7 +127,8 @@ thread_local! {
     static CURRENT: Cell<Option<Model>> = const { Cell::new(None) };
 }
 
-/// The time in which a thread runs a flow of a model; the previous model returns when it is dropped.
+/// A guard that makes a model this thread's current one; the previous model becomes current again when the
+/// guard is dropped.
 pub(crate) struct Entered(Option<Model>);
 
 impl Drop for Entered {

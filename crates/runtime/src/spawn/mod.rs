@@ -14,7 +14,7 @@ use switchboard_reactor::{Loop, Name};
 
 use crate::blocking;
 use crate::blocking::parker::Parker;
-use crate::model::{Model, Need, Wait, on_a_stack};
+use crate::model::{Model, Need, Wait, as_green_thread};
 use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::result_slot::ResultSlot;
 use crate::threads::capacity;
@@ -55,7 +55,7 @@ where
 {
     match blocking::current_loop() {
         Some(lp) if Wait::current() == Some(Wait::Stack) => {
-            match on_a_stack(async { make().await }) {
+            match as_green_thread(async { make().await }) {
                 Ok(future) => on_loop(&lp, name, future),
                 Err(error) => JoinHandle::failed(JoinError::Thread(error)),
             }
@@ -101,7 +101,7 @@ where
             return lp.spawn_detached(name, make());
         }
         // If no stack can be mapped, `make` is dropped with all that it holds.
-        if let Ok(future) = on_a_stack(async { make().await }) {
+        if let Ok(future) = as_green_thread(async { make().await }) {
             lp.spawn_detached(name, future);
         }
     } else if Need::Flows.check(model).is_ok() {

@@ -1,4 +1,4 @@
-//! Jobs: the same work many times over, as each model would do it.
+//! Jobs: the same function run many times, by the means of any model.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::spawn::join::JoinError;
 use crate::spawn::{launch, run_here};
 use crate::threads::capacity;
 
-/// The reason why a job gave no result. Other jobs are not affected.
+/// The reason why a job has no result. Other jobs are not affected.
 ///
 /// ```
 /// use switchboard_runtime::{JobError, JoinError, Model, run_each};
@@ -57,9 +57,9 @@ impl fmt::Display for JobError {
 
 impl std::error::Error for JobError {}
 
-/// Runs `work(0)` … `work(jobs - 1)` as `model` does it, at most `at_once` at a time, and calls
-/// `done` on this thread with the number and the result of each job when it finishes. Blocks until
-/// all have finished.
+/// Runs the jobs `work(0)` … `work(jobs - 1)` under `model`, at most `at_once` at a time. When a job
+/// finishes, calls `done` on this thread with the job's number and its result. Blocks until all have
+/// finished.
 ///
 /// | model | how the jobs run |
 /// |---|---|
@@ -69,11 +69,12 @@ impl std::error::Error for JobError {}
 /// | `processes` | in a forked process each, whose result comes back as JSON through a pipe |
 /// | `tasks`, `green` | on one event loop, which waits with `driver`, or with the best one if that is `None` |
 ///
-/// A job that panics is an error of that job only.
+/// A job that panics, or whose thread or process could not be started, has a [`JobError`]; the others
+/// still run.
 ///
 /// # Errors
-/// Those of opening the driver and of its wait; `Unsupported` under `callbacks`, and for a driver under a
-/// model without a loop.
+/// `Unsupported` under `callbacks`, and for a driver under a model without a loop; those of opening the
+/// driver, of its wait, and of waiting for processes.
 ///
 /// ```
 /// use switchboard_runtime::{Model, run_each};
@@ -109,23 +110,23 @@ where
             Ok(())
         }
         Dispatch::Thread => {
-            in_a_thread_each(jobs, at_once, work, done);
+            run_in_threads(jobs, at_once, work, done);
             Ok(())
         }
         Dispatch::PooledThread => {
-            in_a_thread_pool(jobs, at_once, work, done);
+            run_in_thread_pool(jobs, at_once, work, done);
             Ok(())
         }
-        Dispatch::Process => in_processes(jobs, at_once, work, done),
+        Dispatch::Process => run_in_processes(jobs, at_once, work, done),
         Dispatch::Task | Dispatch::Stack | Dispatch::Object => {
-            let all = on_a_loop(jobs, at_once, work, done);
+            let all = run_on_loop(jobs, at_once, work, done);
             model.run_with(driver.unwrap_or_else(Driver::best), all)
         }
     }
 }
 
-/// Runs the jobs as tasks or green threads, so that a panic ends one job only.
-async fn on_a_loop<T, F>(
+/// Runs the jobs as flows of the current loop, so that a panic ends one job only.
+async fn run_on_loop<T, F>(
     jobs: usize,
     at_once: usize,
     work: impl Fn(usize) -> F + Clone + Send + Sync + 'static,
@@ -148,7 +149,8 @@ async fn on_a_loop<T, F>(
     gather((0..at_once).map(|_| one_after_another())).await;
 }
 
-fn in_a_thread_each<T, F>(
+/// Runs each job in a thread of its own.
+fn run_in_threads<T, F>(
     jobs: usize,
     at_once: usize,
     work: impl Fn(usize) -> F + Clone + Send + 'static,
@@ -184,7 +186,8 @@ fn in_a_thread_each<T, F>(
     }
 }
 
-fn in_a_thread_pool<T, F>(
+/// Runs the jobs in `at_once` threads, each of which runs one job after another.
+fn run_in_thread_pool<T, F>(
     jobs: usize,
     at_once: usize,
     work: impl Fn(usize) -> F + Clone + Send + 'static,
@@ -229,7 +232,8 @@ fn in_a_thread_pool<T, F>(
     }
 }
 
-fn in_processes<T, F>(
+/// Runs each job in a process of its own.
+fn run_in_processes<T, F>(
     jobs: usize,
     at_once: usize,
     work: impl Fn(usize) -> F,
