@@ -1,6 +1,6 @@
-//! A job that panics is an error of its own, under every model; no other job is lost.
+//! Under every model and driver, a job that panics has an error, and every other job has its result.
 //!
-//! Without the test harness, whose threads would forbid to fork.
+//! This test has no test harness, because `fork` is refused in a process of several threads.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,48 +17,48 @@ fn check(model: Model, driver: Driver) -> Result<(), String> {
         }
         job * job
     };
-    let mut heard = vec![None; JOBS];
-    let mut failed = None;
+    let mut results = vec![None; JOBS];
+    let mut message = None;
     let done = |job: usize, result: Result<usize, JobError>| {
-        heard[job] = Some(result.map_err(|error| failed = Some(error.to_string())));
+        results[job] = Some(result.map_err(|error| message = Some(error.to_string())));
     };
     let driver = model.has_loop().then_some(driver);
     run_each(model, driver, JOBS, 4, work, done).map_err(|error| error.to_string())?;
     let expected = (0..JOBS).map(|job| Some(if job == 7 { Err(()) } else { Ok(job * job) }));
-    if heard != expected.collect::<Vec<_>>() {
-        return Err(format!("{heard:?}"));
+    if results != expected.collect::<Vec<_>>() {
+        return Err(format!("{results:?}"));
     }
-    match failed {
+    match message {
         Some(text) if text.contains("panicked") => Ok(()),
         other => Err(format!("job 7: {other:?}")),
     }
 }
 
 fn main() -> ExitCode {
-    // The panics are the test's own.
+    // The panics are intended, so they print nothing.
     std::panic::set_hook(Box::new(|_| {}));
     let models = Model::ALL.into_iter();
     let models = models.filter(|model| model.runs(Style::Async).is_ok());
-    let ways = models.flat_map(|model| {
+    let cases = models.flat_map(|model| {
         let drivers = match model.has_loop() {
             true => &Driver::ALL[..],
             false => &[Driver::Poll],
         };
         drivers.iter().map(move |driver| (model, *driver))
     });
-    // Forking first: the threads of other models may be on their way out still.
+    // The cases that fork come first, because threads of other models may not have ended yet.
     let (forking, others): (Vec<_>, Vec<_>) =
-        ways.partition(|(model, _)| *model == Model::Processes);
+        cases.partition(|(model, _)| *model == Model::Processes);
     let mut status = ExitCode::SUCCESS;
     for (model, driver) in forking.into_iter().chain(others) {
-        let said = match check(model, driver) {
+        let outcome = match check(model, driver) {
             Ok(()) => "ok".to_owned(),
             Err(error) => {
                 status = ExitCode::FAILURE;
                 format!("FAILED: {error}")
             }
         };
-        println!("test a_job_that_panics::{model}_{driver} ... {said}");
+        println!("test a_panic_is_the_error_of_one_job::{model}_{driver} ... {outcome}");
     }
     status
 }
