@@ -1,8 +1,23 @@
-//! Who waits, and how?
+//! Flows under every concurrency model: one API to start flows and to wait, for blocking threads,
+//! processes, tasks and green threads.
 //!
-//! A *flow* is one line of work: a connection, a job. A [`Model`] is a way of waiting, and everything
-//! here means the same under each of them: [`spawn`], [`sleep`], [`timeout`], [`scope`], [`gather`],
-//! [`channel`], [`Event`], [`run_blocking`], and [`Source`], which sockets are made of.
+//! A *flow* is one line of work: a connection, a job, what [`spawn`] starts. A [`Model`] decides how flows
+//! wait. The functions and types of this crate behave the same under each model: [`spawn`], [`sleep`],
+//! [`timeout`], [`scope`], [`gather`], [`channel`], [`Event`], [`run_blocking`], and [`Source`], which
+//! sockets are made of.
+//!
+//! A flow whose operation would block waits in one of three ways:
+//!
+//! ```text
+//!                    what waits                                     models
+//!   ─┬─ blocking     the thread, in the system call or in poll(2)   blocking, threads, pool, processes
+//!    ├─ task         the future: it returns `Pending`, the loop     tasks, callbacks
+//!    │               runs other flows and polls it again
+//!    └─ stack        the green thread: its stack is suspended,      green
+//!                    the loop runs other flows and resumes it
+//! ```
+//!
+//! Under the first and the third, plain code may wait too; see [`green`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,6 +43,8 @@
 //! }
 //! # std::io::Result::Ok(())
 //! ```
+
+#![forbid(unsafe_code)]
 
 mod blocking;
 mod event;
@@ -57,10 +74,26 @@ pub use threads::capacity::{process_capacity, thread_capacity, threads_alive};
 pub use threads::offload::{OffloadStats, offload_stats, run_blocking};
 pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};
 
-/// A bounded channel between flows of any model: `send` waits while `capacity` messages are in it.
+/// Returns the two ends of a bounded channel between flows of any model.
+///
+/// [`Sender::send`] waits while `capacity` messages are in the channel, and fails once every receiver is
+/// dropped. [`Receiver::recv`] waits for a message, and fails once the channel is empty and every sender is
+/// dropped.
 ///
 /// # Panics
 /// If `capacity` is zero.
+///
+/// ```
+/// use switchboard_runtime::{self as runtime, Model};
+///
+/// let (sender, receiver) = runtime::channel(1);
+/// let received = Model::Threads.run(async {
+///     sender.send("hello").await.unwrap();
+///     receiver.recv().await
+/// })?;
+/// assert_eq!(received, Ok("hello"));
+/// # std::io::Result::Ok(())
+/// ```
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     async_channel::bounded(capacity)
 }
