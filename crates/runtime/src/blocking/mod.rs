@@ -34,7 +34,7 @@ pub(crate) use self::pending::Attempt;
 use self::pending::PendingOperation;
 use crate::model::Model;
 
-/// What a blocking flow waits for, and how its thread is woken.
+/// A blocking flow: the operations and timers that it waits for, and the means to wake its thread.
 pub(crate) struct BlockingFlow {
     id: u64,
     parker: Arc<Parker>,

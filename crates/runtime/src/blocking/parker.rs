@@ -15,7 +15,7 @@ use crate::sync::{AtomicBool, AtomicU32, NotifyFd, Ordering, fence};
 
 /// The part of a blocking flow that other threads share, in order to wake or cancel the flow.
 pub(crate) struct Parker {
-    /// How often the flow was notified.
+    /// The number of notifications so far.
     count: AtomicU32,
     /// The count when the flow was last polled; used by the flow only.
     seen: AtomicU32,

@@ -1,4 +1,4 @@
-//! What a blocking flow waits for: its pending operations and timers.
+//! The pending operations and the timers of a blocking flow.
 
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -38,7 +38,7 @@ impl PendingOperation {
     }
 }
 
-/// How an operation that is polled in a blocking flow is carried out.
+/// The way in which an operation that is polled in a blocking flow is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
     /// Make the system call and block in it.

@@ -1,4 +1,4 @@
-//! How an operation is carried out: [`poll`] chooses one of four ways, by the flow that polls it.
+//! The way in which an operation is carried out. [`poll`] chooses one of four, by the flow that polls.
 //!
 //! ```text
 //!   poll ─┬─ blocking flow:      becomes pending; later blocks in the call, or waits in poll(2) first

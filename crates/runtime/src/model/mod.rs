@@ -47,7 +47,7 @@ pub enum Model {
     Callbacks,
 }
 
-/// How a flow waits.
+/// The way in which a flow waits.
 ///
 /// ```
 /// use switchboard_runtime::{Model, Wait};
@@ -67,7 +67,8 @@ pub enum Wait {
     Stack,
 }
 
-/// What runs the flow of a connection, or of a job of [`run_each`](crate::run_each).
+/// The thread, process, task or green thread that runs the flow of a connection, or of a job of
+/// [`run_each`](crate::run_each).
 ///
 /// ```
 /// use switchboard_runtime::{Dispatch, Model};
@@ -92,7 +93,7 @@ pub enum Dispatch {
     Object,
 }
 
-/// How a handler is written.
+/// The form in which a handler is written.
 ///
 /// ```
 /// use switchboard_runtime::{Model, Style};
@@ -110,7 +111,7 @@ pub enum Style {
     Protocol,
 }
 
-/// What a model means: one row of the table.
+/// One row of the table of models.
 struct Meaning {
     name: &'static str,
     wait: Wait,

@@ -27,15 +27,15 @@ pub struct Refusal {
 /// A feature that an operation requires of its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// It runs handlers written in this style.
+    /// Handlers written in this style.
     Style(Style),
-    /// It starts further flows beside the one that runs.
+    /// Further flows beside the one that runs.
     Flows,
-    /// It runs several flows on one thread.
+    /// Several flows on one thread.
     LocalFlows,
-    /// It has an event loop.
+    /// An event loop.
     Loop,
-    /// It lets plain code wait, in the operation named here.
+    /// Plain code that waits, in the operation named here.
     PlainWait(&'static str),
 }
 

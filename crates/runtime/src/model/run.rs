@@ -1,4 +1,4 @@
-//! How a model runs its first flow, and which model is current.
+//! The first flow of a model, and the model that is current.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -81,8 +81,8 @@ impl Model {
         }
     }
 
-    /// Runs a loop's callbacks and tasks until nothing is left that could happen; see
-    /// [`Loop::run_until_empty`].
+    /// Runs turns of `lp` under this model until it has no callback, timer, task or registration left, and
+    /// blocks until then; see [`Loop::run_until_empty`].
     ///
     /// # Errors
     /// `Unsupported` under a model without a loop; those of the driver's wait.

@@ -1,4 +1,4 @@
-//! How many threads and processes this machine lets a process have.
+//! The capacity of threads and processes that the system lets this process have.
 //!
 //! Each thread of the standard library takes four kernel mappings: its stack, the guard page, the signal
 //! stack and its guard. Near `vm.max_map_count` the set-up of a guard page fails inside the new thread,
@@ -128,7 +128,7 @@ pub(crate) fn start(name: Name, run: impl FnOnce() + Send + 'static) -> io::Resu
 
 /// The permit of one thread, from before its start to its end.
 struct Permit {
-    /// How many permits there are, with this one.
+    /// The number of permits in use, including this one.
     number: usize,
 }
 

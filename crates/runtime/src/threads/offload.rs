@@ -9,9 +9,9 @@ use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::result_slot::ResultSlot;
 use crate::threads::capacity;
 
-/// How many threads the pool has at most. Further jobs wait in its queue.
+/// The most threads that the pool starts. Further jobs wait in its queue.
 const MAX_THREADS: usize = 64;
-/// How long a thread without a job waits for one before it ends.
+/// The time for which an idle thread waits for a job before it ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
