@@ -1,4 +1,4 @@
-//! Deferreds and futures, each as the other.
+//! Conversions between Deferreds and futures.
 
 use std::fmt;
 use std::future::Future;
@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use switchboard_runtime as runtime;
 
-use crate::deferred::canceller::{Cancelled, Why};
-use crate::deferred::slot::State;
+use crate::deferred::cancelled::{Cancelled, Reason};
+use crate::deferred::link::State;
 use crate::deferred::{Deferred, Failure};
 
 impl<T: 'static, E: Failure> IntoFuture for Deferred<T, E> {
@@ -20,8 +20,8 @@ impl<T: 'static, E: Failure> IntoFuture for Deferred<T, E> {
     }
 }
 
-/// What awaiting a [`Deferred`] waits in. Dropping it before the result is there cancels the
-/// Deferred: whoever awaited it was the one who wanted the result.
+/// The future of a [`Deferred`]'s result. Dropping it before the result is there cancels the Deferred,
+/// because nothing else can wait for the result.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,13 +47,13 @@ impl<T: 'static, E: Failure> Future for DeferredFuture<T, E> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, E>> {
         let state = &self.0.0.state;
         match state.take() {
-            State::Settled(settled) => Poll::Ready(settled.result),
-            State::Idle | State::Wake(_) => {
-                state.set(State::Wake(context.waker().clone()));
+            State::Fired(fired) => Poll::Ready(fired.result),
+            State::Pending | State::Awaited(_) => {
+                state.set(State::Awaited(context.waker().clone()));
                 Poll::Pending
             }
-            // Polled again after its end.
-            _ => Poll::Ready(Err(E::from(Cancelled::from(Why::Dropped)))),
+            // The future is polled again after its result was taken.
+            _ => Poll::Ready(Err(E::from(Cancelled::from(Reason::Dropped)))),
         }
     }
 }
@@ -71,17 +71,17 @@ impl<T: 'static, E: Failure> fmt::Debug for DeferredFuture<T, E> {
 }
 
 impl<T: 'static, E: Failure> Deferred<T, E> {
-    /// Starts `future` as a task of the loop that runs on this thread; its output fires the
-    /// Deferred. It is polled first in the loop's next turn.
+    /// Starts `future` as a task of the loop that runs on this thread, and fires the Deferred with its
+    /// output. The first poll is in the loop's next turn.
     ///
-    /// Cancelling the Deferred drops the future in the next turn. If the future panics, or its loop
-    /// goes first, the Deferred fails with [`Cancelled`]. So it does, with the reason, where no loop
-    /// runs: under the blocking models nobody would poll the future.
+    /// Cancelling the Deferred drops the future in the next turn. The Deferred fails with [`Cancelled`] if the
+    /// future panics, if the loop is dropped first, or at once if no loop runs on this thread, as under the
+    /// blocking models.
     #[track_caller]
     pub fn from_future(future: impl Future<Output = Result<T, E>> + 'static) -> Deferred<T, E> {
-        // A blocking flow within a task holds the loop: a task that it awaits would never run.
+        // A blocking flow within a task holds the loop, which could never run a task that the flow awaits.
         if !runtime::is_on_loop() {
-            return Deferred::fail(E::from(Why::NoLoop.into()));
+            return Deferred::fail(E::from(Reason::NoLoop.into()));
         }
         let (deferred, resolver) = Deferred::new();
         let mut task = runtime::spawn_local(async move { resolver.fire(future.await) });

@@ -1,18 +1,19 @@
-//! Lists: many Deferreds as one.
+//! Lists: one Deferred for the results of many.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
 use crate::deferred::canceller::Canceller;
-use crate::deferred::slot::{Name, Settled, Step};
+use crate::deferred::chain::CreatedAt;
+use crate::deferred::link::{Fired, Step};
 use crate::deferred::{Deferred, Failure, Resolver};
 
-/// Waits for many Deferreds in one of three ways: for [all](DeferredList::all), for the
-/// [first](DeferredList::first) success, or for [all successes](DeferredList::gather).
+/// A list of Deferreds whose results become one: [all results](DeferredList::all), the
+/// [first success](DeferredList::first), or [all values](DeferredList::gather).
 ///
-/// Cancelling the list's Deferred cancels those that have not fired. Nothing else does: those that
-/// a list does not wait for any more go on, and their values are dropped.
+/// Cancelling the list's Deferred cancels the parts that have not fired. Parts that a list no longer waits for
+/// are not cancelled; their values are dropped.
 ///
 /// ```
 /// use switchboard_callbacks::{Deferred, DeferredList};
@@ -32,34 +33,34 @@ pub struct DeferredList<T: 'static, E: Failure> {
     consume_errors: bool,
 }
 
-/// What ends a list: whoever fires last, or first.
-struct End<V: 'static, E: Failure> {
+/// What the parts of a list share.
+struct Parts<V: 'static, E: Failure> {
     resolver: Cell<Option<Resolver<V, E>>>,
-    /// How many have not fired.
+    /// The number of parts that have not fired.
     left: Cell<usize>,
     consume_errors: bool,
 }
 
-impl<V: 'static, E: Failure> End<V, E> {
-    /// Fires the list; what comes after that is left over.
-    fn fire(&self, settled: Settled<V, E>, made: Name) -> Step {
+impl<V: 'static, E: Failure> Parts<V, E> {
+    /// Fires the list, or discards the result if the list has fired.
+    fn fire(&self, fired: Fired<V, E>, created_at: CreatedAt) -> Step {
         match self.resolver.take() {
-            Some(mut resolver) => resolver.step(settled),
-            None => self.leave(settled, made),
+            Some(mut resolver) => resolver.step(fired),
+            None => self.discard(fired, created_at),
         }
     }
 
-    /// This does not become part of the result.
-    fn leave<T>(&self, settled: Settled<T, E>, made: Name) -> Step {
+    /// Drops a result that does not become part of the list's. Reports an error unless errors are consumed.
+    fn discard<T>(&self, fired: Fired<T, E>, created_at: CreatedAt) -> Step {
         if !self.consume_errors {
-            settled.report(made);
+            fired.discard(created_at);
         }
         None
     }
 }
 
 impl<T: 'static, E: Failure> DeferredList<T, E> {
-    /// A list of `parts`.
+    /// Returns a list of `parts`.
     pub fn new(parts: impl IntoIterator<Item = Deferred<T, E>>) -> DeferredList<T, E> {
         DeferredList {
             parts: parts.into_iter().collect(),
@@ -67,43 +68,44 @@ impl<T: 'static, E: Failure> DeferredList<T, E> {
         }
     }
 
-    /// Whether errors that do not become part of the result are dropped in silence; by default they
-    /// are [unhandled](crate::set_unhandled) ones.
+    /// Sets whether errors that do not become part of the result are dropped silently. By default they are
+    /// reported as [unhandled](crate::set_unhandled).
     pub fn consume_errors(mut self, consume: bool) -> DeferredList<T, E> {
         self.consume_errors = consume;
         self
     }
 
-    /// Fires when all have, with their results in the list's order; an empty list does so at once.
-    /// It never fails: when it is cancelled, it fires with what there is.
+    /// Returns a Deferred that fires when all parts have, with their results in the list's order. An empty list
+    /// fires at once. The Deferred never fails; cancelled, it fires with [`Cancelled`](crate::Cancelled) as the
+    /// result of each part that had not fired.
     #[track_caller]
     pub fn all(self) -> Deferred<Vec<Result<T, E>>, E> {
         self.collect(Ok)
     }
 
-    /// Fires when all have succeeded, with their values in the list's order, or fails with the first
-    /// failure. An empty list fires at once.
+    /// Returns a Deferred that fires when all parts have succeeded, with their values in the list's order, or
+    /// fails with the first failure. An empty list fires at once.
     #[track_caller]
     pub fn gather(self) -> Deferred<Vec<T>, E> {
         self.collect(|result| result)
     }
 
-    /// Fires with the first success and its index, or, if all fail, fails with the last failure.
-    /// An empty list fails at once with [`Cancelled`](crate::Cancelled): nobody is left to fire it.
+    /// Returns a Deferred that fires with the index and the value of the first success, or, if all parts fail,
+    /// fails with the last failure. An empty list fails at once with [`Cancelled`](crate::Cancelled).
     #[track_caller]
     pub fn first(self) -> Deferred<(usize, T), E> {
-        self.each(|end, index, made, Settled { result, quiet }| {
+        self.each(|parts, index, created_at, Fired { result, quiet }| {
             let result = result.map(|value| (index, value));
-            let settled = Settled { result, quiet };
-            if settled.result.is_err() && end.left.get() > 0 {
-                end.leave(settled, made)
+            let fired = Fired { result, quiet };
+            if fired.result.is_err() && parts.left.get() > 0 {
+                parts.discard(fired, created_at)
             } else {
-                end.fire(settled, made)
+                parts.fire(fired, created_at)
             }
         })
     }
 
-    /// Collects what `pick` makes of the results; fails with the first failure among that.
+    /// Collects the values that `pick` returns for the results, or fails with the first failure of `pick`.
     #[track_caller]
     fn collect<R: 'static>(
         self,
@@ -114,44 +116,44 @@ impl<T: 'static, E: Failure> DeferredList<T, E> {
         }
         let picked: Vec<Option<R>> = self.parts.iter().map(|_| None).collect();
         let picked = RefCell::new(picked);
-        self.each(move |end, index, made, Settled { result, quiet }| {
+        self.each(move |parts, index, created_at, Fired { result, quiet }| {
             let result = match pick(result) {
                 Err(error) => Err(error),
                 Ok(value) => {
                     picked.borrow_mut()[index] = Some(value);
-                    if end.left.get() > 0 {
+                    if parts.left.get() > 0 {
                         return None;
                     }
                     Ok(picked.take().into_iter().flatten().collect())
                 }
             };
-            end.fire(Settled { result, quiet }, made)
+            parts.fire(Fired { result, quiet }, created_at)
         })
     }
 
-    /// Calls `on` with each result as it comes: the index, where the part was made, the result.
+    /// Calls `on` with each result as it comes: the part's index, where it was created, and its result.
     #[track_caller]
     fn each<V: 'static>(
         self,
-        on: impl Fn(&End<V, E>, usize, Name, Settled<T, E>) -> Step + 'static,
+        on: impl Fn(&Parts<V, E>, usize, CreatedAt, Fired<T, E>) -> Step + 'static,
     ) -> Deferred<V, E> {
         let cancellers: Vec<Canceller> = self.parts.iter().map(Deferred::canceller).collect();
         let (deferred, resolver) = Deferred::with_canceller(move || {
             cancellers.iter().for_each(Canceller::cancel);
         });
-        let end = End {
+        let parts = Parts {
             resolver: Cell::new(Some(resolver)),
             left: Cell::new(self.parts.len()),
             consume_errors: self.consume_errors,
         };
-        let shared = Rc::new((end, on));
+        let shared = Rc::new((parts, on));
         for (index, part) in self.parts.into_iter().enumerate() {
             let shared = shared.clone();
-            let made = part.0.chain.made;
-            part.0.then(move |settled| {
-                let (end, on) = &*shared;
-                end.left.set(end.left.get() - 1);
-                on(end, index, made, settled)
+            let created_at = part.0.chain.created_at;
+            part.0.add(move |fired| {
+                let (parts, on) = &*shared;
+                parts.left.set(parts.left.get() - 1);
+                on(parts, index, created_at, fired)
             });
         }
         deferred

@@ -1,12 +1,15 @@
-//! Deferreds: a result that will come, and what is to be done with it.
+//! Deferreds: results that will come, with the callbacks that take them.
 
+mod cancelled;
 mod canceller;
+mod chain;
 mod future;
+mod link;
 mod list;
-mod slot;
 mod unhandled;
 
-pub use canceller::{Cancelled, Canceller};
+pub use cancelled::Cancelled;
+pub use canceller::Canceller;
 pub use future::DeferredFuture;
 pub use list::DeferredList;
 pub use unhandled::{Unhandled, set_unhandled};
@@ -15,21 +18,22 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use canceller::Why;
-use slot::{Chain, Settled, Slot, State, Step, Waits, run};
+use cancelled::Reason;
+use chain::{Chain, WaitsFor};
+use link::{Fired, Link, State, Step, run};
 
-/// What a Deferred may fail with: any type that can say `Cancelled`, and say itself in a report.
-/// `io::Error`, `String` and `Box<dyn Error>` can.
+/// A type that a Deferred can fail with: one that can be made of [`Cancelled`] and be printed in a report, such
+/// as `io::Error`, `String` and `Box<dyn Error>`.
 pub trait Failure: From<Cancelled> + fmt::Debug + 'static {}
 
 impl<E: From<Cancelled> + fmt::Debug + 'static> Failure for E {}
 
-/// What a callback may return: a `Result`, or a [`Deferred`] that the chain then waits for.
+/// The types that a callback can return: a `Result`, or a [`Deferred`] that the chain then waits for.
 pub trait Outcome<T, E: Failure> {
-    /// The result if it is there, or else the Deferred that it will come from.
+    /// Returns the result if it is there.
     ///
     /// # Errors
-    /// That Deferred.
+    /// The Deferred that the result will come from.
     fn outcome(self) -> Result<Result<T, E>, Deferred<T, E>>;
 }
 
@@ -45,10 +49,10 @@ impl<T, E: Failure> Outcome<T, E> for Deferred<T, E> {
     }
 }
 
-/// A result that will come, with the callbacks for it.
+/// A result that will come, with the callbacks that take it.
 ///
-/// Each `add_*` takes a Deferred and gives the next one, whose result is what the callback returned.
-/// So there are two tracks, and each callback is a place to change from one to the other:
+/// Each `add_*` takes a Deferred and returns the next one, whose result is what the callback returns. There are
+/// two tracks, and each callback can change from one to the other:
 ///
 /// ```text
 ///                  add_callback     add_errback      add_callbacks    add_both
@@ -59,22 +63,21 @@ impl<T, E: Failure> Outcome<T, E> for Deferred<T, E> {
 ///   errback(E) ───────────────── g(E) ─────────────── g(E) ─────────── f(Err) ───▶ Err
 /// ```
 ///
-/// A callback that is added to a Deferred which has fired runs at once, within `add_*`; else it runs
-/// within the call that fires it, after those that were added before. A callback that returns a
-/// Deferred has the chain wait for that one. Nothing here blocks, and chains of any length run in
-/// constant stack. (A function that calls itself for the next round needs something to wait for.)
+/// A callback that is added to a Deferred which has fired runs at once, within `add_*`. Otherwise it runs
+/// within the call that fires the Deferred, after the callbacks that were added before it. When a callback
+/// returns a Deferred, the chain waits for that one. No method blocks. Chains of any length need constant stack,
+/// except that a callback which builds the next round of a loop must return a Deferred that has not fired.
 ///
-/// A panic in a callback goes to whoever fired. On its way the rest of the chain fails with
-/// [`Cancelled`]; if one of those errbacks panics too, the process aborts.
+/// A panic in a callback unwinds to the caller that fired the Deferred. Meanwhile the rest of the chain fails
+/// with [`Cancelled`]; if one of those errbacks panics too, the process aborts.
 ///
-/// State that callbacks share needs no lock. They run on one thread, each to its end before the
-/// next begins, so `Rc<RefCell<_>>` does, if no borrow is held while something is fired, which runs
-/// other people's callbacks. Only a second thread would break that, such as `run_blocking`'s, and the
-/// compiler lets no `Rc` go there.
+/// State that callbacks share needs no lock. They run on one thread, one after the other, so that
+/// `Rc<RefCell<_>>` suffices. No borrow of it may be held while a Deferred is fired, because that runs other
+/// callbacks. The compiler does not let an `Rc` go to another thread, such as one of `run_blocking`.
 ///
-/// A failure that is dropped with nobody having taken it is told to
-/// [`set_unhandled`](crate::set_unhandled)'s hook. Dropping a Deferred does not cancel it; awaiting
-/// it and dropping that future does.
+/// A failure that is dropped before an errback has taken it goes to the function of
+/// [`set_unhandled`](crate::set_unhandled). Dropping a Deferred does not cancel it; dropping its
+/// [future](DeferredFuture) does.
 ///
 /// ```
 /// use switchboard_callbacks::Deferred;
@@ -87,34 +90,42 @@ impl<T, E: Failure> Outcome<T, E> for Deferred<T, E> {
 ///     .add_callback(|number| Ok(assert_eq!(number, 42)));
 /// resolver.callback("41");
 /// ```
-pub struct Deferred<T: 'static, E: Failure>(pub(crate) Rc<Slot<T, E>>);
+pub struct Deferred<T: 'static, E: Failure>(pub(crate) Rc<Link<T, E>>);
 
-/// Fires its [`Deferred`], once. Dropped before that, it fails the Deferred with [`Cancelled`]:
-/// nobody else could fire it.
-pub struct Resolver<T: 'static, E: Failure>(Option<Rc<Slot<T, E>>>);
+/// The handle that fires a [`Deferred`], once. Dropping the handle unused fails the Deferred with
+/// [`Cancelled`].
+///
+/// ```
+/// use switchboard_callbacks::Deferred;
+///
+/// let (deferred, resolver) = Deferred::<u32, String>::new();
+/// deferred.add_callback(|number| Ok(assert_eq!(number, 7)));
+/// resolver.callback(7);
+/// ```
+pub struct Resolver<T: 'static, E: Failure>(Option<Rc<Link<T, E>>>);
 
 impl<T: 'static, E: Failure> Deferred<T, E> {
-    /// A Deferred, and what fires it.
+    /// Returns a Deferred and the resolver that fires it.
     #[track_caller]
     pub fn new() -> (Deferred<T, E>, Resolver<T, E>) {
         Deferred::origin(None)
     }
 
-    /// One that has fired with `value`.
+    /// Returns a Deferred that has fired with `value`.
     #[track_caller]
     pub fn succeed(value: T) -> Deferred<T, E> {
-        Deferred::settled(Ok(value))
+        Deferred::fired(Ok(value))
     }
 
-    /// One that has failed with `error`.
+    /// Returns a Deferred that has failed with `error`.
     #[track_caller]
     pub fn fail(error: E) -> Deferred<T, E> {
-        Deferred::settled(Err(error))
+        Deferred::fired(Err(error))
     }
 
-    /// As [`new`](Deferred::new); `canceller` is what [`cancel`](Deferred::cancel) runs to end the work
-    /// that the result would come from. It may fire the Deferred; if it doesn't, that fails with
-    /// [`Cancelled`].
+    /// Returns a Deferred and its resolver, as [`new`](Deferred::new) does. [`cancel`](Deferred::cancel) calls
+    /// `canceller` to end the work that the result would come from. If `canceller` does not fire the Deferred,
+    /// it fails with [`Cancelled`].
     ///
     /// ```
     /// use switchboard_callbacks::Deferred;
@@ -130,43 +141,44 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
 
     #[track_caller]
     fn origin(canceller: Option<Box<dyn FnOnce()>>) -> (Deferred<T, E>, Resolver<T, E>) {
-        let slot = Slot::new(State::Idle, Chain::new(Location::caller()));
-        let deferred = Deferred(slot.clone());
+        let link = Link::new(State::Pending, Chain::new(Location::caller()));
+        let deferred = Deferred(link.clone());
         deferred.set_canceller(canceller);
-        (deferred, Resolver(Some(slot)))
+        (deferred, Resolver(Some(link)))
     }
 
     pub(crate) fn set_canceller(&self, canceller: Option<Box<dyn FnOnce()>>) {
-        let slot = Rc::downgrade(&self.0);
-        self.0.chain.waits.set(Waits::Origin(slot, canceller));
+        let origin = Rc::downgrade(&self.0);
+        let waits_for = WaitsFor::Origin(origin, canceller);
+        self.0.chain.waits_for.set(waits_for);
     }
 
     #[track_caller]
-    fn settled(result: Result<T, E>) -> Deferred<T, E> {
-        let state = State::Settled(Settled::new(result));
-        Deferred(Slot::new(state, Chain::new(Location::caller())))
+    fn fired(result: Result<T, E>) -> Deferred<T, E> {
+        let state = State::Fired(Fired::new(result));
+        Deferred(Link::new(state, Chain::new(Location::caller())))
     }
 
-    /// What comes after `f`.
-    fn link<U: 'static, F: Failure>(
+    /// Returns the next Deferred, whose result is what `f` returns.
+    fn add<U: 'static, F: Failure>(
         self,
         f: impl FnOnce(Result<T, E>) -> Result<Result<U, F>, Deferred<U, F>> + 'static,
     ) -> Deferred<U, F> {
-        let next = Slot::new(State::Idle, self.0.chain.clone());
+        let next = Link::new(State::Pending, self.0.chain.clone());
         let mut resolver = Resolver(Some(next.clone()));
-        self.0.then(move |Settled { result, quiet }| {
-            // Until `f` has returned the resolver stands ready: it may panic.
+        self.0.add(move |Fired { result, quiet }| {
+            // If `f` panics, the resolver is dropped and fails the rest of the chain.
             let outcome = f(result);
-            let slot = resolver.0.take()?;
+            let link = resolver.0.take()?;
             match outcome {
-                Ok(result) => slot.settle(Settled { result, quiet }),
-                Err(inner) => slot.follow(inner.0),
+                Ok(result) => link.fire(Fired { result, quiet }),
+                Err(inner) => link.follow(inner.0),
             }
         });
         Deferred(next)
     }
 
-    /// Adds `f` for a success; a failure passes it by.
+    /// Adds `f` for a success. A failure skips `f`.
     pub fn add_callback<U, R>(self, f: impl FnOnce(T) -> R + 'static) -> Deferred<U, E>
     where
         U: 'static,
@@ -175,8 +187,7 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
         self.add_callbacks(f, Err)
     }
 
-    /// Adds `f` for a failure; a success passes it by. If `f` returns a success, the next callback
-    /// gets that.
+    /// Adds `f` for a failure. A success skips `f`. If `f` returns a success, the next callback gets that.
     pub fn add_errback<F, R>(self, f: impl FnOnce(E) -> R + 'static) -> Deferred<T, F>
     where
         F: Failure,
@@ -185,8 +196,8 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
         self.add_callbacks(Ok, f)
     }
 
-    /// Adds `f` for a success and `g` for a failure: one of them runs, and `g` is not there for what
-    /// fails in `f`.
+    /// Adds `f` for a success and `g` for a failure. One of them runs: a failure that `f` returns does not go
+    /// to `g`.
     pub fn add_callbacks<U, F, R, S>(
         self,
         f: impl FnOnce(T) -> R + 'static,
@@ -198,71 +209,71 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
         R: Outcome<U, F>,
         S: Outcome<U, F>,
     {
-        self.link(|result| match result {
+        self.add(|result| match result {
             Ok(value) => f(value).outcome(),
             Err(error) => g(error).outcome(),
         })
     }
 
-    /// Adds `f` for both.
+    /// Adds `f` for a success and for a failure.
     pub fn add_both<U, F, R>(self, f: impl FnOnce(Result<T, E>) -> R + 'static) -> Deferred<U, F>
     where
         U: 'static,
         F: Failure,
         R: Outcome<U, F>,
     {
-        self.link(|result| f(result).outcome())
+        self.add(|result| f(result).outcome())
     }
 
-    /// Cancels what the chain waits for: its origin, or the Deferred that a callback returned. The
-    /// canceller of that runs, and if it did not fire it, it fails with [`Cancelled`]. The errbacks run
-    /// before this returns.
+    /// Cancels what the chain waits for: its origin, or the Deferred that a callback returned. Calls the
+    /// canceller of that Deferred, which fails with [`Cancelled`] if the canceller does not fire it. The errbacks
+    /// run before this returns.
     ///
-    /// Does nothing to one that has fired. Whoever fires it later is ignored.
+    /// Does nothing if that Deferred has fired. After a cancel, its resolver does nothing.
     pub fn cancel(&self) {
         self.0.chain.cancel();
     }
 
-    /// What cancels it when it has been handed on.
+    /// Returns a handle that cancels this Deferred after it was given away.
     pub fn canceller(&self) -> Canceller {
         Canceller(self.0.chain.clone())
     }
 }
 
 impl<T: 'static, E: Failure> Resolver<T, E> {
-    /// Fires the Deferred with `value`; the callbacks that wait for it run before this returns.
+    /// Fires the Deferred with `value`. The callbacks that wait for it run before this returns.
     pub fn callback(self, value: T) {
         self.fire(Ok(value));
     }
 
-    /// Fails the Deferred with `error`; the errbacks that wait for it run before this returns.
+    /// Fails the Deferred with `error`. The errbacks that wait for it run before this returns.
     pub fn errback(self, error: E) {
         self.fire(Err(error));
     }
 
     pub(crate) fn fire(mut self, result: Result<T, E>) {
-        run(self.step(Settled::new(result)));
+        run(self.step(Fired::new(result)));
     }
 
-    pub(crate) fn step(&mut self, mut settled: Settled<T, E>) -> Step {
-        let slot = self.0.take()?;
-        // Within its canceller, say.
-        settled.quiet |= slot.chain.cancelled.get();
-        slot.settle(settled)
+    pub(crate) fn step(&mut self, mut fired: Fired<T, E>) -> Step {
+        let link = self.0.take()?;
+        // A canceller may fire the Deferred, or drop this resolver.
+        fired.quiet |= link.chain.cancelled.get();
+        link.fire(fired)
     }
 }
 
 impl<T: 'static, E: Failure> Drop for Resolver<T, E> {
     fn drop(&mut self) {
         if self.0.is_some() {
-            run(self.step(Settled::cancelled(Why::Dropped)));
+            run(self.step(Fired::cancelled(Reason::Dropped)));
         }
     }
 }
 
 impl<T: 'static, E: Failure> fmt::Debug for Deferred<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Deferred(made at {})", self.0.chain.made)
+        write!(f, "Deferred(made at {})", self.0.chain.created_at)
     }
 }
 
