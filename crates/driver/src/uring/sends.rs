@@ -45,7 +45,9 @@ enum State {
     Queued,
     /// Submitted to the ring.
     InFlight,
-    /// The number of bytes sent, or a negative error number.
+    /// Completed with the number of bytes sent, or a negative error number, in a turn that has not ended.
+    Completed(i32),
+    /// The result, for its writer.
     Done(i32),
     /// Its writer has given it up.
     Withdrawn,
@@ -126,7 +128,7 @@ impl Sends {
     pub(super) fn withdraw(&mut self, number: u32) {
         let send = &mut self.sends[number as usize];
         match send.state {
-            State::Queued | State::InFlight => {
+            State::Queued | State::InFlight | State::Completed(_) => {
                 send.state = State::Withdrawn;
                 // Woken later, since dropping it may run code that needs the driver.
                 self.wakers.extend(send.waker.take());
@@ -179,7 +181,8 @@ impl Sends {
         if let Some(send) = self.sends.get_mut(number as usize)
             && send.state == State::InFlight
         {
-            send.state = State::Done(result);
+            // The turn's end, which looks at every send in flight, hands the result out.
+            send.state = State::Completed(result);
         }
     }
 
@@ -195,8 +198,10 @@ impl Sends {
                     continue;
                 }
                 State::InFlight => send.state = State::Done(send.length.cast_signed()),
-                State::Done(_) => {}
-                State::Queued => unreachable!("a send in flight has been submitted"),
+                State::Completed(result) => send.state = State::Done(result),
+                State::Done(_) | State::Queued => {
+                    unreachable!("a send in flight has been submitted")
+                }
             }
             self.wakers.extend(send.waker.take());
         }
