@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use futures_lite::FutureExt;
 use pin_project_lite::pin_project;
 use switchboard_net::Stream;
+use switchboard_runtime::green;
 
 use crate::counts::add;
 use crate::shared::Permit;
@@ -36,7 +37,8 @@ pin_project! {
 
     impl<F> PinnedDrop for Connection<F> {
         fn drop(this: Pin<&mut Self>) {
-            if this.running {
+            // A green thread that is cut unwinds its stack, which is no panic.
+            if this.running && !green::is_unwinding() {
                 panicked(&this.permit);
             }
         }
@@ -46,7 +48,9 @@ pin_project! {
 fn panicked(permit: &Permit) {
     let shared = permit.shared();
     add(&shared.counts.panicked);
-    shared.hooks.close(Some(&"the handler panicked"));
+    // Within a panic that unwinds, a second one would end the process.
+    let close = AssertUnwindSafe(|| shared.hooks.close(Some(&"the handler panicked")));
+    let _ = catch_unwind(close);
 }
 
 /// Calls `handler` for a connection. The call is made here, so that the connection is as large as the

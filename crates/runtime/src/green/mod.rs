@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use switchboard_green_threads as green;
 
-pub use switchboard_green_threads::{Green, NotGreen, Stats, is_current, set_stack_size, stats};
+pub use switchboard_green_threads::{
+    Green, NotGreen, Stats, is_current, is_unwinding, set_stack_size, stats,
+};
 
 pub use self::pool::Pool;
 use crate::blocking;
