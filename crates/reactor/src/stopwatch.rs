@@ -42,8 +42,12 @@ impl Stopwatch {
     #[cold]
     fn measure(&self, lap: u64, now: u64) -> Duration {
         let (ticks, instant) = self.created;
-        let all = now.saturating_sub(ticks).max(1);
-        instant.elapsed().mul_f64(lap as f64 / all as f64)
+        let elapsed = instant.elapsed();
+        match now.checked_sub(ticks) {
+            Some(all) if all >= lap => elapsed.mul_f64(lap as f64 / all as f64),
+            // The counter went back, as when a virtual machine moves to another host.
+            _ => Duration::ZERO,
+        }
     }
 }
 

@@ -192,6 +192,13 @@ impl Descriptor {
         waker: &Waker,
     ) -> Poll<()> {
         let mut table = table();
+        // Read again under the lock: another flow may have claimed the descriptor meanwhile, and the number
+        // of the registration may be another descriptor's.
+        let owner = Owner::Loop(id, registration);
+        if self.owner() != owner {
+            waker.wake_by_ref();
+            return Poll::Pending;
+        }
         let remote = Remote::of(id);
         let unclaimed = match (table.loops.get_mut(&id), &remote) {
             (Some(lp), _) => {
@@ -200,7 +207,6 @@ impl Descriptor {
             }
             (None, Some(remote)) => {
                 let (this, wake) = (self.clone(), WakeOnDrop(waker.clone()));
-                let owner = Owner::Loop(id, registration);
                 // Sent under the lock, so that a loop that stops finds the request after it has stored its
                 // completions.
                 let refused = remote.request(move |lp| {
@@ -219,7 +225,6 @@ impl Descriptor {
             }
             (None, None) => None,
         };
-        let owner = Owner::Loop(id, registration);
         self.end_ownership(owner, &mut table, unclaimed.unwrap_or_default());
         if remote.is_none() {
             table.forget_loop(id);

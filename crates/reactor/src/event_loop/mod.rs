@@ -28,6 +28,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -279,7 +280,10 @@ impl Drop for Inner {
         self.remote.retire();
         self.ready.take();
         let tasks = self.tasks.borrow_mut().clear();
-        drop(tasks);
+        for task in tasks {
+            // A destructor that panics must not keep the loop from closing its inbox.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        }
         while let Some(sent) = self.remote.inbox().drain_or_close() {
             drop(sent);
         }

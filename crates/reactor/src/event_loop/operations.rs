@@ -244,7 +244,7 @@ impl Loop {
         }
         for waker in wakers.drain(..) {
             match TaskId::of(&waker) {
-                Some(task) if task.owner() == self.id() => self.wake_task(task),
+                Some(task) if task.is_of(self.id()) => self.wake_task(task),
                 _ => waker.wake(),
             }
         }

@@ -2,11 +2,11 @@
 //!
 //! # Numbers of loops
 //!
-//! A loop's number is unique among the loops that exist in the process, fits in 24 bits, and is odd exactly
-//! if the loop has a completion driver. A number is all that a [`TaskId`] or the owner word of a descriptor
-//! has room for; [`Remote::of`] finds the loop of a number in a table of the process. The numbers 0 and 1
-//! are never given: 0 means "no loop" in a descriptor's owner word. When all numbers were used they start
-//! again, and the numbers of existing loops are skipped.
+//! A loop's number has 31 bits and is odd exactly if the loop has a completion driver. A [`TaskId`] has space
+//! for the low 24 bits only, which are unique among the loops that exist in the process: a stale one causes a
+//! spurious wake at most. The owner word of a descriptor has the whole number, which is given again after a
+//! thousand million loops. [`Remote::of`] finds the loop of a number in a table of the process. Numbers whose
+//! low bits are 0 or 1 are never given: 0 means "no loop".
 
 use std::collections::HashMap;
 use std::fmt;
@@ -54,6 +54,7 @@ struct Shared {
 #[derive(Clone)]
 pub struct Remote(Arc<Shared>);
 
+/// The loops that exist, by the low bits of their numbers.
 static LOOPS: LazyLock<Mutex<HashMap<u32, Weak<Shared>>>> = LazyLock::new(Mutex::default);
 /// The next loop's number, without the bit that says whether the loop has a completion driver.
 static NEXT: AtomicU32 = AtomicU32::new(2);
@@ -72,8 +73,9 @@ impl Remote {
     pub(crate) fn new(notifier: Notifier, completes: bool) -> Remote {
         let mut loops = lock(&LOOPS);
         let id = loop {
-            let id = (NEXT.fetch_add(2, Ordering::Relaxed) & MAX_LOOP) | u32::from(completes);
-            if id > 1 && !loops.contains_key(&id) {
+            let next = NEXT.fetch_add(2, Ordering::Relaxed) & (u32::MAX >> 1);
+            let id = next | u32::from(completes);
+            if id & MAX_LOOP > 1 && !loops.contains_key(&(id & MAX_LOOP)) {
                 break id;
             }
         };
@@ -82,14 +84,19 @@ impl Remote {
             inbox: Inbox::new(),
             notifier,
         });
-        loops.insert(id, Arc::downgrade(&shared));
+        loops.insert(id & MAX_LOOP, Arc::downgrade(&shared));
         drop(loops);
         Remote(shared)
     }
 
     /// Returns a handle of the loop with this number, if the loop exists.
     pub fn of(id: u32) -> Option<Remote> {
-        lock(&LOOPS).get(&id).and_then(Weak::upgrade).map(Remote)
+        Remote::of_tasks(id & MAX_LOOP).filter(|remote| remote.id() == id)
+    }
+
+    /// Returns a handle of the loop whose tasks have this owner.
+    pub(crate) fn of_tasks(owner: u32) -> Option<Remote> {
+        lock(&LOOPS).get(&owner).and_then(Weak::upgrade).map(Remote)
     }
 
     /// Returns the loop's number; see [`Loop::id`].
@@ -138,7 +145,7 @@ impl Remote {
 
     /// Removes the loop's number from the table.
     pub(crate) fn retire(&self) {
-        lock(&LOOPS).remove(&self.0.id);
+        lock(&LOOPS).remove(&(self.0.id & MAX_LOOP));
     }
 }
 

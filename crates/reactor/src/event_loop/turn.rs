@@ -218,7 +218,7 @@ impl Loop {
         let dispatch = self.0.registry.borrow_mut().dispatch(event, &self.0.poller);
         match dispatch {
             Dispatch::Nothing => {}
-            Dispatch::Task(task) if task.owner() == self.id() => self.wake_task(task),
+            Dispatch::Task(task) if task.is_of(self.id()) => self.wake_task(task),
             Dispatch::Task(task) => task.wake(),
             Dispatch::Others => self.dispatch_to_others(event),
         }

@@ -98,7 +98,8 @@ macro_rules! for_each_driver {
                     a_task_that_wakes_itself_yields
                     a_panic_ends_only_its_task
                     a_waker_may_outlive_its_loop
-                    a_stale_waker_causes_no_more_than_a_spurious_poll;
+                    a_stale_waker_causes_no_more_than_a_spurious_poll
+                    a_turn_within_a_poll_loses_no_wake;
                 cancellation:
                     dropping_a_handle_cancels_its_task
                     dropping_a_loop_drops_its_futures

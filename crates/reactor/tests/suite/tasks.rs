@@ -178,3 +178,21 @@ pub(crate) fn a_stale_waker_causes_no_more_than_a_spurious_poll(fixture: &Fixtur
     fixture.run_to_the_end();
     assert_eq!(polls.len(), 4);
 }
+
+pub(crate) fn a_turn_within_a_poll_loses_no_wake(fixture: &Fixture) {
+    let polls = Log::new();
+    let (seen, lp) = (polls.clone(), fixture.lp.clone());
+    let task = fixture.spawn(poll_fn(move |context| {
+        seen.add(());
+        if seen.len() > 1 {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        // This turn takes the running task from the ready queue and cannot poll it.
+        lp.turn(Some(std::time::Duration::ZERO)).expect("a turn");
+        Poll::Pending
+    }));
+    task.detach();
+    fixture.run_some_turns();
+    assert_eq!(polls.len(), 2);
+}

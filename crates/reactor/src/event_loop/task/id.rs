@@ -23,7 +23,7 @@ const INDEX_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 16;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 
-/// The largest number of a loop.
+/// The bits of a loop's number that a task's number has.
 pub(crate) const MAX_LOOP: u32 = (1 << (64 - INDEX_BITS - GENERATION_BITS)) - 1;
 
 /// The maximum number of tasks of a loop. The last index names the future of `block_on`.
@@ -35,9 +35,9 @@ pub(crate) struct TaskId(NonZeroU64);
 
 impl TaskId {
     pub(crate) fn new(owner: u32, index: u32, generation: u16) -> TaskId {
-        debug_assert!(owner <= MAX_LOOP && index < INDEX_MASK);
+        debug_assert!(index < INDEX_MASK);
         TaskId::from_word(
-            u64::from(owner) << (INDEX_BITS + GENERATION_BITS)
+            u64::from(owner & MAX_LOOP) << (INDEX_BITS + GENERATION_BITS)
                 | u64::from(generation) << INDEX_BITS
                 | u64::from(index),
         )
@@ -54,7 +54,7 @@ impl TaskId {
     /// Returns the number of the future of `block_on` on the loop `owner`.
     pub(crate) fn root(owner: u32) -> TaskId {
         TaskId::from_word(
-            u64::from(owner) << (INDEX_BITS + GENERATION_BITS) | u64::from(INDEX_MASK),
+            u64::from(owner & MAX_LOOP) << (INDEX_BITS + GENERATION_BITS) | u64::from(INDEX_MASK),
         )
     }
 
@@ -62,7 +62,13 @@ impl TaskId {
         self.index() == INDEX_MASK
     }
 
-    /// Returns the number of the loop.
+    /// Returns whether this is a task of the loop with this number.
+    #[inline]
+    pub(crate) fn is_of(self, id: u32) -> bool {
+        self.owner() == id & MAX_LOOP
+    }
+
+    /// Returns the low bits of the loop's number.
     pub(crate) fn owner(self) -> u32 {
         (self.0.get() >> (INDEX_BITS + GENERATION_BITS)) as u32
     }

@@ -51,6 +51,9 @@ struct Entry {
 const ALIVE: u32 = 1;
 /// The task is in the ready queue.
 const QUEUED: u32 = 2;
+/// The task was taken from the ready queue while it ran, by a turn within its own poll, and has to be queued
+/// again.
+const MISSED: u32 = 4;
 const GENERATION_SHIFT: u32 = 16;
 
 /// The table of a loop's tasks.
@@ -97,11 +100,11 @@ impl Tasks {
     }
 
     fn insert(&mut self, future: BoxFuture, name: Name) -> TaskKey {
-        self.alive += 1;
         let index = match self.vacant {
             END => self.grow(name),
             vacant => vacant,
         };
+        self.alive += 1;
         let entry = &mut self.entries[index as usize];
         self.vacant = entry.next;
         entry.future = Some(future);
@@ -129,7 +132,7 @@ impl Tasks {
     #[inline]
     fn get_mut(&mut self, key: TaskKey) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(key.index as usize)?;
-        (entry.state & !QUEUED == key.state).then_some(entry)
+        (entry.state & !(QUEUED | MISSED) == key.state).then_some(entry)
     }
 
     /// Marks a task as queued; returns whether the caller has to add it to the ready queue.
@@ -148,16 +151,25 @@ impl Tasks {
     #[inline]
     fn start(&mut self, key: TaskKey) -> Option<(BoxFuture, Name)> {
         let entry = self.get_mut(key)?;
+        let Some(future) = entry.future.take() else {
+            entry.state |= MISSED;
+            return None;
+        };
         entry.state = key.state;
-        Some((entry.future.take()?, entry.name))
+        Some((future, entry.name))
     }
 
-    /// Puts the future of a pending task back into the table.
+    /// Puts the future of a pending task back into the table; returns whether the caller has to add the task
+    /// to the ready queue.
     #[inline]
-    fn put_back(&mut self, key: TaskKey, future: BoxFuture) {
-        if let Some(entry) = self.get_mut(key) {
-            entry.future = Some(future);
-        }
+    fn put_back(&mut self, key: TaskKey, future: BoxFuture) -> bool {
+        let Some(entry) = self.get_mut(key) else {
+            return false;
+        };
+        entry.future = Some(future);
+        let missed = entry.state & MISSED != 0;
+        entry.state &= !MISSED;
+        missed
     }
 
     /// Removes a task, and starts the next generation of its entry.
@@ -282,7 +294,12 @@ impl Loop {
             future.as_mut().poll(&mut context).is_pending()
         }));
         match polled {
-            Ok(true) => self.0.tasks.borrow_mut().put_back(key, future),
+            Ok(true) => {
+                let missed = self.0.tasks.borrow_mut().put_back(key, future);
+                if missed {
+                    self.push(Item::Task(key));
+                }
+            }
             // Ready, or a panic of a detached task; `Joined` passes panics to the handle.
             Ok(false) | Err(_) => self.end_task(key, future),
         }

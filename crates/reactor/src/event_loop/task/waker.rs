@@ -44,7 +44,7 @@ impl TaskId {
 
     #[cold]
     fn wake_remote(self) {
-        if let Some(remote) = Remote::of(self.owner()) {
+        if let Some(remote) = Remote::of_tasks(self.owner()) {
             remote.wake_task(self);
         }
     }
@@ -54,7 +54,7 @@ impl TaskId {
 #[inline]
 fn wake_local(task: TaskId) -> bool {
     Loop::with_current(|lp| match lp {
-        Some(lp) if lp.id() == task.owner() => {
+        Some(lp) if task.is_of(lp.id()) => {
             lp.wake_task(task);
             true
         }

@@ -20,7 +20,7 @@ impl Entry {
         edge: bool,
         poller: &RefCell<Box<dyn Poller>>,
     ) -> Option<Option<TaskId>> {
-        if self.rare.is_some() {
+        if self.rare.as_deref().is_some_and(super::Rare::is_in_use) {
             return None;
         }
         self.make_ready(event);

@@ -52,6 +52,12 @@ struct Rare {
 }
 
 impl Rare {
+    /// Returns whether anybody waits here, or a callback is set.
+    fn is_in_use(&self) -> bool {
+        let waiters = [&self.read, &self.write, &self.priority];
+        self.watched.is_some() || waiters.into_iter().any(Waiters::is_waiting)
+    }
+
     fn waiters(&mut self, direction: Direction) -> &mut Waiters {
         match direction {
             Direction::Read => &mut self.read,
