@@ -43,7 +43,7 @@ impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Reason::Requested => "cancelled",
-            Reason::Dropped => "cancelled: nobody is left to fire it",
+            Reason::Dropped => "cancelled: the resolver was dropped",
             Reason::Cycle => "cancelled: a callback returned a Deferred that waits for this one",
             Reason::NoLoop => {
                 "cancelled: no loop runs the future; use model tasks, green or callbacks"

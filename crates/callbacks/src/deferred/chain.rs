@@ -20,7 +20,7 @@ pub(crate) struct Chain {
 pub(crate) enum WaitsFor {
     #[default]
     Nothing,
-    /// The resolver of the origin, with the function that cancels its work.
+    /// The origin, and the canceller of its work.
     Origin(Weak<dyn Origin>, Option<Box<dyn FnOnce()>>),
     /// The chain of a Deferred that a callback returned.
     Chain(Rc<Chain>),

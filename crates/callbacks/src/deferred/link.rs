@@ -131,7 +131,7 @@ impl<T: 'static, E: Failure> Link<T, E> {
         match inner.state.take() {
             State::Fired(fired) => return self.fire(fired),
             State::Pending => inner.state.set(State::Pending),
-            _ => unreachable!("a Deferred that somebody waits for was consumed by that"),
+            _ => unreachable!("waiting for a Deferred consumes it"),
         }
         if Rc::ptr_eq(&inner.chain, &self.chain) {
             return self.fire(Fired::cancelled(Reason::Cycle));
@@ -161,7 +161,7 @@ impl<T: 'static, E: Failure> Link<T, E> {
         match self.state.take() {
             State::Fired(fired) => run(callback(fired)),
             State::Pending => self.state.set(State::Callback(Box::new(callback))),
-            _ => unreachable!("a Deferred that somebody waits for was consumed by that"),
+            _ => unreachable!("waiting for a Deferred consumes it"),
         }
     }
 }

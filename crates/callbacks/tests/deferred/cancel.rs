@@ -1,4 +1,4 @@
-//! Cancelling, and resolvers that are dropped.
+//! Cancelling Deferreds, and dropping their resolvers.
 
 use std::cell::Cell;
 use std::io;
@@ -8,14 +8,14 @@ use switchboard_callbacks::{Cancelled, Deferred, Resolver};
 
 use crate::{Log, Text, end, unhandled};
 
-/// A Deferred whose canceller logs its name.
+/// Returns a Deferred whose canceller logs its name.
 pub(crate) fn work(name: &'static str, log: &Log) -> (Text, Resolver<u32, String>) {
     let log = log.clone();
     Deferred::with_canceller(move || log.add(format!("stop {name}")))
 }
 
 #[test]
-fn cancel_reaches_what_the_chain_waits_for() {
+fn cancel_cancels_what_the_chain_waits_for() {
     let (log, reports) = (Log::default(), unhandled());
     let (origin, resolver) = work("origin", &log);
     let seen = log.clone();
@@ -27,7 +27,7 @@ fn cancel_reaches_what_the_chain_waits_for() {
         });
     tail.cancel();
     log.is(&["stop origin", "cancelled"]);
-    // Twice is once, and whoever fires it later comes too late.
+    // A second cancel does nothing, and neither does the resolver after it.
     tail.cancel();
     resolver.errback("late".into());
     log.is(&["stop origin", "cancelled"]);
@@ -52,7 +52,7 @@ fn cancel_reaches_what_the_chain_waits_for() {
 }
 
 #[test]
-fn cancel_leaves_alone_what_has_fired() {
+fn cancel_does_nothing_to_a_fired_deferred() {
     let log = Log::default();
     let (deferred, resolver) = work("work", &log);
     resolver.callback(1);
@@ -60,7 +60,7 @@ fn cancel_leaves_alone_what_has_fired() {
     end(deferred, &log);
     log.is(&["Ok(1)"]);
 
-    // Nor one that a callback returned.
+    // A Deferred that a callback returned, and that has fired, is not cancelled either.
     let (inner, resolver) = work("inner", &log);
     let canceller = inner.canceller();
     end(Text::succeed(0).add_callback(|_| inner), &log);
@@ -70,7 +70,7 @@ fn cancel_leaves_alone_what_has_fired() {
 }
 
 #[test]
-fn a_canceller_may_fire_it_itself() {
+fn a_canceller_may_fire_its_deferred() {
     let (log, reports) = (Log::default(), unhandled());
     let fire: Rc<Cell<Option<Resolver<u32, String>>>> = Rc::default();
     let hold = fire.clone();
@@ -81,7 +81,7 @@ fn a_canceller_may_fire_it_itself() {
     canceller.cancel();
     log.is(&["Ok(9)"]);
 
-    // What it fails with, or lets go of, follows from the cancel, and is no news.
+    // A failure that the canceller causes follows from the cancel, and is not reported.
     let hold = fire.clone();
     let (deferred, resolver) =
         Text::with_canceller(move || hold.take().unwrap().errback("no".into()));
@@ -97,35 +97,35 @@ fn a_canceller_may_fire_it_itself() {
 }
 
 #[test]
-fn a_resolver_that_is_dropped_fails_it() {
+fn dropping_the_resolver_fails_the_deferred() {
     let log = Log::default();
     let (deferred, resolver) = Text::new();
     end(deferred.add_callback(|value| Ok(value + 1)), &log);
     drop(resolver);
-    log.is(&["Err(\"cancelled: nobody is left to fire it\")"]);
+    log.is(&["Err(\"cancelled: the resolver was dropped\")"]);
 }
 
 #[test]
-fn cancelled_is_an_error_of_many_kinds() {
+fn cancelled_converts_to_other_error_types() {
     let (deferred, resolver) = Deferred::<(), io::Error>::new();
     drop(resolver);
     let seen = Rc::new(Cell::new(false));
-    let told = seen.clone();
+    let set_seen = seen.clone();
     deferred.add_errback(move |error| {
         assert_eq!(error.kind(), io::ErrorKind::Other);
-        told.set(error.get_ref().unwrap().is::<Cancelled>());
+        set_seen.set(error.get_ref().unwrap().is::<Cancelled>());
         Err::<(), Box<dyn std::error::Error>>(error.into())
     });
     assert!(seen.get());
 }
 
 #[test]
-fn a_panic_goes_to_whoever_fired_and_the_rest_is_cancelled() {
+fn a_panic_unwinds_to_the_caller_and_cancels_the_rest_of_the_chain() {
     let log = Log::default();
     let (deferred, resolver) = Text::new();
     let deferred = deferred.add_callback(|_| -> Result<u32, String> { panic!("oh") });
     end(deferred, &log);
     let fired = std::panic::AssertUnwindSafe(|| resolver.callback(1));
     assert!(std::panic::catch_unwind(fired).is_err());
-    log.is(&["Err(\"cancelled: nobody is left to fire it\")"]);
+    log.is(&["Err(\"cancelled: the resolver was dropped\")"]);
 }

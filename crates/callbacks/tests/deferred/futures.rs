@@ -1,4 +1,4 @@
-//! Deferreds awaited, and futures as Deferreds.
+//! Awaiting Deferreds, and making Deferreds from futures.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::{Log, Text, end, unhandled};
 const MOMENT: Duration = Duration::from_millis(2);
 
 #[test]
-fn awaiting_it_gives_its_result_under_every_kind_of_model() {
+fn awaiting_a_deferred_returns_its_result_under_every_kind_of_model() {
     for model in [Model::Tasks, Model::Green, Model::Threads, Model::Blocking] {
         let (deferred, resolver) = Text::new();
         let deferred = deferred.add_callback(|value| Ok(value + 1));
@@ -30,7 +30,7 @@ fn awaiting_it_gives_its_result_under_every_kind_of_model() {
 }
 
 #[test]
-fn dropping_what_awaits_it_cancels_it() {
+fn dropping_the_future_cancels_the_deferred() {
     let (log, reports) = (Log::default(), unhandled());
     let (deferred, _resolver) = work("work", &log);
     let waits = runtime::timeout(MOMENT, deferred.into_future());
@@ -41,7 +41,7 @@ fn dropping_what_awaits_it_cancels_it() {
 }
 
 #[test]
-fn a_future_fires_it() {
+fn a_future_fires_its_deferred() {
     for model in [Model::Tasks, Model::Green] {
         let future = async {
             let slow = |result: Result<u32, String>| async {
@@ -55,13 +55,13 @@ fn a_future_fires_it() {
                 Err("no".into())
             );
             let lost = Text::from_future(async { panic!("oh") });
-            assert!(lost.await.unwrap_err().contains("nobody is left"));
+            assert!(lost.await.unwrap_err().contains("the resolver was dropped"));
         };
         model.run(future).unwrap();
     }
 }
 
-/// Says when it is dropped.
+/// A guard that records that it was dropped.
 struct Dropped(Rc<Cell<bool>>);
 
 impl Drop for Dropped {
@@ -71,7 +71,7 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn cancelling_it_drops_the_future() {
+fn cancelling_the_deferred_drops_the_future() {
     let (log, dropped) = (Log::default(), Rc::new(Cell::new(false)));
     let future = async {
         let guard = Dropped(dropped.clone());
@@ -92,7 +92,7 @@ fn cancelling_it_drops_the_future() {
 }
 
 #[test]
-fn a_loop_that_goes_fails_what_it_ran() {
+fn dropping_the_loop_fails_its_deferreds() {
     let log = Log::default();
     let lp = Loop::new(Driver::best()).unwrap();
     let deferred = lp.block_on(async {
@@ -104,7 +104,7 @@ fn a_loop_that_goes_fails_what_it_ran() {
     end(deferred.unwrap(), &log);
     log.is(&[]);
     drop(lp);
-    log.is(&["Err(\"cancelled: nobody is left to fire it\")"]);
+    log.is(&["Err(\"cancelled: the resolver was dropped\")"]);
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn without_a_loop_a_future_is_refused() {
             "{text}"
         )
     };
-    let asks = || async { Text::from_future(async { Ok(1) }).await.unwrap_err() };
-    refused(Model::Threads.run(asks()).unwrap());
-    // A blocking flow within a task: the loop is there, but it is held.
-    let within = async { Model::Blocking.run(asks()).unwrap() };
+    let refusal = || async { Text::from_future(async { Ok(1) }).await.unwrap_err() };
+    refused(Model::Threads.run(refusal()).unwrap());
+    // A blocking flow within a task holds the loop.
+    let within = async { Model::Blocking.run(refusal()).unwrap() };
     refused(Model::Tasks.run(within).unwrap());
     let reports = unhandled();
     drop(Text::from_future(async { Ok(1) }));

@@ -1,4 +1,4 @@
-//! Lists, in each of their three ways to end.
+//! Lists, in each of the three ways in which they fire.
 
 use switchboard_callbacks::{DeferredList, Resolver};
 
@@ -7,7 +7,7 @@ use crate::{Log, Text, end, unhandled};
 
 type Resolvers = [Option<Resolver<u32, String>>; 3];
 
-/// A list of three, and their resolvers.
+/// Returns a list of three parts, and their resolvers.
 fn three(consume: bool) -> (DeferredList<u32, String>, Resolvers) {
     let (parts, resolvers): (Vec<_>, Vec<_>) = (0..3).map(|_| Text::new()).unzip();
     let resolvers: [_; 3] = resolvers.try_into().unwrap();
@@ -15,7 +15,7 @@ fn three(consume: bool) -> (DeferredList<u32, String>, Resolvers) {
     (list, resolvers.map(Some))
 }
 
-/// Fires the resolvers in this order: even numbers are values, odd ones failures.
+/// Fires the resolvers in this order. Even numbers are values, odd ones failures.
 fn fire(resolvers: &mut Resolvers, events: [(usize, u32); 3]) {
     for (index, number) in events {
         let resolver = resolvers[index].take().unwrap();
@@ -28,30 +28,30 @@ fn fire(resolvers: &mut Resolvers, events: [(usize, u32); 3]) {
 }
 
 #[test]
-fn lists_end_in_three_ways() {
+fn lists_fire_in_three_ways() {
     for consume in [false, true] {
         let (log, reports) = (Log::default(), unhandled());
-        let told = |expected: &[&str]| reports.is(if consume { &[] } else { expected });
+        let reported = |expected: &[&str]| reports.is(if consume { &[] } else { expected });
 
         let (list, mut resolvers) = three(consume);
         end(list.all(), &log);
         fire(&mut resolvers, [(2, 4), (0, 1), (1, 2)]);
         log.is(&["Ok([Err(\"1\"), Ok(2), Ok(4)])"]);
-        told(&[]);
+        reported(&[]);
 
         let log = Log::default();
         let (list, mut resolvers) = three(consume);
         end(list.first(), &log);
         fire(&mut resolvers, [(2, 1), (1, 2), (0, 3)]);
         log.is(&["Ok((1, 2))"]);
-        told(&["\"1\"", "\"3\""]);
+        reported(&["\"1\"", "\"3\""]);
 
         let log = Log::default();
         let (list, mut resolvers) = three(consume);
         end(list.first(), &log);
         fire(&mut resolvers, [(2, 5), (1, 9), (0, 7)]);
         log.is(&["Err(\"7\")"]);
-        told(&["\"1\"", "\"3\"", "\"5\"", "\"9\""]);
+        reported(&["\"1\"", "\"3\"", "\"5\"", "\"9\""]);
 
         let log = Log::default();
         let (list, mut resolvers) = three(consume);
@@ -64,12 +64,12 @@ fn lists_end_in_three_ways() {
         end(list.gather(), &log);
         fire(&mut resolvers, [(2, 2), (1, 11), (0, 13)]);
         log.is(&["Err(\"11\")"]);
-        told(&["\"1\"", "\"3\"", "\"5\"", "\"9\"", "\"13\""]);
+        reported(&["\"1\"", "\"3\"", "\"5\"", "\"9\"", "\"13\""]);
     }
 }
 
 #[test]
-fn a_list_of_what_has_fired_fires_at_once_and_so_does_an_empty_one() {
+fn a_list_of_fired_parts_and_an_empty_list_fire_at_once() {
     let log = Log::default();
     let fired = || DeferredList::new([Text::succeed(1), Text::succeed(2)]);
     end(fired().all(), &log);
@@ -85,12 +85,12 @@ fn a_list_of_what_has_fired_fires_at_once_and_so_does_an_empty_one() {
     log.is(&[
         "Ok([])",
         "Ok([])",
-        "Err(\"cancelled: nobody is left to fire it\")",
+        "Err(\"cancelled: the resolver was dropped\")",
     ]);
 }
 
 #[test]
-fn cancelling_a_list_cancels_those_that_have_not_fired() {
+fn cancelling_a_list_cancels_the_parts_that_have_not_fired() {
     let (log, reports) = (Log::default(), unhandled());
     let parts = |log: &Log| {
         let [(a, fire), (b, b_held), (c, c_held)] = ["a", "b", "c"].map(|name| work(name, log));

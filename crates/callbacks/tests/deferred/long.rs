@@ -1,4 +1,4 @@
-//! Chains that are longer than a stack is deep.
+//! Chains with more callbacks than a stack has room for frames.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,14 +7,14 @@ use switchboard_callbacks::Resolver;
 
 use crate::{Log, Text, end, unhandled};
 
-/// What a small stack has room for: enough for a frame or two, not for one each round.
+/// Runs `f` on a stack that has room for some frames, and not for one in each round.
 fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(128 * 1024);
     thread.spawn(f).unwrap().join().unwrap();
 }
 
 #[test]
-fn long_chains_need_no_stack() {
+fn long_chains_run_in_constant_stack() {
     const STEPS: u32 = 100_000;
     let add = |value: u32| Ok(value + 1);
     on_a_small_stack(move || {
@@ -39,7 +39,7 @@ fn long_chains_need_no_stack() {
         }
         end(deferred, &log);
 
-        // Each returns the one before it, and all wait for the first.
+        // Each callback returns the previous Deferred, and all wait for the first.
         let (mut deferred, resolver) = Text::new();
         for _ in 0..STEPS {
             let inner = deferred;
@@ -52,7 +52,7 @@ fn long_chains_need_no_stack() {
 }
 
 #[test]
-fn long_chains_are_cancelled_and_dropped_without_stack() {
+fn long_chains_are_cancelled_and_dropped_in_constant_stack() {
     on_a_small_stack(|| {
         let reports = unhandled();
         for cancel in [true, false] {
@@ -69,11 +69,11 @@ fn long_chains_are_cancelled_and_dropped_without_stack() {
             drop(deferred);
             drop(resolver);
         }
-        reports.is(&["\"cancelled: nobody is left to fire it\""]);
+        reports.is(&["\"cancelled: the resolver was dropped\""]);
     });
 }
 
-/// A loop in the style of callbacks: each round waits for the next.
+/// A loop of callbacks, in which each round waits for the next.
 struct Rounds {
     left: Cell<u32>,
     next: Cell<Option<Resolver<u32, String>>>,
@@ -92,14 +92,14 @@ fn round(rounds: Rc<Rounds>) -> Text {
 }
 
 #[test]
-fn a_loop_of_callbacks_ends_however_long() {
+fn a_long_loop_of_callbacks_is_cancelled_from_its_first_round() {
     on_a_small_stack(|| {
         let log = Log::default();
         let rounds = Rc::new(Rounds {
             left: Cell::new(100_000),
             next: Cell::default(),
         });
-        // Held from the first round, it cancels the last.
+        // The canceller of the first round cancels the last.
         let first = round(rounds.clone());
         let canceller = first.canceller();
         end(Text::succeed(0).add_callback(|_| first), &log);

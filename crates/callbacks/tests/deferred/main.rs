@@ -1,4 +1,4 @@
-//! Deferreds: order, the two tracks, cancelling, reports, lists, and futures.
+//! Deferreds: order, the two tracks, cancelling, reports, lists and futures.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -14,7 +14,7 @@ mod random;
 
 type Text = Deferred<u32, String>;
 
-/// What was seen, in order.
+/// A log of events, in order.
 #[derive(Clone, Default)]
 struct Log(Rc<RefCell<Vec<String>>>);
 
@@ -29,15 +29,15 @@ impl Log {
     }
 }
 
-/// This thread's unhandled failures from now on.
+/// Returns a log of this thread's unhandled failures from now on.
 fn unhandled() -> Log {
     let log = Log::default();
-    let told = log.clone();
-    set_unhandled(move |error, _| told.add(format!("{error:?}")));
+    let reports = log.clone();
+    set_unhandled(move |error, _| reports.add(format!("{error:?}")));
     log
 }
 
-/// Logs how `deferred` ends.
+/// Logs the result of `deferred`.
 fn end<T: std::fmt::Debug, E: Failure>(deferred: Deferred<T, E>, log: &Log) {
     let log = log.clone();
     deferred.add_both(move |result| {
@@ -47,7 +47,7 @@ fn end<T: std::fmt::Debug, E: Failure>(deferred: Deferred<T, E>, log: &Log) {
 }
 
 #[test]
-fn callbacks_run_in_order_when_it_fires() {
+fn callbacks_run_in_order_when_the_deferred_fires() {
     let log = Log::default();
     let (deferred, resolver) = Text::new();
     let [a, b] = [log.clone(), log.clone()];
@@ -67,14 +67,14 @@ fn callbacks_run_in_order_when_it_fires() {
 }
 
 #[test]
-fn one_that_has_fired_calls_at_once() {
+fn a_callback_added_to_a_fired_deferred_runs_at_once() {
     let log = Log::default();
     end(Text::succeed(1), &log);
     log.is(&["Ok(1)"]);
     end(Text::fail("no".into()), &log);
     log.is(&["Ok(1)", "Err(\"no\")"]);
 
-    // Within another's callback too, and when a resolver is fired there.
+    // The same holds within another Deferred's callback, and for a resolver that is fired there.
     let inner = log.clone();
     let (other, fire) = Text::new();
     end(other, &log);
@@ -103,7 +103,7 @@ fn a_failure_goes_to_the_next_errback_and_on_from_there() {
 }
 
 #[test]
-fn both_and_either() {
+fn add_both_and_add_callbacks_run_one_function_for_each_result() {
     let log = Log::default();
     for result in [Ok(1), Err("one".to_owned())] {
         let (deferred, resolver) = Text::new();
@@ -112,7 +112,7 @@ fn both_and_either() {
                 Ok(value) => Err(value.to_string()),
                 Err(error) => Ok(error.len()),
             })
-            // An errback beside a callback is not there for what fails in it.
+            // The errback of a pair does not get the failure of the callback.
             .add_callbacks(
                 |length| Err::<String, _>(format!("length {length}")),
                 |error| Ok(format!("was {error}")),
@@ -137,7 +137,7 @@ fn a_chain_waits_for_the_deferred_that_a_callback_returned() {
     fire.callback(2);
     log.is(&["Ok(2)"]);
 
-    // From an errback, failing, and one that has fired already.
+    // An errback returns a Deferred that fails, and a callback one that has fired already.
     let (inner, fire) = Text::new();
     end(Text::fail("a".into()).add_errback(|_| inner), &log);
     fire.errback("b".into());
@@ -166,7 +166,7 @@ fn a_deferred_that_would_wait_for_itself_fails() {
 }
 
 #[test]
-fn two_that_wait_for_each_other_are_not_sought_for_ever() {
+fn cancelling_deferreds_that_wait_for_each_other_returns() {
     let [(a, fire_a), (b, fire_b)] = [Text::new(), Text::new()];
     let tail = Rc::new(Cell::new(None));
     let late: Rc<Cell<Option<Text>>> = tail.clone();
@@ -179,29 +179,29 @@ fn two_that_wait_for_each_other_are_not_sought_for_ever() {
 }
 
 #[test]
-fn a_failure_that_nobody_took_is_told_once() {
+fn an_unhandled_failure_is_reported_once() {
     let reports = unhandled();
     drop(Text::fail("a".into()));
     reports.is(&["\"a\""]);
-    // Dropped first, failed later; and at the end of a chain.
+    // The end of a chain is dropped before its origin fails.
     let (deferred, resolver) = Text::new();
     drop(deferred.add_callback(|value| Ok(value + 1)));
     resolver.errback("b".into());
-    // Of a Deferred that a callback returned.
+    // A Deferred that a callback returned fails.
     let (inner, fire) = Text::new();
     drop(Text::succeed(1).add_callback(|_| inner));
     fire.errback("c".into());
-    // A resolver let go by nobody's wish.
+    // A resolver is dropped without a cancel.
     drop(Text::new());
     let all = [
         "\"a\"",
         "\"b\"",
         "\"c\"",
-        "\"cancelled: nobody is left to fire it\"",
+        "\"cancelled: the resolver was dropped\"",
     ];
     reports.is(&all);
 
-    // Handled, or asked for; but not what fails after a cancel was handled.
+    // A failure that was handled or follows from a cancel is not reported. A failure after a handled cancel is.
     Text::fail("d".into()).add_errback(|_| Ok::<_, String>(1));
     let (deferred, _resolver) = Text::new();
     deferred.cancel();
@@ -215,10 +215,11 @@ fn a_failure_that_nobody_took_is_told_once() {
 }
 
 #[test]
-fn a_report_names_the_place() {
+fn a_report_names_where_the_deferred_was_created() {
     let places = Rc::new(RefCell::new(Vec::new()));
-    let told = places.clone();
-    let old = set_unhandled(move |_, place| told.borrow_mut().push((place.file(), place.line())));
+    let reports = places.clone();
+    let old =
+        set_unhandled(move |_, place| reports.borrow_mut().push((place.file(), place.line())));
     let line = line!() + 1;
     let (deferred, resolver) = Text::new();
     drop(deferred.add_callback(|value| Ok(value + 1)));

@@ -1,4 +1,4 @@
-//! Seeded: random chains against `Result`'s own `and_then` and `or_else`.
+//! Random chains compared with `Result`'s own `and_then` and `or_else`. `SEED` repeats a run.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ fn seed() -> u64 {
     seed.map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
 }
 
-/// What a callback makes of a number: for every third it fails.
+/// Returns another number, or fails if that is a multiple of three.
 fn make(number: u32, factor: u32) -> Result<u32, String> {
     let number = number.wrapping_mul(factor) % 1_000;
     if number.is_multiple_of(3) {
@@ -27,10 +27,10 @@ fn mend(error: String, factor: u32) -> Result<u32, String> {
     make(error.parse::<u32>().unwrap() + 1, factor)
 }
 
-/// What is to be fired some time later.
+/// Resolvers to fire later, with their results.
 type Later = Rc<RefCell<Vec<(Resolver<u32, String>, Result<u32, String>)>>>;
 
-/// How a callback gives its result: as it is, as a Deferred that has fired, or as one that will.
+/// Returns `result` as a Deferred that has fired, as one with a callback, or as one that fires later.
 fn give(result: Result<u32, String>, way: u8, later: &Later) -> Text {
     match (way, result) {
         (0, Ok(value)) => Text::succeed(value),
@@ -54,7 +54,7 @@ fn fire((resolver, result): (Resolver<u32, String>, Result<u32, String>)) {
     }
 }
 
-/// Adds one random step to both.
+/// Adds one random step to the Deferred and to the expected result.
 fn step(
     rng: &mut Rng,
     deferred: Text,
@@ -104,7 +104,7 @@ fn step(
 }
 
 #[test]
-fn chains_do_as_results_do() {
+fn random_chains_behave_as_results_do() {
     let seed = seed();
     println!("SEED={seed}");
     let mut rng = Rng::with_seed(seed);
@@ -115,21 +115,21 @@ fn chains_do_as_results_do() {
         let mut expected = make(rng.u32(..1_000), 1);
         later.borrow_mut().push((resolver, expected.clone()));
         for _ in 0..rng.usize(..40) {
-            // Some steps are added before what they wait for has fired, some after.
+            // Some steps are added before the Deferred that they wait for has fired, some after.
             if rng.u8(..4) == 0 && !later.borrow().is_empty() {
                 let index = rng.usize(..later.borrow().len());
-                let due = later.borrow_mut().swap_remove(index);
-                fire(due);
+                let next = later.borrow_mut().swap_remove(index);
+                fire(next);
             }
             (deferred, expected) = step(&mut rng, deferred, expected, &later);
         }
         let log = Log::default();
         end(deferred, &log);
         loop {
-            let due = later.borrow_mut().pop();
-            let Some(due) = due else { break };
+            let next = later.borrow_mut().pop();
+            let Some(next) = next else { break };
             log.is(&[]);
-            fire(due);
+            fire(next);
         }
         log.is(&[&format!("{expected:?}")]);
     }

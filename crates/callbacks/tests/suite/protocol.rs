@@ -1,4 +1,4 @@
-//! Protocols: the order of their calls, and every byte.
+//! Protocols: the order of their calls, and that every byte arrives.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
@@ -12,18 +12,18 @@ use switchboard_runtime::{self as runtime, Driver, Loop, Model};
 use crate::{Log, pair, rest};
 
 crate::stamp!(
-    calls_come_in_order
-    a_half_open_connection_goes_on
+    methods_are_called_in_order
+    a_half_open_connection_can_still_send
     every_byte_of_a_large_echo_comes_back
     a_slow_peer_pauses_writing
-    reading_can_pause
-    abort_is_a_reset
-    an_error_is_told_once
-    the_loops_end_is_told_once
-    a_panic_ends_its_own_connection
+    reading_pauses_and_resumes
+    abort_resets_the_connection
+    an_error_is_reported_once
+    the_end_of_the_loop_is_reported_once
+    a_panic_ends_only_its_own_connection
     connections_share_state_without_a_lock
-    what_is_written_after_close_is_thrown_away
-    a_protocol_in_a_thread_of_its_own
+    bytes_written_after_close_are_discarded
+    a_thread_can_run_a_connection
 );
 
 struct Echo(Log);
@@ -47,7 +47,7 @@ impl Protocol for Echo {
     }
 }
 
-fn calls_come_in_order(driver: Driver) {
+fn methods_are_called_in_order(driver: Driver) {
     let (stream, mut peer) = pair();
     let log = Log::default();
     let own = log.clone();
@@ -63,7 +63,7 @@ fn calls_come_in_order(driver: Driver) {
     run(driver, move || {
         let own_log = own.clone();
         start(stream, Echo(own));
-        assert_eq!(own_log.lines(), ["made"], "at once");
+        assert_eq!(own_log.lines(), ["made"], "before `start` returns");
         Ok(())
     })
     .unwrap();
@@ -71,7 +71,7 @@ fn calls_come_in_order(driver: Driver) {
     assert_eq!(log.lines(), ["made", "one", "two", "eof", "lost None"]);
 }
 
-/// Answers when the question is whole: at its end.
+/// Answers at the end of input, in upper case.
 #[derive(Default)]
 struct Answer(Vec<u8>);
 
@@ -93,7 +93,7 @@ impl Protocol for Answer {
     }
 }
 
-fn a_half_open_connection_goes_on(driver: Driver) {
+fn a_half_open_connection_can_still_send(driver: Driver) {
     let (stream, mut peer) = pair();
     let peer = std::thread::spawn(move || {
         peer.write_all(b"question").unwrap();
@@ -131,7 +131,7 @@ fn every_byte_of_a_large_echo_comes_back(driver: Driver) {
     assert!(reader.join().unwrap() == bytes);
 }
 
-/// Writes until it is told to pause, and ends when it may go on.
+/// Writes until writing pauses, twice, and closes when it resumes.
 struct Flood {
     log: Log,
     pauses: u32,
@@ -140,7 +140,7 @@ struct Flood {
 impl Protocol for Flood {
     fn connection_made(&mut self, transport: &Transport) {
         transport.set_write_buffer_limits(100_000, 1000);
-        // More than a socket takes at once.
+        // A socket does not take as much at once.
         transport.write(&vec![7; 4_000_000]);
         assert!(transport.write_buffer_size() > 100_000);
     }
@@ -206,7 +206,7 @@ impl Protocol for Pauses {
     }
 }
 
-fn reading_can_pause(driver: Driver) {
+fn reading_pauses_and_resumes(driver: Driver) {
     let (stream, mut peer) = pair();
     let log = Log::default();
     let own = log.clone();
@@ -239,10 +239,10 @@ impl Protocol for Aborts {
     }
 }
 
-fn abort_is_a_reset(driver: Driver) {
-    let (say, said) = std::sync::mpsc::channel();
+fn abort_resets_the_connection(driver: Driver) {
+    let (send_addr, receive_addr) = std::sync::mpsc::channel();
     let client = std::thread::spawn(move || {
-        let addr: String = said.recv().unwrap();
+        let addr: String = receive_addr.recv().unwrap();
         let mut peer = TcpStream::connect(addr).unwrap();
         peer.write_all(b"x").unwrap();
         let error = peer.read_to_end(&mut Vec::new()).unwrap_err();
@@ -250,18 +250,18 @@ fn abort_is_a_reset(driver: Driver) {
     });
     run(driver, move || {
         let server = create_server("127.0.0.1:0", || Aborts)?;
-        say.send(server.local_addr().to_string()).unwrap();
+        send_addr.send(server.local_addr().to_string()).unwrap();
         Ok(())
     })
     .unwrap();
     client.join().unwrap();
 }
 
-/// Its peer resets the connection.
-fn an_error_is_told_once(driver: Driver) {
-    let (say, said) = std::sync::mpsc::channel();
+/// Tests a connection that its peer resets.
+fn an_error_is_reported_once(driver: Driver) {
+    let (send_addr, receive_addr) = std::sync::mpsc::channel();
     let client = std::thread::spawn(move || {
-        let addr: String = said.recv().unwrap();
+        let addr: String = receive_addr.recv().unwrap();
         let mut peer = TcpStream::connect(addr).unwrap();
         peer.write_all(b"x").unwrap();
         let mut back = [0; 1];
@@ -270,8 +270,8 @@ fn an_error_is_told_once(driver: Driver) {
             .set_linger(Some(Duration::ZERO))
             .unwrap();
     });
-    struct Told(Echo);
-    impl Protocol for Told {
+    struct StopsWhenLost(Echo);
+    impl Protocol for StopsWhenLost {
         fn data_received(&mut self, transport: &Transport, data: &[u8]) {
             self.0.data_received(transport, data);
         }
@@ -283,8 +283,8 @@ fn an_error_is_told_once(driver: Driver) {
     let log = Log::default();
     let own = log.clone();
     run(driver, move || {
-        let server = create_server("127.0.0.1:0", move || Told(Echo(own.clone())))?;
-        say.send(server.local_addr().to_string()).unwrap();
+        let server = create_server("127.0.0.1:0", move || StopsWhenLost(Echo(own.clone())))?;
+        send_addr.send(server.local_addr().to_string()).unwrap();
         Ok(())
     })
     .unwrap();
@@ -292,7 +292,7 @@ fn an_error_is_told_once(driver: Driver) {
     assert_eq!(log.lines(), ["x", "lost Some(ConnectionReset)"]);
 }
 
-fn the_loops_end_is_told_once(driver: Driver) {
+fn the_end_of_the_loop_is_reported_once(driver: Driver) {
     let (stream, _peer) = pair();
     let log = Log::default();
     let own = log.clone();
@@ -316,7 +316,7 @@ impl Protocol for Panics {
     }
 }
 
-fn a_panic_ends_its_own_connection(driver: Driver) {
+fn a_panic_ends_only_its_own_connection(driver: Driver) {
     let ((bad, mut bad_peer), (good, mut good_peer)) = (pair(), pair());
     let log = Log::default();
     let own = log.clone();
@@ -337,7 +337,7 @@ fn a_panic_ends_its_own_connection(driver: Driver) {
     assert_eq!(log.lines(), ["lost Some(ConnectionAborted)"]);
 }
 
-/// Everybody hears what anybody says.
+/// Sends what one member writes to all members.
 struct Member(Rc<RefCell<Vec<Transport>>>);
 
 impl Protocol for Member {
@@ -380,7 +380,7 @@ fn connections_share_state_without_a_lock(driver: Driver) {
     assert!(left.borrow().is_empty());
 }
 
-fn what_is_written_after_close_is_thrown_away(driver: Driver) {
+fn bytes_written_after_close_are_discarded(driver: Driver) {
     let (stream, peer) = pair();
     let lost = Rc::new(Cell::new(0));
     struct Closes(Rc<Cell<u32>>);
@@ -392,7 +392,7 @@ fn what_is_written_after_close_is_thrown_away(driver: Driver) {
             transport.write(b"more");
         }
         fn data_received(&mut self, _: &Transport, _: &[u8]) {
-            unreachable!("it is closing");
+            unreachable!("the transport is closing");
         }
         fn connection_lost(&mut self, transport: &Transport, _: Option<&io::Error>) {
             self.0.set(self.0.get() + 1);
@@ -411,8 +411,8 @@ fn what_is_written_after_close_is_thrown_away(driver: Driver) {
     assert_eq!((reader.join().unwrap(), lost.get()), (1_000_000, 1));
 }
 
-/// It is a future, which a thread can wait for too.
-fn a_protocol_in_a_thread_of_its_own(_: Driver) {
+/// Runs a connection, which is a future, under the model `threads`.
+fn a_thread_can_run_a_connection(_: Driver) {
     let (stream, mut peer) = pair();
     let served = std::thread::spawn(move || {
         Model::Threads.run(async {
