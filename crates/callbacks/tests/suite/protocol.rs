@@ -135,6 +135,7 @@ fn every_byte_of_a_large_echo_comes_back(driver: Driver) {
 struct Flood {
     log: Log,
     pauses: u32,
+    paused: std::sync::mpsc::Sender<()>,
 }
 
 impl Protocol for Flood {
@@ -147,6 +148,7 @@ impl Protocol for Flood {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     fn pause_writing(&mut self, transport: &Transport) {
         self.pauses += 1;
+        self.paused.send(()).unwrap();
         self.log
             .add(format!("pause {}", transport.write_buffer_size() > 100_000));
     }
@@ -164,22 +166,30 @@ impl Protocol for Flood {
 }
 
 fn a_slow_peer_pauses_writing(driver: Driver) {
-    let (stream, peer) = pair();
+    let (stream, mut peer) = pair();
+    let (paused, wait_for_pause) = std::sync::mpsc::channel();
     let log = Log::default();
     let own = log.clone();
-    let reader = std::thread::spawn(move || rest(peer).len());
+    // A peer that reads at any time could be fast enough for the loop to never pause.
+    let reader = std::thread::spawn(move || {
+        wait_for_pause.recv().unwrap();
+        peer.read_exact(&mut vec![0; 4_000_000]).unwrap();
+        wait_for_pause.recv().unwrap();
+        rest(peer).len()
+    });
     run(driver, move || {
         start(
             stream,
             Flood {
                 log: own,
                 pauses: 0,
+                paused,
             },
         );
         Ok(())
     })
     .unwrap();
-    assert_eq!(reader.join().unwrap(), 8_000_000);
+    assert_eq!(reader.join().unwrap(), 4_000_000);
     let expected = [
         "pause true",
         "resume true",
