@@ -17,6 +17,28 @@ use crate::stream::Stream;
 /// The time by which each address is tried before the next (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+impl Stream {
+    /// Connects to `name`, a `host:port`. The name is looked up on another thread. Of several addresses
+    /// the first that answers is taken; each is tried a quarter of a second before the next (RFC 8305).
+    /// Dropping the future closes all attempts.
+    ///
+    /// # Errors
+    /// `InvalidInput` without a port; the resolver's error with the name, or that of the last address
+    /// with the address.
+    pub async fn connect(name: &str) -> io::Result<Stream> {
+        let addrs = resolve_name(name).await?;
+        connect_any(&addrs).await
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// # Errors
+    /// The system's, with the path.
+    pub async fn connect_unix(path: impl AsRef<std::path::Path>) -> io::Result<Stream> {
+        connect_unix(path.as_ref()).await
+    }
+}
+
 /// Looks `host` up on a thread of [`run_blocking`](switchboard_runtime::run_blocking), and returns its
 /// addresses in the order to try them: the families alternate, beginning with that of the system's first
 /// address. An IP address is returned as it is.

@@ -12,7 +12,6 @@ use socket2::{Domain, SockRef, Socket, Type};
 use switchboard_runtime::{Chunk, Direction, Source};
 
 use crate::addr::Addr;
-use crate::connect;
 
 /// A TCP or Unix connection, for every model.
 ///
@@ -40,26 +39,6 @@ pub struct Stream(Source);
 // Reads and writes return small futures. An async function would hold its arguments twice in every
 // connection that waits.
 impl Stream {
-    /// Connects to `name`, a `host:port`. The name is looked up on another thread. Of several addresses
-    /// the first that answers is taken; each is tried a quarter of a second before the next (RFC 8305).
-    /// Dropping the future closes all attempts.
-    ///
-    /// # Errors
-    /// `InvalidInput` without a port; the resolver's error with the name, or that of the last address
-    /// with the address.
-    pub async fn connect(name: &str) -> io::Result<Stream> {
-        let addrs = connect::resolve_name(name).await?;
-        connect::connect_any(&addrs).await
-    }
-
-    /// Connects to a Unix socket.
-    ///
-    /// # Errors
-    /// The system's, with the path.
-    pub async fn connect_unix(path: impl AsRef<std::path::Path>) -> io::Result<Stream> {
-        connect::connect_unix(path.as_ref()).await
-    }
-
     /// Returns the two ends of a Unix connection.
     ///
     /// # Errors

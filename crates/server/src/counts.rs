@@ -1,10 +1,10 @@
-//! What a server counts.
+//! The counters of a server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// What became of a server's connections.
+/// The report on a server's connections.
 ///
 /// ```
 /// use switchboard_server::Report;

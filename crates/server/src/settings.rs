@@ -1,4 +1,4 @@
-//! What the user asked of a server.
+//! The settings that a server was built with.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use crate::capacity::{self, Capacity};
 use crate::settings::{Settings, Workers};
 use crate::stop::Stop;
 
-/// What the workers of a server run with.
+/// The setup that the workers of a server run with.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// One for each worker.

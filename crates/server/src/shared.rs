@@ -1,4 +1,4 @@
-//! What the accepting flow of a worker and its connections share.
+//! The state that the accepting flow of a worker and its connections share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What ends a server: its stop handle, a signal, the end of stdin.
+//! The triggers that stop a server: its stop handle, a signal, the end of stdin.
 
 use std::io;
 use std::os::fd::AsFd;

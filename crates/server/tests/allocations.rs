@@ -1,4 +1,4 @@
-//! What a server allocates: nothing for a round trip, a socket and a task for a connection.
+//! The allocations of a server: nothing for a round trip, a socket and a task for a connection.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -29,7 +29,7 @@ pub enum Terminator {
     None,
 }
 
-/// What the next step does with the input.
+/// The next step for the input.
 pub(super) struct Cut {
     /// The number of bytes to collect.
     pub(super) collect: usize,

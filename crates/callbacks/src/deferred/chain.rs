@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 /// Where a Deferred was created.
 pub(crate) type CreatedAt = &'static Location<'static>;
 
-/// What all links share that come from one origin by `add_*`.
+/// The state that all links of one origin share.
 pub(crate) struct Chain {
     pub(crate) waits_for: Cell<WaitsFor>,
     /// Whether the origin was cancelled.
@@ -15,7 +15,7 @@ pub(crate) struct Chain {
     pub(crate) created_at: CreatedAt,
 }
 
-/// What a chain waits for.
+/// The thing that a chain waits for.
 #[derive(Default)]
 pub(crate) enum WaitsFor {
     #[default]

@@ -33,7 +33,7 @@ pub struct DeferredList<T: 'static, E: Failure> {
     consume_errors: bool,
 }
 
-/// What the parts of a list share.
+/// The state that the parts of a list share.
 struct Parts<V: 'static, E: Failure> {
     resolver: Cell<Option<Resolver<V, E>>>,
     /// The number of parts that have not fired.

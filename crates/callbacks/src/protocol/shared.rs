@@ -203,7 +203,7 @@ impl Shared {
             (Sending::Closing, _) => Some(Next::Pending),
             (Sending::Finishing, Buffer::Empty) => {
                 state.sending.set(Sending::Finished);
-                // It fails only where the peer has gone, and receiving reports that.
+                // Fails only if the peer has gone, and receiving reports that.
                 let _ = self.with_stream(Stream::shutdown_write);
                 None
             }

@@ -152,7 +152,7 @@ fn random_cuts_change_nothing(driver: Driver) {
         });
         let (left, messages) = log.split_last().unwrap();
         assert_eq!(messages, expected, "{text} by {terminator}");
-        // What may be the beginning of a terminator is not handed out.
+        // Bytes that may begin a terminator are kept back.
         let collected = left
             .strip_prefix("left \"")
             .unwrap()
@@ -221,7 +221,7 @@ fn a_member_pushes_to_others(driver: Driver) {
     });
     channels.run_until_empty(driver).unwrap();
     talk.join().unwrap();
-    // Nobody keeps anybody.
+    // No cycle of references keeps the chat alive.
     let chats = members.take();
     assert!(
         chats

@@ -24,7 +24,7 @@ pub(crate) fn rest(mut peer: impl Read) -> Vec<u8> {
     rest
 }
 
-/// What was called, in order.
+/// The calls, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Rc<RefCell<Vec<String>>>);
 

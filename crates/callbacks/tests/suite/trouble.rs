@@ -1,4 +1,4 @@
-//! What went wrong once: peers that go, callbacks that close, push and panic where it hurts.
+//! Faults that happened once: peers that go away, and callbacks that close, push or panic at a bad moment.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

@@ -19,7 +19,7 @@ pub(super) fn spawn(channel: Channel, start: Start, channels: Channels) {
     runtime::spawn_local(async move { leaver.0.run(start).await }).detach();
 }
 
-/// What a channel is ready for.
+/// The next event of a channel.
 enum Event {
     OutOfBand(u8),
     Accept(Accepted),
