@@ -36,7 +36,7 @@ impl Sockets for Loop {
             .is_some_and(|entry| entry.is_ready(direction))
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll_operation<C: SystemCall>(
         &self,
         registration: Registration,

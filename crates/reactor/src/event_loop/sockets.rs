@@ -149,7 +149,7 @@ pub trait Sockets {
 }
 
 /// Repeats a call for as long as signals interrupt it.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match call() {

@@ -183,7 +183,7 @@ impl Loop {
     }
 
     /// Reports a stall if the callback or task poll that just ended took too long.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn check_stall(&self, name: Name) {
         if let Some(held) = self.0.stopwatch.lap() {
             self.report_stall(name, held);

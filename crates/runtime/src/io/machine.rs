@@ -25,7 +25,7 @@ use crate::blocking::{self, Attempt};
 
 /// Carries out `operation` in the way of the flow that polls it.
 // Inlined into each operation of a source: apart from the system call it is some dozens of instructions.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn poll<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
@@ -48,7 +48,7 @@ pub(crate) fn poll<O: Operation>(
     })
 }
 
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn poll_readiness<O: Operation>(
     lp: &Loop,
     descriptor: &Descriptor,

@@ -51,7 +51,7 @@ pub(crate) struct Recv;
 impl SystemCall for Recv {
     type Output = Chunk;
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Chunk> {
         let mut chunk = Chunk::empty();
         chunk.recv(fd, recv_flags(may_block))?;
@@ -98,7 +98,7 @@ pub(crate) struct Read<'a>(pub(crate) &'a mut [u8]);
 impl SystemCall for Read<'_> {
     type Output = usize;
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<usize> {
         let (_, bytes) = rustix::net::recv(fd, &mut *self.0, recv_flags(may_block))?;
         Ok(bytes)
@@ -133,7 +133,7 @@ pub(crate) struct Send<'a>(pub(crate) &'a [u8]);
 impl SystemCall for Send<'_> {
     type Output = usize;
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<usize> {
         Ok(rustix::net::send(fd, self.0, send_flags(may_block))?)
     }

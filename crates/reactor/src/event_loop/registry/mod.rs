@@ -182,7 +182,7 @@ impl Registry {
     }
 
     /// Adds a waker that the next event in this direction wakes.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn wait(
         &mut self,
         registration: Registration,

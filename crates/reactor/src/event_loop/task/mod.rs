@@ -263,7 +263,7 @@ impl Loop {
     }
 
     /// Adds a task that was woken to the ready queue, unless the task is queued already or has ended.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn wake_task(&self, id: TaskId) {
         if id.is_root() {
             return self.wake_root();

@@ -80,7 +80,7 @@ impl Entry {
     }
 
     /// Adds a waker for the next event in `direction`, and registers the direction with the driver.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn wait(
         &mut self,
         at: At<'_>,
