@@ -177,10 +177,13 @@ pub(crate) struct Stack(NonZeroUsize);
 impl Stack {
     pub(crate) fn new() -> io::Result<Stack> {
         let kept = LOCAL.try_with(|local| local.borrow_mut().0.pop());
-        match kept.ok().flatten() {
-            Some(base) => Ok(Stack(base)),
-            None => shared().take().map(Stack),
-        }
+        let base = match kept.ok().flatten() {
+            Some(base) => base,
+            None => shared().take()?,
+        };
+        #[cfg(asan)]
+        memory::unpoison(low(base) + page(), base.get() - low(base) - page());
+        Ok(Stack(base))
     }
 }
 
