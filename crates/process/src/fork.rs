@@ -75,15 +75,7 @@ pub fn fork(child: impl FnOnce() -> i32) -> io::Result<Child> {
 /// # Errors
 /// The same as those of [`fork`].
 pub fn fork_with_setup(setup: impl FnOnce(), child: impl FnOnce() -> i32) -> io::Result<Child> {
-    if let Some(threads) = thread_count().filter(|threads| *threads > 1) {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!(
-                "cannot fork with {threads} threads running, whose locks would stay locked in the \
-                 child: fork before starting threads, or use model `threads` or `tasks`"
-            ),
-        ));
-    }
+    check_single_thread()?;
     // Buffered output would be printed by both processes. A closed stdout is no reason not to fork.
     let _ = io::stdout().flush();
     let blocked = BlockedSignals::new();
@@ -104,6 +96,23 @@ pub fn fork_with_setup(setup: impl FnOnce(), child: impl FnOnce() -> i32) -> io:
             Some(pid) => Ok(Child { pid }),
             None => unreachable!("fork returns a positive number to the parent"),
         },
+    }
+}
+
+/// Checks that this process may fork: that it has a single thread.
+///
+/// # Errors
+/// `Unsupported` if it has more; the text says what to do.
+pub fn check_single_thread() -> io::Result<()> {
+    match thread_count().filter(|threads| *threads > 1) {
+        None => Ok(()),
+        Some(threads) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "cannot fork with {threads} threads running, whose locks would stay locked in the \
+                 child: fork before starting threads, or use model `threads` or `tasks`"
+            ),
+        )),
     }
 }
 

@@ -27,7 +27,7 @@ mod supervise;
 pub use calls::{Calls, Finished};
 pub use children::{Children, Reaped};
 pub use fork::{
-    Child, ExitStatus, PANICKED, default_signals, fork, fork_with_setup, ignore_signals,
-    kill_with_parent, terminate_with_parent,
+    Child, ExitStatus, PANICKED, check_single_thread, default_signals, fork, fork_with_setup,
+    ignore_signals, kill_with_parent, terminate_with_parent,
 };
 pub use supervise::Supervisor;

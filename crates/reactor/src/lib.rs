@@ -44,7 +44,7 @@ pub mod plumbing {
 
 pub use budget::Budget;
 pub use event_loop::{Direction, Handle, Loop, Outcome, Registration, Remote, Task, completes};
-pub use hooks::{Hooks, Name, Quiet, Stall, TurnReport};
+pub use hooks::{Closed, Ending, Hooks, Log, Name, Opened, Quiet, Stall, TurnReport};
 pub use signals::SignalPipe;
 pub use switchboard_driver::{Driver, Interest, Ready};
 pub use timers::{TimerKey, Timers};

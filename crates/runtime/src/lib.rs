@@ -67,6 +67,7 @@ pub use spawn::gather::gather;
 pub use spawn::join::{JoinError, JoinHandle, panic_message};
 pub use spawn::run_each::{JobError, run_each};
 pub use spawn::scope::{Scope, ScopeHandle, scope};
+pub use spawn::span::{FlowSpan, InSpan};
 pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
 pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::{Direction, Driver, Hooks, Loop};

@@ -6,9 +6,18 @@ use std::io;
 use std::sync::Arc;
 
 use switchboard_net::{Accepted, Addr, Incoming, Listener, Stream};
-use switchboard_runtime::{Dispatch, race};
+use switchboard_reactor::Opened;
+use switchboard_runtime::{Dispatch, FlowSpan, race};
+use tracing::info_span;
 
-use crate::shared::{Permit, Shared};
+use crate::shared::{Admission, Shared};
+
+/// A connection that was accepted and that nothing handles yet.
+pub(crate) struct NewConnection {
+    pub(crate) stream: Stream,
+    pub(crate) admission: Admission,
+    pub(crate) span: FlowSpan,
+}
 
 /// Accepts until `halt` completes, and hands each connection to `start`, which must not wait for it
 /// unless the model serves one at a time.
@@ -16,7 +25,7 @@ pub(crate) async fn accept_loop(
     shared: &Arc<Shared>,
     listener: &Listener,
     halt: impl Future<Output = ()>,
-    start: impl FnMut(Stream, Permit),
+    start: impl FnMut(NewConnection),
 ) -> io::Result<()> {
     let halt = async {
         halt.await;
@@ -28,7 +37,7 @@ pub(crate) async fn accept_loop(
 async fn accept(
     shared: &Arc<Shared>,
     listener: &Listener,
-    mut start: impl FnMut(Stream, Permit),
+    mut start: impl FnMut(NewConnection),
 ) -> io::Result<()> {
     let mut incoming = Incoming::new(listener.clone());
     let mut notices = Notices::default();
@@ -38,8 +47,17 @@ async fn accept(
         match incoming.next().await {
             Accepted::Connection(stream, peer) => {
                 notices.exhausted = false;
-                shared.hooks.accept(&Peer(&stream, peer));
-                start(stream, Permit::take(shared));
+                let admission = Admission::new(shared);
+                let (id, peer) = (admission.id(), Peer(&stream, peer));
+                let span = info_span!(target: "switchboard", "connection", id, %peer);
+                let span = FlowSpan::new(span);
+                let (peer, handler) = (&peer, shared.handler);
+                span.in_scope(|| shared.hooks.accept(&Opened { id, peer, handler }));
+                start(NewConnection {
+                    stream,
+                    admission,
+                    span,
+                });
             }
             Accepted::BackOff { error, pause } => {
                 notices.exhausted(shared, &error);

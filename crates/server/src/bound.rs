@@ -3,10 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 
 use switchboard_callbacks::{Connection, Protocol};
 use switchboard_net::{Addr, PlainStream, Stream};
 use switchboard_runtime::{Driver, Style};
+use tracing::info_span;
 
 use crate::counts::Report;
 use crate::settings::Workers;
@@ -68,6 +70,7 @@ impl Bound {
     ///
     /// # Errors
     /// A worker's: a driver that cannot be opened or waited with. `Unsupported` under `callbacks`.
+    #[track_caller]
     pub fn serve<H, F>(self, handler: H) -> io::Result<Report>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
@@ -99,6 +102,7 @@ impl Bound {
     /// })?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn serve_plain<H>(self, handler: H) -> io::Result<Report>
     where
         H: Fn(PlainStream) -> io::Result<()> + Clone + Send + Sync + 'static,
@@ -132,6 +136,7 @@ impl Bound {
     /// server.serve_protocol(|| Shout)?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn serve_protocol<P: Protocol>(
         self,
         factory: impl Fn() -> P + Clone + Send + Sync + 'static,
@@ -140,12 +145,20 @@ impl Bound {
         self.serve_connections(move |stream| Connection::new(stream, factory()))
     }
 
+    #[track_caller]
     fn serve_connections<H, F>(self, handler: H) -> io::Result<Report>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        let Bound { setup, socket_file } = self;
+        let Bound {
+            mut setup,
+            socket_file,
+        } = self;
+        setup.handler = Location::caller();
+        let (model, addr) = (setup.settings.model, &setup.addr);
+        let span = info_span!(target: "switchboard", "server", %model, %addr);
+        let _entered = span.enter();
         let result = match setup.settings.workers {
             Workers::Processes(_) => processes::supervise(setup, handler, workers::run),
             Workers::Threads(_) => workers::run(setup, handler),

@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use futures_lite::FutureExt;
 use pin_project_lite::pin_project;
 use switchboard_net::Stream;
+use switchboard_reactor::Ending;
 use switchboard_runtime::green;
 
 use crate::counts::add;
-use crate::shared::Permit;
+use crate::shared::{Admission, Permit};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +41,22 @@ pin_project! {
             // A green thread that is cut unwinds its stack, which is no panic.
             if this.running && !green::is_unwinding() {
                 panicked(&this.permit);
+            } else if this.running || this.handler.is_some() {
+                close_in_drop(&this.permit, Ending::Cut);
             }
         }
     }
 }
 
 fn panicked(permit: &Permit) {
-    let shared = permit.shared();
-    add(&shared.counts.panicked);
-    // Within a panic that unwinds, a second one would end the process.
-    let close = AssertUnwindSafe(|| shared.hooks.close(Some(&"the handler panicked")));
-    let _ = catch_unwind(close);
+    add(&permit.shared().counts.panicked);
+    close_in_drop(permit, Ending::Panicked);
+}
+
+/// Tells the hooks how the connection ended. Their panic is caught: within another one that unwinds, it
+/// would end the process.
+fn close_in_drop(permit: &Permit, ending: Ending<'_>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| permit.close(ending)));
 }
 
 /// Calls `handler` for a connection. The call is made here, so that the connection is as large as the
@@ -58,9 +64,9 @@ fn panicked(permit: &Permit) {
 pub(crate) fn connection<F>(
     handler: impl FnOnce(Stream) -> F,
     stream: Stream,
-    permit: Permit,
+    admission: Admission,
 ) -> Connection<F> {
-    permit.started();
+    let permit = admission.start();
     let handler = catch_unwind(AssertUnwindSafe(|| handler(stream))).ok();
     Connection {
         permit,
@@ -85,16 +91,15 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
             this.handler.set(None);
         }
         *this.running = false;
-        let shared = this.permit.shared();
         Poll::Ready(match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(())) => {
-                shared.hooks.close(None);
+                this.permit.close(Ending::Finished);
                 End::Fine
             }
             Poll::Ready(Err(error)) => {
-                add(&shared.counts.failed);
-                shared.hooks.close(Some(&error));
+                add(&this.permit.shared().counts.failed);
+                this.permit.close(Ending::Failed(&error));
                 End::Failed
             }
         })
@@ -102,10 +107,7 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
 }
 
 /// Runs a connection in a flow that goes on with others: a panic ends the connection only.
-pub(crate) async fn isolated<F>(connection: Connection<F>) -> End
-where
-    F: Future<Output = io::Result<()>>,
-{
+pub(crate) async fn isolated(connection: impl Future<Output = End>) -> End {
     AssertUnwindSafe(connection)
         .catch_unwind()
         .await

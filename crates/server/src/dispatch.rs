@@ -2,15 +2,14 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
 use std::sync::Arc;
 
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Dispatch};
 
-use crate::accept::accept_loop;
+use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{connection, isolated};
-use crate::shared::{Listed, Permit, Shared};
+use crate::shared::{Listed, Shared};
 use crate::stop::Stop;
 
 /// Accepts connections and starts their flows until `stop`, then waits until all have ended.
@@ -25,10 +24,10 @@ where
     F: Future<Output = io::Result<()>> + 'static,
 {
     let pool = match shared.model.dispatch() {
-        Dispatch::PooledThread => Some(start_pool(shared.pool, &handler)),
+        Dispatch::PooledThread => Some(start_pool(&shared, &handler)),
         _ => None,
     };
-    let start = |stream, permit| start(&shared, &handler, pool.as_ref(), stream, permit);
+    let start = |new| start(&shared, &handler, pool.as_ref(), new);
     accept_loop(&shared, &listener, stop.wait(), start).await?;
     drop(listener);
     shared.permits.below(1).await;
@@ -40,36 +39,39 @@ fn start<H, F>(
     shared: &Arc<Shared>,
     handler: &H,
     pool: Option<&runtime::Sender<Queued>>,
-    stream: Stream,
-    permit: Permit,
+    new: NewConnection,
 ) where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
-    let name = Location::caller();
-    let handler = handler.clone();
+    let (name, handler) = (shared.handler, handler.clone());
     match shared.model.dispatch() {
         Dispatch::Task | Dispatch::Stack | Dispatch::Object => {
-            runtime::launch_detached(name, move || connection(handler, stream, permit));
+            let (stream, admission) = (new.stream, new.admission);
+            runtime::launch_detached(name, new.span, move || {
+                connection(handler, stream, admission)
+            });
         }
         Dispatch::PooledThread => {
-            let listed = Listed::new(shared, &stream);
+            let listed = Listed::new(shared, &new.stream);
             if let Some(queue) = pool {
                 // The queue is never full: there are as many permits as threads.
-                drop(queue.try_send((stream, permit, listed)));
+                drop(queue.try_send((new, listed)));
             }
         }
         Dispatch::InTurn => {
-            let listed = Listed::new(shared, &stream);
-            let run = isolated(connection(handler, stream, permit));
+            let _listed = Listed::new(shared, &new.stream);
+            let run = new
+                .span
+                .in_scope(|| connection(handler, new.stream, new.admission));
             // A flow within the accepting one, so that it waits for its client only.
-            let _ = shared.model.run(run);
-            drop(listed);
+            let _ = shared.model.run(isolated(new.span.around(run)));
         }
         Dispatch::Thread | Dispatch::Process => {
-            let listed = Listed::new(shared, &stream);
-            runtime::launch_detached(name, move || async move {
-                connection(handler, stream, permit).await;
+            let listed = Listed::new(shared, &new.stream);
+            let (stream, admission) = (new.stream, new.admission);
+            runtime::launch_detached(name, new.span, move || async move {
+                connection(handler, stream, admission).await;
                 drop(listed);
             });
         }
@@ -77,21 +79,23 @@ fn start<H, F>(
 }
 
 /// A connection that waits for a thread of the pool.
-type Queued = (Stream, Permit, Listed);
+type Queued = (NewConnection, Listed);
 
 /// Starts the threads of a pool. They end when the queue is dropped.
-fn start_pool<H, F>(threads: usize, handler: &H) -> runtime::Sender<Queued>
+fn start_pool<H, F>(shared: &Shared, handler: &H) -> runtime::Sender<Queued>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
-    let (sender, receiver) = runtime::channel::<Queued>(threads);
-    for _ in 0..threads {
+    let (sender, receiver) = runtime::channel::<Queued>(shared.pool);
+    for _ in 0..shared.pool {
         let (receiver, handler) = (receiver.clone(), handler.clone());
-        let thread = runtime::launch(Location::caller(), move || async move {
-            while let Ok((stream, permit, listed)) = receiver.recv().await {
-                isolated(connection(&handler, stream, permit)).await;
-                drop(listed);
+        let thread = runtime::launch(shared.handler, move || async move {
+            while let Ok((new, _listed)) = receiver.recv().await {
+                let run = new
+                    .span
+                    .in_scope(|| connection(&handler, new.stream, new.admission));
+                isolated(new.span.around(run)).await;
             }
         });
         thread.detach();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_net::Listener;
-use switchboard_reactor::Quiet;
+use switchboard_reactor::Log;
 use switchboard_runtime::{Driver, Hooks, Model};
 
 use crate::bound::Bound;
@@ -53,7 +53,7 @@ impl Server {
             drain: Duration::from_secs(10),
             signals: false,
             until_eof: false,
-            hooks: Arc::new(Quiet),
+            hooks: Arc::new(Log),
         })
     }
 
@@ -114,7 +114,8 @@ impl Server {
         self
     }
 
-    /// Sets the observer of the server and of its loops.
+    /// Sets the observer of the server and of its loops. Without it the server [logs](Log) what an operator
+    /// should know.
     #[must_use]
     pub fn hooks(mut self, hooks: Arc<dyn Hooks>) -> Server {
         self.0.hooks = hooks;

@@ -1,8 +1,10 @@
 //! A server that is ready to run: its settings, checked, and its listeners.
 
 use std::io;
+use std::panic::Location;
 
 use switchboard_net::{Addr, Listener};
+use switchboard_reactor::Name;
 use switchboard_runtime::{Dispatch, Driver};
 
 use crate::capacity::{self, Capacity};
@@ -18,6 +20,8 @@ pub(crate) struct Setup {
     /// The capacity of each worker.
     pub(crate) capacity: Capacity,
     pub(crate) stop: Stop,
+    /// The place where the handler was given to the server.
+    pub(crate) handler: Name,
     /// The process that this one is a worker of.
     pub(crate) supervisor: Option<u32>,
 }
@@ -34,6 +38,7 @@ impl Setup {
             settings,
             listeners,
             stop: Stop::default(),
+            handler: Location::caller(),
             supervisor: None,
         })
     }

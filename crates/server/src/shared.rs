@@ -1,9 +1,12 @@
 //! The state that the accepting flow of a worker and its connections share.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 use switchboard_net::Stream;
+use switchboard_reactor::{Closed, Ending, Name};
 use switchboard_runtime::{Hooks, Model};
 
 use crate::capacity::Capacity;
@@ -16,10 +19,15 @@ pub(crate) struct Shared {
     pub(crate) capacity: Capacity,
     pub(crate) pool: usize,
     pub(crate) hooks: Arc<dyn Hooks>,
+    /// The place where the handler was given to the server.
+    pub(crate) handler: Name,
     pub(crate) counts: Counts,
     pub(crate) permits: Permits,
     /// Connections of threads, which can be reached only by their sockets.
     open: Mutex<Slab<Stream>>,
+    started_at: Instant,
+    /// The time to drain is over: what is still open was cut.
+    is_cut: AtomicBool,
 }
 
 impl Shared {
@@ -29,9 +37,12 @@ impl Shared {
             capacity: setup.capacity.clone(),
             pool: setup.settings.pool,
             hooks: setup.settings.hooks.clone(),
+            handler: setup.handler,
             counts: Counts::default(),
             permits: Permits::new(),
             open: Mutex::new(Slab::new()),
+            started_at: Instant::now(),
+            is_cut: AtomicBool::new(false),
         })
     }
 
@@ -41,6 +52,7 @@ impl Shared {
 
     /// Ends every connection that is listed.
     pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
         let open: Vec<Stream> = self
             .open()
             .iter()
@@ -53,35 +65,106 @@ impl Shared {
         }
     }
 
+    /// Returns the milliseconds since the worker started.
+    fn milliseconds(&self) -> u64 {
+        self.started_at.elapsed().as_millis() as u64
+    }
+
     fn open(&self) -> MutexGuard<'_, Slab<Stream>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The right of one connection to run, from its acceptance to its end.
-pub(crate) struct Permit(Arc<Shared>);
+/// A connection that was accepted and that nothing handles yet. Dropped, it was refused.
+pub(crate) struct Admission(Option<Permit>);
+
+impl Admission {
+    /// Takes a permit for a connection that was accepted, and numbers the connection.
+    pub(crate) fn new(shared: &Arc<Shared>) -> Admission {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        add(&shared.counts.accepted);
+        Admission(Some(Permit::take(
+            shared,
+            IDS.fetch_add(1, Ordering::Relaxed),
+        )))
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.0.as_ref().map_or(0, |permit| permit.id)
+    }
+
+    /// Returns the admission of the same connection in the process that was forked to handle it.
+    pub(crate) fn in_child(&self) -> Admission {
+        Admission(self.0.as_ref().map(Permit::again))
+    }
+
+    /// Returns the permit of a connection whose handler, or whose process, starts.
+    pub(crate) fn start(mut self) -> Permit {
+        let Some(permit) = self.0.take() else {
+            unreachable!("only this call takes the permit")
+        };
+        add(&permit.shared.counts.started);
+        permit
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if let Some(permit) = &self.0 {
+            permit.close(Ending::Refused);
+        }
+    }
+}
+
+/// The right of one connection to run, until its end.
+pub(crate) struct Permit {
+    shared: Arc<Shared>,
+    id: u64,
+    /// In milliseconds since the worker started.
+    accepted_at: u64,
+}
 
 impl Permit {
-    /// Takes a permit for a connection that was accepted.
-    pub(crate) fn take(shared: &Arc<Shared>) -> Permit {
-        add(&shared.counts.accepted);
+    fn take(shared: &Arc<Shared>, id: u64) -> Permit {
         shared.permits.take();
-        Permit(shared.clone())
+        Permit {
+            shared: shared.clone(),
+            id,
+            accepted_at: shared.milliseconds(),
+        }
+    }
+
+    /// Takes another permit for the same connection.
+    fn again(&self) -> Permit {
+        Permit::take(&self.shared, self.id)
     }
 
     pub(crate) fn shared(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 
-    /// Counts the start of the connection's handler, or of its process.
-    pub(crate) fn started(&self) {
-        add(&self.0.counts.started);
+    /// Tells the hooks how the connection ended.
+    pub(crate) fn close(&self, ending: Ending<'_>) {
+        let shared = &self.shared;
+        let ending = match ending {
+            Ending::Finished | Ending::Failed(_) if shared.is_cut.load(Ordering::Relaxed) => {
+                Ending::Cut
+            }
+            ending => ending,
+        };
+        let lasted = shared.milliseconds().saturating_sub(self.accepted_at);
+        shared.hooks.close(&Closed {
+            id: self.id,
+            handler: shared.handler,
+            lasted: Duration::from_millis(lasted),
+            ending,
+        });
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.permits.give_back();
+        self.shared.permits.give_back();
     }
 }
 

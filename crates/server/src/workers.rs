@@ -11,6 +11,8 @@ use switchboard_net::{Listener, Stream};
 use switchboard_process::terminate_with_parent;
 use switchboard_runtime::{self as runtime, Dispatch, Event, Loop, Model, race};
 
+use tracing::info_span;
+
 use crate::counts::Report;
 use crate::settings::Settings;
 use crate::setup::Setup;
@@ -66,10 +68,11 @@ impl Threads {
             };
             self.shared.push(worker.shared.clone());
             let (handler, ended) = (handler.clone(), self.ended.clone());
+            let span = info_span!(target: "switchboard", "worker", index);
             let thread = std::thread::Builder::new().name(format!("worker {index}"));
             self.threads.push(thread.spawn(move || {
                 let _ended = ended.guard();
-                worker.run(handler)
+                span.in_scope(|| worker.run(handler))
             })?);
         }
         Ok(())

@@ -11,14 +11,11 @@ use std::sync::Arc;
 
 use switchboard_callbacks::{Protocol, Transport};
 use switchboard_process::{self as process, ExitStatus};
-use switchboard_server::{Hooks, Model, Server};
+use switchboard_reactor::Quiet;
+use switchboard_server::{Model, Server};
 
 const CONNECTIONS: u64 = 10_000;
 const AT_ONCE: u64 = 50;
-
-struct Silent;
-
-impl Hooks for Silent {}
 
 /// Sends one byte on each connection: `!` makes the handler panic, any other byte comes back.
 fn clients(addr: &str) -> bool {
@@ -63,7 +60,7 @@ fn one(model: Model) -> i32 {
     let server = Server::new()
         .model(model)
         .on_signals(true)
-        .hooks(Arc::new(Silent));
+        .hooks(Arc::new(Quiet));
     let server = server.bind("127.0.0.1:0").expect("a free port");
     let addr = server.local_addr().to_string();
     let parent = rustix::process::getpid();

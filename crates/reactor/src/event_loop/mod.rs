@@ -37,7 +37,7 @@ use std::time::Instant;
 use switchboard_driver::{Driver, Event, Poller};
 
 use crate::budget::{Budget, Credit};
-use crate::hooks::{Hooks, Name, Quiet};
+use crate::hooks::{Hooks, Log, Name};
 use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
 
@@ -160,7 +160,7 @@ impl Loop {
             stopping: Cell::new(false),
             until_empty: Cell::new(false),
             budget: Cell::default(),
-            hooks: RefCell::new(Arc::new(Quiet)),
+            hooks: RefCell::new(Arc::new(Log)),
             wakers: RefCell::default(),
             releasing: RefCell::default(),
             credit: Cell::new(Credit::FULL),

@@ -5,6 +5,7 @@ pub(crate) mod join;
 pub(crate) mod result_slot;
 pub(crate) mod run_each;
 pub(crate) mod scope;
+pub(crate) mod span;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -17,6 +18,7 @@ use crate::blocking::parker::Parker;
 use crate::model::{Model, Need, Wait, as_green_thread};
 use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::result_slot::ResultSlot;
+use crate::spawn::span::FlowSpan;
 use crate::threads::capacity;
 
 /// Starts a flow beside this one: a task or a green thread where a loop runs, a thread under the
@@ -88,9 +90,11 @@ fn thread_model() -> Model {
     Model::current().unwrap_or(Model::Threads)
 }
 
-/// Starts a flow as [`launch`] does, without a handle to join or cancel it. A flow in a thread then needs
-/// no descriptor for its notifier, as long as it waits for one operation at a time.
-pub fn launch_detached<F>(name: Name, make: impl FnOnce() -> F + Send + 'static)
+/// Starts a flow as [`launch`] does, in a span, and without a handle to join or cancel it. A flow in a
+/// thread then needs no descriptor for its notifier, as long as it waits for one operation at a time.
+///
+/// The span is left whenever the flow waits, also where that suspends a stack in the middle of a call.
+pub fn launch_detached<F>(name: Name, span: FlowSpan, make: impl FnOnce() -> F + Send + 'static)
 where
     F: Future + 'static,
     F::Output: Send,
@@ -98,18 +102,19 @@ where
     let model = thread_model();
     if let Some(lp) = blocking::current_loop() {
         if Wait::current() != Some(Wait::Stack) {
-            return lp.spawn_detached(name, make());
+            return lp.spawn_detached(name, span.around(make()));
         }
         // If no stack can be mapped, `make` is dropped with all that it holds.
         if let Ok(future) = as_green_thread(async { make().await }) {
-            lp.spawn_detached(name, future);
+            lp.spawn_detached(name, span.around(future));
         }
     } else if Need::Flows.check(model).is_ok() {
         // If no thread can be started, `make` is dropped with all that it holds.
-        drop(capacity::start(name, move || drop(run_here(model, make))));
-    } else {
-        launch(name, make).detach();
+        drop(capacity::start(name, move || {
+            span.in_scope(|| drop(run_here(model, make)));
+        }));
     }
+    // A model that starts no flows refuses this one: `make` is dropped.
 }
 
 /// Returns whether the flows of this thread run on a loop. A blocking flow does not, even within a task.

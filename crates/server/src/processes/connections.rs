@@ -8,13 +8,14 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use switchboard_net::Stream;
 use switchboard_process::{
-    Children, ExitStatus, PANICKED, default_signals, fork_with_setup, ignore_signals,
-    kill_with_parent,
+    Children, ExitStatus, PANICKED, check_single_thread, default_signals, fork_with_setup,
+    ignore_signals, kill_with_parent,
 };
+use switchboard_reactor::Ending;
 use switchboard_runtime::{self as runtime, Model, race};
 
 use super::FAILED;
-use crate::accept::accept_loop;
+use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{End, connection};
 use crate::counts::{Report, add};
 use crate::setup::Setup;
@@ -32,6 +33,8 @@ where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
+    // Refused now, because later each fork would fail and with it each connection.
+    check_single_thread()?;
     let connections = Connections {
         shared: Shared::new(&setup),
         children: RefCell::default(),
@@ -40,7 +43,7 @@ where
     let mut listeners = setup.listeners;
     Model::Processes.run(async {
         let halt = async { drop(triggers.wait().await) };
-        let start = |stream, permit| connections.start(&handler, stream, permit);
+        let start = |new| connections.start(&handler, new);
         let accepting = accept_loop(&connections.shared, &listeners[0], halt, start);
         let reaping = async {
             loop {
@@ -74,7 +77,7 @@ struct Connections {
 
 impl Connections {
     /// Forks the process of a connection.
-    fn start<H, F>(&self, handler: &H, stream: Stream, permit: Permit)
+    fn start<H, F>(&self, handler: &H, new: NewConnection)
     where
         H: Fn(Stream) -> F,
         F: Future<Output = io::Result<()>>,
@@ -86,10 +89,15 @@ impl Connections {
             // server drains. It ends this process by SIGKILL, or by ending itself.
             ignore_signals(&[SIGINT, SIGTERM]);
         };
+        let NewConnection {
+            stream,
+            admission,
+            span,
+        } = new;
         let forked = fork_with_setup(signals, || {
             kill_with_parent(server);
-            let permit = Permit::take(&self.shared);
-            let run = async { connection(handler, stream, permit).await };
+            let admission = admission.in_child();
+            let run = span.around(async { connection(handler, stream, admission).await });
             match Model::Processes.run(run) {
                 Ok(End::Fine) => 0,
                 Ok(End::Panicked) => PANICKED,
@@ -97,10 +105,7 @@ impl Connections {
             }
         });
         match forked {
-            Ok(child) => {
-                permit.started();
-                self.children.borrow_mut().push(child, permit);
-            }
+            Ok(child) => self.children.borrow_mut().push(child, admission.start()),
             Err(error) => self.shared.hooks.notice(&format_args!(
                 "cannot start a process for a connection: {error}; it is closed"
             )),
@@ -113,7 +118,17 @@ impl Connections {
             match ended.status {
                 Ok(ExitStatus::Exited(0)) => {}
                 Ok(ExitStatus::Exited(PANICKED)) => add(&self.shared.counts.panicked),
-                Ok(_) | Err(_) => add(&self.shared.counts.failed),
+                Ok(ExitStatus::Exited(_)) => add(&self.shared.counts.failed),
+                // The process could not tell its hooks.
+                Ok(killed) => {
+                    add(&self.shared.counts.failed);
+                    let error = io::Error::other(format!("its process {killed}"));
+                    ended.value.close(Ending::Failed(&error));
+                }
+                Err(error) => {
+                    add(&self.shared.counts.failed);
+                    ended.value.close(Ending::Failed(&error));
+                }
             }
         }
     }
@@ -122,6 +137,7 @@ impl Connections {
     fn cut(&self) -> io::Result<()> {
         for ended in self.children.borrow_mut().kill() {
             add(&self.shared.counts.cut);
+            ended.value.close(Ending::Cut);
             ended.status?;
         }
         Ok(())

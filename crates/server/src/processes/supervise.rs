@@ -181,6 +181,7 @@ fn worker(setup: &Setup, index: usize, supervisor: u32) -> Setup {
         addr: setup.addr.clone(),
         capacity: setup.capacity.clone(),
         stop: Stop::default(),
+        handler: setup.handler,
         supervisor: Some(supervisor),
     }
 }

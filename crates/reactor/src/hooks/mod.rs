@@ -1,8 +1,13 @@
 //! Hooks: observer callbacks of a loop or server.
 
+mod connection;
+mod log;
+
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
+
+pub use connection::{Closed, Ending, Opened};
 
 /// The name of a callback or task in reports: the source location where it was scheduled or spawned.
 pub type Name = &'static Location<'static>;
@@ -55,6 +60,11 @@ impl fmt::Display for Stall {
 /// An observer of loops and servers. Each method is called on the thread where its event happens, and must
 /// not block.
 ///
+/// The default of each method but [`turn`](Hooks::turn) is a [`tracing`] event with target `switchboard`:
+/// a warning for what an operator should know, and level `DEBUG` for connections that come and go. Where the
+/// program has set no subscriber, warnings are lines on stderr instead, so that none is lost in silence.
+/// [`Log`] has all defaults, and [`Quiet`] discards everything.
+///
 /// ```
 /// use switchboard_reactor::{Hooks, Stall};
 ///
@@ -68,20 +78,46 @@ impl fmt::Display for Stall {
 pub trait Hooks: Send + Sync {
     /// Receives a report at the end of each turn; the default does nothing.
     fn turn(&self, _turn: &TurnReport) {}
-    /// Receives a stall: a callback or task poll that ran for too long; the default does nothing.
-    fn stall(&self, _stall: &Stall) {}
-    /// Receives the name of a callback that panicked; the default does nothing. The loop continues.
-    fn panic(&self, _name: Name) {}
-    /// Receives a notice: one line for the operator; the default discards it.
-    fn notice(&self, _text: &dyn fmt::Display) {}
-    /// Receives the peer of a connection that a server accepted; the default does nothing.
-    fn accept(&self, _peer: &dyn fmt::Display) {}
-    /// Receives the end of a server's connection, with the error `how` if there was one; the default does
-    /// nothing.
-    fn close(&self, _how: Option<&dyn fmt::Display>) {}
+    /// Receives a stall: a callback or task poll that ran for too long. The default logs a warning.
+    fn stall(&self, stall: &Stall) {
+        log::warn(stall);
+    }
+    /// Receives the name of a callback that panicked. The loop continues. The default logs a warning.
+    fn panic(&self, name: Name) {
+        log::warn(&format_args!("a callback started at {name} panicked"));
+    }
+    /// Receives a notice: one line for the operator. The default logs a warning.
+    fn notice(&self, text: &dyn fmt::Display) {
+        log::warn(text);
+    }
+    /// Receives a connection that a server accepted. The default logs it at level `DEBUG`.
+    fn accept(&self, accepted: &Opened<'_>) {
+        log::accepted(accepted);
+    }
+    /// Receives the end of a connection, exactly once for each that was accepted. The default logs a
+    /// warning for a panic, for a connection that was refused or cut, and for an error of the handler that
+    /// is not the network's; the rest at level `DEBUG`.
+    fn close(&self, closed: &Closed<'_>) {
+        log::closed(closed);
+    }
 }
 
-/// Hooks that do nothing: the hooks of a new loop.
+/// Hooks with the default of every method: the hooks of a new loop or server.
+///
+/// ```
+/// use std::sync::Arc;
+/// use switchboard_reactor::{Driver, Log, Loop};
+///
+/// let lp = Loop::new(Driver::best())?;
+/// lp.set_hooks(Arc::new(Log));
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log;
+
+impl Hooks for Log {}
+
+/// Hooks that discard everything.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -94,4 +130,10 @@ pub trait Hooks: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet;
 
-impl Hooks for Quiet {}
+impl Hooks for Quiet {
+    fn stall(&self, _: &Stall) {}
+    fn panic(&self, _: Name) {}
+    fn notice(&self, _: &dyn fmt::Display) {}
+    fn accept(&self, _: &Opened<'_>) {}
+    fn close(&self, _: &Closed<'_>) {}
+}
