@@ -37,7 +37,7 @@ pub use connect::{connect_any, resolve};
 pub use incoming::{Accepted, Incoming};
 pub use listener::Listener;
 pub use plain::PlainStream;
-pub use stream::Stream;
+pub use stream::{Stream, WeakStream};
 pub use switchboard_runtime::Chunk;
 
 /// A TCP connection; the same type as a Unix one.

@@ -5,11 +5,12 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard_runtime::{Chunk, Direction, Source};
+use switchboard_runtime::{Activity, Chunk, Direction, Source, WeakSource};
 
 use crate::addr::Addr;
 
@@ -51,6 +52,31 @@ impl Stream {
     /// Makes a stream from a connected socket.
     pub fn from_fd(fd: OwnedFd) -> Stream {
         Stream(Source::new(fd))
+    }
+
+    /// Has the operations of this connection noted in `activity`: what it waits for, and how many bytes it
+    /// carried. Returns whether it does: not if there is a clone already.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use switchboard_net::Stream;
+    /// use switchboard_runtime::{Activity, Model};
+    ///
+    /// let (mut here, there) = Stream::pair()?;
+    /// let activity = Arc::new(Activity::default());
+    /// assert!(here.observe(activity.clone()));
+    /// Model::Tasks.run(here.write_all(b"hello"))??;
+    /// assert_eq!((activity.received(), activity.sent()), (0, 5));
+    /// # drop(there);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn observe(&mut self, activity: Arc<Activity>) -> bool {
+        self.0.observe(activity)
+    }
+
+    /// Returns a handle that does not keep the connection open.
+    pub fn downgrade(&self) -> WeakStream {
+        WeakStream(self.0.downgrade())
     }
 
     pub(crate) fn source(&self) -> &Source {
@@ -201,6 +227,28 @@ impl Stream {
     /// `NotConnected` if the connection is over.
     pub fn peer_addr(&self) -> io::Result<Addr> {
         SockRef::from(&self.0).peer_addr().map(Addr::from)
+    }
+}
+
+/// A handle of a [`Stream`] that does not keep the connection open.
+///
+/// ```
+/// use switchboard_net::Stream;
+///
+/// let (here, _there) = Stream::pair()?;
+/// let weak = here.downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(here);
+/// assert!(weak.upgrade().is_none());
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WeakStream(WeakSource);
+
+impl WeakStream {
+    /// Returns the connection, unless its last clone was dropped.
+    pub fn upgrade(&self) -> Option<Stream> {
+        self.0.upgrade().map(Stream)
     }
 }
 

@@ -43,8 +43,10 @@ pub mod plumbing {
 }
 
 pub use budget::Budget;
-pub use event_loop::{Direction, Handle, Loop, Outcome, Registration, Remote, Task, completes};
-pub use hooks::{Closed, Ending, Hooks, Log, Name, Opened, Quiet, Stall, TurnReport};
+pub use event_loop::{
+    Activity, Direction, Handle, Loop, Outcome, Registration, Remote, Task, Waiting, completes,
+};
+pub use hooks::{Closed, Ending, Hooks, Log, Name, Opened, Quiet, Stall, Traffic, TurnReport};
 pub use signals::SignalPipe;
 pub use switchboard_driver::{Driver, Interest, Ready};
 pub use timers::{TimerKey, Timers};

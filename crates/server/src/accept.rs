@@ -45,9 +45,9 @@ async fn accept(
         notices.full(shared);
         shared.permits.below(shared.capacity.connections).await;
         match incoming.next().await {
-            Accepted::Connection(stream, peer) => {
+            Accepted::Connection(mut stream, peer) => {
                 notices.exhausted = false;
-                let admission = Admission::new(shared);
+                let admission = Admission::new(shared, &mut stream);
                 let (id, peer) = (admission.id(), Peer(&stream, peer));
                 let span = info_span!(target: "switchboard", "connection", id, %peer);
                 let span = FlowSpan::new(span);

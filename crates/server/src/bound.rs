@@ -11,6 +11,7 @@ use switchboard_runtime::{Driver, Style};
 use tracing::info_span;
 
 use crate::counts::Report;
+use crate::observer::Observer;
 use crate::settings::Workers;
 use crate::setup::Setup;
 use crate::stop::Stop;
@@ -59,6 +60,11 @@ impl Bound {
     /// Returns a handle that stops the server from another thread.
     pub fn stop_handle(&self) -> Stop {
         self.setup.stop.clone()
+    }
+
+    /// Returns a view of the server while it serves, for another thread.
+    pub fn observer(&self) -> Observer {
+        self.setup.observer.clone()
     }
 
     /// Accepts connections and runs `handler` for each until the server is stopped, then waits for

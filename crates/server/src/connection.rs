@@ -38,24 +38,25 @@ pin_project! {
 
     impl<F> PinnedDrop for Connection<F> {
         fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
             // A green thread that is cut unwinds its stack, which is no panic.
-            if this.running && !green::is_unwinding() {
-                panicked(&this.permit);
-            } else if this.running || this.handler.is_some() {
-                close_in_drop(&this.permit, Ending::Cut);
+            if *this.running && !green::is_unwinding() {
+                panicked(this.permit);
+            } else if *this.running || this.handler.is_some() {
+                close_in_drop(this.permit, Ending::Cut);
             }
         }
     }
 }
 
-fn panicked(permit: &Permit) {
+fn panicked(permit: &mut Permit) {
     add(&permit.shared().counts.panicked);
     close_in_drop(permit, Ending::Panicked);
 }
 
 /// Tells the hooks how the connection ended. Their panic is caught: within another one that unwinds, it
 /// would end the process.
-fn close_in_drop(permit: &Permit, ending: Ending<'_>) {
+fn close_in_drop(permit: &mut Permit, ending: Ending<'_>) {
     let _ = catch_unwind(AssertUnwindSafe(|| permit.close(ending)));
 }
 

@@ -46,11 +46,13 @@ impl Report {
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) accepted: AtomicU64,
-    /// Handlers, or their processes, that started.
-    pub(crate) started: AtomicU64,
+    pub(crate) refused: AtomicU64,
     pub(crate) panicked: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) cut: AtomicU64,
+    /// Bytes of connections that have ended, where the server is observed.
+    pub(crate) received: AtomicU64,
+    pub(crate) sent: AtomicU64,
 }
 
 pub(crate) fn add(counter: &AtomicU64) {
@@ -58,14 +60,12 @@ pub(crate) fn add(counter: &AtomicU64) {
 }
 
 impl Counts {
-    /// Returns the report of a worker that has ended: a connection that has not started never will.
     pub(crate) fn report(&self, peak: usize) -> Report {
-        let accepted = self.accepted.load(Ordering::Relaxed);
         Report {
-            accepted,
+            accepted: self.accepted.load(Ordering::Relaxed),
             panicked: self.panicked.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
-            refused: accepted.saturating_sub(self.started.load(Ordering::Relaxed)),
+            refused: self.refused.load(Ordering::Relaxed),
             cut: self.cut.load(Ordering::Relaxed),
             peak: peak as u64,
             replaced: 0,

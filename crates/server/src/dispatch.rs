@@ -9,7 +9,7 @@ use switchboard_runtime::{self as runtime, Dispatch};
 
 use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{connection, isolated};
-use crate::shared::{Listed, Shared};
+use crate::shared::Shared;
 use crate::stop::Stop;
 
 /// Accepts connections and starts their flows until `stop`, then waits until all have ended.
@@ -38,7 +38,7 @@ where
 fn start<H, F>(
     shared: &Arc<Shared>,
     handler: &H,
-    pool: Option<&runtime::Sender<Queued>>,
+    pool: Option<&runtime::Sender<NewConnection>>,
     new: NewConnection,
 ) where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
@@ -46,52 +46,43 @@ fn start<H, F>(
 {
     let (name, handler) = (shared.handler, handler.clone());
     match shared.model.dispatch() {
-        Dispatch::Task | Dispatch::Stack | Dispatch::Object => {
+        Dispatch::Task
+        | Dispatch::Stack
+        | Dispatch::Object
+        | Dispatch::Thread
+        | Dispatch::Process => {
             let (stream, admission) = (new.stream, new.admission);
             runtime::launch_detached(name, new.span, move || {
                 connection(handler, stream, admission)
             });
         }
         Dispatch::PooledThread => {
-            let listed = Listed::new(shared, &new.stream);
             if let Some(queue) = pool {
                 // The queue is never full: there are as many permits as threads.
-                drop(queue.try_send((new, listed)));
+                drop(queue.try_send(new));
             }
         }
         Dispatch::InTurn => {
-            let _listed = Listed::new(shared, &new.stream);
             let run = new
                 .span
                 .in_scope(|| connection(handler, new.stream, new.admission));
             // A flow within the accepting one, so that it waits for its client only.
             let _ = shared.model.run(isolated(new.span.around(run)));
         }
-        Dispatch::Thread | Dispatch::Process => {
-            let listed = Listed::new(shared, &new.stream);
-            let (stream, admission) = (new.stream, new.admission);
-            runtime::launch_detached(name, new.span, move || async move {
-                connection(handler, stream, admission).await;
-                drop(listed);
-            });
-        }
     }
 }
 
-/// A connection that waits for a thread of the pool.
-type Queued = (NewConnection, Listed);
-
 /// Starts the threads of a pool. They end when the queue is dropped.
-fn start_pool<H, F>(shared: &Shared, handler: &H) -> runtime::Sender<Queued>
+fn start_pool<H, F>(shared: &Shared, handler: &H) -> runtime::Sender<NewConnection>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
-    let (sender, receiver) = runtime::channel::<Queued>(shared.pool);
+    let (sender, receiver) = runtime::channel::<NewConnection>(shared.pool);
     for _ in 0..shared.pool {
         let (receiver, handler) = (receiver.clone(), handler.clone());
         let thread = runtime::launch(shared.handler, move || async move {
-            while let Ok((new, _listed)) = receiver.recv().await {
+            while let Ok(new) = receiver.recv().await {
                 let run = new
                     .span
                     .in_scope(|| connection(&handler, new.stream, new.admission));

@@ -12,7 +12,7 @@
 //!
 //! Files import downwards only: `server` (the builder) → `bound` (the ways to serve) → `workers`,
 //! `processes` → `dispatch` → `accept`, `connection` → `shared` (permits, counts) → `setup` →
-//! `settings`, `capacity`, `stop`.
+//! `settings`, `capacity`, `stop`; `observer` reads what is `shared`.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -51,6 +51,7 @@ mod capacity;
 mod connection;
 mod counts;
 mod dispatch;
+mod observer;
 mod permits;
 mod processes;
 mod server;
@@ -64,6 +65,7 @@ mod workers;
 pub use bound::Bound;
 pub use capacity::{descriptor_capacity, raise_descriptor_limit};
 pub use counts::Report;
+pub use observer::{Lag, Observer, OpenConnection};
 pub use server::Server;
 pub use settings::Workers;
 pub use stop::Stop;

@@ -53,6 +53,7 @@ impl Server {
             drain: Duration::from_secs(10),
             signals: false,
             until_eof: false,
+            observed: false,
             hooks: Arc::new(Log),
         })
     }
@@ -111,6 +112,16 @@ impl Server {
     #[must_use]
     pub fn until_eof(mut self, on: bool) -> Server {
         self.0.until_eof = on;
+        self
+    }
+
+    /// Sets whether the server keeps a list of its open connections, with what each waits for and the bytes
+    /// that it carried. [`Bound::observer`] reads it, SIGUSR1 prints it if
+    /// [signals](Server::on_signals) are caught, and [`Closed`](switchboard_reactor::Closed) has the bytes.
+    /// Costs about 120 bytes a connection.
+    #[must_use]
+    pub fn observed(mut self, on: bool) -> Server {
+        self.0.observed = on;
         self
     }
 

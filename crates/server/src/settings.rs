@@ -40,5 +40,6 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     pub(crate) signals: bool,
     pub(crate) until_eof: bool,
+    pub(crate) observed: bool,
     pub(crate) hooks: Arc<dyn Hooks>,
 }

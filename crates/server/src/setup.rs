@@ -8,6 +8,7 @@ use switchboard_reactor::Name;
 use switchboard_runtime::{Dispatch, Driver};
 
 use crate::capacity::{self, Capacity};
+use crate::observer::Observer;
 use crate::settings::{Settings, Workers};
 use crate::stop::Stop;
 
@@ -20,6 +21,7 @@ pub(crate) struct Setup {
     /// The capacity of each worker.
     pub(crate) capacity: Capacity,
     pub(crate) stop: Stop,
+    pub(crate) observer: Observer,
     /// The place where the handler was given to the server.
     pub(crate) handler: Name,
     /// The process that this one is a worker of.
@@ -38,6 +40,7 @@ impl Setup {
             settings,
             listeners,
             stop: Stop::default(),
+            observer: Observer::default(),
             handler: Location::caller(),
             supervisor: None,
         })

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
-use switchboard_net::Stream;
-use switchboard_reactor::{Closed, Ending, Name};
-use switchboard_runtime::{Hooks, Model};
+use switchboard_net::{Stream, WeakStream};
+use switchboard_reactor::{Closed, Ending, Name, Traffic};
+use switchboard_runtime::{Activity, Hooks, Model};
 
 use crate::capacity::Capacity;
 use crate::counts::{Counts, Report, add};
+use crate::observer::LagSamples;
 use crate::permits::Permits;
 use crate::setup::Setup;
 
@@ -23,8 +24,11 @@ pub(crate) struct Shared {
     pub(crate) handler: Name,
     pub(crate) counts: Counts,
     pub(crate) permits: Permits,
-    /// Connections of threads, which can be reached only by their sockets.
-    open: Mutex<Slab<Stream>>,
+    /// The open connections: of threads, which can be reached only by their sockets, and of a server that
+    /// is observed.
+    open: Mutex<Slab<Open>>,
+    is_observed: bool,
+    pub(crate) lag: LagSamples,
     started_at: Instant,
     /// The time to drain is over: what is still open was cut.
     is_cut: AtomicBool,
@@ -32,7 +36,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(setup: &Setup) -> Arc<Shared> {
-        Arc::new(Shared {
+        let shared = Arc::new(Shared {
             model: setup.settings.model,
             capacity: setup.capacity.clone(),
             pool: setup.settings.pool,
@@ -41,37 +45,113 @@ impl Shared {
             counts: Counts::default(),
             permits: Permits::new(),
             open: Mutex::new(Slab::new()),
+            is_observed: setup.settings.observed,
+            lag: LagSamples::default(),
             started_at: Instant::now(),
             is_cut: AtomicBool::new(false),
-        })
+        });
+        setup.observer.add(&shared);
+        shared
     }
 
     pub(crate) fn report(&self) -> Report {
         self.counts.report(self.permits.peak())
     }
 
-    /// Ends every connection that is listed.
+    /// Returns the bytes of all connections so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        // Under the lock, so that no connection is missed as it moves from the list to the sum.
+        let open = self.open();
+        let mut sum = Traffic {
+            received: self.counts.received.load(Ordering::Relaxed),
+            sent: self.counts.sent.load(Ordering::Relaxed),
+        };
+        for traffic in open.iter().filter_map(|(_, open)| open.traffic()) {
+            sum.received += traffic.received;
+            sum.sent += traffic.sent;
+        }
+        sum
+    }
+
+    /// Ends every connection that blocks a thread. On a loop they end with the loop.
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
-        let open: Vec<Stream> = self
-            .open()
-            .iter()
-            .map(|(_, stream)| stream.clone())
-            .collect();
-        for stream in open {
+        if self.model.has_loop() {
+            return;
+        }
+        for open in self.list() {
             add(&self.counts.cut);
-            // The peer may have ended the connection.
-            let _ = stream.shutdown();
+            if let Some(stream) = open.stream.upgrade() {
+                // The peer may have ended the connection.
+                let _ = stream.shutdown();
+            }
         }
     }
 
+    /// Returns the open connections as they are now.
+    pub(crate) fn list(&self) -> Vec<Open> {
+        self.open().iter().map(|(_, open)| open.clone()).collect()
+    }
+
+    /// Adds a connection to the list, if the server has one.
+    fn enlist(&self, stream: &mut Stream, id: u64, accepted_at: u64) -> Option<usize> {
+        if self.model.has_loop() && !self.is_observed {
+            return None;
+        }
+        let activity = self.is_observed.then(Arc::<Activity>::default);
+        if let Some(activity) = &activity {
+            // Nothing else has the stream yet.
+            stream.observe(activity.clone());
+        }
+        let stream = stream.downgrade();
+        Some(self.open().insert(Open {
+            id,
+            accepted_at,
+            activity,
+            stream,
+        }))
+    }
+
+    /// Removes a connection from the list, and returns its traffic if that was observed.
+    fn delist(&self, entry: usize) -> Option<Traffic> {
+        let mut list = self.open();
+        let open = list.try_remove(entry)?;
+        let traffic = open.traffic()?;
+        self.counts
+            .received
+            .fetch_add(traffic.received, Ordering::Relaxed);
+        self.counts.sent.fetch_add(traffic.sent, Ordering::Relaxed);
+        Some(traffic)
+    }
+
     /// Returns the milliseconds since the worker started.
-    fn milliseconds(&self) -> u64 {
+    pub(crate) fn milliseconds(&self) -> u64 {
         self.started_at.elapsed().as_millis() as u64
     }
 
-    fn open(&self) -> MutexGuard<'_, Slab<Stream>> {
+    fn open(&self) -> MutexGuard<'_, Slab<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection in the list of a worker.
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) id: u64,
+    /// In milliseconds since the worker started.
+    pub(crate) accepted_at: u64,
+    /// `None` unless the server is observed.
+    pub(crate) activity: Option<Arc<Activity>>,
+    /// Does not keep the connection open: its handler may close it and go on.
+    pub(crate) stream: WeakStream,
+}
+
+impl Open {
+    pub(crate) fn traffic(&self) -> Option<Traffic> {
+        self.activity.as_ref().map(|activity| Traffic {
+            received: activity.received(),
+            sent: activity.sent(),
+        })
     }
 }
 
@@ -80,13 +160,13 @@ pub(crate) struct Admission(Option<Permit>);
 
 impl Admission {
     /// Takes a permit for a connection that was accepted, and numbers the connection.
-    pub(crate) fn new(shared: &Arc<Shared>) -> Admission {
+    pub(crate) fn new(shared: &Arc<Shared>, stream: &mut Stream) -> Admission {
         static IDS: AtomicU64 = AtomicU64::new(1);
         add(&shared.counts.accepted);
-        Admission(Some(Permit::take(
-            shared,
-            IDS.fetch_add(1, Ordering::Relaxed),
-        )))
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        let mut permit = Permit::take(shared, id);
+        permit.entry = shared.enlist(stream, id, permit.accepted_at);
+        Admission(Some(permit))
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -100,17 +180,17 @@ impl Admission {
 
     /// Returns the permit of a connection whose handler, or whose process, starts.
     pub(crate) fn start(mut self) -> Permit {
-        let Some(permit) = self.0.take() else {
-            unreachable!("only this call takes the permit")
-        };
-        add(&permit.shared.counts.started);
-        permit
+        match self.0.take() {
+            Some(permit) => permit,
+            None => unreachable!("only this call takes the permit"),
+        }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if let Some(permit) = &self.0 {
+        if let Some(permit) = &mut self.0 {
+            add(&permit.shared.counts.refused);
             permit.close(Ending::Refused);
         }
     }
@@ -122,6 +202,8 @@ pub(crate) struct Permit {
     id: u64,
     /// In milliseconds since the worker started.
     accepted_at: u64,
+    /// The connection's place in the list.
+    entry: Option<usize>,
 }
 
 impl Permit {
@@ -131,6 +213,7 @@ impl Permit {
             shared: shared.clone(),
             id,
             accepted_at: shared.milliseconds(),
+            entry: None,
         }
     }
 
@@ -144,8 +227,9 @@ impl Permit {
     }
 
     /// Tells the hooks how the connection ended.
-    pub(crate) fn close(&self, ending: Ending<'_>) {
+    pub(crate) fn close(&mut self, ending: Ending<'_>) {
         let shared = &self.shared;
+        let traffic = self.entry.take().and_then(|entry| shared.delist(entry));
         let ending = match ending {
             Ending::Finished | Ending::Failed(_) if shared.is_cut.load(Ordering::Relaxed) => {
                 Ending::Cut
@@ -157,6 +241,7 @@ impl Permit {
             id: self.id,
             handler: shared.handler,
             lasted: Duration::from_millis(lasted),
+            traffic,
             ending,
         });
     }
@@ -164,29 +249,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.shared.permits.give_back();
-    }
-}
-
-/// An entry in the list of connections to cut at the end of the drain.
-pub(crate) struct Listed {
-    shared: Arc<Shared>,
-    index: usize,
-}
-
-impl Listed {
-    pub(crate) fn new(shared: &Arc<Shared>, stream: &Stream) -> Listed {
-        Listed {
-            index: shared.open().insert(stream.clone()),
-            shared: shared.clone(),
+        if let Some(entry) = self.entry.take() {
+            self.shared.delist(entry);
         }
-    }
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        let stream = self.shared.open().try_remove(self.index);
-        // After the lock: the last clone closes the socket.
-        drop(stream);
+        self.shared.permits.give_back();
     }
 }

@@ -130,6 +130,7 @@ impl Worker {
             driver,
             drain,
             hooks,
+            observed,
             ..
         } = self.settings;
         let stop = &self.stop;
@@ -144,7 +145,13 @@ impl Worker {
             runtime::sleep(drain).await;
             Ok(())
         };
-        let result = model.run_on(&lp, race(work, drained))?;
+        let lag = async {
+            match observed {
+                true => self.shared.lag.sample().await,
+                false => std::future::pending().await,
+            }
+        };
+        let result = model.run_on(&lp, race(race(work, drained), lag))?;
         // Tasks that are left are dropped with the loop, and their connections with them.
         let left = self.shared.permits.taken() as u64;
         self.shared.counts.cut.fetch_add(left, Ordering::Relaxed);

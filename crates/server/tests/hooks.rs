@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use switchboard_callbacks::{Protocol, Transport};
 use switchboard_net::Stream;
 use switchboard_process::{self as process, ExitStatus};
-use switchboard_reactor::{Closed, Ending, Name, Opened, Stall};
-use switchboard_server::{Hooks, Model, Report, Server};
+use switchboard_reactor::{Closed, Ending, Name, Opened, Stall, Traffic};
+use switchboard_runtime::{self as runtime, Driver, Waiting};
+use switchboard_server::{Hooks, Model, Observer, Report, Server};
 
 /// Hooks that write a line for each call.
 struct Lines(PipeWriter);
@@ -213,11 +214,124 @@ fn processes_beside_a_thread_are_refused() -> bool {
     child.and_then(|child| child.wait()).ok() == Some(ExitStatus::Exited(0))
 }
 
+/// Sends a byte and reads its echo, and looks at the connection while it waits for more.
+fn look(addr: &str, observer: &Observer) -> bool {
+    let mut stream = TcpStream::connect(addr).expect("the server accepts");
+    stream.write_all(b".").expect("the server reads");
+    stream.read_exact(&mut [0]).expect("the byte comes back");
+    let here = stream.local_addr().expect("an address").to_string();
+    let traffic = Traffic {
+        received: 1,
+        sent: 1,
+    };
+    let started = Instant::now();
+    // The server may not have begun to wait for the next byte.
+    while started.elapsed() < Duration::from_secs(20) {
+        if let [open] = &observer.connections()[..]
+            && open
+                .waiting
+                .is_some_and(|(waiting, _)| waiting == Waiting::Receive)
+        {
+            let peer = open.peer.as_ref().map(ToString::to_string);
+            let line = open.to_string();
+            return peer == Some(here)
+                && open.traffic == Some(traffic)
+                && observer.traffic() == traffic
+                && observer.open() == 1
+                && line.contains(": waits to receive for ")
+                && line.ends_with(" s, 1 B in, 1 B out");
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+struct Echo;
+
+impl Protocol for Echo {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+    }
+}
+
+/// An observed server shows what each connection waits for, on every driver.
+fn an_observer_sees_what_connections_wait_for(model: Model, driver: Driver) -> bool {
+    let child = process::fork(|| {
+        let server = Server::new().model(model).driver(driver).observed(true);
+        let server = server.bind("127.0.0.1:0").expect("a free port");
+        let (addr, observer) = (server.local_addr().to_string(), server.observer());
+        let stop = server.stop_handle();
+        let client = std::thread::spawn(move || {
+            let good = look(&addr, &observer);
+            stop.stop();
+            good
+        });
+        let served = match model {
+            Model::Callbacks => server.serve_protocol(|| Echo),
+            _ => server.serve(|stream| async move {
+                loop {
+                    let chunk = stream.recv().await?;
+                    if chunk.is_empty() {
+                        return Ok(());
+                    }
+                    stream.write_all(&chunk).await?;
+                }
+            }),
+        };
+        i32::from(served.is_err() || !client.join().expect("no panic"))
+    });
+    child.and_then(|child| child.wait()).ok() == Some(ExitStatus::Exited(0))
+}
+
+/// A handler that drops its stream closes the connection at once, and may go on.
+fn a_dropped_stream_is_closed_at_once(model: Model) -> bool {
+    let child = process::fork(|| {
+        let server = Server::new()
+            .model(model)
+            .on_signals(true)
+            .drain(Duration::ZERO);
+        let server = server.bind("127.0.0.1:0").expect("a free port");
+        let (addr, parent) = (server.local_addr().to_string(), rustix::process::getpid());
+        let client = process::fork(|| {
+            let mut stream = TcpStream::connect(&addr).expect("the server accepts");
+            let limit = Some(Duration::from_secs(20));
+            stream.set_read_timeout(limit).expect("an option");
+            let ended = stream.read(&mut [0]);
+            rustix::process::kill_process(parent, rustix::process::Signal::TERM)
+                .expect("the server is there");
+            i32::from(!matches!(ended, Ok(0)))
+        })
+        .expect("a process for the client");
+        let served = server.serve(|stream| async move {
+            drop(stream);
+            runtime::sleep(Duration::from_secs(60)).await;
+            Ok(())
+        });
+        let good = client.wait().ok() == Some(ExitStatus::Exited(0));
+        i32::from(!good || served.is_err())
+    });
+    child.and_then(|child| child.wait()).ok() == Some(ExitStatus::Exited(0))
+}
+
 fn main() -> ExitCode {
     let mut failed = Vec::new();
     for model in Model::ALL {
         if !accept_and_close_match(model) {
             failed.push(format!("accept_and_close_match::{model}"));
+        }
+        // A plain protocol has no handler that could go on.
+        if model != Model::Callbacks && !a_dropped_stream_is_closed_at_once(model) {
+            failed.push(format!("a_dropped_stream_is_closed_at_once::{model}"));
+        }
+        let drivers = match model.has_loop() {
+            true => &Driver::ALL[..],
+            false => &[Driver::Poll],
+        };
+        let drivers = drivers.iter().filter(|driver| **driver != Driver::Sim);
+        for &driver in drivers.filter(|_| model != Model::Processes) {
+            if !an_observer_sees_what_connections_wait_for(model, driver) {
+                failed.push(format!("an_observer_sees::{model}_{driver}"));
+            }
         }
     }
     if !processes_beside_a_thread_are_refused() {

@@ -26,6 +26,7 @@ use std::task::{Poll, Waker};
 use switchboard_driver::{Completions, Unclaimed};
 
 use crate::event_loop::Loop;
+use crate::event_loop::activity::Activity;
 use crate::event_loop::registry::Registration;
 use crate::event_loop::remote::{Remote, completes};
 use crate::event_loop::sockets::Sockets;
@@ -38,6 +39,8 @@ pub struct Descriptor {
     fd: Option<OwnedFd>,
     /// An encoded [`Owner`], and [`UNCLAIMED`].
     owner: AtomicU64,
+    /// Where operations are noted, if somebody looks at them.
+    activity: Option<Arc<Activity>>,
 }
 
 /// The owner of a descriptor, with the registration there.
@@ -74,7 +77,19 @@ impl Descriptor {
         Descriptor {
             fd: Some(fd),
             owner: AtomicU64::new(Owner::Nobody.encode()),
+            activity: None,
         }
+    }
+
+    /// Has all operations noted in `activity` from now on.
+    pub fn observe(&mut self, activity: Arc<Activity>) {
+        self.activity = Some(activity);
+    }
+
+    /// Returns where operations are noted.
+    #[inline]
+    pub fn activity(&self) -> Option<&Activity> {
+        self.activity.as_deref()
     }
 
     /// Returns the descriptor.

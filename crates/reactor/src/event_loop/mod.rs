@@ -12,6 +12,7 @@
 //! | `current.rs` | the loop that runs on this thread |
 //! | `remote.rs` | access from other threads, and the loops' numbers |
 
+mod activity;
 mod calls;
 mod current;
 mod descriptor;
@@ -48,6 +49,7 @@ use remote::Sent;
 use task::{TaskKey, Tasks};
 use unclaimed::Releasing;
 
+pub use activity::{Activity, Waiting};
 pub use calls::Handle;
 pub use descriptor::Descriptor;
 pub use registry::{Direction, Registration};

@@ -35,6 +35,7 @@ impl fmt::Debug for Opened<'_> {
 ///     id: 7,
 ///     handler: Location::caller(),
 ///     lasted: Duration::from_millis(1500),
+///     traffic: None,
 ///     ending: Ending::Panicked,
 /// };
 /// assert!(closed.to_string().starts_with("connection 7 ended after 1.500 s: the handler at "));
@@ -47,6 +48,8 @@ pub struct Closed<'a> {
     pub handler: Name,
     /// The time since the connection was accepted, in whole milliseconds.
     pub lasted: Duration,
+    /// The bytes it carried, where the server is observed.
+    pub traffic: Option<Traffic>,
     /// How it ended.
     pub ending: Ending<'a>,
 }
@@ -65,6 +68,20 @@ impl fmt::Display for Closed<'_> {
             Ending::Cut => f.write_str("cut, because the server stops"),
         }
     }
+}
+
+/// The bytes that a connection carried.
+///
+/// ```
+/// let traffic = switchboard_reactor::Traffic::default();
+/// assert_eq!((traffic.received, traffic.sent), (0, 0));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes received from the peer.
+    pub received: u64,
+    /// Bytes that the system took to send.
+    pub sent: u64,
 }
 
 /// How a connection ended.

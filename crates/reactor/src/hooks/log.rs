@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use tracing::field::display;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Level, debug, dispatcher, enabled, warn};
 
@@ -29,12 +30,14 @@ pub(super) fn closed(closed: &Closed<'_>) {
     if !is_expected {
         warn(closed);
     } else if enabled!(target: "switchboard", Level::DEBUG) {
-        let lasted = closed.lasted.as_secs_f64();
-        match closed.ending {
-            Ending::Failed(error) => {
-                debug!(target: "switchboard", id = closed.id, lasted, %error, "closed");
-            }
-            _ => debug!(target: "switchboard", id = closed.id, lasted, "closed"),
-        }
+        let (id, lasted) = (closed.id, closed.lasted.as_secs_f64());
+        // A field without a value is left out.
+        let received = closed.traffic.map(|traffic| traffic.received);
+        let sent = closed.traffic.map(|traffic| traffic.sent);
+        let error = match closed.ending {
+            Ending::Failed(error) => Some(display(error)),
+            _ => None,
+        };
+        debug!(target: "switchboard", id, lasted, received, sent, error, "closed");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-pub use connection::{Closed, Ending, Opened};
+pub use connection::{Closed, Ending, Opened, Traffic};
 
 /// The name of a callback or task in reports: the source location where it was scheduled or spawned.
 pub type Name = &'static Location<'static>;

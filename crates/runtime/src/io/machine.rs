@@ -17,7 +17,7 @@ use std::thread::Thread;
 use rustix::event::PollFd;
 use switchboard_driver::Request;
 use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
-use switchboard_reactor::{Direction, Loop, Registration};
+use switchboard_reactor::{Activity, Direction, Loop, Registration, Waiting};
 
 use super::ops::Operation;
 use super::syscalls::poll_flags;
@@ -27,6 +27,43 @@ use crate::blocking::{self, Attempt};
 // Inlined into each operation of a source: apart from the system call it is some dozens of instructions.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn poll<O: Operation>(
+    descriptor: &Arc<Descriptor>,
+    context: &mut Context<'_>,
+    operation: O,
+) -> Poll<io::Result<O::Output>> {
+    match descriptor.activity() {
+        None => carry_out(descriptor, context, operation),
+        Some(activity) => poll_observed(descriptor, activity, context, operation),
+    }
+}
+
+/// Carries out an operation and notes that it waits or has ended.
+#[inline(never)]
+fn poll_observed<O: Operation>(
+    descriptor: &Arc<Descriptor>,
+    activity: &Activity,
+    context: &mut Context<'_>,
+    operation: O,
+) -> Poll<io::Result<O::Output>> {
+    let waiting = waiting(&operation);
+    // Noted before the call, in which a blocking flow waits.
+    activity.begin(waiting);
+    let polled = carry_out(descriptor, context, operation);
+    if let Poll::Ready(done) = &polled {
+        activity.end(waiting, done.as_ref().map_or(0, O::carried));
+    }
+    polled
+}
+
+fn waiting(operation: &impl Operation) -> Waiting {
+    match operation.direction() {
+        Direction::Write => Waiting::Send,
+        _ => Waiting::Receive,
+    }
+}
+
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn carry_out<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
     mut operation: O,
@@ -242,9 +279,25 @@ fn poll_blocking<O: Operation>(
     })
 }
 
+/// Blocks this thread as [`block_thread`] does, and notes that the operation waits and that it has ended.
+pub(crate) fn block_observed<O: Operation>(
+    descriptor: &Arc<Descriptor>,
+    operation: &mut O,
+) -> io::Result<O::Output> {
+    let waiting = waiting(operation);
+    if let Some(activity) = descriptor.activity() {
+        activity.begin(waiting);
+    }
+    let done = block_thread(descriptor, operation);
+    if let Some(activity) = descriptor.activity() {
+        activity.end(waiting, done.as_ref().map_or(0, O::carried));
+    }
+    done
+}
+
 /// Blocks this thread, on which no flow and no loop runs, until the operation completes.
 #[inline(never)]
-pub(crate) fn block_thread<O: Operation>(
+fn block_thread<O: Operation>(
     descriptor: &Arc<Descriptor>,
     operation: &mut O,
 ) -> io::Result<O::Output> {

@@ -27,6 +27,11 @@ pub(crate) trait Operation: SystemCall {
         None
     }
 
+    /// Returns how many bytes of the socket's stream an operation with this output carried.
+    fn carried(_output: &Self::Output) -> usize {
+        0
+    }
+
     /// Takes the output from the completions of the socket; `None` if the system call returns the output
     /// once the request is done.
     fn take(&mut self, _completions: &mut dyn Completions) -> Option<Completed<Self::Output>> {
@@ -78,6 +83,10 @@ impl Operation for Recv {
         Some(Request::Bytes)
     }
 
+    fn carried(chunk: &Chunk) -> usize {
+        chunk.len()
+    }
+
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<Chunk>> {
         Some(completions.recv())
     }
@@ -122,6 +131,10 @@ impl Operation for Read<'_> {
         Some(Request::Bytes)
     }
 
+    fn carried(&bytes: &usize) -> usize {
+        bytes
+    }
+
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<usize>> {
         Some(completions.read(self.0))
     }
@@ -154,6 +167,10 @@ impl Operation for Send<'_> {
     #[inline]
     fn request(&self) -> Option<Request> {
         Some(Request::Writable)
+    }
+
+    fn carried(&bytes: &usize) -> usize {
+        bytes
     }
 }
 

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use switchboard_reactor::plumbing::Sockets;
-use switchboard_reactor::{Direction, Loop, Remote};
+use switchboard_reactor::{Activity, Direction, Loop, Remote, Waiting};
 
 use super::source::Source;
 use crate::blocking;
@@ -102,6 +102,9 @@ impl SendAll<'_> {
                 };
                 let told = ready!(told);
                 self.state = State::Idle;
+                self.note(|activity| {
+                    activity.end(Waiting::Send, *told.as_ref().unwrap_or(&0));
+                });
                 match told {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     told => return Poll::Ready(told),
@@ -110,6 +113,7 @@ impl SendAll<'_> {
             State::Idle => {
                 if let Some((id, number)) = self.post(context) {
                     self.state = State::Posted(id, number);
+                    self.note(|activity| activity.begin(Waiting::Send));
                     return Poll::Pending;
                 }
             }
@@ -121,6 +125,14 @@ impl SendAll<'_> {
             Poll::Ready(_) => State::Idle,
         };
         sent
+    }
+
+    /// Notes for those who look at the source that it waits, or has ended to wait.
+    #[inline]
+    fn note(&self, note: impl FnOnce(&Activity)) {
+        if let Some(activity) = self.source.descriptor().activity() {
+            note(activity);
+        }
     }
 
     /// Posts the bytes if a completion driver can send them.

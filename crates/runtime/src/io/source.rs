@@ -5,12 +5,12 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use switchboard_driver::Chunk;
-use switchboard_reactor::Direction;
 use switchboard_reactor::plumbing::Descriptor;
+use switchboard_reactor::{Activity, Direction};
 
 use super::machine;
 use super::ops::{Accept, Read, Ready, Recv, Send, Urgent};
@@ -49,6 +49,23 @@ impl Source {
     /// Returns a source that owns `fd`.
     pub fn new(fd: OwnedFd) -> Source {
         Source(Arc::new(Descriptor::new(fd)))
+    }
+
+    /// Has the operations of this source and of its later clones noted in `activity`. Returns whether it
+    /// does: not if there is a clone already.
+    pub fn observe(&mut self, activity: Arc<Activity>) -> bool {
+        match Arc::get_mut(&mut self.0) {
+            Some(descriptor) => {
+                descriptor.observe(activity);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Returns a handle that does not keep the descriptor open.
+    pub fn downgrade(&self) -> WeakSource {
+        WeakSource(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
@@ -107,7 +124,7 @@ impl Source {
             return green::block_on(poll_fn(|context| self.poll_read(context, buffer)))?;
         }
         green::check_may_block("make a blocking read")?;
-        machine::block_thread(&self.0, &mut Read(buffer))
+        machine::block_observed(&self.0, &mut Read(buffer))
     }
 
     /// Sends some of `buffer` as [`std::io::Write::write`] does: suspends the green thread, or blocks the
@@ -120,7 +137,7 @@ impl Source {
             return green::block_on(poll_fn(|context| self.poll_send(context, buffer)))?;
         }
         green::check_may_block("make a blocking write")?;
-        machine::block_thread(&self.0, &mut Send(buffer))
+        machine::block_observed(&self.0, &mut Send(buffer))
     }
 
     /// Waits until a system call in `direction` would not block. A regular file is always ready.
@@ -147,6 +164,29 @@ impl Source {
     pub async fn ready(&self, direction: Direction) -> io::Result<()> {
         let poll = |context: &mut Context<'_>| self.poll_ready(context, direction);
         self.operation(direction, poll).await
+    }
+}
+
+/// A handle of a [`Source`] that does not keep its descriptor open.
+///
+/// ```
+/// use switchboard_runtime::Source;
+///
+/// let (_there, here) = std::os::unix::net::UnixStream::pair()?;
+/// let source = Source::new(here.into());
+/// let weak = source.downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(source);
+/// assert!(weak.upgrade().is_none());
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WeakSource(Weak<Descriptor>);
+
+impl WeakSource {
+    /// Returns the source, unless its last clone was dropped and the descriptor is closed.
+    pub fn upgrade(&self) -> Option<Source> {
+        self.0.upgrade().map(Source)
     }
 }
 

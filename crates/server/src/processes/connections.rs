@@ -114,7 +114,7 @@ impl Connections {
 
     /// Reaps the processes that have ended, and counts those that did not succeed. Never blocks.
     fn reap(&self) {
-        for ended in self.children.borrow_mut().reap() {
+        for mut ended in self.children.borrow_mut().reap() {
             match ended.status {
                 Ok(ExitStatus::Exited(0)) => {}
                 Ok(ExitStatus::Exited(PANICKED)) => add(&self.shared.counts.panicked),
@@ -135,7 +135,7 @@ impl Connections {
 
     /// Kills the processes of the connections that are still open, and reaps them.
     fn cut(&self) -> io::Result<()> {
-        for ended in self.children.borrow_mut().kill() {
+        for mut ended in self.children.borrow_mut().kill() {
             add(&self.shared.counts.cut);
             ended.value.close(Ending::Cut);
             ended.status?;

@@ -10,6 +10,7 @@ use switchboard_runtime::{self as runtime, Model, race};
 
 use super::FAILED;
 use crate::counts::Report;
+use crate::observer::Observer;
 use crate::settings::Workers;
 use crate::setup::Setup;
 use crate::stop::{Signals, Stop, StopTriggers};
@@ -181,6 +182,7 @@ fn worker(setup: &Setup, index: usize, supervisor: u32) -> Setup {
         addr: setup.addr.clone(),
         capacity: setup.capacity.clone(),
         stop: Stop::default(),
+        observer: Observer::default(),
         handler: setup.handler,
         supervisor: Some(supervisor),
     }

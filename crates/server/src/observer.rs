@@ -1,0 +1,208 @@
+//! What a server does now, for those who look at it while it runs.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use switchboard_net::Addr;
+use switchboard_reactor::Traffic;
+use switchboard_runtime::{self as runtime, Waiting};
+
+use crate::counts::Report;
+use crate::shared::{Open, Shared};
+
+/// The time between two measurements of how late a loop is.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// A view of a server's connections and loops while it serves, from any thread. A clone is the same view.
+///
+/// Nothing is seen of [worker processes](crate::Workers::Processes), which have memory of their own.
+///
+/// ```
+/// use switchboard_server::Server;
+///
+/// let bound = Server::new().observed(true).bind("127.0.0.1:0")?;
+/// let observer = bound.observer();
+/// bound.stop_handle().stop();
+/// bound.serve(|_stream| async { Ok(()) })?;
+/// assert_eq!(observer.report().accepted, 0);
+/// assert!(observer.connections().is_empty());
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Observer(Arc<Mutex<Vec<Arc<Shared>>>>);
+
+/// An open connection, as [`Observer::connections`] returns it.
+///
+/// Printed, it is one line: `connection 7 from 127.0.0.1:40312: waits to receive for 3.2 s; open for 10.0 s,
+/// 64 B in, 64 B out`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenConnection {
+    /// The connection's number, as hooks are told.
+    pub id: u64,
+    /// The peer's address; `None` if the handler has closed the connection already.
+    pub peer: Option<Addr>,
+    /// The time since it was accepted.
+    pub open_for: Duration,
+    /// What it waits for, and since when; `None` if another process handles it.
+    pub waiting: Option<(Waiting, Duration)>,
+    /// The bytes that it carried so far; `None` if another process handles it.
+    pub traffic: Option<Traffic>,
+}
+
+/// How late the loops of a server are, as [`Observer::lag`] returns it. Measured once a second.
+///
+/// ```
+/// assert_eq!(switchboard_server::Lag::default().timer.as_nanos(), 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lag {
+    /// How much later than due the latest timer of a loop fired; of the latest of all workers.
+    pub timer: Duration,
+    /// How long a task that was ready waited for its turn.
+    pub ready: Duration,
+}
+
+/// The lag of one worker's loop, in microseconds.
+#[derive(Default)]
+pub(crate) struct LagSamples {
+    timer: AtomicU64,
+    ready: AtomicU64,
+}
+
+impl LagSamples {
+    /// Measures the lag of the loop that runs on this thread, for ever.
+    pub(crate) async fn sample(&self) -> ! {
+        loop {
+            let due = Instant::now() + SAMPLE_EVERY;
+            runtime::sleep(SAMPLE_EVERY).await;
+            let woken = Instant::now();
+            runtime::yield_now().await;
+            let store = |to: &AtomicU64, lag: Duration| {
+                to.store(lag.as_micros() as u64, Ordering::Relaxed);
+            };
+            store(&self.timer, woken.saturating_duration_since(due));
+            store(&self.ready, woken.elapsed());
+        }
+    }
+
+    fn get(&self) -> Lag {
+        let load = |from: &AtomicU64| Duration::from_micros(from.load(Ordering::Relaxed));
+        Lag {
+            timer: load(&self.timer),
+            ready: load(&self.ready),
+        }
+    }
+}
+
+impl Observer {
+    pub(crate) fn add(&self, worker: &Arc<Shared>) {
+        self.workers().push(worker.clone());
+    }
+
+    fn workers(&self) -> MutexGuard<'_, Vec<Arc<Shared>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the connections that are open now. Empty unless the server is
+    /// [observed](crate::Server::observed). Blocks only for as long as copying the list takes.
+    pub fn connections(&self) -> Vec<OpenConnection> {
+        let workers = self.workers().clone();
+        let mut all: Vec<_> = workers
+            .iter()
+            .flat_map(|worker| {
+                let now = worker.milliseconds();
+                let open = worker.list().into_iter();
+                open.map(move |open| OpenConnection::new(&open, now))
+            })
+            .collect();
+        all.sort_by_key(|open| open.id);
+        all
+    }
+
+    /// Returns the counters so far.
+    pub fn report(&self) -> Report {
+        let mut sum = Report::default();
+        for worker in self.workers().iter() {
+            sum.add(worker.report());
+        }
+        sum
+    }
+
+    /// Returns how many connections are open now.
+    pub fn open(&self) -> usize {
+        self.workers()
+            .iter()
+            .map(|worker| worker.permits.taken())
+            .sum()
+    }
+
+    /// Returns the bytes of all connections so far; zero unless the server is
+    /// [observed](crate::Server::observed).
+    pub fn traffic(&self) -> Traffic {
+        let mut sum = Traffic::default();
+        for worker in self.workers().iter() {
+            let traffic = worker.traffic();
+            sum.received += traffic.received;
+            sum.sent += traffic.sent;
+        }
+        sum
+    }
+
+    /// Returns how late the loops are: the latest worker's figures. Zero unless the server is
+    /// [observed](crate::Server::observed), and under models without a loop.
+    pub fn lag(&self) -> Lag {
+        let mut most = Lag::default();
+        for worker in self.workers().iter() {
+            let lag = worker.lag.get();
+            most.timer = most.timer.max(lag.timer);
+            most.ready = most.ready.max(lag.ready);
+        }
+        most
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Observer({} open)", self.open())
+    }
+}
+
+impl OpenConnection {
+    fn new(open: &Open, now: u64) -> OpenConnection {
+        let stream = open.stream.upgrade();
+        OpenConnection {
+            id: open.id,
+            peer: stream.and_then(|stream| stream.peer_addr().ok()),
+            open_for: Duration::from_millis(now.saturating_sub(open.accepted_at)),
+            waiting: open.activity.as_ref().map(|activity| activity.waiting()),
+            traffic: open.traffic(),
+        }
+    }
+}
+
+impl fmt::Display for OpenConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {}", self.id)?;
+        match &self.peer {
+            Some(peer) => write!(f, " from {peer}: ")?,
+            None => f.write_str(", closed by its handler: ")?,
+        }
+        if let Some((waiting, since)) = self.waiting {
+            let what = match waiting {
+                Waiting::Receive => "waits to receive",
+                Waiting::Send => "waits to send",
+                Waiting::Nothing => "runs, or waits for something else than its socket",
+            };
+            write!(f, "{what} for {:.1} s; ", since.as_secs_f64())?;
+        }
+        write!(f, "open for {:.1} s", self.open_for.as_secs_f64())?;
+        match self.traffic {
+            Some(Traffic { received, sent }) => write!(f, ", {received} B in, {sent} B out"),
+            None => f.write_str(", in a process of its own"),
+        }
+    }
+}
