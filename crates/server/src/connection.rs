@@ -92,18 +92,23 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
             this.handler.set(None);
         }
         *this.running = false;
-        Poll::Ready(match polled {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(())) => {
-                this.permit.close(Ending::Finished);
-                End::Fine
-            }
-            Poll::Ready(Err(error)) => {
-                add(&this.permit.shared().counts.failed);
-                this.permit.close(Ending::Failed(&error));
-                End::Failed
-            }
-        })
+        polled.map(|result| finish(this.permit, result))
+    }
+}
+
+// Not inlined, so that the polls of a connection that goes on save no registers for its end.
+#[inline(never)]
+fn finish(permit: &mut Permit, result: io::Result<()>) -> End {
+    match result {
+        Ok(()) => {
+            permit.close(Ending::Finished);
+            End::Fine
+        }
+        Err(error) => {
+            add(&permit.shared().counts.failed);
+            permit.close(Ending::Failed(&error));
+            End::Failed
+        }
     }
 }
 

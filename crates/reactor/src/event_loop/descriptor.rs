@@ -37,7 +37,7 @@ use crate::event_loop::unclaimed::{self, Table, forget_loop, table};
 pub struct Descriptor {
     /// `None` only while the descriptor is dropped.
     fd: Option<OwnedFd>,
-    /// An encoded [`Owner`], and [`UNCLAIMED`].
+    /// An encoded [`Owner`], and the flags [`UNCLAIMED`] and [`OBSERVED`].
     owner: AtomicU64,
     /// Where operations are noted, if somebody looks at them.
     activity: Option<Arc<Activity>>,
@@ -55,9 +55,15 @@ enum Owner {
 /// are the loop's number and the registration, which fit because a loop's number has 24 bits.
 const UNCLAIMED: u64 = 1 << 63;
 
+/// The bit that is set where operations are noted. With a flag set [`Descriptor::registration`] finds none,
+/// so that only the unusual way of an operation has to look for an activity.
+const OBSERVED: u64 = 1 << 62;
+
+const FLAGS: u64 = UNCLAIMED | OBSERVED;
+
 impl Owner {
     fn decode(word: u64) -> Owner {
-        match ((word & !UNCLAIMED) >> 32) as u32 {
+        match ((word & !FLAGS) >> 32) as u32 {
             0 => Owner::Nobody,
             id => Owner::Loop(id, Registration(word as u32)),
         }
@@ -84,6 +90,7 @@ impl Descriptor {
     /// Has all operations noted in `activity` from now on.
     pub fn observe(&mut self, activity: Arc<Activity>) {
         self.activity = Some(activity);
+        *self.owner.get_mut() |= OBSERVED;
     }
 
     /// Returns where operations are noted.
@@ -105,7 +112,8 @@ impl Descriptor {
         Owner::decode(self.owner.load(Ordering::Acquire))
     }
 
-    /// Returns the registration on `lp`, if `lp` owns the descriptor and no completion is unclaimed.
+    /// Returns the registration on `lp`, if `lp` owns the descriptor, no completion is unclaimed and no
+    /// activity is noted.
     #[inline]
     pub fn registration(&self, lp: &Loop) -> Option<Registration> {
         let word = self.owner.load(Ordering::Acquire);
@@ -115,7 +123,7 @@ impl Descriptor {
     /// Returns whether a loop with a completion driver owns the descriptor.
     #[inline]
     pub fn has_completion_driver(&self) -> bool {
-        completes((self.owner.load(Ordering::Acquire) >> 32) as u32)
+        completes(((self.owner.load(Ordering::Acquire) & !FLAGS) >> 32) as u32)
     }
 
     /// Returns the registration on `lp`, if `lp` owns the descriptor.
@@ -144,7 +152,7 @@ impl Descriptor {
                     Owner::Nobody => true,
                     Owner::Loop(id, _) => !completes(id),
                 };
-                free.then_some(new | word & UNCLAIMED)
+                free.then_some(new | word & FLAGS)
             });
         match old.map(Owner::decode) {
             Ok(Owner::Nobody) => Some(registration),
@@ -257,7 +265,7 @@ impl Descriptor {
         }
         let update = |old: u64| {
             let now = match Owner::decode(old) == owner {
-                true => Owner::Nobody.encode() | old & UNCLAIMED,
+                true => Owner::Nobody.encode() | old & FLAGS,
                 false => old,
             };
             Some(now | flag)

@@ -17,7 +17,7 @@ use std::thread::Thread;
 use rustix::event::PollFd;
 use switchboard_driver::Request;
 use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
-use switchboard_reactor::{Activity, Direction, Loop, Registration, Waiting};
+use switchboard_reactor::{Direction, Loop, Registration, Waiting};
 
 use super::ops::Operation;
 use super::syscalls::poll_flags;
@@ -27,43 +27,6 @@ use crate::blocking::{self, Attempt};
 // Inlined into each operation of a source: apart from the system call it is some dozens of instructions.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn poll<O: Operation>(
-    descriptor: &Arc<Descriptor>,
-    context: &mut Context<'_>,
-    operation: O,
-) -> Poll<io::Result<O::Output>> {
-    match descriptor.activity() {
-        None => carry_out(descriptor, context, operation),
-        Some(activity) => poll_observed(descriptor, activity, context, operation),
-    }
-}
-
-/// Carries out an operation and notes that it waits or has ended.
-#[inline(never)]
-fn poll_observed<O: Operation>(
-    descriptor: &Arc<Descriptor>,
-    activity: &Activity,
-    context: &mut Context<'_>,
-    operation: O,
-) -> Poll<io::Result<O::Output>> {
-    let waiting = waiting(&operation);
-    // Noted before the call, in which a blocking flow waits.
-    activity.begin(waiting);
-    let polled = carry_out(descriptor, context, operation);
-    if let Poll::Ready(done) = &polled {
-        activity.end(waiting, done.as_ref().map_or(0, O::carried));
-    }
-    polled
-}
-
-fn waiting(operation: &impl Operation) -> Waiting {
-    match operation.direction() {
-        Direction::Write => Waiting::Send,
-        _ => Waiting::Receive,
-    }
-}
-
-#[cfg_attr(not(debug_assertions), inline(always))]
-fn carry_out<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
     mut operation: O,
@@ -97,10 +60,43 @@ fn poll_readiness<O: Operation>(
     lp.poll_operation(registration, fd, direction, context, &mut operation)
 }
 
+/// Notes in the descriptor's activity, if it has one, that an operation waits and that it has ended.
+fn noted<O: Operation>(
+    descriptor: &Descriptor,
+    direction: Direction,
+    poll: impl FnOnce() -> Poll<io::Result<O::Output>>,
+) -> Poll<io::Result<O::Output>> {
+    let Some(activity) = descriptor.activity() else {
+        return poll();
+    };
+    let waiting = match direction {
+        Direction::Write => Waiting::Send,
+        Direction::Read | Direction::Priority => Waiting::Receive,
+    };
+    // Before the call, in which a blocking flow waits.
+    activity.begin(waiting);
+    let polled = poll();
+    if let Poll::Ready(done) = &polled {
+        activity.end(waiting, done.as_ref().map_or(0, O::carried));
+    }
+    polled
+}
+
 /// Polls an operation on a loop that has no registration of the descriptor yet, or while there are
-/// unclaimed completions.
+/// unclaimed completions, or where operations are noted.
 #[inline(never)]
 fn poll_first<O: Operation>(
+    lp: &Loop,
+    descriptor: &Arc<Descriptor>,
+    context: &mut Context<'_>,
+    operation: O,
+) -> Poll<io::Result<O::Output>> {
+    noted::<O>(descriptor, operation.direction(), || {
+        poll_unusual(lp, descriptor, context, operation)
+    })
+}
+
+fn poll_unusual<O: Operation>(
     lp: &Loop,
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
@@ -250,6 +246,16 @@ fn complete<O: Operation>(
 fn poll_blocking<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
+    operation: O,
+) -> Poll<io::Result<O::Output>> {
+    noted::<O>(descriptor, operation.direction(), || {
+        attempt_blocking(descriptor, context, operation)
+    })
+}
+
+fn attempt_blocking<O: Operation>(
+    descriptor: &Arc<Descriptor>,
+    context: &mut Context<'_>,
     mut operation: O,
 ) -> Poll<io::Result<O::Output>> {
     // A send does not depend on unclaimed completions.
@@ -279,25 +285,23 @@ fn poll_blocking<O: Operation>(
     })
 }
 
-/// Blocks this thread as [`block_thread`] does, and notes that the operation waits and that it has ended.
-pub(crate) fn block_observed<O: Operation>(
+/// Blocks this thread, on which no flow and no loop runs, until the operation completes.
+#[inline(never)]
+pub(crate) fn block_thread<O: Operation>(
     descriptor: &Arc<Descriptor>,
     operation: &mut O,
 ) -> io::Result<O::Output> {
-    let waiting = waiting(operation);
-    if let Some(activity) = descriptor.activity() {
-        activity.begin(waiting);
+    let direction = operation.direction();
+    let blocked = noted::<O>(descriptor, direction, || {
+        Poll::Ready(claim_and_block(descriptor, operation))
+    });
+    match blocked {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("the call above blocks"),
     }
-    let done = block_thread(descriptor, operation);
-    if let Some(activity) = descriptor.activity() {
-        activity.end(waiting, done.as_ref().map_or(0, O::carried));
-    }
-    done
 }
 
-/// Blocks this thread, on which no flow and no loop runs, until the operation completes.
-#[inline(never)]
-fn block_thread<O: Operation>(
+fn claim_and_block<O: Operation>(
     descriptor: &Arc<Descriptor>,
     operation: &mut O,
 ) -> io::Result<O::Output> {

@@ -124,7 +124,7 @@ impl Source {
             return green::block_on(poll_fn(|context| self.poll_read(context, buffer)))?;
         }
         green::check_may_block("make a blocking read")?;
-        machine::block_observed(&self.0, &mut Read(buffer))
+        machine::block_thread(&self.0, &mut Read(buffer))
     }
 
     /// Sends some of `buffer` as [`std::io::Write::write`] does: suspends the green thread, or blocks the
@@ -137,7 +137,7 @@ impl Source {
             return green::block_on(poll_fn(|context| self.poll_send(context, buffer)))?;
         }
         green::check_may_block("make a blocking write")?;
-        machine::block_observed(&self.0, &mut Send(buffer))
+        machine::block_thread(&self.0, &mut Send(buffer))
     }
 
     /// Waits until a system call in `direction` would not block. A regular file is always ready.
