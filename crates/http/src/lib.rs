@@ -42,6 +42,8 @@ mod pool;
 mod response;
 mod server;
 mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use client::{Client, Limits};
 pub use error::{Error, Phase};
@@ -49,6 +51,8 @@ pub use http::{Response, StatusCode};
 pub use io::{Io, Timer};
 pub use response::ClientResponse;
 pub use server::serve_connection;
+#[cfg(feature = "tower")]
+pub use tower::serve_service;
 
 /// The request that a server's handler receives.
 pub type Request = http::Request<hyper::body::Incoming>;

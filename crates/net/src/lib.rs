@@ -31,6 +31,8 @@ mod incoming;
 mod listener;
 mod plain;
 mod stream;
+#[cfg(feature = "tokio")]
+mod tokio_io;
 
 pub use addr::Addr;
 pub use connect::{connect_any, resolve};
