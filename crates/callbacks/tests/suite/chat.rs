@@ -1,25 +1,30 @@
-//! Chats: terminators wherever the network cuts, and what is pushed.
+//! Chats: terminators wherever reads are split, pushed bytes, and ends.
 
 use std::cell::RefCell;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
+use std::time::Duration;
 
 use switchboard_callbacks::{AsyncChat, Channels, Chat, ChatHandler, Terminator};
-use switchboard_runtime::Driver;
+use switchboard_runtime::{self as runtime, Driver, Model};
 
-use crate::{Log, pair, rest};
+use crate::{Log, pair, reset, rest, tcp, until_empty};
 
 crate::stamp!(
     a_terminator_split_over_reads_is_found
-    lengths_and_lines_by_turns
+    lengths_and_lines_alternate
     without_a_terminator_all_is_collected
-    random_cuts_change_nothing
-    producers_are_asked_in_order
-    a_member_pushes_to_others
+    random_reads_yield_the_same_messages
+    producers_are_called_in_order
+    a_handler_pushes_to_other_chats
+    a_reset_ends_a_chat
+    a_producer_that_pushes_keeps_its_place
+    a_chat_sends_before_it_receives
+    a_closed_chat_collects_nothing
 );
 
-/// Collects messages; each is a line of the log. What follows one is what `next` says.
+/// Records each message as a line of the log and then calls `next` with it.
 struct Collect<F> {
     message: Vec<u8>,
     log: Log,
@@ -43,7 +48,7 @@ impl<F: FnMut(&[u8], &Chat) + 'static> ChatHandler for Collect<F> {
     }
 }
 
-/// Hands a chat `pieces`, each in a write of its own, and gives its log and what it pushed.
+/// Sends `pieces` to a chat, each in a write of its own, and returns its log and the bytes it pushed.
 fn talk(
     driver: Driver,
     terminator: Terminator,
@@ -88,8 +93,8 @@ fn a_terminator_split_over_reads_is_found(driver: Driver) {
     assert_eq!(log, ["one", "two\r", r#"left "three""#]);
 }
 
-/// As HTTP has it: a head that ends with an empty line, and a body of so many bytes.
-fn lengths_and_lines_by_turns(driver: Driver) {
+/// Tests the framing of HTTP: a head that ends with a terminator, and a body of a known length.
+fn lengths_and_lines_alternate(driver: Driver) {
     let text = "5\nhello0\n\n3\nabc12\nhello\nworld\n4\nab";
     let pieces = text.as_bytes().chunks(3).map(<[u8]>::to_vec).collect();
     let (log, pushed) = talk(driver, bytes("\n"), pieces, |message, chat| {
@@ -104,7 +109,7 @@ fn lengths_and_lines_by_turns(driver: Driver) {
             }
         }
     });
-    // A length of zero is no terminator, as in asynchat.
+    // A length of zero is the same as no terminator, as in asynchat.
     assert_eq!(
         log,
         [
@@ -127,7 +132,7 @@ fn without_a_terminator_all_is_collected(driver: Driver) {
     assert_eq!(log, [r#"left "all\nof it""#]);
 }
 
-fn random_cuts_change_nothing(driver: Driver) {
+fn random_reads_yield_the_same_messages(driver: Driver) {
     let seed = std::env::var("SEED");
     let seed = seed.map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("seed {seed}");
@@ -168,11 +173,11 @@ fn random_cuts_change_nothing(driver: Driver) {
     }
 }
 
-fn producers_are_asked_in_order(driver: Driver) {
+fn producers_are_called_in_order(driver: Driver) {
     let (_, pushed) = talk(driver, bytes("\n"), vec![b"go\n".into()], |_, chat| {
         let mut blocks = 0..40_u8;
         let own = chat.clone();
-        // More than a socket takes at once; and it pushes when it is done, behind what was pushed before.
+        // The producer makes more than a socket takes at once. Its own push comes after earlier pushes.
         let producer = move || match blocks.next() {
             Some(n) => vec![n; 10_000],
             None => {
@@ -190,7 +195,7 @@ fn producers_are_asked_in_order(driver: Driver) {
     assert!(pushed == expected, "{} bytes", pushed.len());
 }
 
-fn a_member_pushes_to_others(driver: Driver) {
+fn a_handler_pushes_to_other_chats(driver: Driver) {
     let channels = Channels::new();
     let members: Rc<RefCell<Vec<Chat>>> = Rc::default();
     let mut peers = Vec::new();
@@ -221,11 +226,100 @@ fn a_member_pushes_to_others(driver: Driver) {
     });
     channels.run_until_empty(driver).unwrap();
     talk.join().unwrap();
-    // No cycle of references keeps the chat alive.
+    // No cycle of references keeps a channel open.
     let chats = members.take();
     assert!(
         chats
             .iter()
             .all(|chat| chat.channel().is_none_or(|channel| !channel.is_connected()))
     );
+}
+
+#[derive(Default)]
+struct RecordMessages(Vec<String>, Log);
+
+impl ChatHandler for RecordMessages {
+    fn collect_incoming_data(&mut self, data: &[u8]) {
+        self.0.push(String::from_utf8_lossy(data).into());
+    }
+    fn found_terminator(&mut self, chat: &Chat) {
+        let message = self.0.drain(..).collect::<String>();
+        if message == "QUIT" {
+            chat.close();
+        }
+        self.1.add(message);
+    }
+}
+
+fn chat(log: &Log) -> AsyncChat<RecordMessages> {
+    let handler = RecordMessages(Vec::new(), log.clone());
+    AsyncChat::new(handler, Terminator::Bytes(b"\n".to_vec()))
+}
+
+fn a_reset_ends_a_chat(driver: Driver) {
+    let (stream, mut peer) = tcp();
+    let channels = Channels::new();
+    let chat = chat(&Log::default());
+    chat.chat().push(&[0; 5_000_000]);
+    channels.add(stream, chat);
+    let peer = std::thread::spawn(move || {
+        peer.read_exact(&mut [0; 1000]).unwrap();
+        reset(&peer);
+    });
+    until_empty(driver, &channels);
+    peer.join().unwrap();
+}
+
+fn a_producer_that_pushes_keeps_its_place(driver: Driver) {
+    let (stream, peer) = pair();
+    let chat = chat(&Log::default());
+    let (out, own, mut calls) = (chat.chat().clone(), chat.chat().clone(), 0);
+    out.push_with_producer(move || {
+        calls += 1;
+        match calls {
+            1 => own.push(&[b'l'; 3_000_000]),
+            2 => own.close_when_done(),
+            _ => return Vec::new(),
+        }
+        b"first,".to_vec()
+    });
+    out.push(b"queued,");
+    let channels = Channels::new();
+    channels.add(stream, chat);
+    let reader = std::thread::spawn(move || rest(peer));
+    until_empty(driver, &channels);
+    let got = reader.join().unwrap();
+    assert!(
+        got.starts_with(b"first,first,queued,lll"),
+        "{:?}",
+        &got[..20]
+    );
+    assert_eq!(got.len(), 3_000_019);
+}
+
+fn a_chat_sends_before_it_receives(driver: Driver) {
+    let (stream, peer) = pair();
+    let chat = chat(&Log::default());
+    let own = chat.chat().clone();
+    let channels = Channels::new();
+    channels.add(stream, chat);
+    let speaks = async {
+        runtime::sleep(Duration::from_millis(1)).await;
+        own.push(b"hello");
+        own.close_when_done();
+        channels.until_empty().await;
+    };
+    let limit = runtime::timeout(Duration::from_secs(20), speaks);
+    Model::Callbacks.run_with(driver, limit).unwrap().unwrap();
+    assert_eq!(rest(peer), b"hello");
+}
+
+fn a_closed_chat_collects_nothing(driver: Driver) {
+    let (stream, mut peer) = pair();
+    peer.write_all(b"HELO\nQUIT\nDELETE\n").unwrap();
+    let log = Log::default();
+    let channels = Channels::new();
+    channels.add(stream, chat(&log));
+    until_empty(driver, &channels);
+    assert_eq!(log.lines(), ["HELO", "QUIT"]);
 }

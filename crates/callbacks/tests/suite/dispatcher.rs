@@ -1,4 +1,4 @@
-//! Dispatchers: asyncore's contract.
+//! Methods of dispatchers, as in asyncore.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
@@ -9,72 +9,20 @@ use switchboard_callbacks::{Channel, Channels, Dispatcher};
 use switchboard_net::{Addr, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model};
 
-use crate::{Log, pair, rest};
+use crate::{Echo, Log, pair, rest};
 
 crate::stamp!(
-    it_ends_when_no_channel_is_left
     accepted_connections_echo
-    a_connection_is_made_or_fails
-    what_nobody_wants_is_not_read
-    an_answer_may_depend_on_others
-    a_writer_without_anything_to_write_does_not_spin
-    out_of_band_data_is_exceptional
-    an_error_is_handled
-    a_closed_peer_is_told_and_may_be_written_to
-    what_is_not_accepted_is_sent_away
-    a_panic_leaves_the_others
-    dispatchers_go_with_their_channels
+    connect_calls_handle_connect_or_handle_error
+    nothing_is_read_while_readable_is_false
+    interest_may_depend_on_other_channels
+    an_idle_writer_does_not_spin
+    out_of_band_data_calls_handle_expt
+    a_failed_method_calls_handle_error
+    a_connection_that_is_not_kept_closes
 );
 
-/// Sends back what comes.
-#[derive(Default)]
-struct Echo {
-    out: Vec<u8>,
-    over: bool,
-    log: Log,
-}
-
-impl Dispatcher for Echo {
-    fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
-        let mut buffer = [0; 1000];
-        let length = channel.recv(&mut buffer)?;
-        self.out.extend(&buffer[..length]);
-        Ok(())
-    }
-    fn handle_write(&mut self, channel: &Channel) -> io::Result<()> {
-        let sent = channel.send(&self.out)?;
-        self.out.drain(..sent);
-        if self.over && self.out.is_empty() {
-            channel.close();
-        }
-        Ok(())
-    }
-    fn writable(&self) -> bool {
-        self.over || !self.out.is_empty()
-    }
-    fn handle_close(&mut self, channel: &Channel) {
-        self.log.add(format!("close {}", channel.is_connected()));
-        self.over = true;
-    }
-}
-
-fn it_ends_when_no_channel_is_left(driver: Driver) {
-    let channels = Channels::new();
-    channels.run_until_empty(driver).unwrap();
-    let (stream, mut peer) = pair();
-    channels.add(stream, Echo::default());
-    assert_eq!(channels.len(), 1);
-    let peer = std::thread::spawn(move || {
-        peer.write_all(&[3; 5000]).unwrap();
-        peer.shutdown(Shutdown::Write).unwrap();
-        rest(peer)
-    });
-    channels.run_until_empty(driver).unwrap();
-    assert!(channels.is_empty());
-    assert_eq!(peer.join().unwrap(), [3; 5000]);
-}
-
-/// Takes so many guests.
+/// Adds this many connections and then closes.
 struct Accept(usize);
 
 impl Dispatcher for Accept {
@@ -114,10 +62,10 @@ fn accepted_connections_echo(driver: Driver) {
         .for_each(|client| client.join().unwrap());
 }
 
-/// Tells what happens to it.
-struct Tells(Log);
+/// Records whether connecting succeeded.
+struct RecordConnect(Log);
 
-impl Dispatcher for Tells {
+impl Dispatcher for RecordConnect {
     fn handle_connect(&mut self, channel: &Channel) -> io::Result<()> {
         self.0.add(format!("connected {}", channel.is_connected()));
         channel.close();
@@ -129,28 +77,28 @@ impl Dispatcher for Tells {
     }
 }
 
-fn a_connection_is_made_or_fails(driver: Driver) {
+fn connect_calls_handle_connect_or_handle_error(driver: Driver) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let log = Log::default();
     let channels = Channels::new();
-    channels.connect(&addr, Tells(log.clone()));
+    channels.connect(&addr, RecordConnect(log.clone()));
     channels.run_until_empty(driver).unwrap();
     drop(listener);
-    channels.connect(&addr, Tells(log.clone()));
+    channels.connect(&addr, RecordConnect(log.clone()));
     channels.run_until_empty(driver).unwrap();
     assert_eq!(log.lines(), ["connected true", "error ConnectionRefused"]);
 }
 
-/// Reads when `wants` says so.
-struct Wants {
-    wants: Rc<Cell<bool>>,
+/// Is readable while `readable` is set.
+struct ReadWhen {
+    readable: Rc<Cell<bool>>,
     log: Log,
 }
 
-impl Dispatcher for Wants {
+impl Dispatcher for ReadWhen {
     fn readable(&self) -> bool {
-        self.wants.get()
+        self.readable.get()
     }
     fn writable(&self) -> bool {
         false
@@ -164,15 +112,15 @@ impl Dispatcher for Wants {
     }
 }
 
-fn what_nobody_wants_is_not_read(driver: Driver) {
+fn nothing_is_read_while_readable_is_false(driver: Driver) {
     let (stream, mut peer) = pair();
     peer.write_all(b"now").unwrap();
-    let (wants, log) = (Rc::new(Cell::new(false)), Log::default());
+    let (readable, log) = (Rc::new(Cell::new(false)), Log::default());
     let channels = Channels::new();
     channels.add(
         stream,
-        Wants {
-            wants: wants.clone(),
+        ReadWhen {
+            readable: readable.clone(),
             log: log.clone(),
         },
     );
@@ -181,7 +129,7 @@ fn what_nobody_wants_is_not_read(driver: Driver) {
             let wait = async {
                 runtime::sleep(std::time::Duration::from_millis(3)).await;
                 assert_eq!(log.lines(), [""; 0]);
-                wants.set(true);
+                readable.set(true);
                 channels.update_interest();
             };
             runtime::join(channels.until_empty(), wait).await;
@@ -190,13 +138,13 @@ fn what_nobody_wants_is_not_read(driver: Driver) {
     assert_eq!(log.lines(), ["now"]);
 }
 
-/// One reads into what the other writes from, as a proxy does.
-struct Half {
+/// One half of a proxy: reads into the buffer that the other half writes from.
+struct ProxyHalf {
     from: Rc<RefCell<Vec<u8>>>,
     to: Rc<RefCell<Vec<u8>>>,
 }
 
-impl Dispatcher for Half {
+impl Dispatcher for ProxyHalf {
     fn readable(&self) -> bool {
         self.to.borrow().len() < 2000
     }
@@ -217,23 +165,23 @@ impl Dispatcher for Half {
         Ok(())
     }
     fn handle_close(&mut self, channel: &Channel) {
-        // Both sides end: the test's peers say so when they have all.
+        // The peers close only when they have received everything.
         channel.channels().close_all();
     }
 }
 
-fn an_answer_may_depend_on_others(driver: Driver) {
+fn interest_may_depend_on_other_channels(driver: Driver) {
     let ((one, mut left), (two, mut right)) = (pair(), pair());
     let (a, b) = (Rc::new(RefCell::default()), Rc::new(RefCell::default()));
     let channels = Channels::new();
     channels.add(
         one,
-        Half {
+        ProxyHalf {
             from: a.clone(),
             to: b.clone(),
         },
     );
-    channels.add(two, Half { from: b, to: a });
+    channels.add(two, ProxyHalf { from: b, to: a });
     let talk = std::thread::spawn(move || {
         let bytes = vec![9; 300_000];
         let (sent, mut writes) = (bytes.clone(), left.try_clone().unwrap());
@@ -251,10 +199,10 @@ fn an_answer_may_depend_on_others(driver: Driver) {
     talk.join().unwrap();
 }
 
-/// Leaves `writable` as it is: true.
-struct Plain(Rc<Cell<u32>>);
+/// Keeps the default of `writable`, which is true, and sends nothing.
+struct AlwaysWritable(Rc<Cell<u32>>);
 
-impl Dispatcher for Plain {
+impl Dispatcher for AlwaysWritable {
     fn handle_write(&mut self, _: &Channel) -> io::Result<()> {
         self.0.set(self.0.get() + 1);
         Ok(())
@@ -264,11 +212,11 @@ impl Dispatcher for Plain {
     }
 }
 
-fn a_writer_without_anything_to_write_does_not_spin(driver: Driver) {
+fn an_idle_writer_does_not_spin(driver: Driver) {
     let (stream, mut peer) = pair();
     let writes = Rc::new(Cell::new(0));
     let channels = Channels::new();
-    channels.add(stream, Plain(writes.clone()));
+    channels.add(stream, AlwaysWritable(writes.clone()));
     Model::Callbacks
         .run_with(driver, async {
             let end = async {
@@ -284,9 +232,9 @@ fn a_writer_without_anything_to_write_does_not_spin(driver: Driver) {
     assert!((2..=6).contains(&writes.get()), "{} writes", writes.get());
 }
 
-struct Urgent(Log);
+struct RecordOutOfBand(Log);
 
-impl Dispatcher for Urgent {
+impl Dispatcher for RecordOutOfBand {
     fn handle_expt(&mut self, _: &Channel, byte: u8) -> io::Result<()> {
         self.0.add(format!("urgent {}", char::from(byte)));
         Ok(())
@@ -305,13 +253,13 @@ impl Dispatcher for Urgent {
     }
 }
 
-fn out_of_band_data_is_exceptional(driver: Driver) {
+fn out_of_band_data_calls_handle_expt(driver: Driver) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, _) = listener.accept().unwrap();
     let log = Log::default();
     let channels = Channels::new();
-    channels.add(stream.into(), Urgent(log.clone()));
+    channels.add(stream.into(), RecordOutOfBand(log.clone()));
     let urgent = socket2::Socket::from(peer.try_clone().unwrap());
     urgent.send_out_of_band(b"!").unwrap();
     Model::Callbacks
@@ -329,9 +277,9 @@ fn out_of_band_data_is_exceptional(driver: Driver) {
     assert_eq!(log.lines()[1..].concat(), "end.");
 }
 
-struct Fails(Log);
+struct FailOnRead(Log);
 
-impl Dispatcher for Fails {
+impl Dispatcher for FailOnRead {
     fn handle_read(&mut self, _: &Channel) -> io::Result<()> {
         Err(io::Error::other("on purpose"))
     }
@@ -340,12 +288,12 @@ impl Dispatcher for Fails {
     }
 }
 
-fn an_error_is_handled(driver: Driver) {
+fn a_failed_method_calls_handle_error(driver: Driver) {
     let (stream, mut peer) = pair();
     peer.write_all(b"x").unwrap();
     let log = Log::default();
     let channels = Channels::new();
-    channels.add(stream, Fails(log.clone()));
+    channels.add(stream, FailOnRead(log.clone()));
     channels.run_until_empty(driver).unwrap();
     assert!(
         log.lines()[0].ends_with(": on purpose"),
@@ -354,41 +302,19 @@ fn an_error_is_handled(driver: Driver) {
     );
 }
 
-fn a_closed_peer_is_told_and_may_be_written_to(driver: Driver) {
-    let (stream, mut peer) = pair();
-    let log = Log::default();
-    let echo = Echo {
-        log: log.clone(),
-        ..Echo::default()
-    };
-    let channels = Channels::new();
-    channels.add(stream, echo);
-    let bytes = vec![1; 500_000];
-    let (sent, reads) = (bytes.clone(), peer.try_clone().unwrap());
-    let writer = std::thread::spawn(move || {
-        peer.write_all(&sent).unwrap();
-        peer.shutdown(Shutdown::Write).unwrap();
-    });
-    let reader = std::thread::spawn(move || rest(reads));
-    channels.run_until_empty(driver).unwrap();
-    writer.join().unwrap();
-    assert!(reader.join().unwrap() == bytes);
-    assert_eq!(log.lines(), ["close false"]);
-}
+struct KeepNothing(Log);
 
-struct Forgets(Log);
-
-impl Dispatcher for Forgets {
+impl Dispatcher for KeepNothing {
     fn log(&self, line: &str) {
         self.0.add(line);
     }
 }
 
-fn what_is_not_accepted_is_sent_away(driver: Driver) {
+fn a_connection_that_is_not_kept_closes(driver: Driver) {
     let log = Log::default();
     let channels = Channels::new();
     let server = channels
-        .listen("127.0.0.1:0", Forgets(log.clone()))
+        .listen("127.0.0.1:0", KeepNothing(log.clone()))
         .unwrap();
     let addr = server.local_addr().unwrap().to_string();
     let client = std::thread::spawn(move || {
@@ -408,61 +334,4 @@ fn what_is_not_accepted_is_sent_away(driver: Driver) {
         .unwrap();
     client.join().unwrap();
     assert!(log.lines()[0].starts_with("nobody handles the connection from 127.0.0.1:"));
-}
-
-struct Panics;
-
-impl Dispatcher for Panics {
-    fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
-        channel.recv(&mut [0; 1])?;
-        panic!("on purpose");
-    }
-}
-
-fn a_panic_leaves_the_others(driver: Driver) {
-    let ((bad, mut bad_peer), (good, mut good_peer)) = (pair(), pair());
-    let channels = Channels::new();
-    channels.add(bad, Panics);
-    channels.add(good, Echo::default());
-    let peers = std::thread::spawn(move || {
-        bad_peer.write_all(b"x").unwrap();
-        assert_eq!(rest(bad_peer), b"");
-        good_peer.write_all(b"y").unwrap();
-        good_peer.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(rest(good_peer), b"y");
-    });
-    channels.run_until_empty(driver).unwrap();
-    peers.join().unwrap();
-}
-
-/// Holds its own channel: a circle, unless somebody breaks it.
-#[derive(Default)]
-struct Circle {
-    own: Option<Channel>,
-    held: Rc<()>,
-}
-
-impl Dispatcher for Circle {
-    fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
-        self.own = Some(channel.clone());
-        channel.recv(&mut [0; 10]).map(drop)
-    }
-}
-
-fn dispatchers_go_with_their_channels(driver: Driver) {
-    let (stream, mut peer) = pair();
-    peer.write_all(b"x").unwrap();
-    let held = Rc::new(());
-    let channels = Channels::new();
-    channels.add(
-        stream,
-        Circle {
-            own: None,
-            held: held.clone(),
-        },
-    );
-    peer.shutdown(Shutdown::Write).unwrap();
-    channels.run_until_empty(driver).unwrap();
-    assert_eq!(Rc::strong_count(&held), 1);
-    let _ = Circle::default().held;
 }

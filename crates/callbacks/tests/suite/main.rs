@@ -1,30 +1,37 @@
-//! Protocols, dispatchers and chats, over every driver.
+//! Tests of protocols, dispatchers and chats over every driver.
 
+mod channels;
 mod chat;
+mod closing;
 mod dispatcher;
 mod protocol;
-mod trouble;
+mod server;
 
 use std::cell::RefCell;
-use std::io::Read;
+use std::io::{self, Read};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
+use switchboard_callbacks::{Channel, Channels, Dispatcher};
 use switchboard_net::Stream;
+use switchboard_runtime::{self as runtime, Driver, Model};
 
-/// A stream, and its peer outside of any loop.
+/// Returns a stream and its peer, which belongs to no loop.
 pub(crate) fn pair() -> (Stream, UnixStream) {
     let (here, there) = UnixStream::pair().unwrap();
     (here.into(), there)
 }
 
+/// Reads until the end of input.
 pub(crate) fn rest(mut peer: impl Read) -> Vec<u8> {
     let mut rest = Vec::new();
     peer.read_to_end(&mut rest).unwrap();
     rest
 }
 
-/// The calls, in order.
+/// A record of calls, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Rc<RefCell<Vec<String>>>);
 
@@ -38,7 +45,73 @@ impl Log {
     }
 }
 
-/// Stamps cases over all drivers: a module for each, a test for each case.
+/// Runs until no channel is left, and fails if that takes too long.
+pub(crate) fn until_empty(driver: Driver, channels: &Channels) {
+    if driver == Driver::Sim {
+        // The simulated time would leap past the limit.
+        return channels.run_until_empty(driver).unwrap();
+    }
+    let limit = runtime::timeout(Duration::from_secs(20), channels.until_empty());
+    let ended = Model::Callbacks.run_with(driver, limit).unwrap();
+    assert!(ended.is_ok(), "{channels:?} after 20 s");
+}
+
+/// Returns a stream over TCP and its peer, which belongs to no loop.
+pub(crate) fn tcp() -> (Stream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0.into(), peer)
+}
+
+/// Makes the peer reset the connection when it is dropped.
+pub(crate) fn reset(peer: &TcpStream) {
+    let linger = Some(Duration::ZERO);
+    socket2::SockRef::from(peer).set_linger(linger).unwrap();
+}
+
+/// Sends received bytes back, and closes once all are sent after the end of input.
+#[derive(Default)]
+pub(crate) struct Echo {
+    out: Vec<u8>,
+    ended: bool,
+    pub(crate) log: Log,
+}
+
+impl Dispatcher for Echo {
+    fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
+        let mut buffer = [0; 1000];
+        let length = channel.recv(&mut buffer)?;
+        self.out.extend(&buffer[..length]);
+        Ok(())
+    }
+    fn handle_write(&mut self, channel: &Channel) -> io::Result<()> {
+        let sent = channel.send(&self.out)?;
+        self.out.drain(..sent);
+        if self.ended && self.out.is_empty() {
+            channel.close();
+        }
+        Ok(())
+    }
+    fn writable(&self) -> bool {
+        self.ended || !self.out.is_empty()
+    }
+    fn handle_close(&mut self, channel: &Channel) {
+        self.log.add(format!("close {}", channel.is_connected()));
+        self.ended = true;
+    }
+}
+
+/// Closes its channel when `handle_read` is called.
+pub(crate) struct CloseOnRead;
+
+impl Dispatcher for CloseOnRead {
+    fn handle_read(&mut self, channel: &Channel) -> io::Result<()> {
+        channel.close();
+        Ok(())
+    }
+}
+
+/// Defines a module for each driver, with a test for each case.
 macro_rules! stamp {
     ($($case:ident)*) => {
         crate::stamp!(@ select Select $($case)*);

@@ -1,0 +1,98 @@
+//! Servers and runs: panics of protocols, nested runs, no loop.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::net::TcpStream;
+
+use switchboard_callbacks::{Connection, Protocol, Transport, create_server, run};
+use switchboard_runtime::{self as runtime, Driver, Model};
+
+use crate::{pair, rest};
+
+crate::stamp!(
+    a_protocol_that_panics_does_not_end_the_server
+    run_works_within_a_blocking_flow
+    create_server_fails_without_a_loop
+    connection_lost_may_panic_after_a_panic
+);
+
+/// Panics in `connection_made` if the flag is set; sends one chunk back otherwise.
+struct PanicOrEcho(bool);
+
+impl Protocol for PanicOrEcho {
+    fn connection_made(&mut self, _: &Transport) {
+        assert!(!self.0, "on purpose");
+    }
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+        transport.close();
+    }
+    fn connection_lost(&mut self, _: &Transport, error: Option<&io::Error>) {
+        if error.is_none() {
+            switchboard_callbacks::stop();
+        }
+    }
+}
+
+fn serve_two_clients(driver: Driver, first_is_bad: bool) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let clients = std::thread::spawn(move || {
+        let addr: String = receiver.recv().unwrap();
+        if first_is_bad {
+            assert_eq!(rest(TcpStream::connect(&addr).unwrap()), b"");
+        }
+        let mut good = TcpStream::connect(&addr).unwrap();
+        good.write_all(b"y").unwrap();
+        assert_eq!(rest(good), b"y");
+    });
+    run(driver, move || {
+        let bad = Cell::new(first_is_bad);
+        let server = create_server("127.0.0.1:0", move || PanicOrEcho(bad.replace(false)))?;
+        sender.send(server.local_addr().to_string()).unwrap();
+        Ok(())
+    })
+    .unwrap();
+    clients.join().unwrap();
+}
+
+fn a_protocol_that_panics_does_not_end_the_server(driver: Driver) {
+    serve_two_clients(driver, true);
+}
+
+fn run_works_within_a_blocking_flow(driver: Driver) {
+    let within = async { serve_two_clients(driver, false) };
+    Model::Threads.run(within).unwrap();
+}
+
+fn create_server_fails_without_a_loop(driver: Driver) {
+    let refused = create_server("127.0.0.1:0", || PanicOrEcho(false)).unwrap_err();
+    assert_eq!(
+        refused.kind(),
+        io::ErrorKind::Unsupported,
+        "{driver}: {refused}"
+    );
+    let panicked = run(driver, || panic!("on purpose"));
+    assert!(panicked.is_err());
+}
+
+struct PanicTwice;
+
+impl Protocol for PanicTwice {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {
+        panic!("on purpose");
+    }
+    fn connection_lost(&mut self, _: &Transport, _: Option<&io::Error>) {
+        panic!("and again");
+    }
+}
+
+fn connection_lost_may_panic_after_a_panic(driver: Driver) {
+    let (stream, mut peer) = pair();
+    peer.write_all(b"x").unwrap();
+    let served = Model::Callbacks.run_with(driver, async {
+        runtime::spawn_local(Connection::new(stream, PanicTwice))
+            .await
+            .is_err()
+    });
+    assert!(served.unwrap());
+}
