@@ -172,3 +172,73 @@ impl ServerHandle {
         self.accepting.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::sync::{Arc, Mutex};
+
+    use switchboard_runtime::Hooks;
+
+    use super::*;
+
+    struct Discard;
+
+    impl Protocol for Discard {
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    }
+
+    /// Hooks that record notices.
+    #[derive(Default)]
+    struct Notices(Mutex<Vec<String>>);
+
+    impl Hooks for Notices {
+        fn notice(&self, text: &dyn fmt::Display) {
+            self.0.lock().unwrap().push(text.to_string());
+        }
+    }
+
+    /// Accepts from `listener` until that ends, calls `meanwhile` once accepting waits, and returns the
+    /// notices.
+    fn accept_until_end(
+        driver: Driver,
+        listener: Listener,
+        meanwhile: impl FnOnce(),
+    ) -> Vec<String> {
+        let lp = Loop::new(driver).unwrap();
+        let notices = Arc::new(Notices::default());
+        lp.set_hooks(notices.clone());
+        let addr = listener.local_addr().unwrap();
+        let accepting = accept(Incoming::new(listener), addr, Rc::new(|| Discard));
+        let other = async {
+            runtime::sleep(std::time::Duration::from_millis(2)).await;
+            meanwhile();
+        };
+        let both = runtime::join(accepting, other);
+        Model::Callbacks.run_on(&lp, both).unwrap();
+        notices.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_listener_that_is_shut_down_ends_accepting_without_a_notice() {
+        for driver in Driver::ALL {
+            let listener = Listener::bind("127.0.0.1:0").unwrap();
+            let own = listener.clone();
+            let notices = accept_until_end(driver, listener, || own.shutdown().unwrap());
+            assert_eq!(notices, [""; 0], "{driver}");
+        }
+    }
+
+    #[test]
+    fn a_listener_that_fails_ends_accepting_with_one_notice() {
+        for driver in Driver::ALL {
+            // A socket for datagrams accepts no connection.
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let start = format!("{}: accepting ended: ", socket.local_addr().unwrap());
+            let listener = Listener::from_fd(socket.into()).unwrap();
+            let notices = accept_until_end(driver, listener, || ());
+            assert_eq!(notices.len(), 1, "{driver}: {notices:?}");
+            assert!(notices[0].starts_with(&start), "{driver}: {notices:?}");
+        }
+    }
+}

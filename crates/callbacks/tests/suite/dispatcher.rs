@@ -6,61 +6,18 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
 
 use switchboard_callbacks::{Channel, Channels, Dispatcher};
-use switchboard_net::{Addr, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model};
 
-use crate::{Echo, Log, pair, rest};
+use crate::{Log, pair};
 
 crate::stamp!(
-    accepted_connections_echo
     connect_calls_handle_connect_or_handle_error
     nothing_is_read_while_readable_is_false
     interest_may_depend_on_other_channels
     an_idle_writer_does_not_spin
     out_of_band_data_calls_handle_expt
     a_failed_method_calls_handle_error
-    a_connection_that_is_not_kept_closes
 );
-
-/// Adds this many connections and then closes.
-struct Accept(usize);
-
-impl Dispatcher for Accept {
-    fn handle_accepted(&mut self, channel: &Channel, stream: Stream, _: Addr) -> io::Result<()> {
-        channel.channels().add(stream, Echo::default());
-        self.0 -= 1;
-        if self.0 == 0 {
-            channel.close();
-        }
-        Ok(())
-    }
-}
-
-fn accepted_connections_echo(driver: Driver) {
-    let channels = Channels::new();
-    let server = channels.listen("127.0.0.1:0", Accept(10)).unwrap();
-    let addr = server.local_addr().unwrap().to_string();
-    let clients: Vec<_> = (0..10_u8)
-        .map(|n| {
-            let addr = addr.clone();
-            std::thread::spawn(move || {
-                let mut peer = TcpStream::connect(addr).unwrap();
-                for _ in 0..20 {
-                    peer.write_all(&[n; 300]).unwrap();
-                    let mut back = [0; 300];
-                    peer.read_exact(&mut back).unwrap();
-                    assert_eq!(back, [n; 300]);
-                }
-                peer.shutdown(Shutdown::Write).unwrap();
-                assert_eq!(rest(peer), b"");
-            })
-        })
-        .collect();
-    channels.run_until_empty(driver).unwrap();
-    clients
-        .into_iter()
-        .for_each(|client| client.join().unwrap());
-}
 
 /// Records whether connecting succeeded.
 struct RecordConnect(Log);
@@ -300,38 +257,4 @@ fn a_failed_method_calls_handle_error(driver: Driver) {
         "{:?}",
         log.lines()
     );
-}
-
-struct KeepNothing(Log);
-
-impl Dispatcher for KeepNothing {
-    fn log(&self, line: &str) {
-        self.0.add(line);
-    }
-}
-
-fn a_connection_that_is_not_kept_closes(driver: Driver) {
-    let log = Log::default();
-    let channels = Channels::new();
-    let server = channels
-        .listen("127.0.0.1:0", KeepNothing(log.clone()))
-        .unwrap();
-    let addr = server.local_addr().unwrap().to_string();
-    let client = std::thread::spawn(move || {
-        let mut peer = TcpStream::connect(addr).unwrap();
-        assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
-    });
-    Model::Callbacks
-        .run_with(driver, async {
-            let end = async {
-                while log.lines().is_empty() {
-                    runtime::sleep(std::time::Duration::from_millis(1)).await;
-                }
-                server.close();
-            };
-            runtime::join(channels.until_empty(), end).await;
-        })
-        .unwrap();
-    client.join().unwrap();
-    assert!(log.lines()[0].starts_with("nobody handles the connection from 127.0.0.1:"));
 }

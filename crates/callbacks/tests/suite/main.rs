@@ -4,6 +4,7 @@ mod channels;
 mod chat;
 mod closing;
 mod dispatcher;
+mod listening;
 mod protocol;
 mod server;
 

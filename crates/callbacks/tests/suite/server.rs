@@ -1,11 +1,13 @@
-//! Servers and runs: panics of protocols, nested runs, no loop.
+//! Servers and runs: panics of protocols, nested runs, no loop, and the end of a server.
 
-use std::cell::Cell;
-use std::io::{self, Write};
+use std::cell::{Cell, RefCell};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
+use std::time::Duration;
 
-use switchboard_callbacks::{Connection, Protocol, Transport, create_server, run};
-use switchboard_runtime::{self as runtime, Driver, Model};
+use switchboard_callbacks::{Connection, Protocol, ServerHandle, Transport, create_server, run};
+use switchboard_runtime::{self as runtime, Driver, Loop, Model};
 
 use crate::{pair, rest};
 
@@ -14,6 +16,7 @@ crate::stamp!(
     run_works_within_a_blocking_flow
     create_server_fails_without_a_loop
     connection_lost_may_panic_after_a_panic
+    a_closed_server_refuses_clients_and_keeps_its_connections
 );
 
 /// Panics in `connection_made` if the flag is set; sends one chunk back otherwise.
@@ -95,4 +98,48 @@ fn connection_lost_may_panic_after_a_panic(driver: Driver) {
             .is_err()
     });
     assert!(served.unwrap());
+}
+
+/// Sends each chunk back; the first one closes the server.
+struct CloseServer(Rc<RefCell<Option<ServerHandle>>>);
+
+impl Protocol for CloseServer {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        if let Some(server) = self.0.take() {
+            server.close();
+        }
+        // The listener is closed in a later turn.
+        let (transport, data) = (transport.clone(), data.to_vec());
+        let later = Duration::from_millis(5);
+        Loop::with_current(|lp| {
+            lp.unwrap()
+                .call_later(later, move || transport.write(&data))
+        });
+    }
+}
+
+fn a_closed_server_refuses_clients_and_keeps_its_connections(driver: Driver) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let client = std::thread::spawn(move || {
+        let addr: String = receiver.recv().unwrap();
+        let mut peer = TcpStream::connect(&addr).unwrap();
+        for _ in 0..2 {
+            peer.write_all(b"x").unwrap();
+            let mut back = [0];
+            peer.read_exact(&mut back).unwrap();
+            assert_eq!(&back, b"x");
+            let refused = TcpStream::connect(&addr).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        }
+    });
+    run(driver, move || {
+        let server = Rc::new(RefCell::new(None));
+        let own = server.clone();
+        let handle = create_server("127.0.0.1:0", move || CloseServer(own.clone()))?;
+        sender.send(handle.local_addr().to_string()).unwrap();
+        server.replace(Some(handle));
+        Ok(())
+    })
+    .unwrap();
+    client.join().unwrap();
 }

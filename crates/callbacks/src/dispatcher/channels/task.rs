@@ -220,11 +220,12 @@ impl Drop for LeaveOnDrop {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::net::UdpSocket;
     use std::rc::Rc;
     use std::time::Duration;
 
     use switchboard_net::Listener;
-    use switchboard_runtime::Driver;
+    use switchboard_runtime::{Driver, Model};
 
     use super::*;
 
@@ -246,12 +247,49 @@ mod tests {
 
     #[test]
     fn a_listener_that_is_shut_down_closes_its_channel() {
-        let listener = Listener::bind("127.0.0.1:0").unwrap();
-        let (channels, record) = (Channels::new(), Record::default());
-        channels.insert_listener(listener.clone(), record.clone());
-        listener.shutdown().unwrap();
-        channels.run_until_empty(Driver::best()).unwrap();
-        assert_eq!(*record.0.borrow(), ["handle_close"]);
+        for driver in Driver::ALL {
+            let listener = Listener::bind("127.0.0.1:0").unwrap();
+            let (channels, record) = (Channels::new(), Record::default());
+            channels.insert_listener(listener.clone(), record.clone());
+            listener.shutdown().unwrap();
+            channels.run_until_empty(driver).unwrap();
+            assert_eq!(*record.0.borrow(), ["handle_close"], "{driver}");
+        }
+    }
+
+    #[test]
+    fn a_shutdown_while_the_channel_waits_closes_it() {
+        for driver in Driver::ALL {
+            let listener = Listener::bind("127.0.0.1:0").unwrap();
+            let (channels, record) = (Channels::new(), Record::default());
+            channels.insert_listener(listener.clone(), record.clone());
+            let shutdown = async {
+                runtime::sleep(Duration::from_millis(2)).await;
+                assert_eq!(*record.0.borrow(), [""; 0], "{driver}");
+                listener.shutdown().unwrap();
+            };
+            let both = runtime::join(channels.until_empty(), shutdown);
+            Model::Callbacks.run_with(driver, both).unwrap();
+            assert_eq!(*record.0.borrow(), ["handle_close"], "{driver}");
+        }
+    }
+
+    #[test]
+    fn a_listener_that_cannot_accept_calls_handle_error_and_closes() {
+        for driver in Driver::ALL {
+            // A socket for datagrams accepts no connection.
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let listener = Listener::from_fd(socket.into()).unwrap();
+            let (channels, record) = (Channels::new(), Record::default());
+            channels.insert_listener(listener, record.clone());
+            channels.run_until_empty(driver).unwrap();
+            let calls = record.0.take();
+            assert_eq!(calls.len(), 1, "{driver}: {calls:?}");
+            assert!(
+                calls[0].starts_with("handle_error: "),
+                "{driver}: {calls:?}"
+            );
+        }
     }
 
     #[test]
