@@ -6,6 +6,8 @@ mod closing;
 mod dispatcher;
 mod listening;
 mod protocol;
+mod protocol_ends;
+mod protocol_flow;
 mod server;
 
 use std::cell::RefCell;
