@@ -2,6 +2,7 @@
 //! provided buffers, sends submitted together with the wait.
 
 use std::collections::VecDeque;
+use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
@@ -42,21 +43,131 @@ impl Buffers {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    let listener = switchboard_bench::listen()?;
-    let mut ring: IoUring = IoUring::builder()
-        .setup_single_issuer()
-        .setup_defer_taskrun()
-        .setup_cqsize(65536)
-        .build(4096)?;
-    let size = usize::from(BUFFERS) * size_of::<types::BufRingEntry>();
-    // SAFETY: a fresh anonymous mapping, kept for the life of the process.
-    let map = |size| unsafe {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        libc::mmap(std::ptr::null_mut(), size, access, flags, -1, 0)
-    };
-    let shared = map(size);
+/// A send that is under way, in the buffer of the same number.
+#[derive(Clone, Copy, Default)]
+struct Sending {
+    fd: u32,
+    /// The bytes that the kernel has taken.
+    sent: u32,
+    /// The bytes that are left.
+    left: u32,
+}
+
+struct Server {
+    listener: TcpListener,
+    buffers: Buffers,
+    sending: Vec<Sending>,
+    /// Requests for the next submission.
+    backlog: VecDeque<squeue::Entry>,
+}
+
+impl Server {
+    fn queue_accept(&mut self) {
+        let accept = opcode::AcceptMulti::new(types::Fd(self.listener.as_raw_fd()));
+        self.backlog.push_back(accept.build().user_data(ACCEPT));
+    }
+
+    fn queue_recv(&mut self, fd: u32) {
+        let recv = opcode::RecvMulti::new(types::Fd(fd as i32), GROUP);
+        self.backlog
+            .push_back(recv.build().user_data(u64::from(fd)));
+    }
+
+    /// Queues a send of what is left in the buffer `id`.
+    fn queue_send(&mut self, id: u16) {
+        let Sending { fd, sent, left } = self.sending[usize::from(id)];
+        let from = self.buffers.at(id).wrapping_add(sent as usize);
+        let send = opcode::Send::new(types::Fd(fd as i32), from, left);
+        self.backlog
+            .push_back(send.build().user_data(SEND | u64::from(id)));
+    }
+
+    /// Submits the backlog and waits for a completion.
+    fn submit_and_wait(&mut self, ring: &mut IoUring) -> std::io::Result<()> {
+        while let Some(entry) = self.backlog.pop_front() {
+            // SAFETY: buffers and descriptors named in entries live until their completion.
+            if unsafe { ring.submission().push(&entry) }.is_err() {
+                ring.submit()?;
+                self.backlog.push_front(entry);
+            }
+        }
+        ring.submit_and_wait(1).map(drop)
+    }
+
+    fn complete(&mut self, completion: &cqueue::Entry) {
+        match completion.user_data() {
+            ACCEPT => self.complete_accept(completion),
+            data if data & SEND != 0 => self.complete_send(data as u16, completion.result()),
+            fd => self.complete_recv(fd as u32, completion),
+        }
+    }
+
+    fn complete_accept(&mut self, completion: &cqueue::Entry) {
+        let fd = completion.result();
+        if fd >= 0 {
+            let on: i32 = 1;
+            // SAFETY: a plain system call on a descriptor just accepted.
+            unsafe {
+                libc::setsockopt(
+                    fd,
+                    libc::IPPROTO_TCP,
+                    libc::TCP_NODELAY,
+                    (&raw const on).cast(),
+                    size_of::<i32>() as u32,
+                );
+            }
+            self.queue_recv(fd as u32);
+        }
+        if !cqueue::more(completion.flags()) {
+            self.queue_accept();
+        }
+    }
+
+    fn complete_send(&mut self, id: u16, result: i32) {
+        let sending = &mut self.sending[usize::from(id)];
+        if result > 0 && (result as u32) < sending.left {
+            sending.sent += result as u32;
+            sending.left -= result as u32;
+            self.queue_send(id);
+        } else {
+            self.buffers.give_back(id);
+        }
+    }
+
+    fn complete_recv(&mut self, fd: u32, completion: &cqueue::Entry) {
+        let flags = completion.flags();
+        match (completion.result(), cqueue::buffer_select(flags)) {
+            (length @ 1.., Some(id)) => {
+                self.sending[usize::from(id)] = Sending {
+                    fd,
+                    sent: 0,
+                    left: length as u32,
+                };
+                self.queue_send(id);
+                if !cqueue::more(flags) {
+                    self.queue_recv(fd);
+                }
+            }
+            (error, _) if error == -libc::ENOBUFS => self.queue_recv(fd),
+            _ => {
+                // SAFETY: nothing of this descriptor is under way: its client waits for every answer.
+                unsafe { libc::close(fd as i32) };
+            }
+        }
+    }
+}
+
+/// Returns a mapping of anonymous memory, kept for the life of the process.
+fn map(size: usize) -> *mut libc::c_void {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: this makes a new mapping, at an address that the kernel chooses.
+    unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, -1, 0) }
+}
+
+/// Registers the ring of buffers and gives all of them to the kernel.
+fn register_buffers(ring: &IoUring) -> std::io::Result<Buffers> {
+    let shared = map(usize::from(BUFFERS) * size_of::<types::BufRingEntry>());
     // SAFETY: the mapping is as long as the ring needs and stays.
     unsafe {
         ring.submitter()
@@ -68,88 +179,27 @@ fn main() -> std::io::Result<()> {
         tail: 0,
     };
     (0..BUFFERS).for_each(|id| buffers.give_back(id));
-    let mut backlog: VecDeque<squeue::Entry> = VecDeque::new();
-    let accept = || {
-        opcode::AcceptMulti::new(types::Fd(listener.as_raw_fd()))
-            .build()
-            .user_data(ACCEPT)
+    Ok(buffers)
+}
+
+fn main() -> std::io::Result<()> {
+    let listener = switchboard_bench::listen()?;
+    let mut ring: IoUring = IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_cqsize(65536)
+        .build(4096)?;
+    let mut server = Server {
+        listener,
+        buffers: register_buffers(&ring)?,
+        sending: vec![Sending::default(); usize::from(BUFFERS)],
+        backlog: VecDeque::new(),
     };
-    let recv = |fd: u32| {
-        opcode::RecvMulti::new(types::Fd(fd as i32), GROUP)
-            .build()
-            .user_data(u64::from(fd))
-    };
-    // A send that is under way: buffer, where it goes on, how much is left; by buffer.
-    let mut sending = vec![(0_u32, 0_u32, 0_u32); usize::from(BUFFERS)];
-    backlog.push_back(accept());
+    server.queue_accept();
     loop {
-        while let Some(entry) = backlog.pop_front() {
-            // SAFETY: buffers and descriptors named in entries live until their completion.
-            if unsafe { ring.submission().push(&entry) }.is_err() {
-                ring.submit()?;
-                backlog.push_front(entry);
-            }
-        }
-        ring.submit_and_wait(1)?;
-        for done in ring.completion() {
-            let (data, result, flags) = (done.user_data(), done.result(), done.flags());
-            if data == ACCEPT {
-                if result >= 0 {
-                    let fd = result as u32;
-                    let on: i32 = 1;
-                    // SAFETY: a plain system call on a descriptor just accepted.
-                    unsafe {
-                        libc::setsockopt(
-                            result,
-                            libc::IPPROTO_TCP,
-                            libc::TCP_NODELAY,
-                            (&raw const on).cast(),
-                            size_of::<i32>() as u32,
-                        );
-                    }
-                    backlog.push_back(recv(fd));
-                }
-                if !cqueue::more(flags) {
-                    backlog.push_back(accept());
-                }
-            } else if data & SEND != 0 {
-                let id = data as u16;
-                let (fd, sent, left) = sending[usize::from(id)];
-                if result > 0 && (result as u32) < left {
-                    let (sent, left) = (sent + result as u32, left - result as u32);
-                    sending[usize::from(id)] = (fd, sent, left);
-                    // SAFETY: within the buffer.
-                    let from = unsafe { buffers.at(id).add(sent as usize) };
-                    backlog.push_back(
-                        opcode::Send::new(types::Fd(fd as i32), from, left)
-                            .build()
-                            .user_data(data),
-                    );
-                } else {
-                    buffers.give_back(id);
-                }
-            } else {
-                let fd = data as u32;
-                match (result, cqueue::buffer_select(flags)) {
-                    (1.., Some(id)) => {
-                        sending[usize::from(id)] = (fd, 0, result as u32);
-                        backlog.push_back(
-                            opcode::Send::new(types::Fd(fd as i32), buffers.at(id), result as u32)
-                                .build()
-                                .user_data(SEND | u64::from(id)),
-                        );
-                        if !cqueue::more(flags) {
-                            backlog.push_back(recv(fd));
-                        }
-                    }
-                    (error, _) if error == -libc::ENOBUFS => backlog.push_back(recv(fd)),
-                    _ => {
-                        // SAFETY: nothing of this descriptor is under way: its client waits for
-                        // every answer.
-                        unsafe { libc::close(fd as i32) };
-                    }
-                }
-            }
+        server.submit_and_wait(&mut ring)?;
+        for completion in ring.completion() {
+            server.complete(&completion);
         }
     }
 }
