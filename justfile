@@ -9,6 +9,10 @@ lint:
 test:
     cargo test
 
+# Checks what threads share in every order of their steps; see loom/.
+loom:
+    cd loom && cargo test --release --locked
+
 compare *args:
     cargo run --release -- compare {{args}}
 
