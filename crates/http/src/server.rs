@@ -1,31 +1,44 @@
 //! HTTP/1.1 on a connection of a server.
 
 use std::error::Error as StdError;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Response;
-use hyper::body::Body;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use pin_project_lite::pin_project;
 use switchboard_net::Stream;
+use switchboard_runtime as runtime;
 
 use crate::Request;
 use crate::io::{Io, Timer};
 
 /// Time in which a client must send a request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// Time between two looks at whether the client of a running handler has hung up.
+const HANG_UP_INTERVAL: Duration = Duration::from_millis(250);
+/// The answer to a request whose head is cut by the end of input.
+const CUT_HEAD: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves HTTP/1.1 on a connection until the client or a response closes it, with keep-alive and
 /// pipelining. Waits in the flow's own way. Each request's head must come within 30 seconds.
 ///
-/// If the client hangs up while the handler runs, the handler's future is dropped. Dropping this
-/// future closes the connection. The crate's page has an example.
+/// A client that shuts down its sending side gets the answers to all of its requests. A client that closes
+/// a TCP connection looks the same, so the handler runs to its end. If the connection is reset while the
+/// handler runs, or if the client closes a Unix connection, the handler's future is dropped within a
+/// quarter of a second. Dropping this future closes the connection. The crate's page has an example.
 ///
 /// # Errors
-/// Of kind `Other`, around hyper's error: malformed bytes from the client, the handler's error, or an
-/// error of the connection.
+/// Of kind `ConnectionReset` if the client hung up while the handler ran. Of kind `Other`, around hyper's
+/// error: malformed bytes from the client or a head that was cut, both of which are answered with status
+/// 400; the handler's error; or an error of the connection.
 pub async fn serve_connection<F, B, E>(
     stream: Stream,
     handler: impl Fn(Request) -> F,
@@ -36,8 +49,101 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
+    // Handlers and bodies hold a clone each while they run.
+    let running = Arc::new(());
+    let service = service_fn(|request| {
+        let running = running.clone();
+        let response = handler(request);
+        async move {
+            let response = response.await?;
+            Ok::<_, E>(response.map(|body| Running { body, running }))
+        }
+    });
     let mut builder = http1::Builder::new();
     builder.timer(Timer).header_read_timeout(HEAD_LIMIT);
-    let connection = builder.serve_connection(Io(stream), service_fn(handler));
-    connection.await.map_err(io::Error::other)
+    // hyper would drop the handler at the end of input otherwise.
+    builder.half_close(true);
+    let mut connection = pin!(builder.serve_connection(Io(stream.clone()), service));
+    let mut watch = HangUpWatch::default();
+    let served = poll_fn(|context| {
+        if let Poll::Ready(served) = connection.as_mut().poll(context) {
+            return Poll::Ready(Ok(served));
+        }
+        let runs = Arc::strong_count(&running) > 1;
+        watch.poll(&stream, runs, context).map(Err)
+    });
+    match served.await? {
+        Err(error) if error.is_incomplete_message() => {
+            answer_cut_head(&stream).await;
+            Err(io::Error::other(error))
+        }
+        served => served.map_err(io::Error::other),
+    }
+}
+
+/// Sends the answer to a cut head, as far as the socket takes it without waiting.
+async fn answer_cut_head(stream: &Stream) {
+    let mut sent = pin!(stream.write(CUT_HEAD));
+    poll_fn(|context| {
+        let _ = sent.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// A regular look at whether the client has hung up, while a handler or the body of its response runs.
+///
+/// hyper reads nothing meanwhile, and after the end of input no read would find a reset. A timer serves
+/// every driver; `select` for example does not report hang-ups.
+#[derive(Default)]
+struct HangUpWatch(Option<runtime::Sleep>);
+
+impl HangUpWatch {
+    /// Completes with the error of the connection once the client of a handler that `runs` has hung up.
+    fn poll(&mut self, stream: &Stream, runs: bool, context: &mut Context<'_>) -> Poll<io::Error> {
+        if !runs {
+            self.0 = None;
+            return Poll::Pending;
+        }
+        let wait = self
+            .0
+            .get_or_insert_with(|| runtime::sleep(HANG_UP_INTERVAL));
+        while Pin::new(&mut *wait).poll(context).is_ready() {
+            if stream.is_hung_up() {
+                let text = "the client hung up before it was answered";
+                return Poll::Ready(io::Error::new(io::ErrorKind::ConnectionReset, text));
+            }
+            wait.reset(runtime::now() + HANG_UP_INTERVAL);
+        }
+        Poll::Pending
+    }
+}
+
+pin_project! {
+    /// The body of a response, which counts as running until hyper drops it.
+    struct Running<B> {
+        #[pin]
+        body: B,
+        running: Arc<()>,
+    }
+}
+
+impl<B: Body> Body for Running<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

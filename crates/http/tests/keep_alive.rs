@@ -2,35 +2,20 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use switchboard_http::{Client, Request, Response, serve_connection};
-use switchboard_net::Listener;
-use switchboard_runtime::{Driver, Model};
+use switchboard_net::{Listener, Stream};
+use switchboard_runtime::Model;
 
-fn models_and_drivers() -> Vec<(Model, Driver)> {
-    let plain = Model::ALL
-        .into_iter()
-        .filter(|model| !model.has_loop())
-        .map(|model| (model, Driver::Poll));
-    let loops = Driver::ALL
-        .into_iter()
-        // Simulated time would pass the limit for a request's head at once.
-        .filter(|driver| *driver != Driver::Sim)
-        .map(|driver| (Model::Tasks, driver));
-    plain.chain(loops).collect()
-}
+use support::{models_and_drivers, run};
 
-fn run<T>(model: Model, driver: Driver, future: impl Future<Output = T>) -> T {
-    match model.has_loop() {
-        true => model.run_with(driver, future).unwrap(),
-        false => model.run(future).unwrap(),
-    }
-}
+mod support;
 
 /// Sends a message when it is dropped.
 struct NotifyOnDrop(mpsc::Sender<()>);
@@ -41,16 +26,18 @@ impl Drop for NotifyOnDrop {
     }
 }
 
-#[test]
-fn a_handler_is_dropped_when_its_client_hangs_up() {
+/// Sends three requests, which are answered, and one whose handler waits for ever. Then `hang_up` ends the
+/// connection, and the handler must be dropped.
+fn assert_handler_is_dropped<C: Read + Write>(
+    connect: impl Fn() -> (C, Stream),
+    hang_up: impl Fn(C),
+) {
     for (model, driver) in models_and_drivers() {
         let (dropped, was_dropped) = mpsc::channel();
         let (started, was_started) = mpsc::channel();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, _) = listener.accept().unwrap();
+        let (mut client, stream) = connect();
         let server = std::thread::spawn(move || {
-            let serve = serve_connection(stream.into(), move |request: Request| {
+            let serve = serve_connection(stream, move |request: Request| {
                 let guard = NotifyOnDrop(dropped.clone());
                 let started = started.clone();
                 async move {
@@ -62,7 +49,7 @@ fn a_handler_is_dropped_when_its_client_hangs_up() {
                     Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
                 }
             });
-            let _ = run(model, driver, serve);
+            run(model, driver, serve)
         });
         for _ in 0..3 {
             client
@@ -80,11 +67,44 @@ fn a_handler_is_dropped_when_its_client_hangs_up() {
             .write_all(b"GET /wait HTTP/1.1\r\nhost: here\r\n\r\n")
             .unwrap();
         was_started.recv().unwrap();
-        drop(client);
+        hang_up(client);
         was_dropped.recv().unwrap();
-        server.join().unwrap();
+        let error = server.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{model}/{driver}");
         println!("{model}/{driver}: the handler was dropped");
     }
+}
+
+fn connect_tcp() -> (TcpStream, Stream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (client, listener.accept().unwrap().0.into())
+}
+
+fn reset(client: TcpStream) {
+    Stream::from(client).reset_on_close().unwrap();
+}
+
+#[test]
+fn a_handler_is_dropped_when_its_client_resets_the_connection() {
+    assert_handler_is_dropped(connect_tcp, reset);
+}
+
+#[test]
+fn a_handler_is_dropped_when_its_client_half_closes_and_then_resets() {
+    assert_handler_is_dropped(connect_tcp, |client| {
+        client.shutdown(Shutdown::Write).unwrap();
+        reset(client);
+    });
+}
+
+#[test]
+fn a_handler_is_dropped_when_its_client_closes_a_unix_connection() {
+    let connect = || {
+        let (client, server) = UnixStream::pair().unwrap();
+        (client, server.into())
+    };
+    assert_handler_is_dropped(connect, drop);
 }
 
 #[test]

@@ -196,6 +196,14 @@ impl Stream {
         SockRef::from(&self.0).shutdown(Shutdown::Both)
     }
 
+    /// Returns whether the connection is broken, or closed in both directions. Does not wait.
+    ///
+    /// A peer that has shut down only its sending side is still owed an answer: the connection is not hung
+    /// up. A TCP peer that closes its socket looks the same until it answers further bytes with a reset.
+    pub fn is_hung_up(&self) -> bool {
+        self.0.is_hung_up()
+    }
+
     /// Makes the close a reset (`SO_LINGER` of zero), which discards bytes that were not sent yet.
     ///
     /// # Errors

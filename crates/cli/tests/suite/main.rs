@@ -5,6 +5,7 @@ mod costs;
 mod errors;
 mod fallback;
 mod fetch;
+mod half_close;
 mod limits;
 mod matrix;
 mod served;

@@ -14,6 +14,7 @@ use switchboard_reactor::{Activity, Direction};
 
 use super::machine;
 use super::ops::{Accept, Read, Ready, Recv, Send, Urgent};
+use super::syscalls::is_gone;
 use crate::green;
 
 /// A descriptor that flows of any model use. A clone is the same descriptor, which is closed with the last
@@ -109,6 +110,27 @@ impl Source {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(OwnedFd, Option<SocketAddr>)>> {
         machine::poll(&self.0, context, Accept)
+    }
+
+    /// Returns whether the connection is broken, or closed in both directions. Does not wait.
+    ///
+    /// A peer that has shut down only its sending side can still be sent to: the connection is not hung up.
+    ///
+    /// ```
+    /// use std::net::Shutdown;
+    /// use std::os::unix::net::UnixStream;
+    /// use switchboard_runtime::Source;
+    ///
+    /// let (there, here) = UnixStream::pair()?;
+    /// let here = Source::new(here.into());
+    /// there.shutdown(Shutdown::Write)?;
+    /// assert!(!here.is_hung_up());
+    /// drop(there);
+    /// assert!(here.is_hung_up());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn is_hung_up(&self) -> bool {
+        is_gone(self.as_fd())
     }
 
     /// Receives into `buffer` as [`std::io::Read::read`] does: suspends the green thread, or blocks the
