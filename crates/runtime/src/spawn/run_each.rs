@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
+use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_process::{Calls, ExitStatus, PANICKED};
@@ -70,7 +71,7 @@ impl std::error::Error for JobError {}
 /// | `tasks`, `green` | on one event loop, which waits with `driver`, or with the best one if that is `None` |
 ///
 /// A job that panics, or whose thread or process could not be started, has a [`JobError`]; the others
-/// still run.
+/// still run. When no descriptor is left for the pipe of a process, its job waits until another one ends.
 ///
 /// # Errors
 /// `Unsupported` under `callbacks`, and for a driver under a model without a loop; those of opening the
@@ -250,8 +251,14 @@ where
             && let Some(job) = waiting.next()
         {
             let run = || run_here(Model::Processes, || work(job)).map_err(|_| PANICKED);
-            if let Err(error) = calls.start(job, || (), run) {
-                done(job, Err(JobError::Io(error)));
+            match calls.start(job, || (), run) {
+                Ok(()) => {}
+                // The job starts when another one ends and gives its pipe back.
+                Err(error) if lacks_descriptors(&error) && !calls.is_empty() => {
+                    waiting.start = job;
+                    break;
+                }
+                Err(error) => done(job, Err(JobError::Io(error))),
             }
         }
         if calls.is_empty() {
@@ -263,4 +270,12 @@ where
             done(call.key, result);
         }
     }
+}
+
+/// Returns whether a call failed because the process or the system has no descriptor left.
+fn lacks_descriptors(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
 }
