@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,16 +11,19 @@ use futures_rustls::TlsConnector;
 use http::Request;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, LOCATION, USER_AGENT};
 use http_body_util::Empty;
+use switchboard_net::{Stream, connect_any};
 use switchboard_runtime as runtime;
 use url::Url;
 
 use crate::connection::{ByteStream, ClientConnection};
+use crate::descriptors::{Lease, look_up, with_descriptors};
 use crate::error::{Error, Phase};
 use crate::pool::{Origin, Pool};
 use crate::response::{ClientResponse, Reuse};
 use crate::tls;
 
-/// The limits of a fetch: a time for each phase, and the number of redirects.
+/// The limits of a client: a time for each phase of a fetch, the number of redirects, and of idle
+/// connections.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +35,7 @@ use crate::tls;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Time for each of resolving, connecting and the TLS handshake.
+    /// Time for each of resolving, connecting and the TLS handshake, including the wait for a descriptor.
     pub connect: Duration,
     /// Time from the request to the response's head.
     pub first_byte: Duration,
@@ -39,6 +43,9 @@ pub struct Limits {
     pub body: Duration,
     /// The most redirects in a row that are followed.
     pub redirects: usize,
+    /// The most idle connections that are kept, to all hosts together; the oldest are closed first. Each
+    /// has a descriptor, which the client gives up when it needs one and none is left.
+    pub idle: usize,
 }
 
 impl Default for Limits {
@@ -48,11 +55,16 @@ impl Default for Limits {
             first_byte: Duration::from_secs(30),
             body: Duration::from_secs(30),
             redirects: 10,
+            idle: 100,
         }
     }
 }
 
 /// An HTTP/1.1 client that keeps idle connections. Clones share them; flows of any model may use one.
+///
+/// When no descriptor is left, the client closes idle connections, the oldest first. If none is idle, a
+/// request waits until another one's connection ends or becomes idle, in the flow's own way and for
+/// [`Limits::connect`] at the longest.
 ///
 /// The crate's page has an example.
 #[derive(Clone)]
@@ -85,7 +97,7 @@ impl Client {
             limits,
             extra_roots,
             tls: Mutex::default(),
-            pool: Arc::default(),
+            pool: Arc::new(Pool::new(limits.idle)),
         }))
     }
 
@@ -114,37 +126,69 @@ impl Client {
 
     async fn get_one(&self, url: &Url) -> Result<ClientResponse, Error> {
         let origin = origin(url)?;
-        // The server may close an idle connection just as the request is sent. A GET may be sent
-        // twice, so the request is repeated on a new connection.
-        if let Some(connection) = self.0.pool.take(&origin).await {
+        let mut may_reuse = true;
+        loop {
+            let (connection, reused) = self.connection(&origin, may_reuse).await?;
             match self.request(connection, url, &origin).await {
-                Err(error) if !error.is_timeout() => {}
+                // The server may close an idle connection just as the request is sent. A GET may be sent
+                // twice, so the request is repeated on a new connection.
+                Err(error) if reused && !error.is_timeout() => may_reuse = false,
                 result => return result,
             }
         }
-        let connection = self.connect(&origin).await?;
-        self.request(connection, url, &origin).await
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<ClientConnection, Error> {
-        let (host, limit) = (&origin.host, self.0.limits.connect);
-        let resolved = switchboard_net::resolve(host, origin.port);
-        let addrs = within(limit, Phase::Resolve, resolved).await?;
-        let stream = within(limit, Phase::Connect, switchboard_net::connect_any(&addrs)).await?;
+    /// Returns a connection, and whether it was idle before, which happens only if it `may_reuse` one.
+    async fn connection(
+        &self,
+        origin: &Origin,
+        may_reuse: bool,
+    ) -> Result<(ClientConnection, bool), Error> {
+        let Inner { pool, limits, .. } = &*self.0;
+        if may_reuse && let Some(idle) = pool.take(origin).await {
+            return Ok((idle, true));
+        }
+        let limit = limits.connect;
+        let resolve = || look_up(&origin.host, origin.port);
+        let addrs = with_descriptors(pool, limit, Phase::Resolve, resolve).await?;
+        let open = || self.open(origin, &addrs, may_reuse);
+        match with_descriptors(pool, limit, Phase::Connect, open).await? {
+            Opened::Idle(connection) => Ok((connection, true)),
+            Opened::New(stream) => Ok((self.begin(origin, stream).await?, false)),
+        }
+    }
+
+    /// Connects, or takes a connection that has become idle while the flow waited for a descriptor.
+    async fn open(
+        &self,
+        origin: &Origin,
+        addrs: &[SocketAddr],
+        may_reuse: bool,
+    ) -> io::Result<Opened> {
+        if may_reuse && let Some(idle) = self.0.pool.take(origin).await {
+            return Ok(Opened::Idle(idle));
+        }
+        connect_any(addrs).await.map(Opened::New)
+    }
+
+    /// Begins HTTP, and TLS for https, on a connected stream.
+    async fn begin(&self, origin: &Origin, stream: Stream) -> Result<ClientConnection, Error> {
+        // Dropped after the stream, wherever this fails.
+        let lease = Lease(self.0.pool.freed().clone());
         let stream: Box<dyn ByteStream> = match origin.secure {
             false => Box::new(stream),
             true => {
                 let connector = self.connector()?;
-                let connected = tls::connect(&connector, host, stream);
+                let connected = tls::connect(&connector, &origin.host, stream);
                 let late = |error| Err(Error::new(Phase::Tls, io::Error::from(error)));
                 Box::new(
-                    runtime::timeout(limit, connected)
+                    runtime::timeout(self.0.limits.connect, connected)
                         .await
                         .unwrap_or_else(late)?,
                 )
             }
         };
-        ClientConnection::new(stream)
+        ClientConnection::new(stream, lease)
             .await
             .map_err(|error| Error::new(Phase::Connect, error))
     }
@@ -191,14 +235,10 @@ impl fmt::Debug for Client {
     }
 }
 
-async fn within<T>(
-    limit: Duration,
-    phase: Phase,
-    future: impl Future<Output = io::Result<T>>,
-) -> Result<T, Error> {
-    let done = runtime::timeout(limit, future).await;
-    done.unwrap_or_else(|late| Err(late.into()))
-        .map_err(|error| Error::new(phase, error))
+/// A connection for a request.
+enum Opened {
+    Idle(ClientConnection),
+    New(Stream),
 }
 
 fn parse(text: &str) -> Result<Url, Error> {

@@ -12,6 +12,7 @@ use http_body_util::Empty;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 
+use crate::descriptors::Lease;
 use crate::io::Io;
 
 /// A byte stream to a server: a socket, or TLS over one.
@@ -25,14 +26,20 @@ pub(crate) struct ClientConnection {
     sender: SendRequest<Empty<Bytes>>,
     /// `None` once the connection has ended.
     driven: Option<Pin<Box<Driven>>>,
+    /// Dropped last, when the descriptor is closed.
+    _lease: Lease,
 }
 
 impl ClientConnection {
-    pub(crate) async fn new(stream: Box<dyn ByteStream>) -> hyper::Result<ClientConnection> {
+    pub(crate) async fn new(
+        stream: Box<dyn ByteStream>,
+        lease: Lease,
+    ) -> hyper::Result<ClientConnection> {
         let (sender, driven) = handshake(Io(stream)).await?;
         Ok(ClientConnection {
             sender,
             driven: Some(Box::pin(driven)),
+            _lease: lease,
         })
     }
 

@@ -36,6 +36,7 @@
 
 mod client;
 mod connection;
+mod descriptors;
 mod error;
 mod io;
 mod pool;

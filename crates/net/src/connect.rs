@@ -1,5 +1,7 @@
 //! Connecting: by name, and to the first of several addresses that answers.
 
+use std::error::Error;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -12,6 +14,7 @@ use rustix::io::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use switchboard_runtime::{self as runtime, Direction};
 
+use crate::descriptor_limit::DescriptorLimit;
 use crate::stream::Stream;
 
 /// The time by which each address is tried before the next (RFC 8305, section 5).
@@ -65,10 +68,8 @@ pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     });
     let found = found.await.map_err(io::Error::from)?;
     let found = found.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot resolve {host}: {error}; check the name"),
-        )
+        let text = format!("cannot resolve {host}: {error}; check the name");
+        Explained::error(text, error)
     })?;
     if found.is_empty() {
         let text = format!("cannot resolve {host}: it has no address");
@@ -109,7 +110,8 @@ fn alternate(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// second after the attempt began; the other attempts are closed.
 ///
 /// # Errors
-/// The error of the last address that failed, with the address.
+/// The error of the last address that failed, with the address; before it, that of an address for which
+/// no descriptor was left.
 ///
 /// ```
 /// use switchboard_net::{Listener, connect_any};
@@ -138,7 +140,10 @@ pub async fn connect_any(addrs: &[SocketAddr]) -> io::Result<Stream> {
                 match attempts[at].as_mut().poll(context) {
                     Poll::Ready(Ok(stream)) => return Poll::Ready(Ok(stream)),
                     Poll::Ready(Err(error)) => {
-                        last = Some(error);
+                        // An address that no descriptor was left for was not tried.
+                        if last.as_ref().and_then(DescriptorLimit::of).is_none() {
+                            last = Some(error);
+                        }
                         failed = true;
                         drop(attempts.swap_remove(at));
                     }
@@ -174,7 +179,7 @@ async fn connect_one(addr: SocketAddr) -> io::Result<Stream> {
     };
     finish(begin(), &addr.into())
         .await
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot connect to {addr}: {error}")))
+        .map_err(|error| Explained::error(format!("cannot connect to {addr}: {error}"), error))
 }
 
 pub(crate) async fn connect_unix(path: &Path) -> io::Result<Stream> {
@@ -183,10 +188,8 @@ pub(crate) async fn connect_unix(path: &Path) -> io::Result<Stream> {
         finish(Socket::new(Domain::UNIX, Type::STREAM, None), &addr).await
     };
     connected.await.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot connect to {}: {error}", path.display()),
-        )
+        let text = format!("cannot connect to {}: {error}", path.display());
+        Explained::error(text, error)
     })
 }
 
@@ -209,4 +212,29 @@ async fn finish(socket: io::Result<Socket>, addr: &SockAddr) -> io::Result<Strea
     // Each call says whether it may wait, and a blocking flow waits in its calls.
     SockRef::from(&stream).set_nonblocking(false)?;
     Ok(stream)
+}
+
+/// An error of the system and a text that says what failed.
+#[derive(Debug)]
+struct Explained {
+    text: String,
+    cause: io::Error,
+}
+
+impl Explained {
+    fn error(text: String, cause: io::Error) -> io::Error {
+        io::Error::new(cause.kind(), Explained { text, cause })
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Explained {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
 }

@@ -27,6 +27,7 @@
 
 mod addr;
 mod connect;
+mod descriptor_limit;
 mod incoming;
 mod listener;
 mod plain;
@@ -36,6 +37,7 @@ mod tokio_io;
 
 pub use addr::Addr;
 pub use connect::{connect_any, resolve};
+pub use descriptor_limit::DescriptorLimit;
 pub use incoming::{Accepted, Incoming};
 pub use listener::Listener;
 pub use plain::PlainStream;

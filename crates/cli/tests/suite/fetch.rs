@@ -1,11 +1,12 @@
 //! `switchboard fetch` against `switchboard serve slow-site`.
 
-use std::process::Output;
+use std::net::SocketAddr;
+use std::process::{Command, Output};
 
 use switchboard_runtime::{Driver, Model, Style};
 
 use crate::matrix::rows;
-use crate::served::{Served, run};
+use crate::served::{BINARY, Served, run};
 
 fn site(arguments: &[&str]) -> Served {
     let options = ["slow-site", "--listen", "127.0.0.1:0", "--latency", "5ms"];
@@ -199,4 +200,37 @@ fn pages_of_a_list_are_printed_under_their_names() {
     let (out, _) = text(&output);
     assert!(out.starts_with("no match at http://"), "{out}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// Fetches one page of each of 300 hosts, with a limit of descriptors, under every model.
+fn assert_pages_are_fetched_within(descriptors: usize, concurrency: &str) {
+    let served = Served::start(
+        &["slow-site", "--listen", "0.0.0.0:0", "--latency", "1ms"],
+        None,
+    );
+    let port = served.addr.parse::<SocketAddr>().unwrap().port();
+    let urls: Vec<String> = (0..300)
+        .map(|host| format!("http://127.0.{}.{}:{port}/", host / 200, host % 200 + 1))
+        .collect();
+    for model in models() {
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        let output = Command::new("sh")
+            .args(["-c", &script, BINARY, "fetch", "--model", model.name()])
+            .args(["--concurrency", concurrency])
+            .args(&urls)
+            .output()
+            .unwrap();
+        let (_, err) = text(&output);
+        assert!(err.contains("300 pages: 300 ok"), "{model}: {err}");
+    }
+}
+
+#[test]
+fn idle_connections_to_many_hosts_leave_descriptors_for_more() {
+    assert_pages_are_fetched_within(96, "1");
+}
+
+#[test]
+fn more_requests_at_once_than_descriptors_wait_for_one_another() {
+    assert_pages_are_fetched_within(64, "100");
 }

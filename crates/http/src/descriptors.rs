@@ -1,0 +1,192 @@
+//! The wait for a descriptor when the process or the system has none left.
+//!
+//! ```text
+//!   attempt ── fails for want of a descriptor ──► close the oldest idle connection ──► attempt again
+//!                                                  └─ none is idle: wait until a connection of this
+//!                                                     client ends or becomes idle, or for a pause
+//! ```
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+use switchboard_net::{DescriptorLimit, resolve};
+use switchboard_runtime::{self as runtime, Receiver, Sender, race};
+
+use crate::error::{Error, Phase};
+use crate::pool::Pool;
+
+/// The first pause between two attempts; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Descriptors that connections of a client gave back, and the flows that wait for one.
+pub(crate) struct Freed {
+    waiting: AtomicUsize,
+    /// One message for each descriptor, so that it wakes one flow only.
+    sender: Sender<()>,
+    receiver: Receiver<()>,
+}
+
+impl Freed {
+    pub(crate) fn new() -> Freed {
+        // Descriptors beyond the capacity are found after a pause.
+        let (sender, receiver) = runtime::channel(64);
+        Freed {
+            waiting: AtomicUsize::new(0),
+            sender,
+            receiver,
+        }
+    }
+
+    /// Wakes one waiting flow, because a connection has ended or become idle. Never blocks.
+    pub(crate) fn notify(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            let _ = self.sender.try_send(());
+        }
+    }
+
+    /// Waits for a connection that ends or becomes idle, but no longer than `pause`.
+    async fn wait(&self, pause: Duration) {
+        let pause = runtime::sleep(pause);
+        if !runtime::is_on_loop() {
+            // A blocking flow that another thread may wake needs a descriptor for that. With a timer alone
+            // it needs none.
+            return pause.await;
+        }
+        let freed = async {
+            let _ = self.receiver.recv().await;
+        };
+        race(freed, pause).await;
+    }
+}
+
+/// The descriptor of an open connection. Its drop, which follows the connection's, wakes a flow that waits
+/// for a descriptor.
+pub(crate) struct Lease(pub(crate) Arc<Freed>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.notify();
+    }
+}
+
+/// The mark of a flow that waits for a descriptor.
+struct Waiting<'a>(&'a Freed);
+
+impl<'a> Waiting<'a> {
+    fn new(freed: &'a Freed) -> Waiting<'a> {
+        freed.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(freed)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Makes `attempt` until it no longer fails for want of a descriptor, `limit` at the longest. Between
+/// attempts, idle connections of `pool` are closed, the oldest first; if there are none, waits until a
+/// connection ends or becomes idle.
+///
+/// # Errors
+/// The attempt's; if it took too long, what it waited for, in `phase`.
+pub(crate) async fn with_descriptors<T, F>(
+    pool: &Pool,
+    limit: Duration,
+    phase: Phase,
+    attempt: impl Fn() -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let mut lack = None;
+    let repeated = repeat(pool, &mut lack, attempt);
+    let result = runtime::timeout(limit, repeated).await;
+    let error = match (result, lack) {
+        (Ok(Ok(output)), _) => return Ok(output),
+        (Ok(Err(error)), _) => error,
+        (Err(_), Some(lack)) => explain(&lack, limit),
+        (Err(late), None) => late.into(),
+    };
+    Err(Error::new(phase, error))
+}
+
+/// Makes `attempt` until it no longer fails for want of a descriptor. While this waits for one, `lack` is
+/// the error of the latest attempt.
+async fn repeat<T, F>(
+    pool: &Pool,
+    lack: &mut Option<io::Error>,
+    attempt: impl Fn() -> F,
+) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let freed = pool.freed();
+    let mut waiting = None;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        *lack = None;
+        match attempt().await {
+            Err(error) if DescriptorLimit::of(&error).is_some() => *lack = Some(error),
+            result => return result,
+        }
+        if pool.close_oldest() {
+            // A completion driver closes the descriptor in the loop's next turn.
+            runtime::yield_now().await;
+        } else if waiting.is_none() {
+            // A descriptor that was given back before this mark has woken no flow, so the next attempt is
+            // made at once.
+            waiting = Some(Waiting::new(freed));
+        } else {
+            freed.wait(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Returns an error that says which limit was reached and what to do about it.
+fn explain(lack: &io::Error, waited: Duration) -> io::Error {
+    let limit = match (
+        DescriptorLimit::of(lack),
+        getrlimit(Resource::Nofile).current,
+    ) {
+        (Some(DescriptorLimit::Process), Some(limit)) => format!(
+            "this process may have {limit} (RLIMIT_NOFILE): raise that limit with `ulimit -n`, or make \
+             fewer requests at once"
+        ),
+        _ => "the system has no more (fs.file-max): raise that limit, or end other programs".into(),
+    };
+    let text = format!("{lack}; no descriptor became free within {waited:?}; {limit}");
+    io::Error::new(lack.kind(), text)
+}
+
+/// Looks a host up, and tells the lack of descriptors from a name that is not known: the resolver opens
+/// files and a socket, and may report the one as the other.
+///
+/// # Errors
+/// The system's, if too few descriptors are left; those of [`resolve`].
+pub(crate) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if host.parse::<IpAddr>().is_ok() {
+        return resolve(host, port).await;
+    }
+    check_resolver_descriptors()?;
+    match resolve(host, port).await {
+        Ok(found) => Ok(found),
+        Err(error) => Err(check_resolver_descriptors().err().unwrap_or(error)),
+    }
+}
+
+/// Checks that there are as many descriptors as a look-up needs.
+fn check_resolver_descriptors() -> io::Result<()> {
+    let _first = UnixStream::pair()?;
+    UnixStream::pair().map(drop)
+}
