@@ -5,7 +5,7 @@ mod handle;
 mod outgoing;
 mod terminator;
 
-use std::io;
+use std::io::{self, Write};
 
 pub use async_chat::AsyncChat;
 pub use handle::Chat;
@@ -66,9 +66,11 @@ pub trait ChatHandler: 'static {
         chat.close_when_done();
     }
 
-    /// Called when connecting has failed. The default prints the error to stderr and closes the channel.
+    /// Called when connecting has failed. The default prints the error to stderr, if that can be written, and
+    /// closes the channel.
     fn handle_error(&mut self, chat: &Chat, error: io::Error) {
-        eprintln!("{chat:?}: {error}");
+        // Where stderr is closed the line is lost, and no callback panics for that.
+        let _ = writeln!(io::stderr(), "{chat:?}: {error}");
         chat.close();
     }
 }

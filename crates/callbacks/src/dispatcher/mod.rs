@@ -2,7 +2,7 @@
 
 mod channels;
 
-use std::io;
+use std::io::{self, Write};
 
 use switchboard_net::{Addr, Stream};
 
@@ -149,9 +149,10 @@ pub trait Dispatcher: 'static {
         channel.close();
     }
 
-    /// Called with one line for the operator. The default prints the line to stderr.
+    /// Called with one line for the operator. The default prints the line to stderr, which blocks while
+    /// stderr is a full pipe; a line that cannot be written is lost.
     fn log(&self, line: &str) {
-        eprintln!("{line}");
+        let _ = writeln!(io::stderr(), "{line}");
     }
 
     /// Returns whether the dispatcher is interested in reading or accepting. The default is `true`.

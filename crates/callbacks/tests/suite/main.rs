@@ -9,6 +9,7 @@ mod protocol;
 mod protocol_ends;
 mod protocol_flow;
 mod server;
+mod stderr;
 
 use std::cell::RefCell;
 use std::io::{self, Read};
