@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::report::{Cell, Report};
 use crate::rows::{ComputeIn, Row, Workload, rows};
 use crate::sampler::Sampler;
+use crate::text::count;
 
 /// The settings of a comparison.
 ///
@@ -137,13 +138,17 @@ fn settings(plan: &Plan) -> Vec<String> {
     let bound = plan.latency.as_secs_f64() * plan.pages as f64;
     vec![
         format!(
-            "io: {} jobs, each {} pages one after another, {latency} ms a page; at best {bound:.2} s",
-            plan.jobs, plan.pages
+            "io: {}, each {} one after another, {latency} ms a page; at best {bound:.2} s",
+            count(plan.jobs, "job"),
+            count(plan.pages, "page")
         ),
-        format!("cpu: {} times 7777^200000 by num-bigint", plan.jobs),
         format!(
-            "echo: {} clients, {MESSAGE} bytes, closed loop, {:.1} s; the server on one core, the load on another",
-            plan.clients,
+            "cpu: {} of 7777^200000 by num-bigint",
+            count(plan.jobs, "job")
+        ),
+        format!(
+            "echo: {}, {MESSAGE} bytes, closed loop, {:.1} s; the server on one core, the load on another",
+            count(plan.clients, "client"),
             plan.duration.as_secs_f64()
         ),
     ]
@@ -178,15 +183,12 @@ fn run_cell(
     if workload != Workload::Echo {
         return in_child(plan, &spec, None);
     }
-    let arguments = [
-        "serve",
-        "echo",
-        "--model",
-        row.model.name(),
-        "--driver",
-        row.driver.name(),
-    ];
-    let server = Server::start(plan, &arguments.map(String::from))?;
+    let mut arguments = vec!["serve", "echo", "--model", row.model.name()];
+    if row.model.has_loop() {
+        arguments.extend(["--driver", row.driver.name()]);
+    }
+    let arguments: Vec<String> = arguments.into_iter().map(String::from).collect();
+    let server = Server::start(plan, &arguments)?;
     // On a machine with one core the server and the load share it.
     let (first, second) = (cores[0], cores.get(1).copied());
     if second.is_some() {

@@ -32,6 +32,12 @@ pub(crate) fn wrap(text: &mut String, indent: &str, line: &str) {
     text.push('\n');
 }
 
+/// Formats a number with its noun: `1 page`, `2 pages`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
 /// Formats a time in a unit that suits it: `1.03 s`, `12.4 ms`, `350 us`.
 pub(crate) fn seconds(s: f64) -> String {
     match s {
@@ -55,6 +61,11 @@ pub(crate) fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_not_plural() {
+        assert_eq!([count(1, "job"), count(2, "job")], ["1 job", "2 jobs"]);
+    }
 
     #[test]
     fn long_lines_are_broken_between_words() {
