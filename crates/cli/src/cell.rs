@@ -1,10 +1,12 @@
 //! `switchboard cell`: measures one cell of `compare`, which starts it as a child process.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
 use switchboard_lab::run_cell;
+
+use crate::output::{self, Failure};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -17,11 +19,8 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         .map_err(io::Error::from)
         .and_then(|spec| run_cell(&spec))
         .and_then(|measured| Ok(serde_json::to_string(&measured)?));
-    match measured.and_then(|text| writeln!(io::stdout(), "{text}")) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("switchboard: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let printed = measured
+        .map_err(Failure::from)
+        .and_then(|text| output::print(format_args!("{text}\n")));
+    output::status(printed.map(|()| true))
 }

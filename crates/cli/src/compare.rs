@@ -1,7 +1,8 @@
 //! `switchboard compare`: the same workloads under every model, measured.
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,12 +10,15 @@ use clap::Args;
 use switchboard_lab::{Plan, Workload, compare};
 use switchboard_runtime::Model;
 
+use crate::output::{self, Failure};
+
 #[derive(Args)]
 #[command(
     after_help = "Each workload runs under each model in a process of its own. `io` fetches \
 pages from a slow site, `cpu` computes 7777^200000, `echo` serves 64-byte messages. The advice at \
 the end follows from the numbers just measured and from nothing else.\n\nExit status: 0 if every \
-cell ran, 1 if one failed, 2 for wrong usage."
+cell ran or the reader of stdout closed it, 1 if one failed or a result could not be written, 2 for wrong \
+usage."
 )]
 pub(crate) struct Options {
     /// Only these models, separated by commas: blocking, threads, pool, processes, tasks, green, callbacks
@@ -41,23 +45,16 @@ pub(crate) struct Options {
     /// Milliseconds that each `echo` cell is measured for
     #[arg(long, default_value_t = 2000, value_name = "MS", value_parser = clap::value_parser!(u32).range(100..))]
     duration: u32,
-    /// Write everything measured to this file, as JSON
+    /// Write everything measured to this file, as JSON; `-` is stdout, and the tables go to stderr then
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> ExitCode {
-    match try_run(options) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("switchboard: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    output::status(try_run(options))
 }
 
-fn try_run(options: &Options) -> io::Result<bool> {
+fn try_run(options: &Options) -> Result<bool, Failure> {
     let or_all = |chosen: &[Model]| match chosen {
         [] => Model::ALL.to_vec(),
         chosen => chosen.to_vec(),
@@ -77,21 +74,48 @@ fn try_run(options: &Options) -> io::Result<bool> {
         duration: Duration::from_millis(options.duration.into()),
     };
     // The file is opened first, so that a wrong path is reported before a minute of measuring.
-    let json = options.json.as_ref().map(|path| {
-        std::fs::File::create(path).map_err(|error| {
-            let text = format!(
-                "cannot write {}: {error}; choose another path",
-                path.display()
-            );
-            io::Error::new(error.kind(), text)
-        })
-    });
-    let json = json.transpose()?;
+    let json = options.json.as_deref().map(Json::open).transpose()?;
     let report = compare(&plan)?;
-    write!(io::stdout(), "{}", report.text())?;
-    if let Some(mut file) = json {
-        serde_json::to_writer_pretty(&mut file, &report)?;
-        writeln!(file)?;
+    match &json {
+        // Stdout has the JSON and nothing else.
+        Some(Json::Stdout) => output::remark(report.text().trim_end()),
+        _ => output::print(report.text())?,
+    }
+    if let Some(json) = json {
+        json.write(&format!(
+            "{}\n",
+            serde_json::to_string_pretty(&report).map_err(io::Error::from)?
+        ))?;
     }
     Ok(report.cells.iter().all(|cell| cell.error.is_none()))
+}
+
+/// The place of the JSON.
+enum Json<'a> {
+    Stdout,
+    File(File, &'a Path),
+}
+
+impl Json<'_> {
+    fn open(path: &Path) -> Result<Json<'_>, Failure> {
+        if path.as_os_str() == "-" {
+            return Ok(Json::Stdout);
+        }
+        match File::create(path) {
+            Ok(file) => Ok(Json::File(file, path)),
+            Err(error) => Err(Failure::usage(format_args!(
+                "--json {}: {error}; choose another path",
+                path.display()
+            ))),
+        }
+    }
+
+    fn write(self, text: &str) -> Result<(), Failure> {
+        match self {
+            Json::Stdout => output::print(text),
+            Json::File(mut file, path) => file.write_all(text.as_bytes()).map_err(|error| {
+                Failure::Failed(format!("cannot write to {}: {error}", path.display()))
+            }),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `switchboard fetch`: fetches pages, many at once, and prints a line for each.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -9,10 +9,11 @@ use clap::Args;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use switchboard_http::{Client, Limits};
-use switchboard_runtime::{Model, run_each};
+use switchboard_runtime::{Driver, Model, Style, run_each};
 use url::Url;
 
-use crate::driver::Choice;
+use crate::driver::{DriverOption, can_run};
+use crate::output::{self, Count, Failure};
 
 /// A page is a URL, http or https. Each page's line shows its name, which is the URL or the name in the
 /// list, and what was found.
@@ -21,7 +22,8 @@ use crate::driver::Choice;
     after_help = "Lines on stdout: `NAME, MATCH` or `no match at URL`; without --extract \
 `NAME, STATUS, BYTES bytes, TIME`. Lines on stderr: `error for NAME (URL): PHASE: CAUSE`, where the phase \
 is one of URL, resolve, connect, TLS, first byte, body, decode, status; and a summary.\n\nExit status: 0 \
-if every page was fetched and matched, 1 if one was not, 2 for wrong usage; then nothing was fetched."
+if every page was fetched and matched, 1 if one was not or a line could not be written, 2 for wrong usage; \
+then nothing was fetched. If the reader of stdout closes it, the fetch ends at once, with 0."
 )]
 pub(crate) struct Options {
     /// Pages to fetch
@@ -39,10 +41,8 @@ pub(crate) struct Options {
     /// How to wait: blocking, threads, pool, processes, tasks or green
     #[arg(long, default_value = "tasks")]
     model: Model,
-    /// Driver of the event loop: select, poll, epoll, uring, portable, or auto, which takes the one that
-    /// measured best
-    #[arg(long, default_value_t = Choice::best())]
-    driver: Choice,
+    #[command(flatten)]
+    driver: DriverOption,
     /// Seconds to wait for a connection, for the first byte, and between two pieces of a body
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
@@ -75,35 +75,31 @@ enum Found {
 pub(crate) fn run(options: Options) -> ExitCode {
     let fetch = match Fetch::new(options) {
         Ok(fetch) => fetch,
-        Err(text) => {
-            eprintln!("switchboard: {text}");
-            return ExitCode::from(2);
-        }
+        Err(failure) => return output::status(Err(failure)),
     };
     // If the limit cannot be raised, the fetch runs within the present one.
     let _ = switchboard_server::raise_descriptor_limit();
-    match fetch.run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        // The reader of the lines has closed the pipe and needs no more.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("switchboard: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    output::status(fetch.run())
 }
 
 struct Fetch {
     jobs: Vec<Job>,
+    driver: Driver,
     extract: Option<Regex>,
     roots: Option<Vec<u8>>,
     options: Options,
 }
 
 impl Fetch {
-    /// Checks all options and reads the list of pages, before anything is fetched.
-    fn new(options: Options) -> Result<Fetch, String> {
+    /// Checks all options, before anything is fetched.
+    fn new(options: Options) -> Result<Fetch, Failure> {
+        can_run(options.model, Style::Async)?;
+        let driver = options.driver.for_model(options.model)?;
+        Fetch::with(driver, options).map_err(Failure::Usage)
+    }
+
+    /// Reads the list of pages, the pattern and the certificates.
+    fn with(driver: Driver, options: Options) -> Result<Fetch, String> {
         let extract = options.extract.as_deref().map(Regex::new).transpose();
         let extract = extract.map_err(|error| {
             let why = error.to_string();
@@ -156,13 +152,14 @@ impl Fetch {
         }
         Ok(Fetch {
             jobs,
+            driver,
             extract,
             roots: roots.transpose()?,
             options,
         })
     }
 
-    fn run(&self) -> io::Result<bool> {
+    fn run(&self) -> Result<bool, Failure> {
         let started = Instant::now();
         let limit = Duration::from_secs(self.options.timeout.into());
         let limits = Limits {
@@ -179,16 +176,12 @@ impl Fetch {
             async move { fetch(&client, &job.url, extract.as_ref(), max_size).await }
         };
         let (mut good, mut unmatched, mut failed) = (0, 0, 0);
-        let mut printed = Ok(());
         let Options {
-            model,
-            driver,
-            concurrency,
-            ..
+            model, concurrency, ..
         } = self.options;
-        let (driver, why_not) = driver.driver().available()?;
+        let (driver, why_not) = self.driver.available()?;
         if let Some(why_not) = why_not.filter(|_| model.has_loop()) {
-            eprintln!("switchboard: {why_not}; going on with {driver}");
+            output::complain(format_args!("{why_not}; going on with {driver}"));
         }
         run_each(
             model,
@@ -203,18 +196,15 @@ impl Fetch {
                     Found::NoMatch => unmatched += 1,
                     Found::Failed(_) => failed += 1,
                 }
-                let line = print(&self.jobs[at], &found);
-                if printed.is_ok() {
-                    printed = line;
-                }
+                // Nothing more is fetched of which the line could not be written.
+                print(&self.jobs[at], &found).unwrap_or_else(|failure| failure.exit());
             },
         )?;
-        printed?;
-        eprintln!(
-            "{} pages: {good} ok, {unmatched} without match, {failed} failed, {:.2} s",
-            self.jobs.len(),
+        output::remark(format_args!(
+            "{}: {good} ok, {unmatched} without match, {failed} failed, {:.2} s",
+            Count(self.jobs.len() as u64, "page"),
             started.elapsed().as_secs_f64()
-        );
+        ));
         Ok(unmatched + failed == 0)
     }
 }
@@ -271,21 +261,21 @@ async fn fetch(client: &Client, url: &str, extract: Option<&Regex>, max_size: us
     }
 }
 
-fn print(job: &Job, found: &Found) -> io::Result<()> {
+fn print(job: &Job, found: &Found) -> Result<(), Failure> {
     let Job { name, url } = job;
-    let mut out = io::stdout().lock();
     match found {
-        Found::Match(text) => writeln!(out, "{name}, {text}"),
-        Found::NoMatch => writeln!(out, "no match at {url}"),
+        Found::Match(text) => output::print(format_args!("{name}, {text}\n")),
+        Found::NoMatch => output::print(format_args!("no match at {url}\n")),
         Found::Page {
             status,
             bytes,
             seconds,
         } => {
-            writeln!(out, "{name}, {status}, {bytes} bytes, {seconds:.2} s")
+            let bytes = Count(*bytes as u64, "byte");
+            output::print(format_args!("{name}, {status}, {bytes}, {seconds:.2} s\n"))
         }
         Found::Failed(cause) => {
-            eprintln!("error for {name} ({url}): {cause}");
+            output::remark(format_args!("error for {name} ({url}): {cause}"));
             Ok(())
         }
     }

@@ -5,7 +5,9 @@ mod cell;
 mod compare;
 mod driver;
 mod fetch;
+mod log;
 mod models;
+mod output;
 mod serve;
 
 use std::process::ExitCode;
@@ -37,11 +39,23 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return refused_or_explained(&answer),
+    };
+    match cli.command {
         Command::Compare(options) => compare::run(&options),
         Command::Serve(service) => serve::run(service),
         Command::Fetch(options) => fetch::run(options),
         Command::Models(options) => models::run(&options),
         Command::Cell(options) => cell::run(&options),
+    }
+}
+
+/// Prints what clap has to say instead of a command: a refusal, or the help that was asked for.
+fn refused_or_explained(answer: &clap::Error) -> ExitCode {
+    match (answer.print(), answer.use_stderr()) {
+        (Err(error), false) => output::status(Err(output::unwritten(error))),
+        _ => ExitCode::from(answer.exit_code().try_into().unwrap_or(1)),
     }
 }

@@ -1,21 +1,24 @@
 //! `switchboard serve`: runs a service until a signal, or the end of stdin, stops it.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use switchboard_apps as apps;
 use switchboard_apps::slow_site::{self, Latency, Site};
 use switchboard_reactor::{Hooks, Name, Stall};
-use switchboard_runtime::{Model, Style};
+use switchboard_runtime::{Driver, Model, Style};
 use switchboard_server::{Bound, Report, Server, Workers, raise_descriptor_limit};
 
-use crate::driver::Choice;
+use crate::driver::{DriverOption, can_run};
+use crate::log::{self, Log};
+use crate::output::{self, Count, Failure};
 
 #[derive(Subcommand)]
 pub(crate) enum Service {
@@ -31,6 +34,12 @@ enum WorkersAs {
     Processes,
 }
 
+/// What the help of a service says about its end and its log.
+const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
+reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and how many \
+were lost is the next line that is taken.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
+wrong usage.";
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Address to listen on; port 0 takes a free one
@@ -42,25 +51,23 @@ pub(crate) struct Options {
     /// How connections wait: blocking, threads, pool, processes, tasks, green or callbacks
     #[arg(long, default_value = "tasks")]
     model: Model,
-    /// Driver of the event loops: select, poll, epoll, uring, portable, or auto, which takes the one that
-    /// measured best
-    #[arg(long, default_value_t = Choice::best())]
-    driver: Choice,
+    #[command(flatten)]
+    driver: DriverOption,
     /// How many workers, each with a listener and a loop of its own
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     workers: usize,
     /// Kind of the workers; processes are forked before the first connection and replaced if they die
     #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
     workers_as: WorkersAs,
     /// Threads of the `pool` model
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pool: usize,
     /// Connections held at once [default: as many as the machine's limits leave room for]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_connections: Option<usize>,
     /// Seconds that open connections get to end in when the server stops
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
-    drain: f64,
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    drain: Duration,
     /// Stop at the end of stdin
     #[arg(long)]
     until_eof: bool,
@@ -70,6 +77,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct EchoOptions {
     #[command(flatten)]
     options: Options,
@@ -80,6 +88,7 @@ pub(crate) struct EchoOptions {
 }
 
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct SiteOptions {
     #[command(flatten)]
     options: Options,
@@ -87,7 +96,7 @@ pub(crate) struct SiteOptions {
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// How many pages
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pages: u64,
     /// Links on each page
     #[arg(long, default_value_t = 10, value_name = "N")]
@@ -99,24 +108,24 @@ pub(crate) struct SiteOptions {
     #[arg(long, default_value_t = 2048, value_name = "BYTES")]
     size: usize,
     /// Share of pages that answer 404, from 0 to 1
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     not_found: f64,
     /// Share of pages that answer 500
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     errors: f64,
     /// Share of pages that redirect to another
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     redirects: f64,
     /// Share of pages that reset the connection half-way
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     resets: f64,
     /// Share of pages that come in a hundred pieces over ten times their latency
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     drips: f64,
 }
 
 impl SiteOptions {
-    fn site(&self) -> io::Result<Site> {
+    fn site(&self) -> Result<Site, Failure> {
         let site = Site {
             seed: self.seed,
             pages: self.pages,
@@ -130,7 +139,11 @@ impl SiteOptions {
             drips: self.drips,
         };
         let checked = site.check().map(|()| site);
-        checked.map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))
+        checked.map_err(|text| {
+            Failure::usage(format_args!(
+                "--not-found, --errors, --redirects, --resets, --drips: {text}"
+            ))
+        })
     }
 }
 
@@ -156,13 +169,24 @@ pub(crate) fn run(service: Service) -> ExitCode {
             })
         }),
     };
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("switchboard: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    output::status(served.map(|()| true))
+}
+
+/// Parses the value of `--drain`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "use a number of seconds")?;
+    let checked = Duration::try_from_secs_f64(seconds);
+    checked.map_err(|_| match seconds < 0.0 {
+        true => "use a number of seconds that is not negative".to_owned(),
+        false => "use a number of seconds that is less".to_owned(),
+    })
+}
+
+/// Parses a share of pages.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "use a share from 0 to 1".to_owned())
 }
 
 fn serve(
@@ -170,97 +194,146 @@ fn serve(
     name: &str,
     style: Style,
     run: impl FnOnce(Bound) -> io::Result<Report>,
-) -> io::Result<()> {
+) -> Result<(), Failure> {
     // A model that cannot run the service is refused before anything is bound.
-    options.model.runs(style)?;
+    can_run(options.model, style)?;
+    let driver = options.driver.for_model(options.model)?;
     // If the limit cannot be raised, the server runs within the present one.
     let _ = raise_descriptor_limit();
+    let log = Log::stderr();
+    log.catch_panics();
+    let bound = bind(options, driver, &log)?;
+    announce(options, name, &bound, &log);
+    let report = run(bound);
+    match &report {
+        Ok(_) if options.quiet => {}
+        Ok(report) => drop(log.line_within(log::PATIENCE, ReportLine(report))),
+        // The log may be a pipe that nobody reads, and the server ends all the same.
+        Err(error) => drop(log.line_within(log::PATIENCE, format_args!("switchboard: {error}"))),
+    }
+    report.map(drop).map_err(|_| Failure::Reported)
+}
+
+/// Listens where the options say.
+fn bind(options: &Options, driver: Driver, log: &Log) -> Result<Bound, Failure> {
     let workers = match options.workers_as {
         WorkersAs::Threads => Workers::Threads(options.workers),
         WorkersAs::Processes => Workers::Processes(options.workers),
     };
-    let drain = Duration::try_from_secs_f64(options.drain).map_err(|error| {
-        let text = format!("--drain {}: {error}", options.drain);
-        io::Error::new(io::ErrorKind::InvalidInput, text)
-    })?;
     let mut server = Server::new()
         .model(options.model)
-        .driver(options.driver.driver())
+        .driver(driver)
         .workers(workers)
         .pool(options.pool)
-        .drain(drain)
+        .drain(options.drain)
         .on_signals(true)
         .until_eof(options.until_eof)
-        .hooks(Arc::new(PrintHooks {
+        .hooks(Arc::new(LogHooks {
+            log: log.clone(),
             notices: !options.quiet,
         }));
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }
     let bound = match &options.unix {
-        Some(path) => server.bind_unix(path)?,
-        None => server.bind(addresses(&options.listen)?.as_slice())?,
+        Some(path) => server.bind_unix(path),
+        None => server.bind(addresses(&options.listen)?.as_slice()),
     };
+    bound.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+            Failure::Usage(format!("{}{error}", flag(options, &error)))
+        }
+        _ => error.into(),
+    })
+}
+
+/// Returns the option that an error of `bind` is about.
+fn flag(options: &Options, error: &io::Error) -> String {
+    match (&options.unix, options.max_connections) {
+        _ if error.kind() == io::ErrorKind::Unsupported => {
+            let workers = options.workers;
+            format!("--model {} with --workers {workers}: ", options.model)
+        }
+        // The system refuses a path with an error number, and the server a capacity without one.
+        (_, Some(_)) if error.raw_os_error().is_none() => "--max-connections: ".to_owned(),
+        (Some(path), _) => format!("--unix {}: ", path.display()),
+        (None, _) => format!("--listen {}: ", options.listen),
+    }
+}
+
+/// Says where the server listens, and what it can hold.
+fn announce(options: &Options, name: &str, bound: &Bound, log: &Log) {
     // The starter of this process reads the address; it is the only way to learn what port 0 became.
-    writeln!(io::stdout(), "listening on {}", bound.local_addr())?;
+    let addr = bound.local_addr();
+    if !Log::stdout().line(format_args!("listening on {addr}")) {
+        log.line(format_args!(
+            "switchboard: listening on {addr}, which could not be written to stdout"
+        ));
+    }
     if !options.quiet {
         let (capacity, reason) = bound.capacity();
+        let capacity = Count(capacity as u64, "connection");
         let waiting = match options.model.has_loop() {
             true => format!("{}/{}", options.model, bound.driver()),
             false => options.model.to_string(),
         };
-        eprintln!("{name} under {waiting}, at most {capacity} connections a worker ({reason})");
+        log.line(format_args!(
+            "{name} under {waiting}, at most {capacity} a worker ({reason})"
+        ));
     }
-    let report = run(bound)?;
-    if !options.quiet {
-        print_report(&report);
-    }
-    Ok(())
 }
 
-fn addresses(listen: &str) -> io::Result<Vec<SocketAddr>> {
+fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
     let found = listen.to_socket_addrs().map(Iterator::collect);
     found.map_err(|error| {
-        let text =
-            format!("cannot listen on `{listen}`: {error}; use HOST:PORT, as 127.0.0.1:8080");
-        io::Error::new(io::ErrorKind::InvalidInput, text)
+        Failure::usage(format_args!(
+            "--listen {listen}: {error}; use HOST:PORT, as 127.0.0.1:8080"
+        ))
     })
 }
 
-fn print_report(report: &Report) {
-    let Report {
-        accepted,
-        panicked,
-        failed,
-        refused,
-        cut,
-        peak,
-        replaced,
-    } = report;
-    eprintln!(
-        "accepted {accepted}, panicked {panicked}, failed {failed}, refused {refused}, cut {cut}, \
-         at once {peak}, workers replaced {replaced}"
-    );
+/// The line of a report.
+struct ReportLine<'a>(&'a Report);
+
+impl fmt::Display for ReportLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report {
+            accepted,
+            panicked,
+            failed,
+            refused,
+            cut,
+            peak,
+            replaced,
+        } = self.0;
+        write!(
+            f,
+            "accepted {accepted}, panicked {panicked}, failed {failed}, refused {refused}, cut {cut}, \
+             at once {peak}, workers replaced {replaced}"
+        )
+    }
 }
 
-/// Hooks that print to stderr.
-struct PrintHooks {
-    /// Whether notices are printed; stalls and panics always are.
+/// Hooks that write to the log.
+struct LogHooks {
+    log: Log,
+    /// Whether notices are written; stalls and panics always are.
     notices: bool,
 }
 
-impl Hooks for PrintHooks {
+impl Hooks for LogHooks {
     fn stall(&self, stall: &Stall) {
-        eprintln!("switchboard: {stall}");
+        self.log.line(format_args!("switchboard: {stall}"));
     }
 
     fn panic(&self, name: Name) {
-        eprintln!("switchboard: a callback started at {name} panicked");
+        let text = format_args!("switchboard: a callback started at {name} panicked");
+        self.log.line(text);
     }
 
     fn notice(&self, text: &dyn fmt::Display) {
         if self.notices {
-            eprintln!("switchboard: {text}");
+            self.log.line(format_args!("switchboard: {text}"));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use switchboard_runtime::Model;
+
 use crate::served::run;
 
 #[track_caller]
@@ -60,51 +62,85 @@ fn unknown_names_are_refused_with_the_known_ones() {
 }
 
 #[test]
-fn more_than_the_capacity_is_refused() {
-    assert_refused(
+fn what_the_system_or_the_model_cannot_do_is_wrong_usage() {
+    let listen = ["serve", "echo", "--listen", "127.0.0.1:0"];
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        assert_refused(&[&listen[..], arguments].concat(), 2, parts);
+    };
+    refused(
+        &["--max-connections", "99999999"],
         &[
-            "serve",
-            "echo",
-            "--listen",
-            "127.0.0.1:0",
             "--max-connections",
-            "99999999",
+            "99999999 connections asked for",
+            "raise",
         ],
-        1,
-        &["99999999 connections asked for", "raise"],
     );
-    assert_refused(
-        &[
-            "serve",
-            "echo",
-            "--listen",
-            "127.0.0.1:0",
-            "--model",
-            "processes",
-            "--workers",
-            "2",
-        ],
-        1,
-        &["processes", "one worker"],
+    refused(
+        &["--model", "processes", "--workers", "2"],
+        &["--model processes", "--workers 2", "one worker"],
     );
+    for count in ["--workers", "--pool", "--max-connections"] {
+        refused(&[count, "0"], &[count, "0 is not in 1.."]);
+    }
+    refused(&["--drain", "-1"], &["--drain", "-1", "not negative"]);
+    refused(
+        &["--drain", "soon"],
+        &["--drain", "soon", "number of seconds"],
+    );
+    refused(&["--drain", "1e300"], &["--drain", "1e300"]);
 }
 
 #[test]
 fn wrong_addresses_shares_and_paths_are_refused() {
-    assert_refused(&["serve", "echo", "--listen", "nowhere"], 1, &["nowhere"]);
+    assert_refused(
+        &["serve", "echo", "--listen", "nowhere"],
+        2,
+        &["--listen nowhere", "HOST:PORT"],
+    );
+    let long = format!("/tmp/{}", "x".repeat(200));
+    assert_refused(&["serve", "echo", "--unix", &long], 2, &["--unix", &long]);
     assert_refused(
         &["serve", "echo", "--listen", "203.0.113.1:80"],
         1,
         &["203.0.113.1:80", "does not have"],
     );
+    for share in [
+        "--not-found",
+        "--errors",
+        "--redirects",
+        "--resets",
+        "--drips",
+    ] {
+        for value in ["2", "-0.5", "few", "NaN"] {
+            assert_refused(
+                &["serve", "slow-site", share, value],
+                2,
+                &[share, value, "0 to 1"],
+            );
+        }
+    }
     assert_refused(
-        &["serve", "slow-site", "--errors", "2"],
-        1,
-        &["share of 500", "0 to 1"],
+        &["serve", "slow-site", "--errors", "0.7", "--resets", "0.7"],
+        2,
+        &["--errors", "--resets", "at most 1"],
     );
     assert_refused(
         &["compare", "--json", "/nowhere/x.json"],
-        1,
-        &["/nowhere/x.json"],
+        2,
+        &["--json", "/nowhere/x.json"],
     );
+}
+
+#[test]
+fn a_driver_for_a_model_without_a_loop_is_refused_by_both_names() {
+    for model in Model::ALL.into_iter().filter(|model| !model.has_loop()) {
+        for command in [&["serve", "echo"][..], &["fetch", "http://x/"]] {
+            for driver in ["epoll", "auto"] {
+                let arguments = [command, &["--model", model.name(), "--driver", driver]].concat();
+                let flag = format!("--driver {driver}");
+                let named = format!("`{}`", model.name());
+                assert_refused(&arguments, 2, &[&flag, &named, "tasks, green"]);
+            }
+        }
+    }
 }

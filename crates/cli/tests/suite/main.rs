@@ -8,5 +8,6 @@ mod fetch;
 mod half_close;
 mod limits;
 mod matrix;
+mod output;
 mod served;
 mod workers;

@@ -54,13 +54,11 @@ pub(crate) fn rows(style: Style) -> Vec<Vec<&'static str>> {
                     println!("skip: {model}, threads as workers: never: they can't fork");
                     continue;
                 }
-                let row = [
-                    "--model",
-                    model.name(),
-                    "--driver",
-                    driver.name(),
-                    "--workers",
-                ];
+                let mut row = vec!["--model", model.name()];
+                if model.has_loop() {
+                    row.extend(["--driver", driver.name()]);
+                }
+                row.push("--workers");
                 rows.push([&row[..], workers].concat());
             }
         }
@@ -92,10 +90,10 @@ fn a_model_refuses_in_one_line_what_it_cannot_run() {
             let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(
                 output.status.code(),
-                Some(1),
+                Some(2),
                 "{program:?} under {model}: {stderr}"
             );
-            let wanted = format!("switchboard: model `{model}` cannot run a");
+            let wanted = format!("switchboard: --model {model}: model `{model}` cannot run a");
             assert!(
                 stderr.starts_with(&wanted) && stderr.lines().count() == 1,
                 "{stderr}"
@@ -111,7 +109,7 @@ fn a_model_refuses_in_one_line_what_it_cannot_run() {
 
 #[test]
 fn the_readme_has_the_table_that_models_prints() {
-    let output = run(&["models"]);
+    let output = run(&["models", "--markdown"]);
     let table = String::from_utf8(output.stdout).unwrap();
     assert_eq!(table.lines().count(), Model::ALL.len() + 2);
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
