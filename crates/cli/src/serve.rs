@@ -37,7 +37,8 @@ enum WorkersAs {
 /// What the help of a service says about its end and its log.
 const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
 reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and how many \
-were lost is the next line that is taken.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
+were lost is the next line that is taken.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
+lets open ones end, for as long as --drain says. Another signal stops it at once.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
 wrong usage.";
 
 #[derive(Args)]

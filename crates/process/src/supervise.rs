@@ -122,10 +122,27 @@ impl<T: Serialize + DeserializeOwned> Supervisor<T> {
     ///
     /// # Errors
     /// Those of [`Calls::wait`]; the workers that are left run on.
-    pub fn end(mut self, limit: Duration) -> io::Result<Vec<Finished<usize, T>>> {
+    pub fn end(self, limit: Duration) -> io::Result<Vec<Finished<usize, T>>> {
+        self.end_within(limit, || None)
+    }
+
+    /// Ends the workers as [`end`](Supervisor::end) does, and calls `shorten` at least every 100 ms
+    /// and after each signal. What `shorten` returns is the time that the workers have left, unless
+    /// they had less.
+    ///
+    /// # Errors
+    /// Those of [`Calls::wait`]; the workers that are left run on.
+    pub fn end_within(
+        mut self,
+        mut limit: Duration,
+        mut shorten: impl FnMut() -> Option<Duration>,
+    ) -> io::Result<Vec<Finished<usize, T>>> {
         let start = Instant::now();
         let mut finished = Vec::new();
         while !self.workers.is_empty() {
+            if let Some(left) = shorten() {
+                limit = limit.min(start.elapsed() + left);
+            }
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
                 finished.extend(self.workers.kill());

@@ -10,6 +10,7 @@ use switchboard_reactor::Opened;
 use switchboard_runtime::{Dispatch, FlowSpan, race};
 use tracing::info_span;
 
+use crate::counts::Count;
 use crate::shared::{Admission, Shared};
 
 /// A connection that was accepted and that nothing handles yet.
@@ -87,8 +88,9 @@ impl Notices {
             && shared.model.dispatch() != Dispatch::InTurn
         {
             shared.hooks.notice(&format_args!(
-                "full at {} connections ({}); further clients wait in the backlog",
-                capacity.connections, capacity.reason
+                "full at {} ({}); further clients wait in the backlog",
+                Count(capacity.connections, "connection"),
+                capacity.reason
             ));
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use switchboard_runtime::{Dispatch, Driver, process_capacity, thread_capacity};
 
+use crate::counts::Count;
 use crate::settings::{Settings, Workers};
 
 /// Descriptors left for everything but connections: files, resolvers, notifiers of flows that wait for
@@ -88,7 +89,8 @@ pub(crate) fn of_worker(settings: &Settings) -> io::Result<Capacity> {
     let mut worker = match settings.max_connections {
         Some(asked) if asked > process.connections => {
             let text = format!(
-                "{asked} connections asked for, but {}: ask for less, or raise that limit",
+                "{} asked for, but {}: ask for less, or raise that limit",
+                Count(asked, "connection"),
                 process.reason
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -100,7 +102,7 @@ pub(crate) fn of_worker(settings: &Settings) -> io::Result<Capacity> {
     let pool = settings.pool;
     Ok(match settings.model.dispatch() {
         Dispatch::PooledThread if pool < worker.connections => {
-            Capacity::new(pool, format!("the pool has {pool} threads"))
+            Capacity::new(pool, format!("the pool has {}", Count(pool, "thread")))
         }
         Dispatch::InTurn => Capacity::new(1, "model `blocking` serves one at a time"),
         _ => worker,
@@ -127,12 +129,17 @@ fn of_process(settings: &Settings, workers: usize) -> Capacity {
             let threads = threads.saturating_sub(workers + OFFLOAD_THREADS).max(1);
             limits.push(Capacity::new(
                 threads,
-                format!("{limit} allows {threads} threads"),
+                format!("{limit} allows {}", Count(threads, "thread")),
             ));
         }
         Dispatch::Process => {
             let (processes, limit) = process_capacity();
-            let reason = format!("{limit} allows {processes} processes");
+            let noun = if processes == 1 {
+                "process"
+            } else {
+                "processes"
+            };
+            let reason = format!("{limit} allows {processes} {noun}");
             limits.push(Capacity::new(processes, reason));
         }
         Dispatch::InTurn | Dispatch::Task | Dispatch::Stack | Dispatch::Object => {}

@@ -1,5 +1,6 @@
 //! The counters of a server.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,16 @@ impl Report {
         self.cut += other.cut;
         self.peak = self.peak.max(other.peak);
         self.replaced += other.replaced;
+    }
+}
+
+/// A number with its noun, as "1 connection" and "2 connections".
+pub(crate) struct Count(pub(crate) usize, pub(crate) &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ending = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{ending}", self.0, self.1)
     }
 }
 

@@ -101,7 +101,8 @@ impl Server {
         self
     }
 
-    /// Sets whether SIGINT and SIGTERM stop the server.
+    /// Sets whether SIGINT and SIGTERM stop the server. Another one that comes while the server drains stops
+    /// it [now](crate::Stop::stop_now), unless it comes within 200 ms of the first: that is one request.
     #[must_use]
     pub fn on_signals(mut self, on: bool) -> Server {
         self.0.signals = on;

@@ -1,7 +1,9 @@
 //! A server that is ready to run: its settings, checked, and its listeners.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::panic::Location;
+use std::sync::Arc;
 
 use switchboard_net::{Addr, Listener};
 use switchboard_reactor::Name;
@@ -24,8 +26,20 @@ pub(crate) struct Setup {
     pub(crate) observer: Observer,
     /// The place where the handler was given to the server.
     pub(crate) handler: Name,
-    /// The process that this one is a worker of.
-    pub(crate) supervisor: Option<u32>,
+    /// Present in a worker process.
+    pub(crate) supervised: Option<Supervised>,
+}
+
+/// What a worker process knows of its supervisor.
+#[derive(Clone)]
+pub(crate) struct Supervised {
+    /// The supervisor's process.
+    pub(crate) by: u32,
+    /// The number of this worker.
+    pub(crate) index: usize,
+    /// Readable once the supervisor cuts what its workers drain. All workers share it, so its byte is
+    /// not taken.
+    pub(crate) cut: Arc<UnixStream>,
 }
 
 impl Setup {
@@ -42,16 +56,16 @@ impl Setup {
             stop: Stop::default(),
             observer: Observer::default(),
             handler: Location::caller(),
-            supervisor: None,
+            supervised: None,
         })
     }
 
     /// Ends the listeners' queues: further clients are refused, even if another process has the sockets
     /// too. A supervised worker leaves that to its supervisor, because the worker that replaces it goes
     /// on with the same sockets.
-    pub(crate) fn close(listeners: &mut Vec<Listener>, supervisor: Option<u32>) {
-        for listener in listeners.drain(..) {
-            if supervisor.is_none() {
+    pub(crate) fn close(&mut self) {
+        for listener in self.listeners.drain(..) {
+            if self.supervised.is_none() {
                 // The socket may have been shut down before.
                 let _ = listener.shutdown();
             }

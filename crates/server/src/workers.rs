@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard_net::{Listener, Stream};
 use switchboard_process::terminate_with_parent;
@@ -17,7 +17,7 @@ use crate::counts::Report;
 use crate::settings::Settings;
 use crate::setup::Setup;
 use crate::shared::Shared;
-use crate::stop::{Stop, StopTriggers};
+use crate::stop::{Stop, StopTriggers, notice_drain};
 use crate::{dispatch, processes};
 
 /// How long threads whose connections were cut may take to end.
@@ -29,10 +29,10 @@ where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
-    let triggers = StopTriggers::new(&setup.stop, &setup.settings)?;
-    if let Some(supervisor) = setup.supervisor {
+    let triggers = StopTriggers::new(&setup)?;
+    if let Some(supervised) = &setup.supervised {
         // The signal of the parent's end is caught from here on.
-        terminate_with_parent(supervisor);
+        terminate_with_parent(supervised.by);
     }
     if setup.settings.model.dispatch() == Dispatch::Process {
         return processes::accept_and_fork(setup, handler, &triggers);
@@ -82,12 +82,23 @@ impl Threads {
     async fn watch(&self, mut setup: Setup, triggers: &StopTriggers) -> io::Result<()> {
         // A worker that fails ends the server too.
         race(triggers.wait(), self.ended.wait(1)).await?;
+        let start = Instant::now();
         setup.stop.stop();
         // On this thread, because a worker may be busy with a client.
-        Setup::close(&mut setup.listeners, setup.supervisor);
+        setup.close();
+        let open = self.shared.iter().map(|shared| shared.permits.taken());
+        notice_drain(&setup, open.sum());
         let all = self.threads.len();
-        let drained = runtime::timeout(setup.settings.drain, self.ended.wait(all)).await;
-        if drained.is_err() {
+        let drained = async {
+            let ended = runtime::timeout(setup.settings.drain, self.ended.wait(all));
+            ended.await.is_ok()
+        };
+        let cut = async {
+            // Without the signals, a server ends all the same.
+            let _ = triggers.wait_for_cut(start).await;
+            false
+        };
+        if !race(drained, cut).await {
             self.shared.iter().for_each(|shared| shared.cut());
             let _ = runtime::timeout(LAST_CALL, self.ended.wait(all)).await;
         }
@@ -142,7 +153,7 @@ impl Worker {
         lp.set_hooks(hooks);
         let drained = async {
             stop.wait().await;
-            runtime::sleep(drain).await;
+            race(runtime::sleep(drain), stop.wait_for_cut()).await;
             Ok(())
         };
         let lag = async {

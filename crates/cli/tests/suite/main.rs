@@ -2,6 +2,7 @@
 
 mod compare;
 mod costs;
+mod ending;
 mod errors;
 mod fallback;
 mod fetch;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use switchboard_net::Stream;
@@ -20,12 +21,12 @@ use crate::connection::{End, connection};
 use crate::counts::{Report, add};
 use crate::setup::Setup;
 use crate::shared::{Permit, Shared};
-use crate::stop::{Signals, StopTriggers};
+use crate::stop::{Signals, StopTriggers, notice_drain};
 
 /// Accepts connections on this thread, which must be the only one, and forks a process for each.
 /// Blocks until one of `triggers` stops the server and all connections have ended or were cut.
 pub(crate) fn accept_and_fork<H, F>(
-    setup: Setup,
+    mut setup: Setup,
     handler: H,
     triggers: &StopTriggers,
 ) -> io::Result<Report>
@@ -40,11 +41,10 @@ where
         children: RefCell::default(),
     };
     let child_ended = Signals::new(&[SIGCHLD])?;
-    let mut listeners = setup.listeners;
     Model::Processes.run(async {
         let halt = async { drop(triggers.wait().await) };
         let start = |new| connections.start(&handler, new);
-        let accepting = accept_loop(&connections.shared, &listeners[0], halt, start);
+        let accepting = accept_loop(&connections.shared, &setup.listeners[0], halt, start);
         let reaping = async {
             loop {
                 child_ended.wait().await?;
@@ -52,8 +52,10 @@ where
             }
         };
         race(accepting, reaping).await?;
-        Setup::close(&mut listeners, setup.supervisor);
+        let start = Instant::now();
+        setup.close();
         connections.reap();
+        notice_drain(&setup, connections.children.borrow().len());
         let all_ended = async {
             while !connections.children.borrow().is_empty() {
                 child_ended.wait().await?;
@@ -61,10 +63,14 @@ where
             }
             io::Result::Ok(())
         };
-        match runtime::timeout(setup.settings.drain, all_ended).await {
-            Ok(drained) => drained,
-            Err(_) => connections.cut(),
-        }
+        let drained = async { runtime::timeout(setup.settings.drain, all_ended).await.ok() };
+        let cut = async {
+            // Without the signals, a server ends all the same.
+            let _ = triggers.wait_for_cut(start).await;
+            None
+        };
+        let drained = race(drained, cut).await;
+        drained.unwrap_or_else(|| connections.cut())
     })??;
     Ok(connections.shared.report())
 }

@@ -1,7 +1,9 @@
 //! Worker processes that are forked before the first connection, and the supervisor that replaces
 //! those that die.
 
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::SIGCHLD;
@@ -12,7 +14,7 @@ use super::FAILED;
 use crate::counts::Report;
 use crate::observer::Observer;
 use crate::settings::Workers;
-use crate::setup::Setup;
+use crate::setup::{Setup, Supervised};
 use crate::stop::{Signals, Stop, StopTriggers};
 
 /// The shortest time between two starts of one worker.
@@ -28,13 +30,16 @@ where
     H: Clone,
     R: Fn(Setup, H) -> io::Result<Report>,
 {
+    let (cut, workers_cut) = UnixStream::pair()?;
     let events = Events {
-        triggers: StopTriggers::new(&setup.stop, &setup.settings)?,
+        triggers: StopTriggers::new(&setup)?,
         child_ended: Signals::new(&[SIGCHLD])?,
+        cut,
     };
     let mut supervision = Supervision {
         workers: Supervisor::new(setup.listeners.len(), PAUSE),
         events: Some(events),
+        cut: Arc::new(workers_cut),
         report: Report::default(),
         setup,
         handler,
@@ -50,6 +55,8 @@ where
 struct Events {
     triggers: StopTriggers,
     child_ended: Signals,
+    /// Written to once, to make the workers cut their connections.
+    cut: UnixStream,
 }
 
 /// The reason why the supervisor stopped waiting.
@@ -88,6 +95,8 @@ struct Supervision<H, R> {
     /// Missing in the workers, which drop it: a signal that is caught there must not wake the
     /// supervisor.
     events: Option<Events>,
+    /// The workers' end of [`Events::cut`].
+    cut: Arc<UnixStream>,
     /// The sum of the reports of the workers that have ended.
     report: Report,
 }
@@ -103,12 +112,16 @@ where
 
     /// Forks a worker, which serves one listener on one thread.
     fn start(&mut self, index: usize) -> io::Result<()> {
-        let supervisor = std::process::id();
         let (setup, handler, run) = (&self.setup, &self.handler, &self.run);
+        let supervised = Supervised {
+            by: std::process::id(),
+            index,
+            cut: self.cut.clone(),
+        };
         let events = &mut self.events;
         let drop_events = || drop(events.take());
         let work = || {
-            let worker = worker(setup, index, supervisor);
+            let worker = worker(setup, supervised);
             run(worker, handler.clone()).map_err(|error| {
                 let hooks = &setup.settings.hooks;
                 hooks.notice(&format_args!("worker {index}: {error}"));
@@ -155,9 +168,18 @@ where
     /// Refuses further connections, lets the workers drain, and returns the sum of what all workers
     /// report.
     fn end(mut self) -> io::Result<Report> {
-        Setup::close(&mut self.setup.listeners, None);
+        self.setup.close();
         let limit = self.setup.settings.drain.saturating_add(GRACE);
-        for worker in self.workers.end(limit)? {
+        let start = Instant::now();
+        let mut events = self.events.take();
+        let shorten = || {
+            let due = |events: &mut Events| events.triggers.is_cut(start).unwrap_or(true);
+            let mut events = events.take_if(due)?;
+            // A worker that cannot be told is killed after the grace.
+            let _ = events.cut.write(&[0]);
+            Some(GRACE)
+        };
+        for worker in self.workers.end_within(limit, shorten)? {
             self.report.add(worker.value.unwrap_or_default());
         }
         Ok(self.report)
@@ -170,7 +192,7 @@ where
 
 /// Returns what a worker process runs with: one thread on the listener of its index, which ends when the
 /// supervisor asks it to.
-fn worker(setup: &Setup, index: usize, supervisor: u32) -> Setup {
+fn worker(setup: &Setup, supervised: Supervised) -> Setup {
     let mut settings = setup.settings.clone();
     settings.workers = Workers::Threads(1);
     // The supervisor stops a worker by SIGTERM. Ctrl-C in a terminal reaches the workers too.
@@ -178,12 +200,12 @@ fn worker(setup: &Setup, index: usize, supervisor: u32) -> Setup {
     settings.until_eof = false;
     Setup {
         settings,
-        listeners: vec![setup.listeners[index].clone()],
+        listeners: vec![setup.listeners[supervised.index].clone()],
         addr: setup.addr.clone(),
         capacity: setup.capacity.clone(),
         stop: Stop::default(),
         observer: Observer::default(),
         handler: setup.handler,
-        supervisor: Some(supervisor),
+        supervised: Some(supervised),
     }
 }

@@ -1,0 +1,120 @@
+//! A signal drains, another one stops at once; under every model, driver and kind of workers.
+
+use std::io::{BufRead, Read};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use switchboard_runtime::Style;
+
+use crate::matrix::rows;
+use crate::served::{Served, round_trip};
+
+fn signal(served: &Served, signal: Signal) {
+    let pid = Pid::from_raw(served.child.id().cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Waits for the server's end, and returns the rest of its stderr.
+fn end(served: &mut Served, row: &[&str]) -> String {
+    let mut stderr = String::new();
+    served.stderr.read_to_string(&mut stderr).unwrap();
+    let status = served.child.wait().unwrap();
+    assert!(status.success(), "{row:?}: {status}: {stderr}");
+    stderr
+}
+
+fn read_until(served: &mut Served, part: &str, row: &[&str]) {
+    let mut line = String::new();
+    while !line.contains(part) {
+        line.clear();
+        let length = served.stderr.read_line(&mut line).unwrap();
+        assert_ne!(length, 0, "{row:?}: no line has {part:?}");
+    }
+}
+
+/// Runs `test` for every row, several at once.
+fn for_every_row(test: fn(&[&str])) {
+    let mut all = rows(Style::Async);
+    all.extend(rows(Style::Protocol));
+    let next = std::sync::Mutex::new(all.iter());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let row = next.lock().unwrap().next();
+                    let Some(row) = row else { return };
+                    test(row);
+                }
+            });
+        }
+    });
+}
+
+/// Starts a server that drains for longer than the test, with one open connection.
+fn start(row: &[&str]) -> (Served, std::net::TcpStream) {
+    let served = Served::echo(&[row, &["--drain", "60"]].concat());
+    let mut client = served.connect();
+    round_trip(&mut client);
+    (served, client)
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    for_every_row(|row| {
+        for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+            let (mut served, mut client) = start(row);
+            signal(&served, first);
+            read_until(&mut served, "draining 1 connection; again to stop now", row);
+            // The first signal may be sent twice, to the process and to its group.
+            signal(&served, first);
+            std::thread::sleep(Duration::from_millis(600));
+            round_trip(&mut client);
+            let again = Instant::now();
+            signal(&served, second);
+            let ended = matches!(client.read(&mut [0]), Ok(0) | Err(_));
+            assert!(ended, "{row:?}: the connection goes on");
+            let stderr = end(&mut served, row);
+            assert!(again.elapsed() < Duration::from_secs(10), "{row:?}");
+            let report = "accepted 1, panicked 0, failed";
+            let told = stderr.contains(report) && stderr.contains("cut 1,");
+            assert!(told, "{row:?}: {stderr}");
+        }
+    });
+}
+
+/// Ctrl-C in a terminal reaches the workers and the processes of connections too.
+#[test]
+fn signals_to_the_whole_group_drain_once_and_stop_at_the_second() {
+    use std::os::unix::process::CommandExt;
+
+    for_every_row(|row| {
+        let mut command = std::process::Command::new(crate::served::BINARY);
+        command.process_group(0);
+        let listen = ["echo", "--listen", "127.0.0.1:0", "--drain", "60"];
+        let mut served = Served::start_command(command, &[&listen[..], row].concat());
+        let mut client = served.connect();
+        round_trip(&mut client);
+        let group = Pid::from_raw(served.child.id().cast_signed()).unwrap();
+        let signal_group = || rustix::process::kill_process_group(group, Signal::INT).unwrap();
+        signal_group();
+        read_until(&mut served, "draining 1 connection; again to stop now", row);
+        std::thread::sleep(Duration::from_millis(600));
+        round_trip(&mut client);
+        signal_group();
+        let stderr = end(&mut served, row);
+        assert!(stderr.contains("cut 1,"), "{row:?}: {stderr}");
+    });
+}
+
+#[test]
+fn a_server_without_connections_drains_silently() {
+    for_every_row(|row| {
+        let mut served = Served::echo(row);
+        round_trip(&mut served.connect());
+        // The server may not have seen the end of the connection yet.
+        std::thread::sleep(Duration::from_millis(500));
+        signal(&served, Signal::TERM);
+        let stderr = end(&mut served, row);
+        assert!(!stderr.contains("draining"), "{row:?}: {stderr}");
+    });
+}
