@@ -5,10 +5,12 @@ mod cell;
 mod compare;
 mod driver;
 mod fetch;
+mod hooks;
 mod log;
 mod models;
 mod output;
 mod serve;
+mod trace;
 
 use std::process::ExitCode;
 

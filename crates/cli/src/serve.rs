@@ -12,13 +12,14 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use switchboard_apps as apps;
 use switchboard_apps::slow_site::{self, Latency, Site};
-use switchboard_reactor::{Hooks, Name, Stall};
 use switchboard_runtime::{Driver, Model, Style};
 use switchboard_server::{Bound, Report, Server, Workers, raise_descriptor_limit};
 
 use crate::driver::{DriverOption, can_run};
+use crate::hooks::hooks;
 use crate::log::{self, Log};
 use crate::output::{self, Count, Failure};
+use crate::trace::TraceOptions;
 
 #[derive(Subcommand)]
 pub(crate) enum Service {
@@ -38,7 +39,8 @@ enum WorkersAs {
 const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
 reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and how many \
 were lost is the next line that is taken.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
-lets open ones end, for as long as --drain says. Another signal stops it at once.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
+lets open ones end, for as long as --drain says. Another signal stops it at once. SIGUSR1 logs what each open \
+connection waits for and since when, the longest wait first.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
 wrong usage.";
 
 #[derive(Args)]
@@ -73,8 +75,10 @@ pub(crate) struct Options {
     #[arg(long)]
     until_eof: bool,
     /// Print nothing but errors and the address
-    #[arg(long)]
+    #[arg(long, conflicts_with = "verbose")]
     quiet: bool,
+    #[command(flatten)]
+    trace: TraceOptions,
 }
 
 #[derive(Args)]
@@ -217,6 +221,7 @@ fn serve(
 
 /// Listens where the options say.
 fn bind(options: &Options, driver: Driver, log: &Log) -> Result<Bound, Failure> {
+    let traced = options.trace.subscribe(log);
     let workers = match options.workers_as {
         WorkersAs::Threads => Workers::Threads(options.workers),
         WorkersAs::Processes => Workers::Processes(options.workers),
@@ -229,10 +234,8 @@ fn bind(options: &Options, driver: Driver, log: &Log) -> Result<Bound, Failure> 
         .drain(options.drain)
         .on_signals(true)
         .until_eof(options.until_eof)
-        .hooks(Arc::new(LogHooks {
-            log: log.clone(),
-            notices: !options.quiet,
-        }));
+        .observed(true)
+        .hooks(hooks(log, traced, options.quiet));
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }
@@ -312,29 +315,5 @@ impl fmt::Display for ReportLine<'_> {
             "accepted {accepted}, panicked {panicked}, failed {failed}, refused {refused}, cut {cut}, \
              at once {peak}, workers replaced {replaced}"
         )
-    }
-}
-
-/// Hooks that write to the log.
-struct LogHooks {
-    log: Log,
-    /// Whether notices are written; stalls and panics always are.
-    notices: bool,
-}
-
-impl Hooks for LogHooks {
-    fn stall(&self, stall: &Stall) {
-        self.log.line(format_args!("switchboard: {stall}"));
-    }
-
-    fn panic(&self, name: Name) {
-        let text = format_args!("switchboard: a callback started at {name} panicked");
-        self.log.line(text);
-    }
-
-    fn notice(&self, text: &dyn fmt::Display) {
-        if self.notices {
-            self.log.line(format_args!("switchboard: {text}"));
-        }
     }
 }

@@ -112,6 +112,11 @@ impl<K, T> Calls<K, T> {
     pub fn terminate(&self) {
         self.children.terminate();
     }
+
+    /// Sends a signal to the process of each call, given by number.
+    pub fn signal(&self, signal: i32) {
+        self.children.signal(signal);
+    }
 }
 
 impl<K, T: Serialize + DeserializeOwned> Calls<K, T> {

@@ -100,6 +100,13 @@ impl<V> Children<V> {
         self.members.iter().for_each(|(child, _)| child.terminate());
     }
 
+    /// Sends a signal to each child, given by number.
+    pub fn signal(&self, signal: i32) {
+        self.members
+            .iter()
+            .for_each(|(child, _)| child.signal(signal));
+    }
+
     /// Sends SIGKILL to each child, and blocks until all have been reaped.
     pub fn kill(&mut self) -> Vec<Reaped<V>> {
         self.members.iter().for_each(|(child, _)| child.kill());

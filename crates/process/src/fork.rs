@@ -197,6 +197,14 @@ impl Child {
         let _ = rustix::process::kill_process(self.pid, Signal::TERM);
     }
 
+    /// Sends a signal, given by number. A number without a name sends nothing, and a process that has ended
+    /// gets nothing.
+    pub fn signal(&self, signal: i32) {
+        if let Some(signal) = Signal::from_named_raw(signal) {
+            let _ = rustix::process::kill_process(self.pid, signal);
+        }
+    }
+
     /// Sends SIGKILL, which ends the process. Has no effect on a process that has ended.
     pub fn kill(&self) {
         let _ = rustix::process::kill_process(self.pid, Signal::KILL);

@@ -117,6 +117,11 @@ impl<T: Serialize + DeserializeOwned> Supervisor<T> {
         finished
     }
 
+    /// Sends a signal to each worker that runs, given by number.
+    pub fn signal(&self, signal: i32) {
+        self.workers.signal(signal);
+    }
+
     /// Asks all workers to end with SIGTERM, kills those that still run after `limit`, and returns
     /// what all reported. Blocks until the last has ended.
     ///

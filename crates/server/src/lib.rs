@@ -51,6 +51,7 @@ mod capacity;
 mod connection;
 mod counts;
 mod dispatch;
+mod listing;
 mod observer;
 mod permits;
 mod processes;

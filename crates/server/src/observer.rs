@@ -176,7 +176,9 @@ impl OpenConnection {
         let stream = open.stream.upgrade();
         OpenConnection {
             id: open.id,
-            peer: stream.and_then(|stream| stream.peer_addr().ok()),
+            peer: stream
+                .and_then(|stream| stream.peer_addr().ok())
+                .or(open.peer.clone()),
             open_for: Duration::from_millis(now.saturating_sub(open.accepted_at)),
             waiting: open.activity.as_ref().map(|activity| activity.waiting()),
             traffic: open.traffic(),

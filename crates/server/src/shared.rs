@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
-use switchboard_net::{Stream, WeakStream};
+use switchboard_net::{Addr, Stream, WeakStream};
 use switchboard_reactor::{Closed, Ending, Name, Traffic};
-use switchboard_runtime::{Activity, Hooks, Model};
+use switchboard_runtime::{Activity, Dispatch, Hooks, Model};
 
 use crate::capacity::Capacity;
 use crate::counts::{Counts, Report, add};
@@ -98,7 +98,11 @@ impl Shared {
         if self.model.has_loop() && !self.is_observed {
             return None;
         }
-        let activity = self.is_observed.then(Arc::<Activity>::default);
+        // What another process does with its copy of the stream is not seen here.
+        let elsewhere = self.model.dispatch() == Dispatch::Process;
+        let peer = elsewhere.then(|| stream.peer_addr().ok()).flatten();
+        let seen = self.is_observed && !elsewhere;
+        let activity = seen.then(Arc::<Activity>::default);
         if let Some(activity) = &activity {
             // Nothing else has the stream yet.
             stream.observe(activity.clone());
@@ -108,6 +112,7 @@ impl Shared {
             id,
             accepted_at,
             activity,
+            peer,
             stream,
         }))
     }
@@ -140,8 +145,10 @@ pub(crate) struct Open {
     pub(crate) id: u64,
     /// In milliseconds since the worker started.
     pub(crate) accepted_at: u64,
-    /// `None` unless the server is observed.
+    /// `None` unless the server is observed, and of a connection that another process handles.
     pub(crate) activity: Option<Arc<Activity>>,
+    /// The peer of a connection that another process handles.
+    pub(crate) peer: Option<Addr>,
     /// Does not keep the connection open: its handler may close it and go on.
     pub(crate) stream: WeakStream,
 }

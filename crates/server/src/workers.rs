@@ -14,6 +14,7 @@ use switchboard_runtime::{self as runtime, Dispatch, Event, Loop, Model, race};
 use tracing::info_span;
 
 use crate::counts::Report;
+use crate::listing::Listing;
 use crate::settings::Settings;
 use crate::setup::Setup;
 use crate::shared::Shared;
@@ -37,11 +38,13 @@ where
     if setup.settings.model.dispatch() == Dispatch::Process {
         return processes::accept_and_fork(setup, handler, &triggers);
     }
+    let listing = Listing::new(&setup)?;
     let mut threads = Threads::default();
     let started = threads.start(&setup, handler);
     // The workers that run already end too.
     started.inspect_err(|_| setup.stop.stop())?;
-    Model::Threads.run(threads.watch(setup, &triggers))??;
+    let watch = threads.watch(setup, &triggers);
+    Model::Threads.run(race(watch, listing.answer()))??;
     threads.join()
 }
 

@@ -9,7 +9,7 @@ use switchboard_runtime::Style;
 use crate::matrix::rows;
 use crate::served::{Served, round_trip};
 
-fn signal(served: &Served, signal: Signal) {
+pub(crate) fn signal(served: &Served, signal: Signal) {
     let pid = Pid::from_raw(served.child.id().cast_signed()).unwrap();
     kill_process(pid, signal).unwrap();
 }
@@ -23,17 +23,18 @@ fn end(served: &mut Served, row: &[&str]) -> String {
     stderr
 }
 
-fn read_until(served: &mut Served, part: &str, row: &[&str]) {
+pub(crate) fn read_until(served: &mut Served, part: &str, row: &[&str]) -> String {
     let mut line = String::new();
     while !line.contains(part) {
         line.clear();
         let length = served.stderr.read_line(&mut line).unwrap();
         assert_ne!(length, 0, "{row:?}: no line has {part:?}");
     }
+    line
 }
 
 /// Runs `test` for every row, several at once.
-fn for_every_row(test: fn(&[&str])) {
+pub(crate) fn for_every_row(test: fn(&[&str])) {
     let mut all = rows(Style::Async);
     all.extend(rows(Style::Protocol));
     let next = std::sync::Mutex::new(all.iter());

@@ -11,4 +11,5 @@ mod limits;
 mod matrix;
 mod output;
 mod served;
+mod telling;
 mod workers;

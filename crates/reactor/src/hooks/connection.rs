@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::iter::successors;
 use std::time::Duration;
 
 use super::Name;
@@ -52,6 +53,18 @@ pub struct Closed<'a> {
     pub traffic: Option<Traffic>,
     /// How it ended.
     pub ending: Ending<'a>,
+}
+
+impl Closed<'_> {
+    /// Returns whether an operator should know: the handler panicked or returned an error that is not the
+    /// network's, or the connection was refused.
+    pub fn is_warning(&self) -> bool {
+        match self.ending {
+            Ending::Finished | Ending::Cut => false,
+            Ending::Failed(_) => !self.ending.is_network_error(),
+            Ending::Panicked | Ending::Refused => true,
+        }
+    }
 }
 
 impl fmt::Display for Closed<'_> {
@@ -110,22 +123,24 @@ pub enum Ending<'a> {
 
 impl Ending<'_> {
     /// Returns whether the connection ended by an error that the network or the peer caused: a reset, a
-    /// time-out, an end of input in the middle.
+    /// time-out, an end of input in the middle. It may be the source of another error.
     pub fn is_network_error(&self) -> bool {
         let Ending::Failed(error) = self else {
             return false;
         };
-        let error = error.downcast_ref::<io::Error>();
-        error.is_some_and(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::NotConnected
-                    | io::ErrorKind::TimedOut
-                    | io::ErrorKind::UnexpectedEof
-            )
-        })
+        let mut sources = successors(Some(*error), |&error| error.source());
+        sources.any(|error| error.downcast_ref().is_some_and(is_of_the_network))
     }
+}
+
+fn is_of_the_network(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::UnexpectedEof
+    )
 }

@@ -26,8 +26,7 @@ pub(super) fn accepted(accepted: &Opened<'_>) {
 }
 
 pub(super) fn closed(closed: &Closed<'_>) {
-    let is_expected = matches!(closed.ending, Ending::Finished) || closed.ending.is_network_error();
-    if !is_expected {
+    if closed.is_warning() {
         warn(closed);
     } else if enabled!(target: "switchboard", Level::DEBUG) {
         let (id, lasted) = (closed.id, closed.lasted.as_secs_f64());
@@ -38,6 +37,7 @@ pub(super) fn closed(closed: &Closed<'_>) {
             Ending::Failed(error) => Some(display(error)),
             _ => None,
         };
-        debug!(target: "switchboard", id, lasted, received, sent, error, "closed");
+        let cut = matches!(closed.ending, Ending::Cut).then_some(true);
+        debug!(target: "switchboard", id, lasted, received, sent, cut, error, "closed");
     }
 }

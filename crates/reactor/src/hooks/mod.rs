@@ -94,9 +94,8 @@ pub trait Hooks: Send + Sync {
     fn accept(&self, accepted: &Opened<'_>) {
         log::accepted(accepted);
     }
-    /// Receives the end of a connection, exactly once for each that was accepted. The default logs a
-    /// warning for a panic, for a connection that was refused or cut, and for an error of the handler that
-    /// is not the network's; the rest at level `DEBUG`.
+    /// Receives the end of a connection, exactly once for each that was accepted. The default logs it as a
+    /// warning if it [is one](Closed::is_warning), and at level `DEBUG` otherwise.
     fn close(&self, closed: &Closed<'_>) {
         log::closed(closed);
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
 use switchboard_net::Stream;
 use switchboard_process::{
     Children, ExitStatus, PANICKED, check_single_thread, default_signals, fork_with_setup,
@@ -19,6 +19,7 @@ use super::FAILED;
 use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{End, connection};
 use crate::counts::{Report, add};
+use crate::listing::Listing;
 use crate::setup::Setup;
 use crate::shared::{Permit, Shared};
 use crate::stop::{Signals, StopTriggers, notice_drain};
@@ -41,7 +42,8 @@ where
         children: RefCell::default(),
     };
     let child_ended = Signals::new(&[SIGCHLD])?;
-    Model::Processes.run(async {
+    let listing = Listing::new(&setup)?;
+    let serving = async {
         let halt = async { drop(triggers.wait().await) };
         let start = |new| connections.start(&handler, new);
         let accepting = accept_loop(&connections.shared, &setup.listeners[0], halt, start);
@@ -71,7 +73,8 @@ where
         };
         let drained = race(drained, cut).await;
         drained.unwrap_or_else(|| connections.cut())
-    })??;
+    };
+    Model::Processes.run(race(serving, listing.answer()))??;
     Ok(connections.shared.report())
 }
 
@@ -93,7 +96,7 @@ impl Connections {
             default_signals(&[SIGCHLD]);
             // A terminal and a service manager send these to every process of the group, but the
             // server drains. It ends this process by SIGKILL, or by ending itself.
-            ignore_signals(&[SIGINT, SIGTERM]);
+            ignore_signals(&[SIGINT, SIGTERM, SIGUSR1]);
         };
         let NewConnection {
             stream,

@@ -6,12 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::SIGCHLD;
+use signal_hook::consts::{SIGCHLD, SIGUSR1};
 use switchboard_process::Supervisor;
 use switchboard_runtime::{self as runtime, Model, race};
 
 use super::FAILED;
 use crate::counts::Report;
+use crate::listing::Listing;
 use crate::observer::Observer;
 use crate::settings::Workers;
 use crate::setup::{Setup, Supervised};
@@ -34,6 +35,7 @@ where
     let events = Events {
         triggers: StopTriggers::new(&setup)?,
         child_ended: Signals::new(&[SIGCHLD])?,
+        listing: Listing::new(&setup)?,
         cut,
     };
     let mut supervision = Supervision {
@@ -55,6 +57,7 @@ where
 struct Events {
     triggers: StopTriggers,
     child_ended: Signals,
+    listing: Listing,
     /// Written to once, to make the workers cut their connections.
     cut: UnixStream,
 }
@@ -65,6 +68,8 @@ enum Wakeup {
     Stop,
     /// A worker may have ended, or is due to be started.
     CheckWorkers,
+    /// The workers are to list their connections.
+    List,
 }
 
 impl Events {
@@ -82,7 +87,8 @@ impl Events {
             }
             Ok(Wakeup::CheckWorkers)
         };
-        race(stop, race(ended, due)).await
+        let asked = async { self.listing.asked().await.map(|()| Wakeup::List) };
+        race(stop, race(asked, race(ended, due))).await
     }
 }
 
@@ -141,6 +147,7 @@ where
             match Model::Threads.run(event)?? {
                 Wakeup::Stop => return Ok(()),
                 Wakeup::CheckWorkers => self.check_workers()?,
+                Wakeup::List => self.workers.signal(SIGUSR1),
             }
         }
     }
