@@ -168,9 +168,12 @@ pub(crate) fn run(service: Service) -> ExitCode {
         }
         Service::SlowSite(options) => options.site().and_then(|site| {
             let site = Arc::new(site);
-            let handler = move |stream| slow_site::serve(stream, site.clone());
             serve(&options.options, "slow-site", Style::Async, |bound| {
-                bound.serve(handler)
+                let stop = bound.stop_handle();
+                bound.serve(move |stream| {
+                    let (site, stop) = (site.clone(), stop.clone());
+                    async move { slow_site::serve_until(stream, site, stop.wait()).await }
+                })
             })
         }),
     };

@@ -51,9 +51,9 @@ pub use error::{Error, Phase};
 pub use http::{Response, StatusCode};
 pub use io::{Io, Timer};
 pub use response::ClientResponse;
-pub use server::serve_connection;
+pub use server::{serve_connection, serve_connection_until};
 #[cfg(feature = "tower")]
-pub use tower::serve_service;
+pub use tower::{serve_service, serve_service_until};
 
 /// The request that a server's handler receives.
 pub type Request = http::Request<hyper::body::Incoming>;

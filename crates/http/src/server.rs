@@ -1,14 +1,16 @@
 //! HTTP/1.1 on a connection of a server.
 
 use std::error::Error as StdError;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Response;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -49,14 +51,63 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
-    // Handlers and bodies hold a clone each while they run.
-    let running = Arc::new(());
+    serve_connection_until(stream, handler, pending()).await
+}
+
+/// Serves as [`serve_connection`] does, until `stop` completes, such as the `wait` of a server's stop
+/// handle. Then a connection that waits for a request ends at once. One whose request runs, or has come in
+/// part, ends after the answer, which tells the client by `connection: close`.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::io::{Read, Write};
+/// use http_body_util::Full;
+/// use switchboard_http::{Request, Response, serve_connection_until};
+/// use switchboard_runtime::{Event, Model};
+///
+/// let (mut client, stream) = std::os::unix::net::UnixStream::pair()?;
+/// client.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")?;
+/// let stop = Event::new();
+/// let handler = |_request: Request| async {
+///     Ok::<_, Infallible>(Response::new(Full::<hyper::body::Bytes>::from("hello")))
+/// };
+/// // The request has arrived before the stop, so it is answered.
+/// stop.set();
+/// Model::Tasks.run(serve_connection_until(stream.into(), handler, stop.wait()))??;
+/// let mut text = String::new();
+/// client.read_to_string(&mut text)?;
+/// assert!(text.contains("connection: close") && text.ends_with("hello"));
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+/// As [`serve_connection`].
+pub async fn serve_connection_until<F, B, E>(
+    stream: Stream,
+    handler: impl Fn(Request) -> F,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    // Whether the server stops. Handlers and bodies hold a clone each while they run.
+    let stopping = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
-        let running = running.clone();
+        let stopping = stopping.clone();
         let response = handler(request);
         async move {
-            let response = response.await?;
-            Ok::<_, E>(response.map(|body| Running { body, running }))
+            let mut response = response.await?;
+            if stopping.load(Ordering::Relaxed) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, E>(response.map(|body| Running {
+                body,
+                _running: stopping,
+            }))
         }
     });
     let mut builder = http1::Builder::new();
@@ -65,11 +116,29 @@ where
     builder.half_close(true);
     let mut connection = pin!(builder.serve_connection(Io(stream.clone()), service));
     let mut watch = HangUpWatch::default();
+    let mut stop = pin!(stop);
     let served = poll_fn(|context| {
-        if let Poll::Ready(served) = connection.as_mut().poll(context) {
+        let mut polled = Poll::Pending;
+        if !stopping.load(Ordering::Relaxed) && stop.as_mut().poll(context).is_ready() {
+            stopping.store(true, Ordering::Relaxed);
+            // A request that has arrived is answered. The first poll of a blocking flow may only note the
+            // read, and the second one makes the call.
+            for _ in 0..2 {
+                if polled.is_pending() {
+                    polled = connection.as_mut().poll(context);
+                }
+            }
+            if polled.is_pending() {
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+        if polled.is_pending() {
+            polled = connection.as_mut().poll(context);
+        }
+        if let Poll::Ready(served) = polled {
             return Poll::Ready(Ok(served));
         }
-        let runs = Arc::strong_count(&running) > 1;
+        let runs = Arc::strong_count(&stopping) > 1;
         watch.poll(&stream, runs, context).map(Err)
     });
     match served.await? {
@@ -124,7 +193,7 @@ pin_project! {
     struct Running<B> {
         #[pin]
         body: B,
-        running: Arc<()>,
+        _running: Arc<AtomicBool>,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Services of `tower` as handlers: an `axum` router, or any service with its layers.
 
 use std::error::Error as StdError;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 
 use http::Response;
@@ -9,13 +9,13 @@ use hyper::body::Body;
 use switchboard_net::Stream;
 use tower_service::Service;
 
-use crate::{Request, serve_connection};
+use crate::{Request, serve_connection_until};
 
-/// Serves HTTP/1.1 on a connection as [`serve_connection`] does, with a clone of `service` for each request,
-/// which is called once it is ready.
+/// Serves HTTP/1.1 on a connection as [`serve_connection`](crate::serve_connection) does, with a clone of
+/// `service` for each request, which is called once it is ready.
 ///
 /// # Errors
-/// Those of [`serve_connection`]; the service's error ends the connection.
+/// Those of [`serve_connection`](crate::serve_connection); the service's error ends the connection.
 ///
 /// ```no_run
 /// # use std::convert::Infallible;
@@ -54,12 +54,31 @@ where
     B: Body + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    serve_connection(stream, |request| {
+    serve_service_until(stream, service, pending()).await
+}
+
+/// Serves as [`serve_service`] does, until `stop` completes, as
+/// [`serve_connection_until`](crate::serve_connection_until) does.
+///
+/// # Errors
+/// Those of [`serve_service`].
+pub async fn serve_service_until<S, B>(
+    stream: Stream,
+    service: S,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    S: Service<Request, Response = Response<B>> + Clone,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let handler = |request| {
         let mut service = service.clone();
         async move {
             poll_fn(|context| service.poll_ready(context)).await?;
             service.call(request).await
         }
-    })
-    .await
+    };
+    serve_connection_until(stream, handler, stop).await
 }

@@ -1,9 +1,11 @@
 //! The triggers that stop a server: its stop handle, a signal, the end of stdin.
 
-use std::io;
+use std::io::{self, PipeWriter};
 use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use switchboard_reactor::SignalPipe;
@@ -19,6 +21,10 @@ const ONE_REQUEST: Duration = Duration::from_millis(200);
 
 /// A handle that stops a server from any thread. A clone stops the same server.
 ///
+/// A handler may keep a clone from [`Bound::stop_handle`](crate::Bound::stop_handle), in order to end its
+/// connection when the server stops. The clone is told in every worker, and in the process of each
+/// connection under `processes`; there, stopping the clone stops that process's handler only.
+///
 /// ```
 /// use switchboard_server::Stop;
 ///
@@ -30,6 +36,8 @@ const ONE_REQUEST: Duration = Duration::from_millis(200);
 pub struct Stop {
     stopped: Event,
     cut: Event,
+    /// The pipe of the server, in the process of a connection.
+    server: Arc<OnceLock<Source>>,
 }
 
 impl Stop {
@@ -72,18 +80,54 @@ impl Stop {
 
     /// Returns whether the server was asked to stop.
     pub fn is_stopped(&self) -> bool {
-        self.stopped.is_set()
+        self.stopped.is_set() || self.server.get().is_some_and(has_ended)
     }
 
     /// Waits until the server is asked to stop.
     pub async fn wait(&self) {
-        self.stopped.wait().await;
+        let stopped = self.stopped.wait();
+        let Some(server) = self.server.get() else {
+            return stopped.await;
+        };
+        let ended = async {
+            // A pipe that cannot be waited for stops the handler too.
+            let _ = server.ready(Direction::Read).await;
+        };
+        race(stopped, ended).await;
     }
 
     /// Waits until the server is asked to stop without draining.
     pub(crate) async fn wait_for_cut(&self) {
         self.cut.wait().await;
     }
+
+    /// Stops this handle and its clones, in the process of a connection, when the server ends the pipe
+    /// that `server` reads.
+    pub(crate) fn follow(&self, server: &StopReader) {
+        let _ = self.server.set(server.0.clone());
+    }
+}
+
+/// Returns whether the other end of a pipe is closed.
+fn has_ended(pipe: &Source) -> bool {
+    let mut fds = [PollFd::new(pipe, PollFlags::IN)];
+    let polled = rustix::event::poll(&mut fds, Some(&Timespec::default()));
+    polled.is_ok_and(|ready| ready > 0)
+}
+
+/// The end of a pipe by which a server stops the handlers in other processes: its drop stops them.
+pub(crate) struct StopWriter {
+    _writer: PipeWriter,
+}
+
+/// The end of the pipe for the processes of connections.
+pub(crate) struct StopReader(Source);
+
+/// Returns a pipe by which a server stops the handlers in the processes that it forks.
+pub(crate) fn stop_pipe() -> io::Result<(StopReader, StopWriter)> {
+    let (reader, writer) = io::pipe()?;
+    let reader = StopReader(Source::new(reader.into()));
+    Ok((reader, StopWriter { _writer: writer }))
 }
 
 /// A signal pipe that flows wait for.

@@ -1,7 +1,7 @@
 //! Serves the site on a connection.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::body::{Body, Frame, SizeHint};
-use switchboard_http::{Request, Response, StatusCode, serve_connection};
+use switchboard_http::{Request, Response, StatusCode, serve_connection_until};
 use switchboard_net::Stream;
 use switchboard_runtime as runtime;
 
@@ -40,15 +40,28 @@ const RESET_PAUSE: Duration = Duration::from_millis(20);
 /// ```
 ///
 /// # Errors
-/// As [`serve_connection`]; a reset by the site itself is one of them.
+/// As [`serve_connection`](switchboard_http::serve_connection); a reset by the site itself is one of them.
 pub async fn serve(stream: Stream, site: Arc<Site>) -> io::Result<()> {
+    serve_until(stream, site, pending()).await
+}
+
+/// Serves as [`serve`] does, until `stop` completes: then an idle connection ends, and another one ends
+/// after its answer.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_until(
+    stream: Stream,
+    site: Arc<Site>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let connection = stream.clone();
-    serve_connection(stream, move |request: Request| {
+    let handler = move |request: Request| {
         let page = site.page(request.uri().path());
         let connection = connection.clone();
         async move { Ok::<_, Infallible>(respond(page, connection).await) }
-    })
-    .await
+    };
+    serve_connection_until(stream, handler, stop).await
 }
 
 async fn respond(page: Option<Page>, connection: Stream) -> Response<SlowBody> {

@@ -12,4 +12,5 @@ mod matrix;
 mod output;
 mod served;
 mod telling;
+mod stop;
 mod workers;

@@ -1,6 +1,6 @@
 //! A process for each connection.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::counts::{Report, add};
 use crate::listing::Listing;
 use crate::setup::Setup;
 use crate::shared::{Permit, Shared};
-use crate::stop::{Signals, StopTriggers, notice_drain};
+use crate::stop::{Signals, Stop, StopReader, StopTriggers, StopWriter, notice_drain, stop_pipe};
 
 /// Accepts connections on this thread, which must be the only one, and forks a process for each.
 /// Blocks until one of `triggers` stops the server and all connections have ended or were cut.
@@ -37,9 +37,13 @@ where
 {
     // Refused now, because later each fork would fail and with it each connection.
     check_single_thread()?;
+    let (server, writer) = stop_pipe()?;
     let connections = Connections {
         shared: Shared::new(&setup),
         children: RefCell::default(),
+        stop: setup.stop.clone(),
+        server,
+        writer: Cell::new(Some(writer)),
     };
     let child_ended = Signals::new(&[SIGCHLD])?;
     let listing = Listing::new(&setup)?;
@@ -54,6 +58,7 @@ where
             }
         };
         race(accepting, reaping).await?;
+        drop(connections.writer.take());
         let start = Instant::now();
         setup.close();
         connections.reap();
@@ -82,6 +87,10 @@ where
 struct Connections {
     shared: Arc<Shared>,
     children: RefCell<Children<Permit>>,
+    stop: Stop,
+    /// The pipe whose end stops the handlers in the processes.
+    server: StopReader,
+    writer: Cell<Option<StopWriter>>,
 }
 
 impl Connections {
@@ -105,6 +114,8 @@ impl Connections {
         } = new;
         let forked = fork_with_setup(signals, || {
             kill_with_parent(server);
+            drop(self.writer.take());
+            self.stop.follow(&self.server);
             let admission = admission.in_child();
             let run = span.around(async { connection(handler, stream, admission).await });
             match Model::Processes.run(run) {

@@ -16,7 +16,7 @@ use crate::listing::Listing;
 use crate::observer::Observer;
 use crate::settings::Workers;
 use crate::setup::{Setup, Supervised};
-use crate::stop::{Signals, Stop, StopTriggers};
+use crate::stop::{Signals, StopTriggers};
 
 /// The shortest time between two starts of one worker.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -210,7 +210,8 @@ fn worker(setup: &Setup, supervised: Supervised) -> Setup {
         listeners: vec![setup.listeners[supervised.index].clone()],
         addr: setup.addr.clone(),
         capacity: setup.capacity.clone(),
-        stop: Stop::default(),
+        // The handler's clones of the handle are those of the worker now.
+        stop: setup.stop.clone(),
         observer: Observer::default(),
         handler: setup.handler,
         supervised: Some(supervised),

@@ -1,0 +1,137 @@
+//! Connections of a server that stops, under every model and driver.
+
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use switchboard_http::{Request, Response, serve_connection_until};
+use switchboard_runtime::{self as runtime, Driver, Event, Model};
+
+use support::{models_and_drivers, run};
+
+mod support;
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+
+/// A connection of a server, from the client's end.
+struct Served {
+    client: TcpStream,
+    stop: Event,
+    started: mpsc::Receiver<()>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Served {
+    /// Begins to serve a connection on which the client has sent `bytes`. The handler of `/stop` answers
+    /// after the stop.
+    fn start((model, driver): (Model, Driver), bytes: &[u8], stop: Event) -> Served {
+        println!("{model} with {driver}");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(bytes).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let (start, started) = mpsc::channel();
+        let stopped = stop.clone();
+        let server = std::thread::spawn(move || {
+            let stop = stopped.clone();
+            let handler = move |request: Request| {
+                let (start, stop) = (start.clone(), stop.clone());
+                async move {
+                    start.send(()).unwrap();
+                    if request.uri() == "/stop" {
+                        stop.wait().await;
+                        // The connection learns of the stop first.
+                        runtime::yield_now().await;
+                    }
+                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
+                }
+            };
+            let serve =
+                async { serve_connection_until(stream.into(), handler, stopped.wait()).await };
+            run(model, driver, serve)
+        });
+        Served {
+            client,
+            stop,
+            started,
+            server,
+        }
+    }
+
+    /// Reads an answer up to the end of its body.
+    fn answer(&mut self) -> String {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello") {
+            let mut byte = [0];
+            self.client.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// Checks that the connection has ended without an error, and that nothing more comes.
+    fn ends(mut self) {
+        let start = Instant::now();
+        assert_eq!(self.client.read(&mut [0]).unwrap(), 0);
+        self.server.join().unwrap().unwrap();
+        // The limit for the next request's head is 30 seconds.
+        assert!(start.elapsed() < Duration::from_secs(15));
+    }
+}
+
+#[test]
+fn an_idle_connection_ends_when_the_server_stops() {
+    for way in models_and_drivers() {
+        // A connection that has not had a request yet, and one that has had two.
+        let served = Served::start(way, b"", Event::new());
+        served.stop.set();
+        served.ends();
+        let mut served = Served::start(way, REQUEST, Event::new());
+        assert!(!served.answer().contains("connection"));
+        served.client.write_all(REQUEST).unwrap();
+        assert!(!served.answer().contains("connection"));
+        served.stop.set();
+        served.ends();
+    }
+}
+
+#[test]
+fn a_request_that_runs_is_answered_with_a_close_when_the_server_stops() {
+    for way in models_and_drivers() {
+        let request = b"GET /stop HTTP/1.1\r\nhost: here\r\n\r\n";
+        let mut served = Served::start(way, request, Event::new());
+        served.started.recv().unwrap();
+        served.stop.set();
+        assert!(served.answer().contains("connection: close"));
+        served.ends();
+    }
+}
+
+#[test]
+fn a_request_that_has_arrived_before_the_stop_is_answered() {
+    for way in models_and_drivers() {
+        let stop = Event::new();
+        stop.set();
+        let mut served = Served::start(way, REQUEST, stop);
+        assert!(served.answer().contains("connection: close"));
+        served.ends();
+    }
+}
+
+#[test]
+fn a_head_that_has_come_in_part_before_the_stop_is_answered() {
+    for way in models_and_drivers() {
+        let stop = Event::new();
+        stop.set();
+        let (first, second) = REQUEST.split_at(10);
+        let mut served = Served::start(way, first, stop);
+        served.client.write_all(second).unwrap();
+        assert!(served.answer().contains("connection: close"));
+        served.ends();
+    }
+}
