@@ -29,7 +29,8 @@ pin_project! {
     ///
     /// Written by hand, because an async function would hold its arguments twice in every connection.
     pub(crate) struct Connection<F> {
-        permit: Permit,
+        // None once it was taken from a connection that has ended.
+        permit: Option<Permit>,
         // Whether the handler runs, or its destructors.
         running: bool,
         #[pin]
@@ -49,15 +50,25 @@ pin_project! {
     }
 }
 
-fn panicked(permit: &mut Permit) {
-    add(&permit.shared().counts.panicked);
+impl<F> Connection<F> {
+    /// Takes the permit of a connection that has ended, to return it later than the connection is dropped.
+    pub(crate) fn take_permit(self: Pin<&mut Self>) -> Option<Permit> {
+        self.project().permit.take()
+    }
+}
+
+fn panicked(permit: &mut Option<Permit>) {
+    if let Some(permit) = permit {
+        add(&permit.shared().counts.panicked);
+    }
     close_in_drop(permit, Ending::Panicked);
 }
 
 /// Tells the hooks how the connection ended. Their panic is caught: within another one that unwinds, it
 /// would end the process.
-fn close_in_drop(permit: &mut Permit, ending: Ending<'_>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| permit.close(ending)));
+fn close_in_drop(permit: &mut Option<Permit>, ending: Ending<'_>) {
+    let close = |permit: &mut Permit| permit.close(ending);
+    let _ = catch_unwind(AssertUnwindSafe(|| permit.as_mut().map(close)));
 }
 
 /// Calls `handler` for a connection. The call is made here, so that the connection is as large as the
@@ -70,7 +81,7 @@ pub(crate) fn connection<F>(
     let permit = admission.start();
     let handler = catch_unwind(AssertUnwindSafe(|| handler(stream))).ok();
     Connection {
-        permit,
+        permit: Some(permit),
         running: false,
         handler,
     }
@@ -98,18 +109,21 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
 
 // Not inlined, so that the polls of a connection that goes on save no registers for its end.
 #[inline(never)]
-fn finish(permit: &mut Permit, result: io::Result<()>) -> End {
-    match result {
-        Ok(()) => {
-            permit.close(Ending::Finished);
-            End::Fine
-        }
-        Err(error) => {
-            add(&permit.shared().counts.failed);
-            permit.close(Ending::Failed(&error));
-            End::Failed
+fn finish(permit: &mut Option<Permit>, result: io::Result<()>) -> End {
+    let end = match &result {
+        Ok(()) => End::Fine,
+        Err(_) => End::Failed,
+    };
+    if let Some(permit) = permit {
+        match &result {
+            Ok(()) => permit.close(Ending::Finished),
+            Err(error) => {
+                add(&permit.shared().counts.failed);
+                permit.close(Ending::Failed(error));
+            }
         }
     }
+    end
 }
 
 /// Runs a connection in a flow that goes on with others: a panic ends the connection only.

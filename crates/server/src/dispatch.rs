@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use switchboard_net::{Listener, Stream};
@@ -46,11 +47,7 @@ fn start<H, F>(
 {
     let (name, handler) = (shared.handler, handler.clone());
     match shared.model.dispatch() {
-        Dispatch::Task
-        | Dispatch::Stack
-        | Dispatch::Object
-        | Dispatch::Thread
-        | Dispatch::Process => {
+        Dispatch::Task | Dispatch::Stack | Dispatch::Object => {
             let (stream, admission) = (new.stream, new.admission);
             runtime::launch_detached(name, new.span, move || {
                 connection(handler, stream, admission)
@@ -68,6 +65,16 @@ fn start<H, F>(
                 .in_scope(|| connection(handler, new.stream, new.admission));
             // A flow within the accepting one, so that it waits for its client only.
             let _ = shared.model.run(isolated(new.span.around(run)));
+        }
+        Dispatch::Thread | Dispatch::Process => {
+            let (stream, admission) = (new.stream, new.admission);
+            runtime::launch_detached(name, new.span, move || async move {
+                let mut connection = pin!(connection(handler, stream, admission));
+                connection.as_mut().await;
+                // The permit is returned after the thread's own, so that no connection is accepted for
+                // which there is no thread yet.
+                connection.take_permit()
+            });
         }
     }
 }

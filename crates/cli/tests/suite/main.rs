@@ -11,6 +11,6 @@ mod limits;
 mod matrix;
 mod output;
 mod served;
-mod telling;
 mod stop;
+mod telling;
 mod workers;

@@ -111,7 +111,7 @@ where
     } else if Need::Flows.check(model).is_ok() {
         // If no thread can be started, `make` is dropped with all that it holds.
         drop(capacity::start(name, move || {
-            span.in_scope(|| drop(run_here(model, make)));
+            span.in_scope(|| run_here(model, make))
         }));
     }
     // A model that starts no flows refuses this one: `make` is dropped.

@@ -103,11 +103,12 @@ fn control_group_limit() -> Option<usize> {
     Some(most.saturating_sub(used))
 }
 
-/// Starts a thread that counts against [`thread_capacity`].
+/// Starts a thread that counts against [`thread_capacity`]. What `run` returns is dropped once the thread
+/// no longer counts.
 ///
 /// # Errors
 /// `QuotaExceeded` if the capacity is used up; the system's otherwise.
-pub(crate) fn start(name: Name, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn start<T>(name: Name, run: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
     let (capacity, limit) = thread_capacity();
     let permit = Permit::new();
     if permit.number > capacity {
@@ -120,8 +121,10 @@ pub(crate) fn start(name: Name, run: impl FnOnce() + Send + 'static) -> io::Resu
     std::thread::Builder::new()
         .name(format!("{file}:{}", name.line()))
         .spawn(move || {
-            let _permit = permit;
-            run();
+            let permit = permit;
+            let returned = run();
+            drop(permit);
+            drop(returned);
         })
         .map(drop)
 }
