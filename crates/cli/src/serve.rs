@@ -12,6 +12,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use switchboard_apps as apps;
 use switchboard_apps::slow_site::{self, Latency, Site};
+use switchboard_http::has_head;
 use switchboard_runtime::{Driver, Model, Style};
 use switchboard_server::{Bound, Report, Server, Workers, raise_descriptor_limit};
 
@@ -34,6 +35,10 @@ enum WorkersAs {
     Threads,
     Processes,
 }
+
+/// The time in which a client must send the head of its first request, as the handler gives it for later
+/// ones.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the help of a service says about its end and its log.
 const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
@@ -62,7 +67,8 @@ pub(crate) struct Options {
     /// Kind of the workers; processes are forked before the first connection and replaced if they die
     #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
     workers_as: WorkersAs,
-    /// Threads of the `pool` model
+    /// Threads of the `pool` model, each of which serves a connection to its end. A connection is given one
+    /// when its first bytes have come, under slow-site when its first request has
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pool: usize,
     /// Connections held at once [default: as many as the machine's limits leave room for]
@@ -160,7 +166,9 @@ pub(crate) fn run(service: Service) -> ExitCode {
                 Model::Callbacks => Style::Protocol,
                 _ => Style::Async,
             };
-            serve(&options, "echo", style, |bound| match style {
+            // A client that has sent nothing needs no thread yet, however long that takes.
+            let server = Server::new().first_bytes(Duration::MAX, |_| true);
+            serve(server, &options, "echo", style, |bound| match style {
                 Style::Async => bound.serve(apps::echo),
                 Style::Plain => bound.serve_plain(apps::echo_plain),
                 Style::Protocol => bound.serve_protocol(|| apps::EchoProtocol),
@@ -168,7 +176,9 @@ pub(crate) fn run(service: Service) -> ExitCode {
         }
         Service::SlowSite(options) => options.site().and_then(|site| {
             let site = Arc::new(site);
-            serve(&options.options, "slow-site", Style::Async, |bound| {
+            let server = Server::new().first_bytes(HEAD_LIMIT, has_head);
+            let options = &options.options;
+            serve(server, options, "slow-site", Style::Async, |bound| {
                 let stop = bound.stop_handle();
                 bound.serve(move |stream| {
                     let (site, stop) = (site.clone(), stop.clone());
@@ -198,6 +208,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn serve(
+    server: Server,
     options: &Options,
     name: &str,
     style: Style,
@@ -210,7 +221,7 @@ fn serve(
     let _ = raise_descriptor_limit();
     let log = Log::stderr();
     log.catch_panics();
-    let bound = bind(options, driver, &log)?;
+    let bound = bind(server, options, driver, &log)?;
     announce(options, name, &bound, &log);
     let report = run(bound);
     match &report {
@@ -223,13 +234,13 @@ fn serve(
 }
 
 /// Listens where the options say.
-fn bind(options: &Options, driver: Driver, log: &Log) -> Result<Bound, Failure> {
+fn bind(server: Server, options: &Options, driver: Driver, log: &Log) -> Result<Bound, Failure> {
     let traced = options.trace.subscribe(log);
     let workers = match options.workers_as {
         WorkersAs::Threads => Workers::Threads(options.workers),
         WorkersAs::Processes => Workers::Processes(options.workers),
     };
-    let mut server = Server::new()
+    let mut server = server
         .model(options.model)
         .driver(driver)
         .workers(workers)
@@ -287,7 +298,29 @@ fn announce(options: &Options, name: &str, bound: &Bound, log: &Log) {
         log.line(format_args!(
             "{name} under {waiting}, at most {capacity} a worker ({reason})"
         ));
+        if let Some(limit) = held_threads(options) {
+            log.line(format_args!("switchboard: {limit}"));
+        }
     }
+}
+
+/// Returns what a model cannot do whose flows are few and serve a connection to its end.
+fn held_threads(options: &Options) -> Option<String> {
+    let why = match options.model {
+        Model::Blocking => "one connection is served at a time".to_owned(),
+        Model::Pool => {
+            let served = Count(options.pool as u64, "connection");
+            format!("the pool serves {served} at a time")
+        }
+        _ => return None,
+    };
+    let remedy = match options.model {
+        Model::Pool => "use more threads (--pool N) or another model",
+        _ => "use another model",
+    };
+    Some(format!(
+        "{why}, each to its end: while clients stay connected, others wait; {remedy} for such clients"
+    ))
 }
 
 fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {

@@ -38,6 +38,7 @@ mod client;
 mod connection;
 mod descriptors;
 mod error;
+mod head;
 mod io;
 mod pool;
 mod response;
@@ -48,6 +49,7 @@ mod tower;
 
 pub use client::{Client, Limits};
 pub use error::{Error, Phase};
+pub use head::has_head;
 pub use http::{Response, StatusCode};
 pub use io::{Io, Timer};
 pub use response::ClientResponse;

@@ -101,7 +101,7 @@ pub(crate) fn of_worker(settings: &Settings) -> io::Result<Capacity> {
     worker.connections = worker.connections.max(1);
     let pool = settings.pool;
     Ok(match settings.model.dispatch() {
-        Dispatch::PooledThread if pool < worker.connections => {
+        Dispatch::PooledThread if !settings.holds_without_thread() && pool < worker.connections => {
             Capacity::new(pool, format!("the pool has {}", Count(pool, "thread")))
         }
         Dispatch::InTurn => Capacity::new(1, "model `blocking` serves one at a time"),
@@ -124,6 +124,8 @@ fn of_process(settings: &Settings, workers: usize) -> Capacity {
         ));
     }
     match settings.model.dispatch() {
+        // Connections without a thread wait for their first bytes.
+        Dispatch::PooledThread if settings.holds_without_thread() => {}
         Dispatch::Thread | Dispatch::PooledThread => {
             let (threads, limit) = thread_capacity();
             let threads = threads.saturating_sub(workers + OFFLOAD_THREADS).max(1);

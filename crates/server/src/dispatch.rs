@@ -6,12 +6,13 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use switchboard_net::{Listener, Stream};
-use switchboard_runtime::{self as runtime, Dispatch};
+use switchboard_runtime::{self as runtime, Dispatch, race};
 
 use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{connection, isolated};
 use crate::shared::Shared;
 use crate::stop::Stop;
+use crate::waiting::{Queued, WaitingRoom};
 
 /// Accepts connections and starts their flows until `stop`, then waits until all have ended.
 pub(crate) async fn serve<H, F>(
@@ -25,23 +26,28 @@ where
     F: Future<Output = io::Result<()>> + 'static,
 {
     let pool = match shared.model.dispatch() {
-        Dispatch::PooledThread => Some(start_pool(&shared, &handler)),
+        Dispatch::PooledThread => {
+            let queue = start_pool(&shared, &handler);
+            Some(WaitingRoom::new(&shared, queue)?)
+        }
         _ => None,
     };
     let start = |new| start(&shared, &handler, pool.as_ref(), new);
-    accept_loop(&shared, &listener, stop.wait(), start).await?;
-    drop(listener);
-    shared.permits.below(1).await;
-    Ok(())
+    let accept = async {
+        accept_loop(&shared, &listener, stop.wait(), start).await?;
+        drop(listener);
+        shared.permits.below(1).await;
+        Ok(())
+    };
+    match &pool {
+        Some(pool) => race(accept, pool.serve()).await,
+        None => accept.await,
+    }
 }
 
 /// Starts the flow of one connection.
-fn start<H, F>(
-    shared: &Arc<Shared>,
-    handler: &H,
-    pool: Option<&runtime::Sender<NewConnection>>,
-    new: NewConnection,
-) where
+fn start<H, F>(shared: &Arc<Shared>, handler: &H, pool: Option<&WaitingRoom>, new: NewConnection)
+where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
@@ -54,9 +60,8 @@ fn start<H, F>(
             });
         }
         Dispatch::PooledThread => {
-            if let Some(queue) = pool {
-                // The queue is never full: there are as many permits as threads.
-                drop(queue.try_send(new));
+            if let Some(pool) = pool {
+                pool.enter(new);
             }
         }
         Dispatch::InTurn => {
@@ -80,20 +85,21 @@ fn start<H, F>(
 }
 
 /// Starts the threads of a pool. They end when the queue is dropped.
-fn start_pool<H, F>(shared: &Shared, handler: &H) -> runtime::Sender<NewConnection>
+fn start_pool<H, F>(shared: &Shared, handler: &H) -> runtime::Sender<Queued>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
-    let (sender, receiver) = runtime::channel::<NewConnection>(shared.pool);
+    let (sender, receiver) = runtime::channel::<Queued>(shared.capacity.connections);
     for _ in 0..shared.pool {
         let (receiver, handler) = (receiver.clone(), handler.clone());
         let thread = runtime::launch(shared.handler, move || async move {
-            while let Ok(new) = receiver.recv().await {
+            while let Ok(Queued { new, busy }) = receiver.recv().await {
                 let run = new
                     .span
                     .in_scope(|| connection(&handler, new.stream, new.admission));
                 isolated(new.span.around(run)).await;
+                drop(busy);
             }
         });
         thread.detach();

@@ -61,6 +61,11 @@ mod setup;
 mod shared;
 mod stop;
 mod unix_socket;
+#[cfg(target_os = "linux")]
+mod waiting;
+#[cfg(not(target_os = "linux"))]
+#[path = "waiting_unsupported.rs"]
+mod waiting;
 mod workers;
 
 pub use bound::Bound;

@@ -12,7 +12,7 @@ use switchboard_reactor::Log;
 use switchboard_runtime::{Driver, Hooks, Model};
 
 use crate::bound::Bound;
-use crate::settings::{Settings, Workers};
+use crate::settings::{FirstBytes, Settings, Workers};
 use crate::setup::Setup;
 use crate::unix_socket;
 
@@ -49,6 +49,7 @@ impl Server {
             driver: Driver::best(),
             workers: Workers::Threads(1),
             pool: 10,
+            first: None,
             max_connections: None,
             drain: Duration::from_secs(10),
             signals: false,
@@ -80,10 +81,42 @@ impl Server {
         self
     }
 
-    /// Sets how many threads the `pool` model has, for each worker.
+    /// Sets how many threads the `pool` model has, for each worker. A connection is given one when it is
+    /// accepted, or once its [first bytes](Server::first_bytes) have come, and keeps it to its end.
     #[must_use]
     pub fn pool(mut self, threads: usize) -> Server {
         self.0.pool = threads.max(1);
+        self
+    }
+
+    /// Makes the `pool` model give a connection a thread only once its first bytes have come, so that clients
+    /// that send nothing, or half a request, hold none. For handlers that wait for the client to speak
+    /// first.
+    ///
+    /// The bytes have come when they make `enough` return true, when there are 16 KiB of them, or at the end
+    /// of input. They stay for the handler. A connection whose bytes take longer than `limit` is closed and
+    /// counts as failed; `Duration::MAX` is no limit. The server holds as many connections as the system
+    /// allows.
+    ///
+    /// Other models ignore it, and so do systems other than Linux.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use switchboard_server::{Model, Server};
+    ///
+    /// let server = Server::new().model(Model::Pool);
+    /// // A request is a line.
+    /// let server = server.first_bytes(Duration::from_secs(30), |bytes| bytes.contains(&b'\n'));
+    /// # drop(server);
+    /// ```
+    #[must_use]
+    pub fn first_bytes(
+        mut self,
+        limit: Duration,
+        enough: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
+    ) -> Server {
+        let enough = Arc::new(enough);
+        self.0.first = Some(FirstBytes { enough, limit });
         self
     }
 

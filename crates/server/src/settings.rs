@@ -30,16 +30,35 @@ impl Workers {
     }
 }
 
+/// What must have come of a connection before the model `pool` gives it a thread.
+#[derive(Clone)]
+pub(crate) struct FirstBytes {
+    pub(crate) enough: Enough,
+    /// How long the bytes may take.
+    pub(crate) limit: Duration,
+}
+
+/// Whether bytes are enough for a handler to begin.
+pub(crate) type Enough = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) model: Model,
     pub(crate) driver: Driver,
     pub(crate) workers: Workers,
     pub(crate) pool: usize,
+    pub(crate) first: Option<FirstBytes>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) drain: Duration,
     pub(crate) signals: bool,
     pub(crate) until_eof: bool,
     pub(crate) observed: bool,
     pub(crate) hooks: Arc<dyn Hooks>,
+}
+
+impl Settings {
+    /// Returns whether the model `pool` holds connections that have no thread.
+    pub(crate) fn holds_without_thread(&self) -> bool {
+        cfg!(target_os = "linux") && self.first.is_some()
+    }
 }

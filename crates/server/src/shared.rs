@@ -13,12 +13,14 @@ use crate::capacity::Capacity;
 use crate::counts::{Counts, Report, add};
 use crate::observer::LagSamples;
 use crate::permits::Permits;
+use crate::settings::FirstBytes;
 use crate::setup::Setup;
 
 pub(crate) struct Shared {
     pub(crate) model: Model,
     pub(crate) capacity: Capacity,
     pub(crate) pool: usize,
+    pub(crate) first: Option<FirstBytes>,
     pub(crate) hooks: Arc<dyn Hooks>,
     /// The place where the handler was given to the server.
     pub(crate) handler: Name,
@@ -40,6 +42,7 @@ impl Shared {
             model: setup.settings.model,
             capacity: setup.capacity.clone(),
             pool: setup.settings.pool,
+            first: setup.settings.first.clone(),
             hooks: setup.settings.hooks.clone(),
             handler: setup.handler,
             counts: Counts::default(),
