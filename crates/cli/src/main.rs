@@ -10,11 +10,13 @@ mod log;
 mod models;
 mod output;
 mod serve;
+
+mod shell;
 mod trace;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// One network handler under every concurrency model, and which model wins on this machine.
 #[derive(Parser)]
@@ -22,6 +24,9 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// When to colour help and errors; `auto` does in a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    color: ColorChoice,
 }
 
 #[derive(Subcommand)]
@@ -35,13 +40,19 @@ enum Command {
     Fetch(fetch::Options),
     /// Print what runs under which model
     Models(models::Options),
+    /// Print a script that completes the command in a shell
+    Completions(shell::CompletionOptions),
+    /// Print the manual page, or write all pages to a directory
+    Man(shell::ManOptions),
     /// Run one cell of `compare` in this process
     #[command(hide = true)]
     Cell(cell::Options),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parser = Cli::command().color(color());
+    let matches = parser.clone().try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(answer) => return refused_or_explained(&answer),
     };
@@ -50,8 +61,30 @@ fn main() -> ExitCode {
         Command::Serve(service) => serve::run(service),
         Command::Fetch(options) => fetch::run(options),
         Command::Models(options) => models::run(&options),
+        Command::Completions(options) => shell::completions(parser, &options),
+        Command::Man(options) => shell::man(parser, &options),
         Command::Cell(options) => cell::run(&options),
     }
+}
+
+/// Returns the value of `--color`, which is looked for before all is parsed, since a refusal to parse is
+/// coloured too.
+fn color() -> ColorChoice {
+    let mut arguments = std::env::args_os()
+        .skip(1)
+        .map(|it| it.to_string_lossy().into_owned())
+        .take_while(|it| it != "--");
+    while let Some(argument) = arguments.next() {
+        let value = match argument.strip_prefix("--color") {
+            Some("") => arguments.next(),
+            Some(value) => value.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        if let Some(Ok(choice)) = value.map(|value| value.parse()) {
+            return choice;
+        }
+    }
+    ColorChoice::Auto
 }
 
 /// Prints what clap has to say instead of a command: a refusal, or the help that was asked for.

@@ -11,6 +11,7 @@ mod limits;
 mod matrix;
 mod output;
 mod served;
+mod shell;
 mod slow_clients;
 mod stop;
 mod telling;

@@ -320,6 +320,8 @@ fn a_tool_ends_quietly_on_a_closed_pipe_and_names_a_full_disk() {
         vec!["--help"],
         vec!["serve", "echo", "--help"],
         vec!["--version"],
+        vec!["completions", "bash"],
+        vec!["man"],
         compare,
     ];
     tools.extend(
