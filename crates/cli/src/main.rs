@@ -10,7 +10,6 @@ mod log;
 mod models;
 mod output;
 mod serve;
-
 mod shell;
 mod trace;
 

@@ -179,6 +179,26 @@ fn a_server_serves_under_every_model_while_its_log_cannot_be_written() {
     }
 }
 
+#[test]
+fn a_server_cuts_and_ends_under_every_model_while_nobody_reads_its_log() {
+    for layout in layouts() {
+        let (mut command, _kept) = Fault::StuckReader.command_with_stderr();
+        command.args(["serve", "echo", "--listen", "127.0.0.1:0", "--until-eof"]);
+        command.args(["--drain", "0.05"]).args(&layout);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        let addr = line.trim().strip_prefix("listening on ").unwrap();
+        let mut client = TcpStream::connect(addr).unwrap();
+        round_trip(&mut client);
+        drop(child.stdin.take());
+        assert_eq!(wait(child, &layout), 0, "{layout:?}");
+        assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
+    }
+}
+
 /// `SWITCHBOARD_LOG_RUNS` sets the number of runs, and `SWITCHBOARD_LOG_SEED` the first seed.
 #[test]
 fn no_request_is_lost_under_seeded_load_while_the_log_cannot_be_written() {
