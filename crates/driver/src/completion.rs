@@ -21,7 +21,7 @@ use crate::{Chunk, Token};
 ///
 /// ```
 /// use std::{io::Write, os::fd::AsFd, os::unix::net::UnixStream};
-/// use switchboard_driver::{Driver, Request, Token};
+/// use switchboard_driver::{CompletionDriver, Driver, Request, Token};
 ///
 /// # let driver = Driver::auto();
 /// # if driver != Driver::Uring { return Ok(()); }

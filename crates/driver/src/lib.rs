@@ -47,6 +47,7 @@ pub use driver::{Driver, UnknownDriver};
 pub use notify::{Notifier, NotifyFd};
 pub use sim::{Sim, Step};
 pub use types::{Event, Interest, Mode, Ready, Token};
+pub use uring::Uring;
 
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -157,8 +158,8 @@ pub trait Poller: Send {
     /// it does nothing.
     fn notifier(&self) -> Notifier;
 
-    /// Returns the operations on sockets, if this is a completion driver.
-    fn completion_driver(&mut self) -> Option<&mut dyn CompletionDriver> {
+    /// Returns the operations on sockets, if this is a completion driver; `Uring` is the only one.
+    fn completion_driver(&mut self) -> Option<&mut Uring> {
         None
     }
 

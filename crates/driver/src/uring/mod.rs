@@ -30,7 +30,6 @@ use std::time::Duration;
 use io_uring::{cqueue, opcode, types};
 use rustix::io::Errno;
 
-use crate::completion::CompletionDriver;
 use crate::epoll::Epoll;
 use crate::notify::Notifier;
 use crate::retry::retry;
@@ -58,7 +57,24 @@ fn user_data(kind: u64, token: Token) -> u64 {
     kind << KIND_SHIFT | token.0 as u64 & TOKEN_MASK
 }
 
-struct Uring {
+/// The driver `uring`, as the completion driver that a poller has; see
+/// [`CompletionDriver`](crate::CompletionDriver).
+///
+/// ```
+/// use switchboard_driver::{CompletionDriver, Driver, Token, Uring};
+///
+/// /// Returns whether the kernel receives for a socket.
+/// fn receives(uring: &mut Uring, token: Token) -> bool {
+///     uring.is_requested(token)
+/// }
+///
+/// # let driver = Driver::auto();
+/// # if driver != Driver::Uring { return Ok(()); }
+/// let mut poller = driver.open()?;
+/// assert!(!receives(poller.completion_driver().unwrap(), Token(0)));
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Uring {
     ring: Ring,
     buffers: BufferRing,
     sockets: Sockets,
@@ -226,7 +242,7 @@ impl Poller for Uring {
         self.epoll.notify_fd().notifier()
     }
 
-    fn completion_driver(&mut self) -> Option<&mut dyn CompletionDriver> {
+    fn completion_driver(&mut self) -> Option<&mut Uring> {
         Some(self)
     }
 }

@@ -5,11 +5,11 @@ use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use switchboard_driver::{CompletionDriver, Request, Token};
+use switchboard_driver::{CompletionDriver, Request, Token, Uring};
 
 use crate::budget::Credit;
 use crate::event_loop::registry::{Direction, Registration, gone};
-use crate::event_loop::sockets::{Sockets, SystemCall};
+use crate::event_loop::sockets::{Sockets, SystemCall, uninterrupted};
 use crate::event_loop::task::id::TaskId;
 use crate::event_loop::{Loop, TimerEvent};
 use crate::timers::TimerKey;
@@ -133,7 +133,7 @@ impl Sockets for Loop {
     fn complete<R>(
         &self,
         registration: Registration,
-        f: impl FnOnce(&mut dyn CompletionDriver, Token) -> R,
+        f: impl FnOnce(&mut Uring, Token) -> R,
     ) -> Option<R> {
         let token = self.0.registry.borrow().token(registration)?;
         let mut poller = self.0.poller.borrow_mut();
@@ -176,25 +176,51 @@ impl Sockets for Loop {
         requested.unwrap_or(false)
     }
 
-    fn wait_done(
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn poll_request<C: SystemCall>(
         &self,
         registration: Registration,
         fd: BorrowedFd<'_>,
-        direction: Direction,
         what: Request,
-        waker: &Waker,
-    ) -> io::Result<()> {
-        let token = {
-            let mut registry = self.0.registry.borrow_mut();
-            let Some(entry) = registry.get_mut(registration) else {
-                return Err(gone());
-            };
-            entry.add_waiter(direction, waker);
-            entry.at(registration, fd).token
+        context: &mut Context<'_>,
+        operation: &mut C,
+        take: impl FnOnce(&mut C, &mut Uring, Token) -> Option<io::Result<(C::Output, bool)>>,
+    ) -> Poll<io::Result<C::Output>> {
+        if self.poll_budget(context).is_pending() {
+            return Poll::Pending;
+        }
+        let mut registry = self.0.registry.borrow_mut();
+        let Some(entry) = registry.get_mut(registration) else {
+            return Poll::Ready(Err(gone()));
         };
-        match self.0.poller.borrow_mut().completion_driver() {
+        let token = entry.at(registration, fd).token;
+        let direction = match what {
+            Request::Bytes | Request::Connection => Direction::Read,
+            Request::Writable => Direction::Write,
+        };
+        if entry.is_ready(direction) {
+            match self.complete_or_call(fd, what, token, operation, take) {
+                Ok((output, more)) => {
+                    if !more {
+                        entry.drained(direction);
+                    }
+                    self.charge(operation.transfer(&output).bytes);
+                    return Poll::Ready(Ok(output));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    entry.would_block(direction);
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        entry.add_waiter(direction, context.waker());
+        let requested = match self.0.poller.borrow_mut().completion_driver() {
             Some(driver) => driver.request(token, fd, what),
             None => Ok(()),
+        };
+        match requested {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 
@@ -220,6 +246,34 @@ impl Sockets for Loop {
 }
 
 impl Loop {
+    /// Takes a completion, or makes the system call if the driver does not carry the operation out.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn complete_or_call<C: SystemCall>(
+        &self,
+        fd: BorrowedFd<'_>,
+        what: Request,
+        token: Token,
+        operation: &mut C,
+        take: impl FnOnce(&mut C, &mut Uring, Token) -> Option<io::Result<(C::Output, bool)>>,
+    ) -> io::Result<(C::Output, bool)> {
+        if what != Request::Writable
+            && let Some(driver) = self.0.poller.borrow_mut().completion_driver()
+        {
+            match take(operation, driver, token) {
+                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Some(taken) => return taken,
+                None => {}
+            }
+            // While its request is in flight, the driver receives the next bytes.
+            if what == Request::Bytes && driver.is_requested(token) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        let output = uninterrupted(|| operation.call(fd, false))?;
+        let more = !operation.transfer(&output).short;
+        Ok((output, more))
+    }
+
     #[cold]
     fn yield_once(&self, context: &mut Context<'_>) -> Poll<()> {
         // A task's budget is renewed before each poll; this line renews that of other futures.

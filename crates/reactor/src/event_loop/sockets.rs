@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use switchboard_driver::{CompletionDriver, Request, Token};
+use switchboard_driver::{Request, Token, Uring};
 
 use crate::event_loop::registry::{Direction, Registration};
 use crate::timers::TimerKey;
@@ -97,10 +97,10 @@ pub trait Sockets {
     fn complete<R>(
         &self,
         registration: Registration,
-        f: impl FnOnce(&mut dyn CompletionDriver, Token) -> R,
+        f: impl FnOnce(&mut Uring, Token) -> R,
     ) -> Option<R>;
 
-    /// Sends bytes at the end of this turn; see [`CompletionDriver::post`].
+    /// Sends bytes at the end of this turn; see [`post`](switchboard_driver::CompletionDriver::post).
     fn post(
         &self,
         registration: Registration,
@@ -125,18 +125,25 @@ pub trait Sockets {
     /// Returns whether a receive or an accept is in flight.
     fn is_requested(&self, registration: Registration) -> bool;
 
-    /// Requests `what` from the driver, and wakes `waker` when there is a completion.
+    /// If the direction of `what` is ready, takes a completion by `take`, or makes the system call of an
+    /// operation that the driver does not carry out. Otherwise requests `what` from the driver and waits for
+    /// it. Yields once the budget of the task is spent.
+    ///
+    /// `take` returns an output and whether there are more completions; `None` if the system call returns
+    /// the output once the request is done. It must not use the loop.
     ///
     /// # Errors
-    /// Those of [`CompletionDriver::request`].
-    fn wait_done(
+    /// The operation's error; `NotFound` if the registration ended; those of
+    /// [`request`](switchboard_driver::CompletionDriver::request).
+    fn poll_request<C: SystemCall>(
         &self,
         registration: Registration,
         fd: BorrowedFd<'_>,
-        direction: Direction,
         what: Request,
-        waker: &Waker,
-    ) -> io::Result<()>;
+        context: &mut Context<'_>,
+        operation: &mut C,
+        take: impl FnOnce(&mut C, &mut Uring, Token) -> Option<io::Result<(C::Output, bool)>>,
+    ) -> Poll<io::Result<C::Output>>;
 
     /// Wakes `waker` at `when` by the loop's [time](crate::Loop::now).
     fn wake_at(&self, when: Instant, waker: Waker) -> TimerKey;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use switchboard_driver::{Token, Unclaimed};
+use switchboard_driver::{CompletionDriver, Token, Unclaimed};
 
 use crate::event_loop::Loop;
 use crate::event_loop::registry::Registration;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::Thread;
 
 use rustix::event::PollFd;
-use switchboard_driver::Request;
+use switchboard_driver::{Request, Uring};
 use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
 use switchboard_reactor::{Direction, Loop, Registration, Waiting};
 
@@ -186,59 +186,9 @@ fn poll_completion<O: Operation>(
             }
         }
     };
-    ready!(lp.poll_budget(context));
-    if lp.is_ready(registration, direction) {
-        match complete(lp, descriptor, registration, &mut operation) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                lp.drained(registration, direction, true);
-            }
-            Err(error) => return Poll::Ready(Err(error)),
-            Ok((output, more)) => {
-                if !more {
-                    lp.drained(registration, direction, false);
-                }
-                lp.charge(operation.transfer(&output).bytes);
-                return Poll::Ready(Ok(output));
-            }
-        }
-    }
     let fd = descriptor.fd();
-    match lp.wait_done(registration, fd, direction, request, context.waker()) {
-        Ok(()) => Poll::Pending,
-        Err(error) => Poll::Ready(Err(error)),
-    }
-}
-
-/// Takes a completion, or makes the system call for operations that the driver does not carry out.
-#[inline]
-fn complete<O: Operation>(
-    lp: &Loop,
-    descriptor: &Descriptor,
-    registration: Registration,
-    operation: &mut O,
-) -> io::Result<(O::Output, bool)> {
-    let request = operation.request();
-    if request != Some(Request::Writable) {
-        let taken = lp.complete(registration, |driver, token| {
-            operation.take_from(driver, token)
-        });
-        match taken.flatten() {
-            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Some(taken) => return taken,
-            None => {}
-        }
-    }
-    match request {
-        // While its request is in flight, the driver receives the next bytes.
-        Some(Request::Bytes) if lp.is_requested(registration) => {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        _ => {
-            let output = uninterrupted(|| operation.call(descriptor.fd(), false))?;
-            let more = !operation.transfer(&output).short;
-            Ok((output, more))
-        }
-    }
+    let take = |operation: &mut O, driver: &mut Uring, token| operation.take_from(driver, token);
+    lp.poll_request(registration, fd, request, context, &mut operation, take)
 }
 
 /// Polls an operation in a blocking flow.

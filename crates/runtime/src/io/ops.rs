@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, Timespec};
 use rustix::net::RecvFlags;
-use switchboard_driver::{Chunk, CompletionDriver, Completions, Request, Token};
+use switchboard_driver::{Chunk, CompletionDriver, Completions, Request, Token, Uring};
 use switchboard_reactor::Direction;
 use switchboard_reactor::plumbing::{SystemCall, Transfer};
 
@@ -39,11 +39,7 @@ pub(crate) trait Operation: SystemCall {
     }
 
     /// Takes the output as [`take`](Operation::take) does, from the driver that has the completions.
-    fn take_from(
-        &mut self,
-        driver: &mut dyn CompletionDriver,
-        token: Token,
-    ) -> Option<Completed<Self::Output>> {
+    fn take_from(&mut self, driver: &mut Uring, token: Token) -> Option<Completed<Self::Output>> {
         let mut taken = None;
         driver.completions(token, &mut |all| taken = self.take(all));
         taken
@@ -92,11 +88,7 @@ impl Operation for Recv {
     }
 
     #[inline]
-    fn take_from(
-        &mut self,
-        driver: &mut dyn CompletionDriver,
-        token: Token,
-    ) -> Option<Completed<Chunk>> {
+    fn take_from(&mut self, driver: &mut Uring, token: Token) -> Option<Completed<Chunk>> {
         Some(driver.recv(token))
     }
 }
