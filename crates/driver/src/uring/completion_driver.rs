@@ -14,6 +14,7 @@ use crate::{Chunk, Token};
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl CompletionDriver for Uring {
+    #[inline]
     fn request(&mut self, token: Token, fd: BorrowedFd<'_>, what: Request) -> io::Result<()> {
         self.sockets.request(token, fd, what, &mut self.ring)
     }
@@ -22,10 +23,12 @@ impl CompletionDriver for Uring {
         f(&mut self.sockets.completions(token));
     }
 
+    #[inline]
     fn recv(&mut self, token: Token) -> io::Result<(Chunk, bool)> {
         self.sockets.completions(token).recv()
     }
 
+    #[inline]
     fn is_requested(&mut self, token: Token) -> bool {
         self.sockets.is_armed(token)
     }
@@ -34,6 +37,7 @@ impl CompletionDriver for Uring {
         self.sockets.cancel_accept(token, &mut self.ring)
     }
 
+    #[inline]
     fn post(
         &mut self,
         token: Token,
@@ -49,6 +53,7 @@ impl CompletionDriver for Uring {
         Some(number)
     }
 
+    #[inline]
     fn poll_posted(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
         self.sends.poll(number, waker)
     }
@@ -64,8 +69,9 @@ impl CompletionDriver for Uring {
         }
     }
 
+    #[inline]
     fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.sends.take_wakers());
+        self.sends.take_wakers(wakers);
     }
 
     fn close(&mut self, token: Token, fd: OwnedFd) {

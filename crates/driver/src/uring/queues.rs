@@ -29,7 +29,12 @@ pub(super) struct Queues {
 impl Queues {
     /// Appends a completion. Bytes are merged with the last ones if these have space. Returns whether
     /// the queue was not empty and nothing was merged.
+    #[inline]
     pub(super) fn push(&mut self, head: &mut u32, completion: Completion) -> bool {
+        if *head == EMPTY {
+            *head = self.insert(completion);
+            return false;
+        }
         let last = self
             .nodes
             .get(*head as usize)
@@ -41,19 +46,23 @@ impl Queues {
         {
             return false;
         }
-        let at = self.nodes.vacant_key() as u32;
-        self.nodes.insert(Node {
+        let at = self.insert(completion);
+        self.nodes[last as usize].next = at;
+        self.nodes[*head as usize].last = at;
+        true
+    }
+
+    /// Adds a queue of one node, and returns its index.
+    #[inline]
+    fn insert(&mut self, completion: Completion) -> u32 {
+        let entry = self.nodes.vacant_entry();
+        let at = entry.key() as u32;
+        entry.insert(Node {
             completion,
             next: EMPTY,
             last: at,
         });
-        if *head == EMPTY {
-            *head = at;
-            return false;
-        }
-        self.nodes[last as usize].next = at;
-        self.nodes[*head as usize].last = at;
-        true
+        at
     }
 
     /// Takes every completion of a queue.

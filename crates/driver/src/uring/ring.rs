@@ -73,6 +73,7 @@ impl Ring {
     }
 
     /// Returns whether the ring belongs to the process that this one was forked from.
+    #[inline]
     pub(super) fn is_forked(&self) -> bool {
         self.forks != FORKS.load(Ordering::Relaxed)
     }
@@ -85,6 +86,7 @@ impl Ring {
     ///
     /// # Safety
     /// Everything the request refers to, above all memory, must stay valid until its completion.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         self.check()?;
         loop {
@@ -92,9 +94,15 @@ impl Ring {
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
                 return Ok(());
             }
-            self.enable()?;
-            self.ring.submit()?;
+            self.submit_full_queue()?;
         }
+    }
+
+    #[cold]
+    fn submit_full_queue(&mut self) -> io::Result<()> {
+        self.enable()?;
+        self.ring.submit()?;
+        Ok(())
     }
 
     /// Submits queued requests and waits for `want` completions, for `timeout` at most. Returns `Ok`
@@ -136,20 +144,24 @@ impl Ring {
     }
 
     /// Returns an error if the ring must not be used any more.
+    #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
+        match self.state != State::Broken && !self.is_forked() {
+            true => Ok(()),
+            false => Err(self.failure()),
+        }
+    }
+
+    #[cold]
+    fn failure(&self) -> io::Error {
         if self.is_forked() {
-            return Err(io::Error::new(
+            return io::Error::new(
                 io::ErrorKind::Unsupported,
                 "this io_uring belongs to the process that this one was forked from: \
                  make a new loop",
-            ));
+            );
         }
-        match self.state {
-            State::Broken => Err(io::Error::other(
-                "this io_uring has failed: make a new loop",
-            )),
-            State::Disabled | State::Enabled => Ok(()),
-        }
+        io::Error::other("this io_uring has failed: make a new loop")
     }
 
     /// Ends the use of the ring.
@@ -165,6 +177,7 @@ impl Ring {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn next_completion(&mut self) -> Option<cqueue::Entry> {
         self.ring.completion().next()
     }

@@ -98,7 +98,8 @@ impl Sends {
         loop {
             if let Some(page) = self.pages.last_mut() {
                 let start = page.len().next_multiple_of(ALIGN);
-                if page.append(&[0; ALIGN][..start - page.len()]) && page.append(bytes) {
+                let gap = start - page.len();
+                if (gap == 0 || page.append(&[0; ALIGN][..gap])) && page.append(bytes) {
                     return (self.pages.len() as u32 - 1, start as u32);
                 }
             }
@@ -215,9 +216,12 @@ impl Sends {
         !self.wakers.is_empty()
     }
 
-    /// Takes the wakers of sends that are done.
-    pub(super) fn take_wakers(&mut self) -> std::vec::Drain<'_, Waker> {
-        self.wakers.drain(..)
+    /// Moves the wakers of sends that are done to `wakers`.
+    pub(super) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+        match wakers.is_empty() {
+            true => std::mem::swap(wakers, &mut self.wakers),
+            false => wakers.append(&mut self.wakers),
+        }
     }
 }
 
