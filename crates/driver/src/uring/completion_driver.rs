@@ -20,11 +20,13 @@ impl CompletionDriver for Uring {
     }
 
     fn completions(&mut self, token: Token, f: &mut dyn FnMut(&mut dyn Completions)) {
+        self.sends.received();
         f(&mut self.sockets.completions(token));
     }
 
     #[inline]
     fn recv(&mut self, token: Token) -> io::Result<(Chunk, bool)> {
+        self.sends.received();
         self.sockets.completions(token).recv()
     }
 

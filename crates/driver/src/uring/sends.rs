@@ -64,8 +64,8 @@ pub(super) struct Sends {
     wakers: Vec<Waker>,
     /// How many sends were asked for in this turn, and in each of the two before.
     posts: [u32; 3],
-    /// The socket whose result was taken last in this turn. A writer that goes on at once should not
-    /// wait a turn for each of its sends.
+    /// The socket whose result was taken last in this turn, if no flow has received since. A writer that
+    /// goes on at once should not wait a turn for each of its sends.
     last_done: Option<Token>,
 }
 
@@ -123,6 +123,12 @@ impl Sends {
             Ok(sent) => Ok(sent),
             Err(_) => Err(io::Error::from_raw_os_error(-result)),
         })
+    }
+
+    /// Notes that a flow receives: its next bytes are an answer, and not the rest of what it wrote.
+    #[inline]
+    pub(super) fn received(&mut self) {
+        self.last_done = None;
     }
 
     /// Gives up a send. Its bytes are not sent if it is still queued.
