@@ -72,7 +72,7 @@ pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
 pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::{Activity, Direction, Driver, Hooks, Loop, Waiting};
 pub use threads::capacity::{process_capacity, thread_capacity, threads_alive};
-pub use threads::offload::{OffloadStats, offload_stats, run_blocking};
+pub use threads::offload::{OffloadStats, offload_stats, run_blocking, run_lookup};
 pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};
 
 /// Returns the two ends of a bounded channel between flows of any model.

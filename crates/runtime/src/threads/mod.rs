@@ -1,4 +1,4 @@
-//! Threads: the capacity of this process, and the pool that runs jobs which block.
+//! Threads: the capacity of this process, and the pools that run jobs which block.
 
 pub(crate) mod capacity;
 pub(crate) mod offload;

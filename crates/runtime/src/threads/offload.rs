@@ -1,4 +1,4 @@
-//! The pool of threads that runs jobs which block or compute, so that no loop has to wait for them.
+//! The pools of threads that run jobs which block or compute, so that no loop has to wait for them.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -9,28 +9,111 @@ use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::result_slot::ResultSlot;
 use crate::threads::capacity;
 
-/// The most threads that the pool starts. Further jobs wait in its queue.
-const MAX_THREADS: usize = 64;
 /// The time for which an idle thread waits for a job before it ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The pool of [`run_blocking`].
+static JOBS: Pool = Pool::new(64);
+/// The pool of [`run_lookup`].
+static LOOKUPS: Pool = Pool::new(16);
+
 type Job = Box<dyn FnOnce() + Send>;
 
+/// A pool of threads, which are started when jobs come and end when none has come for a while.
 struct Pool {
+    /// The most threads that the pool starts. Further jobs wait in its queue.
+    max_threads: usize,
+    load: Mutex<Load>,
+    job_queued: Condvar,
+}
+
+struct Load {
     queue: VecDeque<Job>,
     threads: usize,
     idle: usize,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    queue: VecDeque::new(),
-    threads: 0,
-    idle: 0,
-});
-static JOB_QUEUED: Condvar = Condvar::new();
+impl Pool {
+    const fn new(max_threads: usize) -> Pool {
+        Pool {
+            max_threads,
+            load: Mutex::new(Load {
+                queue: VecDeque::new(),
+                threads: 0,
+                idle: 0,
+            }),
+            job_queued: Condvar::new(),
+        }
+    }
 
-fn lock() -> MutexGuard<'static, Pool> {
-    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Load> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stats(&self) -> OffloadStats {
+        let load = self.lock();
+        OffloadStats {
+            queued: load.queue.len(),
+            busy: load.threads - load.idle,
+            threads: load.threads,
+        }
+    }
+
+    #[track_caller]
+    fn run<T: Send + 'static>(
+        &'static self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let slot = ResultSlot::new();
+        let handle = JoinHandle::thread(slot.clone(), None);
+        let result = slot.clone();
+        let job = Box::new(move || {
+            result.finish(catch_unwind(AssertUnwindSafe(job)).map_err(JoinError::panicked));
+        });
+        let mut load = self.lock();
+        load.queue.push_back(job);
+        if load.idle >= load.queue.len() {
+            self.job_queued.notify_one();
+        } else if load.threads < self.max_threads {
+            load.threads += 1;
+            drop(load);
+            if let Err(error) = capacity::start(Location::caller(), || self.run_jobs()) {
+                let mut load = self.lock();
+                load.threads -= 1;
+                // Without any thread no job of the queue would ever run.
+                if load.threads == 0 {
+                    load.queue.clear();
+                    drop(load);
+                    slot.finish(Err(JoinError::Thread(error)));
+                }
+            }
+        }
+        handle
+    }
+
+    /// Runs jobs until none has come for [`IDLE_TIMEOUT`].
+    fn run_jobs(&self) {
+        let mut load = self.lock();
+        loop {
+            if let Some(job) = load.queue.pop_front() {
+                drop(load);
+                job();
+                load = self.lock();
+                continue;
+            }
+            load.idle += 1;
+            let (locked, wait) = self
+                .job_queued
+                .wait_timeout(load, IDLE_TIMEOUT)
+                .unwrap_or_else(PoisonError::into_inner);
+            load = locked;
+            load.idle -= 1;
+            if wait.timed_out() && load.queue.is_empty() {
+                load.threads -= 1;
+                return;
+            }
+        }
+    }
 }
 
 /// The load of the thread pool of [`run_blocking`] at one moment.
@@ -51,12 +134,7 @@ pub struct OffloadStats {
 
 /// Returns the load of the thread pool of [`run_blocking`].
 pub fn offload_stats() -> OffloadStats {
-    let pool = lock();
-    OffloadStats {
-        queued: pool.queue.len(),
-        busy: pool.threads - pool.idle,
-        threads: pool.threads,
-    }
+    JOBS.stats()
 }
 
 /// Runs `job` on a thread of a pool of at most 64, and returns a handle to its result.
@@ -76,52 +154,25 @@ pub fn offload_stats() -> OffloadStats {
 /// ```
 #[track_caller]
 pub fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    let slot = ResultSlot::new();
-    let handle = JoinHandle::thread(slot.clone(), None);
-    let result = slot.clone();
-    let job = Box::new(move || {
-        result.finish(catch_unwind(AssertUnwindSafe(job)).map_err(JoinError::panicked));
-    });
-    let mut pool = lock();
-    pool.queue.push_back(job);
-    if pool.idle >= pool.queue.len() {
-        JOB_QUEUED.notify_one();
-    } else if pool.threads < MAX_THREADS {
-        pool.threads += 1;
-        drop(pool);
-        if let Err(error) = capacity::start(Location::caller(), run_jobs) {
-            let mut pool = lock();
-            pool.threads -= 1;
-            // Without any thread no job of the queue would ever run.
-            if pool.threads == 0 {
-                pool.queue.clear();
-                drop(pool);
-                slot.finish(Err(JoinError::Thread(error)));
-            }
-        }
-    }
-    handle
+    JOBS.run(job)
 }
 
-/// Runs jobs until none has come for [`IDLE_TIMEOUT`].
-fn run_jobs() {
-    let mut pool = lock();
-    loop {
-        if let Some(job) = pool.queue.pop_front() {
-            drop(pool);
-            job();
-            pool = lock();
-            continue;
-        }
-        pool.idle += 1;
-        let (locked, wait) = JOB_QUEUED
-            .wait_timeout(pool, IDLE_TIMEOUT)
-            .unwrap_or_else(PoisonError::into_inner);
-        pool = locked;
-        pool.idle -= 1;
-        if wait.timed_out() && pool.queue.is_empty() {
-            pool.threads -= 1;
-            return;
-        }
-    }
+/// Runs `lookup` as [`run_blocking`] does, on a thread of another pool, of at most 16.
+///
+/// A look-up of a name never waits behind the jobs of a program, which may take long or wait for the look-up
+/// itself.
+///
+/// ```
+/// use std::net::ToSocketAddrs;
+/// use switchboard_runtime::{self as runtime, Model};
+///
+/// let found = Model::Tasks.run(async {
+///     runtime::run_lookup(|| "127.0.0.1:80".to_socket_addrs().map(Iterator::count)).await
+/// })?;
+/// assert_eq!(found.unwrap()?, 1);
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn run_lookup<T: Send + 'static>(lookup: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    LOOKUPS.run(lookup)
 }
