@@ -1,10 +1,8 @@
 //! Connecting: by name, and to the first of several addresses that answers.
 
-use std::error::Error;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
@@ -15,94 +13,42 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use switchboard_runtime::{self as runtime, Direction};
 
 use crate::descriptor_limit::DescriptorLimit;
+use crate::explained::Explained;
+use crate::resolve::look_up;
 use crate::stream::Stream;
+use crate::target::{Target, ToTarget};
 
 /// The time by which each address is tried before the next (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
+/// The first pause while the queue of a Unix listener is full; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 impl Stream {
-    /// Connects to `name`, a `host:port`. The name is looked up on another thread. Of several addresses
-    /// the first that answers is taken; each is tried a quarter of a second before the next (RFC 8305).
-    /// Dropping the future closes all attempts.
+    /// Connects to `peer`: a `"host:port"`, an address, several addresses of one host, or the path of a
+    /// Unix socket; see [`ToTarget`]. A name is looked up on another thread. Of several addresses the first
+    /// that answers is taken; each is tried a quarter of a second before the next (RFC 8305). Dropping the
+    /// future closes all attempts.
     ///
     /// # Errors
-    /// `InvalidInput` without a port; the resolver's error with the name, or that of the last address
-    /// with the address.
-    pub async fn connect(name: &str) -> io::Result<Stream> {
-        let addrs = resolve_name(name).await?;
-        connect_any(&addrs).await
+    /// `InvalidInput` for a text that is no address with a port; the resolver's error with the name, or that
+    /// of the last address with the address.
+    pub async fn connect(peer: impl ToTarget) -> io::Result<Stream> {
+        match peer.to_target()? {
+            Target::Name(host, port) => connect_any(&look_up(host, port).await?).await,
+            Target::Addrs(addrs) => connect_any(&addrs).await,
+            Target::Path(path) => connect_unix(&path).await,
+        }
     }
 
-    /// Connects to a Unix socket.
+    /// Connects to a Unix socket. While the queue of its listener is full, waits as a blocking connect does,
+    /// with pauses of 1 to 100 ms, because the system reports no event. Dropping the future gives up.
     ///
     /// # Errors
     /// The system's, with the path.
-    pub async fn connect_unix(path: impl AsRef<std::path::Path>) -> io::Result<Stream> {
+    pub async fn connect_unix(path: impl AsRef<Path>) -> io::Result<Stream> {
         connect_unix(path.as_ref()).await
-    }
-}
-
-/// Looks `host` up on a thread of [`run_blocking`](switchboard_runtime::run_blocking), and returns its
-/// addresses in the order to try them: the families alternate, beginning with that of the system's first
-/// address. An IP address is returned as it is.
-///
-/// # Errors
-/// The resolver's, with the name; `NotFound` for a name without an address.
-///
-/// ```
-/// use switchboard_runtime::Model;
-///
-/// let addrs = Model::Tasks.run(switchboard_net::resolve("127.0.0.1", 80))??;
-/// assert_eq!(addrs, ["127.0.0.1:80".parse().unwrap()]);
-/// # std::io::Result::Ok(())
-/// ```
-pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let literal = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(ip) = literal.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let name = host.to_owned();
-    let found = runtime::run_blocking(move || {
-        let found = (name.as_str(), port).to_socket_addrs();
-        found.map(|addrs| addrs.collect::<Vec<_>>())
-    });
-    let found = found.await.map_err(io::Error::from)?;
-    let found = found.map_err(|error| {
-        let text = format!("cannot resolve {host}: {error}; check the name");
-        Explained::error(text, error)
-    })?;
-    if found.is_empty() {
-        let text = format!("cannot resolve {host}: it has no address");
-        return Err(io::Error::new(io::ErrorKind::NotFound, text));
-    }
-    Ok(alternate(found))
-}
-
-pub(crate) async fn resolve_name(name: &str) -> io::Result<Vec<SocketAddr>> {
-    let parts = name
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    let Some((host, port)) = parts else {
-        let text = format!("`{name}` is no address: use HOST:PORT");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    };
-    resolve(host, port).await
-}
-
-/// Returns the addresses with their families alternating, and each family in its own order.
-fn alternate(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let six_first = addrs.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addrs
-        .into_iter()
-        .partition(|addr| addr.is_ipv6() == six_first);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut order = Vec::new();
-    loop {
-        let turn = [first.next(), second.next()];
-        if turn == [None, None] {
-            return order;
-        }
-        order.extend(turn.into_iter().flatten());
     }
 }
 
@@ -185,7 +131,17 @@ async fn connect_one(addr: SocketAddr) -> io::Result<Stream> {
 pub(crate) async fn connect_unix(path: &Path) -> io::Result<Stream> {
     let connected = async {
         let addr = SockAddr::unix(path)?;
-        finish(Socket::new(Domain::UNIX, Type::STREAM, None), &addr).await
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match finish(Socket::new(Domain::UNIX, Type::STREAM, None), &addr).await {
+                // Linux says so while the listener's queue is full, and has no event for its end.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    runtime::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                connected => return connected,
+            }
+        }
     };
     connected.await.map_err(|error| {
         let text = format!("cannot connect to {}: {error}", path.display());
@@ -212,29 +168,4 @@ async fn finish(socket: io::Result<Socket>, addr: &SockAddr) -> io::Result<Strea
     // Each call says whether it may wait, and a blocking flow waits in its calls.
     SockRef::from(&stream).set_nonblocking(false)?;
     Ok(stream)
-}
-
-/// An error of the system and a text that says what failed.
-#[derive(Debug)]
-struct Explained {
-    text: String,
-    cause: io::Error,
-}
-
-impl Explained {
-    fn error(text: String, cause: io::Error) -> io::Error {
-        io::Error::new(cause.kind(), Explained { text, cause })
-    }
-}
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Error for Explained {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.cause)
-    }
 }

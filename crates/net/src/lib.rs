@@ -28,21 +28,26 @@
 mod addr;
 mod connect;
 mod descriptor_limit;
+mod explained;
 mod incoming;
 mod listener;
 mod plain;
+mod resolve;
 mod stream;
+mod target;
 #[cfg(feature = "tokio")]
 mod tokio_io;
 
 pub use addr::Addr;
-pub use connect::{connect_any, resolve};
+pub use connect::connect_any;
 pub use descriptor_limit::DescriptorLimit;
 pub use incoming::{Accepted, Incoming};
 pub use listener::Listener;
 pub use plain::PlainStream;
+pub use resolve::resolve;
 pub use stream::{Stream, WeakStream};
 pub use switchboard_runtime::Chunk;
+pub use target::{Target, ToTarget};
 
 /// A TCP connection; the same type as a Unix one.
 pub type TcpStream = Stream;

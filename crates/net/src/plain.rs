@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use switchboard_runtime::green;
 
-use crate::{Addr, Stream};
+use crate::{Addr, Stream, ToTarget};
 
 /// A [`Stream`] for plain code, with `std::io::{Read, Write}` instead of async methods. A wait blocks the
 /// thread or suspends the green thread.
@@ -45,8 +45,8 @@ impl PlainStream {
     ///
     /// # Errors
     /// Those of [`Stream::connect`]; `Unsupported` in a task, because the wait would hold the loop.
-    pub fn connect(name: &str) -> io::Result<PlainStream> {
-        green::block_on(Stream::connect(name))?.map(PlainStream)
+    pub fn connect(peer: impl ToTarget) -> io::Result<PlainStream> {
+        green::block_on(Stream::connect(peer))?.map(PlainStream)
     }
 
     /// Ends one direction of the connection, or both. Flows that wait to read, on any thread, find the end.

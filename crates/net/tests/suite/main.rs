@@ -1,6 +1,7 @@
 //! Connections and flows, under every model and driver. Under `processes` nothing is forked, because the
 //! test harness has threads; a flow waits in this process as it would in its own. The tests of `cli` fork.
 
+mod connecting;
 mod flows;
 mod incoming;
 mod plain;

@@ -1,18 +1,22 @@
 //! Connections.
 
+mod async_io;
+mod options;
+mod weak;
+
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard_runtime::{Activity, Chunk, Direction, Source, WeakSource};
+use switchboard_runtime::{Activity, Chunk, Direction, Source};
 
 use crate::addr::Addr;
+
+pub use weak::WeakStream;
 
 /// A TCP or Unix connection, for every model.
 ///
@@ -76,7 +80,7 @@ impl Stream {
 
     /// Returns a handle that does not keep the connection open.
     pub fn downgrade(&self) -> WeakStream {
-        WeakStream(self.0.downgrade())
+        WeakStream::new(self.0.downgrade())
     }
 
     pub(crate) fn source(&self) -> &Source {
@@ -204,23 +208,6 @@ impl Stream {
         self.0.is_hung_up()
     }
 
-    /// Makes the close a reset (`SO_LINGER` of zero), which discards bytes that were not sent yet.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn reset_on_close(&self) -> io::Result<()> {
-        SockRef::from(&self.0).set_linger(Some(std::time::Duration::ZERO))
-    }
-
-    /// Sets whether small messages are sent at once (`TCP_NODELAY`). Accepted and connected streams have it
-    /// on.
-    ///
-    /// # Errors
-    /// The system's; a Unix socket has no such option.
-    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
-        SockRef::from(&self.0).set_tcp_nodelay(on)
-    }
-
     /// Returns this end's address.
     ///
     /// # Errors
@@ -235,28 +222,6 @@ impl Stream {
     /// `NotConnected` if the connection is over.
     pub fn peer_addr(&self) -> io::Result<Addr> {
         SockRef::from(&self.0).peer_addr().map(Addr::from)
-    }
-}
-
-/// A handle of a [`Stream`] that does not keep the connection open.
-///
-/// ```
-/// use switchboard_net::Stream;
-///
-/// let (here, _there) = Stream::pair()?;
-/// let weak = here.downgrade();
-/// assert!(weak.upgrade().is_some());
-/// drop(here);
-/// assert!(weak.upgrade().is_none());
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct WeakStream(WeakSource);
-
-impl WeakStream {
-    /// Returns the connection, unless its last clone was dropped.
-    pub fn upgrade(&self) -> Option<Stream> {
-        self.0.upgrade().map(Stream)
     }
 }
 
@@ -283,69 +248,5 @@ impl From<std::os::unix::net::UnixStream> for Stream {
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Stream({:?})", self.0)
-    }
-}
-
-impl AsyncRead for &Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        self.0.poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for &Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.0.poll_send(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(closed(self.shutdown_write()))
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        self.0.poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.0.poll_send(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(closed(self.shutdown_write()))
-    }
-}
-
-/// Ignores that the peer is gone already.
-fn closed(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-        result => result,
     }
 }
