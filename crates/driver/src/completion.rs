@@ -71,6 +71,10 @@ pub trait CompletionDriver {
     /// accepted before stays among the completions.
     fn cancel_accept(&mut self, token: Token) -> bool;
 
+    /// Cancels the receive of a socket, and returns whether one is in flight. An event says when it has
+    /// ended. Bytes that were received before stay among the completions.
+    fn cancel_recv(&mut self, token: Token) -> bool;
+
     /// Queues bytes to be sent with the next wait. Returns the number under which
     /// [`poll_posted`](CompletionDriver::poll_posted) finds the result;
     /// [`take_wakers`](CompletionDriver::take_wakers) returns `waker` when it is there. Returns
@@ -163,6 +167,12 @@ pub trait Completions {
     /// As [`recv`](Completions::recv).
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)>;
 
+    /// Copies received bytes to `buffer` and keeps them; returns their number. Zero is the end of input.
+    ///
+    /// # Errors
+    /// As [`recv`](Completions::recv), which takes an error too.
+    fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
     /// Takes a connection.
     ///
     /// # Errors
@@ -247,6 +257,15 @@ pub(crate) fn read<Q: Queue>(queue: &mut Q, buffer: &mut [u8]) -> io::Result<(us
     Ok((length, queue.front().is_some()))
 }
 
+pub(crate) fn peek<Q: Queue>(queue: &mut Q, buffer: &mut [u8]) -> io::Result<usize> {
+    let Some(Completion::Bytes(chunk)) = queue.front() else {
+        return recv(queue).map(|_| 0);
+    };
+    let length = chunk.len().min(buffer.len());
+    buffer[..length].copy_from_slice(&chunk[..length]);
+    Ok(length)
+}
+
 pub(crate) fn accept<Q: Queue>(queue: &mut Q) -> io::Result<OwnedFd> {
     match queue.pop() {
         Some(Completion::Connection(fd)) => Ok(fd),
@@ -265,6 +284,10 @@ impl Completions for Unclaimed {
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
         read(&mut self.completions, buffer)
+    }
+
+    fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        peek(&mut self.completions, buffer)
     }
 
     fn accept(&mut self) -> io::Result<OwnedFd> {

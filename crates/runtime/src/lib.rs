@@ -70,6 +70,7 @@ pub use spawn::scope::{Scope, ScopeHandle, scope};
 pub use spawn::span::{FlowSpan, InSpan};
 pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
 pub use switchboard_driver::Chunk;
+pub use switchboard_reactor::plumbing::Transfer;
 pub use switchboard_reactor::{Activity, Direction, Driver, Hooks, Loop, Waiting};
 pub use threads::capacity::{process_capacity, thread_capacity, threads_alive};
 pub use threads::offload::{OffloadStats, offload_stats, run_blocking, run_lookup};

@@ -39,6 +39,10 @@ impl CompletionDriver for Uring {
         self.sockets.cancel_accept(token, &mut self.ring)
     }
 
+    fn cancel_recv(&mut self, token: Token) -> bool {
+        self.sockets.cancel_recv(token, &mut self.ring)
+    }
+
     #[inline]
     fn post(
         &mut self,

@@ -122,6 +122,10 @@ impl Completions for SocketCompletions<'_> {
         completion::read(self, buffer)
     }
 
+    fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        completion::peek(self, buffer)
+    }
+
     fn accept(&mut self) -> io::Result<OwnedFd> {
         completion::accept(self)
     }

@@ -114,6 +114,18 @@ impl Sockets {
         true
     }
 
+    /// Cancels the receive of a socket; returns whether one is in flight.
+    pub(super) fn cancel_recv(&mut self, token: Token, ring: &mut Ring) -> bool {
+        let Some(socket) = self.get(token).filter(|socket| !socket.is(LISTENER)) else {
+            return false;
+        };
+        socket.set(REQUESTED, false);
+        socket.cancel(token, ring);
+        let in_flight = socket.is(ARMED);
+        socket.set(STOPPING, in_flight);
+        in_flight
+    }
+
     /// Handles the completion of a receive or an accept.
     pub(super) fn complete(
         &mut self,
@@ -136,6 +148,13 @@ impl Sockets {
         socket.set(ARMED, more);
         if !more {
             socket.set(CANCELLING, false);
+            if socket.is(STOPPING) {
+                socket.set(STOPPING, false);
+                events.push(Event {
+                    token,
+                    ready: Ready::READ,
+                });
+            }
         }
         if let Some(completion) = completion(result, chunk, socket.is(LISTENER)) {
             return self.deliver(token, completion, ring, events);
@@ -199,7 +218,9 @@ impl Sockets {
     pub(super) fn rearm(&mut self, ring: &mut Ring) -> io::Result<()> {
         while let Some(token) = self.starved.pop() {
             let socket = self.get(token);
-            let socket = socket.filter(|socket| !socket.is(ARMED) && !socket.is(RELEASING));
+            let socket = socket.filter(|socket| {
+                socket.is(REQUESTED) && !socket.is(ARMED) && !socket.is(RELEASING)
+            });
             if let Some(Err(error)) = socket.map(|socket| socket.arm(token, ring)) {
                 self.starved.push(token);
                 return Err(error);

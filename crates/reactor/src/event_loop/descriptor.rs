@@ -37,7 +37,7 @@ use crate::event_loop::unclaimed::{self, Table, forget_loop, table};
 pub struct Descriptor {
     /// `None` only while the descriptor is dropped.
     fd: Option<OwnedFd>,
-    /// An encoded [`Owner`], and the flags [`UNCLAIMED`] and [`OBSERVED`].
+    /// An encoded [`Owner`], and the flags [`UNCLAIMED`], [`OBSERVED`] and [`BY_READINESS`].
     owner: AtomicU64,
     /// Where operations are noted, if somebody looks at them.
     activity: Option<Arc<Activity>>,
@@ -59,7 +59,10 @@ const UNCLAIMED: u64 = 1 << 63;
 /// so that only the unusual way of an operation has to look for an activity.
 const OBSERVED: u64 = 1 << 62;
 
-const FLAGS: u64 = UNCLAIMED | OBSERVED;
+/// The bit that is set where reads go by readiness, and a short read has not drained the socket.
+const BY_READINESS: u64 = 1 << 61;
+
+const FLAGS: u64 = UNCLAIMED | OBSERVED | BY_READINESS;
 
 impl Owner {
     fn decode(word: u64) -> Owner {
@@ -99,6 +102,18 @@ impl Descriptor {
         self.activity.as_deref()
     }
 
+    /// Has all reads go by readiness from now on, without requests of a completion driver and without
+    /// conclusions from a short read: for a socket through which descriptors are passed, which a request
+    /// would lose, and at which a read stops.
+    pub fn set_by_readiness(&self) {
+        self.owner.fetch_or(BY_READINESS, Ordering::AcqRel);
+    }
+
+    /// Returns whether reads go by readiness.
+    pub fn is_by_readiness(&self) -> bool {
+        self.owner.load(Ordering::Acquire) & BY_READINESS != 0
+    }
+
     /// Returns the descriptor.
     #[inline]
     pub fn fd(&self) -> BorrowedFd<'_> {
@@ -112,8 +127,7 @@ impl Descriptor {
         Owner::decode(self.owner.load(Ordering::Acquire))
     }
 
-    /// Returns the registration on `lp`, if `lp` owns the descriptor, no completion is unclaimed and no
-    /// activity is noted.
+    /// Returns the registration on `lp`, if `lp` owns the descriptor and no flag is set.
     #[inline]
     pub fn registration(&self, lp: &Loop) -> Option<Registration> {
         let word = self.owner.load(Ordering::Acquire);

@@ -176,6 +176,17 @@ impl Sockets for Loop {
         requested.unwrap_or(false)
     }
 
+    fn stop_receiving(&self, registration: Registration, waker: &Waker) -> bool {
+        let stopping = self.complete(registration, |driver, token| driver.cancel_recv(token));
+        if stopping != Some(true) {
+            return false;
+        }
+        if let Some(entry) = self.0.registry.borrow_mut().get_mut(registration) {
+            entry.add_waiter(Direction::Read, waker);
+        }
+        true
+    }
+
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll_request<C: SystemCall>(
         &self,

@@ -69,6 +69,11 @@ impl Source {
         WeakSource(Arc::downgrade(&self.0))
     }
 
+    /// Returns whether `other` is a clone of this source.
+    pub fn is_same(&self, other: &Source) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
         &self.0
     }

@@ -9,19 +9,21 @@
 //!
 //! A socket that migrated may have unclaimed completions of its last owner. They are taken first.
 
+mod completion;
+mod thread;
+
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker, ready};
-use std::thread::Thread;
+use std::task::{Context, Poll, ready};
 
-use rustix::event::PollFd;
-use switchboard_driver::{Request, Uring};
 use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
 use switchboard_reactor::{Direction, Loop, Registration, Waiting};
 
+use self::completion::poll_completion;
+pub(crate) use self::thread::block_thread;
+use self::thread::poll_blocking;
 use super::ops::Operation;
-use super::syscalls::poll_flags;
-use crate::blocking::{self, Attempt};
+use crate::blocking;
 
 /// Carries out `operation` in the way of the flow that polls it.
 // Inlined into each operation of a source: apart from the system call it is some dozens of instructions.
@@ -107,10 +109,7 @@ fn poll_unusual<O: Operation>(
         return Poll::Ready(done);
     }
     if let Some(registration) = descriptor.registered_on(lp) {
-        return match lp.completes() {
-            true => poll_completion(lp, descriptor, registration, context, operation),
-            false => poll_readiness(lp, descriptor, registration, context, operation),
-        };
+        return poll_registered(lp, descriptor, registration, context, operation);
     }
     // A completion driver registers the socket before its first operation, so that it knows all that is
     // in flight. With a readiness driver, a connection that is answered at once is never registered.
@@ -133,11 +132,26 @@ fn poll_unusual<O: Operation>(
     let direction = operation.direction();
     lp.drained(registration, direction, true);
     if completes {
-        return poll_completion(lp, descriptor, registration, context, operation);
+        return poll_registered(lp, descriptor, registration, context, operation);
     }
     match lp.wait_for(registration, descriptor.fd(), direction, context.waker()) {
         Ok(()) => Poll::Pending,
         Err(error) => Poll::Ready(Err(error)),
+    }
+}
+
+fn poll_registered<O: Operation>(
+    lp: &Loop,
+    descriptor: &Arc<Descriptor>,
+    registration: Registration,
+    context: &mut Context<'_>,
+    operation: O,
+) -> Poll<io::Result<O::Output>> {
+    let by_readiness = descriptor.is_by_readiness() && operation.direction() == Direction::Read;
+    match (by_readiness, lp.completes()) {
+        (true, _) => completion::poll_stopped(lp, descriptor, registration, context, operation),
+        (false, true) => poll_completion(lp, descriptor, registration, context, operation),
+        (false, false) => poll_readiness(lp, descriptor, registration, context, operation),
     }
 }
 
@@ -157,135 +171,4 @@ fn take_unclaimed<O: Operation>(
         taken => taken,
     });
     taken.map(|completed| completed.map(|(output, _)| output))
-}
-
-/// Polls an operation on a loop with a completion driver, which carries operations out itself.
-#[inline(never)]
-fn poll_completion<O: Operation>(
-    lp: &Loop,
-    descriptor: &Arc<Descriptor>,
-    registration: Registration,
-    context: &mut Context<'_>,
-    mut operation: O,
-) -> Poll<io::Result<O::Output>> {
-    let direction = operation.direction();
-    let request = match operation.request() {
-        Some(request) => request,
-        None => {
-            let taken = lp.complete(registration, |driver, token| {
-                operation.take_from(driver, token)
-            });
-            match taken.flatten() {
-                Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
-                // A requested receive takes arriving bytes from the socket, so that the system call
-                // would not find them.
-                None if direction == Direction::Read && lp.is_requested(registration) => {
-                    Request::Bytes
-                }
-                None => return poll_readiness(lp, descriptor, registration, context, operation),
-            }
-        }
-    };
-    let fd = descriptor.fd();
-    let take = |operation: &mut O, driver: &mut Uring, token| operation.take_from(driver, token);
-    lp.poll_request(registration, fd, request, context, &mut operation, take)
-}
-
-/// Polls an operation in a blocking flow.
-#[inline(never)]
-fn poll_blocking<O: Operation>(
-    descriptor: &Arc<Descriptor>,
-    context: &mut Context<'_>,
-    operation: O,
-) -> Poll<io::Result<O::Output>> {
-    noted::<O>(descriptor, operation.direction(), || {
-        attempt_blocking(descriptor, context, operation)
-    })
-}
-
-fn attempt_blocking<O: Operation>(
-    descriptor: &Arc<Descriptor>,
-    context: &mut Context<'_>,
-    mut operation: O,
-) -> Poll<io::Result<O::Output>> {
-    // A send does not depend on unclaimed completions.
-    if operation.request() != Some(Request::Writable) {
-        ready!(descriptor.poll_claim(None, context.waker()));
-        if let Some(done) = take_unclaimed(descriptor, &mut operation) {
-            return Poll::Ready(done);
-        }
-    }
-    blocking::with(|flow| {
-        let Some(flow) = flow else {
-            unreachable!("a blocking flow runs here")
-        };
-        let direction = operation.direction();
-        let result = match flow.attempt(descriptor, direction, context.waker()) {
-            Attempt::Later => return Poll::Pending,
-            Attempt::Blocking => block(descriptor, &mut operation),
-            Attempt::NonBlocking => uninterrupted(|| operation.call(descriptor.fd(), false)),
-        };
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                flow.add_pending(descriptor, direction, context.waker());
-                Poll::Pending
-            }
-            result => Poll::Ready(result),
-        }
-    })
-}
-
-/// Blocks this thread, on which no flow and no loop runs, until the operation completes.
-#[inline(never)]
-pub(crate) fn block_thread<O: Operation>(
-    descriptor: &Arc<Descriptor>,
-    operation: &mut O,
-) -> io::Result<O::Output> {
-    let direction = operation.direction();
-    let blocked = noted::<O>(descriptor, direction, || {
-        Poll::Ready(claim_and_block(descriptor, operation))
-    });
-    match blocked {
-        Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("the call above blocks"),
-    }
-}
-
-fn claim_and_block<O: Operation>(
-    descriptor: &Arc<Descriptor>,
-    operation: &mut O,
-) -> io::Result<O::Output> {
-    if operation.request() != Some(Request::Writable) {
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        while descriptor.poll_claim(None, &waker).is_pending() {
-            std::thread::park();
-        }
-        if let Some(done) = take_unclaimed(descriptor, operation) {
-            return done;
-        }
-    }
-    block(descriptor, operation)
-}
-
-/// Blocks in the system call, or in poll(2) before it if the descriptor is non-blocking.
-fn block<O: Operation>(descriptor: &Descriptor, operation: &mut O) -> io::Result<O::Output> {
-    loop {
-        match uninterrupted(|| operation.call(descriptor.fd(), true)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let fd = descriptor.fd();
-                let mut fds = [PollFd::new(&fd, poll_flags(operation.direction()))];
-                let _ = rustix::event::poll(&mut fds, None);
-            }
-            result => return result,
-        }
-    }
-}
-
-/// The waker of a thread that is parked outside of any flow.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
 }

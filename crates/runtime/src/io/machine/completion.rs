@@ -1,0 +1,93 @@
+//! Operations on a loop with a completion driver.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use switchboard_driver::{Request, Uring};
+use switchboard_reactor::plumbing::{Descriptor, Sockets, SystemCall, Transfer};
+use switchboard_reactor::{Direction, Loop, Registration};
+
+use super::poll_readiness;
+use crate::io::ops::Operation;
+
+/// Polls an operation on a loop with a completion driver, which carries operations out itself.
+#[inline(never)]
+pub(super) fn poll_completion<O: Operation>(
+    lp: &Loop,
+    descriptor: &Arc<Descriptor>,
+    registration: Registration,
+    context: &mut Context<'_>,
+    mut operation: O,
+) -> Poll<io::Result<O::Output>> {
+    let direction = operation.direction();
+    let request = match operation.request() {
+        Some(request) => request,
+        None => {
+            let taken = lp.complete(registration, |driver, token| {
+                operation.take_from(driver, token)
+            });
+            match taken.flatten() {
+                Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
+                // A requested receive takes arriving bytes from the socket, so that the system call
+                // would not find them.
+                None if direction == Direction::Read && lp.is_requested(registration) => {
+                    Request::Bytes
+                }
+                None => return poll_readiness(lp, descriptor, registration, context, operation),
+            }
+        }
+    };
+    let fd = descriptor.fd();
+    let take = |operation: &mut O, driver: &mut Uring, token| operation.take_from(driver, token);
+    lp.poll_request(registration, fd, request, context, &mut operation, take)
+}
+
+/// Polls an operation that reads from a descriptor whose reads go by readiness. Ends the receive that the
+/// driver has in flight, and takes its completions first.
+pub(super) fn poll_stopped<O: Operation>(
+    lp: &Loop,
+    descriptor: &Arc<Descriptor>,
+    registration: Registration,
+    context: &mut Context<'_>,
+    mut operation: O,
+) -> Poll<io::Result<O::Output>> {
+    let taken = lp.complete(registration, |driver, token| {
+        operation.take_from(driver, token)
+    });
+    match taken.flatten() {
+        Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
+        None => {}
+    }
+    if lp.stop_receiving(registration, context.waker()) {
+        return Poll::Pending;
+    }
+    let (fd, direction) = (descriptor.fd(), operation.direction());
+    lp.poll_operation(
+        registration,
+        fd,
+        direction,
+        context,
+        &mut NeverShort(operation),
+    )
+}
+
+/// A system call that never counts as short.
+struct NeverShort<O>(O);
+
+impl<O: SystemCall> SystemCall for NeverShort<O> {
+    type Output = O::Output;
+
+    fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<O::Output> {
+        self.0.call(fd, may_block)
+    }
+
+    fn transfer(&self, output: &O::Output) -> Transfer {
+        Transfer {
+            short: false,
+            ..self.0.transfer(output)
+        }
+    }
+}
