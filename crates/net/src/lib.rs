@@ -26,9 +26,11 @@
 #![forbid(unsafe_code)]
 
 mod addr;
+mod bind;
 mod connect;
 mod descriptor_limit;
 mod explained;
+mod datagram;
 mod incoming;
 mod listener;
 mod plain;
@@ -39,13 +41,16 @@ mod target;
 mod tokio_io;
 
 pub use addr::Addr;
+pub use bind::BindOptions;
 pub use connect::connect_any;
 pub use descriptor_limit::DescriptorLimit;
+pub use datagram::udp::UdpSocket;
+pub use datagram::unix::UnixDatagram;
 pub use incoming::{Accepted, Incoming};
 pub use listener::Listener;
 pub use plain::PlainStream;
 pub use resolve::resolve;
-pub use stream::{Stream, WeakStream};
+pub use stream::{Stream, TcpKeepalive, WeakStream};
 pub use switchboard_runtime::Chunk;
 pub use target::{Target, ToTarget};
 

@@ -1,19 +1,17 @@
 //! Listeners.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::task::{Context, Poll};
 
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::SockRef;
 use switchboard_runtime::{Direction, OperationFuture, Source};
 
 use crate::addr::Addr;
+use crate::bind::BindOptions;
 use crate::stream::Stream;
-
-/// The number of connections that may wait to be accepted; the kernel's limit is `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
 
 /// A listening TCP or Unix socket, for every model. A clone is the same socket.
 ///
@@ -37,7 +35,20 @@ impl Listener {
     /// # Errors
     /// The system's, such as `AddrInUse`, with the address and what to do.
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Listener> {
-        Listener::bind_each(addr, false)
+        BindOptions::new().bind(addr)
+    }
+
+    /// Returns the options of a listener, to be changed before it is bound.
+    ///
+    /// ```
+    /// use switchboard_net::Listener;
+    ///
+    /// let listener = Listener::options().backlog(16).bind("127.0.0.1:0")?;
+    /// # drop(listener);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn options() -> BindOptions {
+        BindOptions::new()
     }
 
     /// Listens as [`bind`](Listener::bind) does, with one of several sockets on one port, among which the
@@ -46,35 +57,7 @@ impl Listener {
     /// # Errors
     /// As [`bind`](Listener::bind).
     pub fn bind_shared(addr: impl ToSocketAddrs) -> io::Result<Listener> {
-        Listener::bind_each(addr, true)
-    }
-
-    fn bind_each(addr: impl ToSocketAddrs, shared: bool) -> io::Result<Listener> {
-        let mut last = None;
-        for addr in addr.to_socket_addrs()? {
-            match Listener::bind_one(addr, shared) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => last = Some(explain(addr, &error)),
-            }
-        }
-        Err(last.unwrap_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the name has no address to listen on",
-            )
-        }))
-    }
-
-    fn bind_one(addr: SocketAddr, shared: bool) -> io::Result<Listener> {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        if shared {
-            socket.set_reuse_port(true)?;
-        }
-        // Accepted sockets inherit it. Nagle's algorithm and delayed ACKs hold a small answer for 40 ms.
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&addr.into())?;
-        Listener::listen(socket)
+        BindOptions::new().reuse_port(true).bind(addr)
     }
 
     /// Listens on a Unix socket at `path`, which must not exist.
@@ -82,20 +65,7 @@ impl Listener {
     /// # Errors
     /// The system's, such as `AddrInUse`, with the path.
     pub fn bind_unix(path: impl AsRef<Path>) -> io::Result<Listener> {
-        let path = path.as_ref();
-        let bound = Socket::new(Domain::UNIX, Type::STREAM, None).and_then(|socket| {
-            socket.bind(&SockAddr::unix(path)?)?;
-            Listener::listen(socket)
-        });
-        bound.map_err(|error| {
-            let text = format!("cannot listen on {}: {error}", path.display());
-            io::Error::new(error.kind(), text)
-        })
-    }
-
-    fn listen(socket: Socket) -> io::Result<Listener> {
-        socket.listen(BACKLOG)?;
-        Listener::from_fd(socket.into())
+        BindOptions::new().bind_unix(path)
     }
 
     /// Makes a listener from a socket that listens already, and sets it to non-blocking mode.
@@ -210,20 +180,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     ];
     let raw = error.raw_os_error();
     of_one.iter().any(|one| raw == Some(one.raw_os_error()))
-}
-
-/// Returns the error with the address and what to do.
-fn explain(addr: SocketAddr, error: &io::Error) -> io::Error {
-    let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "; stop what listens there, or take another port (0: any free one)"
-        }
-        io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need the right to bind them",
-        _ => "",
-    };
-    io::Error::new(
-        error.kind(),
-        format!("cannot listen on {addr}: {error}{remedy}"),
-    )
 }

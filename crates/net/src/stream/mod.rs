@@ -16,6 +16,8 @@ use switchboard_runtime::{Activity, Chunk, Direction, Source};
 
 use crate::addr::Addr;
 
+pub use options::TcpKeepalive;
+pub(crate) use options::{set_ttl, ttl};
 pub use weak::WeakStream;
 
 /// A TCP or Unix connection, for every model.

@@ -2,8 +2,10 @@
 //! test harness has threads; a flow waits in this process as it would in its own. The tests of `cli` fork.
 
 mod connecting;
+mod datagrams;
 mod flows;
 mod incoming;
+mod options;
 mod plain;
 mod scopes;
 mod shared;
