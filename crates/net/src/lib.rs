@@ -50,6 +50,7 @@ pub use incoming::{Accepted, Incoming};
 pub use listener::Listener;
 pub use plain::PlainStream;
 pub use resolve::resolve;
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use stream::{Stream, TcpKeepalive, WeakStream};
 pub use switchboard_runtime::Chunk;
 pub use target::{Target, ToTarget};

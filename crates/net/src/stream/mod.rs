@@ -1,7 +1,10 @@
 //! Connections.
 
 mod async_io;
+mod fds;
+mod halves;
 mod options;
+mod vectored;
 mod weak;
 
 use std::fmt;
@@ -16,6 +19,7 @@ use switchboard_runtime::{Activity, Chunk, Direction, Source};
 
 use crate::addr::Addr;
 
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use options::TcpKeepalive;
 pub(crate) use options::{set_ttl, ttl};
 pub use weak::WeakStream;

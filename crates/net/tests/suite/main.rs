@@ -4,6 +4,7 @@
 mod connecting;
 mod datagrams;
 mod flows;
+mod halves;
 mod incoming;
 mod options;
 mod plain;
