@@ -1,6 +1,7 @@
 //! Connections.
 
 mod async_io;
+mod close;
 mod fds;
 mod halves;
 mod options;

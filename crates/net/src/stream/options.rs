@@ -69,7 +69,8 @@ impl Stream {
 
     /// Sets how the close treats bytes that were not sent yet (`SO_LINGER`): with `None` the system goes on
     /// sending them, with zero it discards them and resets the connection. Any other time **blocks the
-    /// thread** that drops the stream, and all flows of its loop, until they are sent or the time is over.
+    /// thread** that drops the stream, and all flows of its loop, until they are sent or the time is over;
+    /// [`linger_close`](Stream::linger_close) waits as the flow does.
     ///
     /// # Errors
     /// The system's.

@@ -2,6 +2,7 @@
 //! test harness has threads; a flow waits in this process as it would in its own. The tests of `cli` fork.
 
 mod connecting;
+mod copying;
 mod datagrams;
 mod flows;
 mod halves;

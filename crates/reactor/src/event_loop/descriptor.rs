@@ -140,6 +140,12 @@ impl Descriptor {
         completes(((self.owner.load(Ordering::Acquire) & !FLAGS) >> 32) as u32)
     }
 
+    /// Returns whether a completion driver has, or may have, completions of the descriptor, or nobody has
+    /// taken them.
+    pub fn may_have_completions(&self) -> bool {
+        self.has_completion_driver() || self.owner.load(Ordering::Acquire) & UNCLAIMED != 0
+    }
+
     /// Returns the registration on `lp`, if `lp` owns the descriptor.
     pub fn registered_on(&self, lp: &Loop) -> Option<Registration> {
         match self.owner() {

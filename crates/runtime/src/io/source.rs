@@ -9,13 +9,13 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use switchboard_driver::Chunk;
-use switchboard_reactor::plumbing::Descriptor;
-use switchboard_reactor::{Activity, Direction};
+use switchboard_reactor::plumbing::{Descriptor, Sockets};
+use switchboard_reactor::{Activity, Direction, Loop};
 
 use super::machine;
 use super::ops::{Accept, Read, Ready, Recv, Send, Urgent};
 use super::syscalls::is_gone;
-use crate::green;
+use crate::{blocking, green};
 
 /// A descriptor that flows of any model use. A clone is the same descriptor, which is closed with the last
 /// clone.
@@ -72,6 +72,13 @@ impl Source {
     /// Returns whether `other` is a clone of this source.
     pub fn is_same(&self, other: &Source) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Returns whether a system call that reads from the descriptor finds the bytes that come next: no
+    /// completion driver has received them, or receives for the flow that calls this.
+    pub fn reads_directly(&self) -> bool {
+        let completes = || Loop::with_current(|lp| lp.map(Sockets::completes));
+        !self.0.may_have_completions() && (blocking::is_blocking() || !completes().unwrap_or(false))
     }
 
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
