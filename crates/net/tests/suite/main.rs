@@ -7,6 +7,7 @@ mod datagrams;
 mod flows;
 mod halves;
 mod incoming;
+mod messages;
 mod options;
 mod plain;
 mod scopes;
