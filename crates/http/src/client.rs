@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_rustls::TlsConnector;
 use http::Request;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, LOCATION, USER_AGENT};
 use http_body_util::Empty;
 use switchboard_net::{Stream, connect_any};
 use switchboard_runtime as runtime;
+use switchboard_tls::TlsClient;
 use url::Url;
 
 use crate::connection::{ByteStream, ClientConnection};
@@ -20,7 +20,6 @@ use crate::descriptors::{Lease, look_up, with_descriptors};
 use crate::error::{Error, Phase};
 use crate::pool::{Origin, Pool};
 use crate::response::{ClientResponse, Reuse};
-use crate::tls;
 
 /// The limits of a client: a time for each phase of a fetch, the number of redirects, and of idle
 /// connections.
@@ -74,7 +73,7 @@ struct Inner {
     limits: Limits,
     extra_roots: Option<Vec<u8>>,
     /// Made for the first https request: parsing the roots takes time.
-    tls: Mutex<Option<TlsConnector>>,
+    tls: Mutex<Option<TlsClient>>,
     pool: Arc<Pool>,
 }
 
@@ -178,14 +177,11 @@ impl Client {
         let stream: Box<dyn ByteStream> = match origin.secure {
             false => Box::new(stream),
             true => {
-                let connector = self.connector()?;
-                let connected = tls::connect(&connector, &origin.host, stream);
-                let late = |error| Err(Error::new(Phase::Tls, io::Error::from(error)));
-                Box::new(
-                    runtime::timeout(self.0.limits.connect, connected)
-                        .await
-                        .unwrap_or_else(late)?,
-                )
+                let client = self.tls_client()?;
+                let connected = client.connect(&origin.host, stream);
+                let connected = runtime::timeout(self.0.limits.connect, connected).await;
+                let connected = connected.unwrap_or_else(|late| Err(late.into()));
+                Box::new(connected.map_err(|error| Error::new(Phase::Tls, error))?)
             }
         };
         ClientConnection::new(stream, lease)
@@ -193,14 +189,18 @@ impl Client {
             .map_err(|error| Error::new(Phase::Connect, error))
     }
 
-    fn connector(&self) -> Result<TlsConnector, Error> {
+    fn tls_client(&self) -> Result<TlsClient, Error> {
         let mut made = self.0.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connector) = &*made {
-            return Ok(connector.clone());
+        if let Some(client) = &*made {
+            return Ok(client.clone());
         }
-        let connector = tls::connector(self.0.extra_roots.as_deref())?;
-        *made = Some(connector.clone());
-        Ok(connector)
+        let client = match &self.0.extra_roots {
+            Some(pem) => TlsClient::with_roots(pem),
+            None => TlsClient::new(),
+        };
+        let client = client.map_err(|error| Error::new(Phase::Tls, error))?;
+        *made = Some(client.clone());
+        Ok(client)
     }
 
     async fn request(

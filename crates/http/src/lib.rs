@@ -43,7 +43,6 @@ mod io;
 mod pool;
 mod response;
 mod server;
-mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 
@@ -53,7 +52,7 @@ pub use head::has_head;
 pub use http::{Response, StatusCode};
 pub use io::{Io, Timer};
 pub use response::ClientResponse;
-pub use server::{serve_connection, serve_connection_until};
+pub use server::{serve_connection, serve_connection_until, serve_stream};
 #[cfg(feature = "tower")]
 pub use tower::{serve_service, serve_service_until};
 

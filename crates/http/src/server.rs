@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_io::{AsyncRead, AsyncWrite};
 use http::Response;
 use http::header::{CONNECTION, HeaderValue};
 use hyper::body::{Body, Frame, SizeHint};
@@ -93,6 +94,58 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
+    serve(stream.clone(), Some(&stream), handler, stop).await
+}
+
+/// Serves as [`serve_connection`] does, on any stream of bytes, such as a
+/// [`TlsStream`](switchboard_tls::TlsStream). A client that hangs up while the handler runs is noticed when
+/// the answer is sent.
+///
+/// # Errors
+/// Those of [`serve_connection`].
+///
+/// ```
+/// use std::convert::Infallible;
+/// use http_body_util::Full;
+/// use switchboard_http::{Response, serve_stream};
+/// use switchboard_net::Stream;
+/// use switchboard_tls::TlsServer;
+///
+/// async fn serve(server: TlsServer, stream: Stream) -> std::io::Result<()> {
+///     let stream = server.accept(stream).await?;
+///     serve_stream(stream, |_request| async {
+///         Ok::<_, Infallible>(Response::new(Full::<hyper::body::Bytes>::from("hello")))
+///     })
+///     .await
+/// }
+/// # let _ = serve;
+/// ```
+pub async fn serve_stream<F, B, E>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    handler: impl Fn(Request) -> F,
+) -> io::Result<()>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    serve(stream, None, handler, pending()).await
+}
+
+/// Serves HTTP on `stream` until `stop`. Its `socket`, if it is known, tells whether the client has hung up.
+async fn serve<F, B, E>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    socket: Option<&Stream>,
+    handler: impl Fn(Request) -> F,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
     // Whether the server stops. Handlers and bodies hold a clone each while they run.
     let stopping = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
@@ -114,7 +167,7 @@ where
     builder.timer(Timer).header_read_timeout(HEAD_LIMIT);
     // hyper would drop the handler at the end of input otherwise.
     builder.half_close(true);
-    let mut connection = pin!(builder.serve_connection(Io(stream.clone()), service));
+    let mut connection = pin!(builder.serve_connection(Io(stream), service));
     let mut watch = HangUpWatch::default();
     let mut stop = pin!(stop);
     let served = poll_fn(|context| {
@@ -139,11 +192,16 @@ where
             return Poll::Ready(Ok(served));
         }
         let runs = Arc::strong_count(&stopping) > 1;
-        watch.poll(&stream, runs, context).map(Err)
+        match socket {
+            Some(socket) => watch.poll(socket, runs, context).map(Err),
+            None => Poll::Pending,
+        }
     });
     match served.await? {
         Err(error) if error.is_incomplete_message() => {
-            answer_cut_head(&stream).await;
+            if let Some(socket) = socket {
+                answer_cut_head(socket).await;
+            }
             Err(io::Error::other(error))
         }
         served => served.map_err(io::Error::other),

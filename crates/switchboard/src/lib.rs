@@ -29,7 +29,9 @@
 //!
 //! | for | see |
 //! |---|---|
-//! | connections | [`Stream`], [`Listener`], [`Incoming`] |
+//! | connections | [`Stream`], [`Listener`], [`Incoming`], [`copy()`], [`Lines`], [`Frames`] |
+//! | datagrams | [`UdpSocket`], [`UnixDatagram`] |
+//! | TLS | [`tls`] |
 //! | a server | [`Server`] |
 //! | objects whose methods the loop calls, and deferreds | [`callbacks`] |
 //! | computation in other processes | [`process_pool`] |
@@ -43,8 +45,10 @@ pub use switchboard_apps as apps;
 pub use switchboard_callbacks as callbacks;
 pub use switchboard_http as http;
 pub use switchboard_net::{
-    Accepted, Addr, Chunk, Incoming, Listener, PlainStream, Stream, TcpListener, TcpStream,
-    UnixListener, UnixStream,
+    Accepted, Addr, BindOptions, Chunk, Copier, Frames, Incoming, Lines, Listener, OwnedReadHalf,
+    OwnedWriteHalf, PlainStream, ReadHalf, ReuniteError, Stream, Target, TcpKeepalive, TcpListener,
+    TcpStream, ToTarget, UdpSocket, UnixDatagram, UnixListener, UnixStream, WriteHalf, copy,
+    copy_bidirectional,
 };
 pub use switchboard_process_pool as process_pool;
 pub use switchboard_reactor as reactor;
@@ -55,6 +59,7 @@ pub use switchboard_runtime::{
     yield_now,
 };
 pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
+pub use switchboard_tls as tls;
 
 /// Compiles the programs in the README.
 #[cfg(doctest)]

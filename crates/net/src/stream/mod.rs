@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard_runtime::{Activity, Chunk, Direction, Source};
+use switchboard_runtime::{Activity, Chunk, Direction, OperationFuture, Source};
 
 use crate::addr::Addr;
 
@@ -92,6 +92,29 @@ impl Stream {
 
     pub(crate) fn source(&self) -> &Source {
         &self.0
+    }
+
+    /// Returns a future of what `poll` polls on this connection, and which waits in `direction`. Dropping it
+    /// ends the wait, so that a flow which waits for something else no longer waits for the connection.
+    ///
+    /// ```
+    /// use switchboard_net::Stream;
+    /// use switchboard_runtime::{Direction, Model};
+    ///
+    /// let (here, there) = Stream::pair()?;
+    /// let recv = here.operation(Direction::Read, |context| here.poll_recv(context));
+    /// let chunk = Model::Tasks.run(async {
+    ///     there.write_all(b"hello").await?;
+    ///     recv.await
+    /// })??;
+    /// assert_eq!(&*chunk, b"hello");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn operation<T, F>(&self, direction: Direction, poll: F) -> OperationFuture<'_, F>
+    where
+        F: FnMut(&mut Context<'_>) -> Poll<T>,
+    {
+        self.0.operation(direction, poll)
     }
 
     /// Waits for bytes and returns them in a chunk of the thread's pool; an empty chunk is the end of

@@ -1,0 +1,224 @@
+//! Connections with TLS.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::TlsStream as Inner;
+use switchboard_net::{Chunk, Stream};
+use switchboard_runtime::Direction;
+
+/// The most bytes of a TLS record.
+const RECORD: usize = 16 * 1024;
+
+thread_local! {
+    /// Receives decrypted bytes before they are copied to a chunk.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A connection with TLS, for every model, made by [`TlsClient::connect`](crate::TlsClient::connect) and
+/// [`TlsServer::accept`](crate::TlsServer::accept).
+///
+/// Both directions share the state of the session, so methods take `&mut self`, and there are no clones; to
+/// read and write at once, split it as any `futures-io` stream is split. Dropping a read or `write` future at
+/// any moment loses no byte. Dropping the stream closes the connection without telling the peer, which finds
+/// that as an error; [`close`](TlsStream::close) tells it.
+///
+/// ```
+/// use switchboard_net::Chunk;
+/// use switchboard_tls::TlsStream;
+///
+/// /// Answers each piece of input, and then says goodbye.
+/// async fn echo(mut stream: TlsStream) -> std::io::Result<()> {
+///     loop {
+///         let chunk: Chunk = stream.recv().await?;
+///         if chunk.is_empty() {
+///             return stream.close().await;
+///         }
+///         stream.write_all(&chunk).await?;
+///     }
+/// }
+/// # let _ = echo;
+/// ```
+pub struct TlsStream {
+    tls: Inner<Stream>,
+    /// The same connection, which ends the waits of dropped futures.
+    socket: Stream,
+}
+
+impl TlsStream {
+    pub(crate) fn new(tls: Inner<Stream>, socket: Stream) -> TlsStream {
+        TlsStream { tls, socket }
+    }
+
+    /// Waits for bytes and returns them in a chunk of the thread's pool; an empty chunk is the end of input, of
+    /// which the peer has told.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the connection ends without that; `InvalidData` for bytes that are no TLS; those of
+    /// [`Stream::recv`].
+    pub async fn recv(&mut self) -> io::Result<Chunk> {
+        let TlsStream { tls, socket } = self;
+        let poll = |context: &mut Context<'_>| poll_recv(tls, context);
+        socket.operation(Direction::Read, poll).await
+    }
+
+    /// Waits for bytes, copies them to `buffer` and returns their number; zero is the end of input.
+    ///
+    /// # Errors
+    /// Those of [`recv`](TlsStream::recv).
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let TlsStream { tls, socket } = self;
+        let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_read(context, buffer);
+        socket.operation(Direction::Read, poll).await
+    }
+
+    /// Waits until `buffer` is filled. Dropped before that, the bytes that came are in `buffer`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the input ends before that; those of [`recv`](TlsStream::recv).
+    pub async fn read_exact(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read(buffer).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                length => buffer = &mut buffer[length..],
+            }
+        }
+        Ok(())
+    }
+
+    /// Encrypts some of `bytes` and returns their number. They may not all be sent before the next write,
+    /// [`flush`](TlsStream::flush) or close.
+    ///
+    /// # Errors
+    /// Those of [`Stream::write`].
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let TlsStream { tls, socket } = self;
+        let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_write(context, bytes);
+        socket.operation(Direction::Write, poll).await
+    }
+
+    /// Waits until all encrypted bytes are sent.
+    ///
+    /// # Errors
+    /// Those of [`Stream::write`].
+    pub async fn flush(&mut self) -> io::Result<()> {
+        let TlsStream { tls, socket } = self;
+        let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_flush(context);
+        socket.operation(Direction::Write, poll).await
+    }
+
+    /// Sends all of `bytes`, and waits until the socket is writable as often as that takes. Dropped before it
+    /// completes, it may have sent a part.
+    ///
+    /// # Errors
+    /// Those of [`Stream::write`].
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write(bytes).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => bytes = &bytes[written..],
+            }
+        }
+        self.flush().await
+    }
+
+    /// Tells the peer that nothing more comes, and ends the direction to it. Its own bytes can still be read.
+    ///
+    /// # Errors
+    /// Those of [`Stream::write`].
+    pub async fn shutdown_write(&mut self) -> io::Result<()> {
+        let TlsStream { tls, socket } = self;
+        let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_close(context);
+        socket.operation(Direction::Write, poll).await
+    }
+
+    /// Tells the peer that nothing more comes, and closes the connection as [`Stream::close`] does: reads and
+    /// discards until the peer closes, for five seconds at most, so that no reset overtakes what was sent.
+    ///
+    /// # Errors
+    /// Those of [`Stream::close`].
+    pub async fn close(mut self) -> io::Result<()> {
+        self.shutdown_write().await?;
+        self.socket.close().await
+    }
+
+    /// Returns the protocol that both sides have agreed on (ALPN), if they have.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        self.tls.get_ref().1.alpn_protocol()
+    }
+
+    /// Returns the name that the client has asked for (SNI), on the server's side.
+    pub fn server_name(&self) -> Option<&str> {
+        match &self.tls {
+            Inner::Server(stream) => stream.get_ref().1.server_name(),
+            Inner::Client(_) => None,
+        }
+    }
+
+    /// Returns the certificates that the peer has shown, its own first; none if it has shown none.
+    pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        self.tls.get_ref().1.peer_certificates().unwrap_or_default()
+    }
+
+    /// Returns the connection underneath, for its addresses and options. Reading from it or writing to it
+    /// breaks the session.
+    pub fn socket(&self) -> &Stream {
+        &self.socket
+    }
+}
+
+fn poll_recv(tls: &mut Inner<Stream>, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+    // The buffer is taken, because the stream's own read may come here again.
+    let mut buffer = BUFFER.take();
+    buffer.resize(RECORD, 0);
+    let read = Pin::new(tls).poll_read(context, &mut buffer);
+    let chunk = read.map_ok(|length| Chunk::from(&buffer[..length]));
+    BUFFER.set(buffer);
+    Poll::Ready(ready!(chunk))
+}
+
+impl fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TlsStream({:?})", self.socket)
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tls).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tls).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tls).poll_write_vectored(context, buffers)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_close(context)
+    }
+}
