@@ -47,16 +47,16 @@ pub use switchboard_http as http;
 pub use switchboard_net::{
     Accepted, Addr, BindOptions, Chunk, Copier, Frames, Incoming, Lines, Listener, OwnedReadHalf,
     OwnedWriteHalf, PlainStream, ReadHalf, ReuniteError, Stream, Target, TcpKeepalive, TcpListener,
-    TcpStream, ToTarget, UdpSocket, UnixDatagram, UnixListener, UnixStream, WriteHalf, copy,
-    copy_bidirectional,
+    TcpStream, ToTarget, UdpSocket, UnixDatagram, UnixListener, UnixStream, WriteHalf, connect_any,
+    copy, copy_bidirectional, resolve,
 };
 pub use switchboard_process_pool as process_pool;
 pub use switchboard_reactor as reactor;
 pub use switchboard_runtime::{
     Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, OffloadStats,
-    Receiver, Refusal, Scope, Sender, Sleep, Source, Style, channel, gather, green, join, now,
-    offload_stats, race, run_blocking, run_each, scope, sleep, spawn, thread_capacity, timeout,
-    yield_now,
+    Receiver, Refusal, Scope, Sender, Sleep, Source, Style, Transfer, channel, gather, green, join,
+    now, offload_stats, race, run_blocking, run_each, run_lookup, scope, sleep, spawn,
+    thread_capacity, timeout, yield_now,
 };
 pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
 pub use switchboard_tls as tls;

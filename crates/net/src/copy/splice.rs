@@ -6,10 +6,12 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 use std::task::Context;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
+use rustix::process::Signal;
 use socket2::SockRef;
 use switchboard_runtime::{Direction, Transfer};
 
@@ -112,6 +114,10 @@ impl Splicing {
             return Ok(None);
         }
         if matches!(self, Splicing::New) {
+            if !survives_sigpipe() {
+                *self = Splicing::Impossible;
+                return Ok(None);
+            }
             SockRef::from(reader).set_nonblocking(true)?;
             SockRef::from(writer).set_nonblocking(true)?;
             *self = Splicing::Prepared;
@@ -147,6 +153,21 @@ impl Splicing {
             }
         }
     }
+}
+
+/// Returns whether this process ignores or catches SIGPIPE, as programs in Rust do unless they change that. A
+/// `splice` to a closed connection raises it, and cannot be told not to.
+fn survives_sigpipe() -> bool {
+    static SURVIVES: OnceLock<bool> = OnceLock::new();
+    *SURVIVES.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let signals = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        };
+        let handled = signals("SigIgn:").unwrap_or(0) | signals("SigCgt:").unwrap_or(0);
+        handled >> (Signal::PIPE.as_raw() - 1) & 1 == 1
+    })
 }
 
 /// The result of one `splice` from a socket.
