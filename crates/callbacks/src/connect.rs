@@ -27,10 +27,8 @@ use crate::protocol::{Connection, Protocol, Transport};
 /// ```
 ///
 /// # Errors
-/// Those of `start`, of opening the driver and of its wait.
-///
-/// # Panics
-/// On a thread where a loop runs already.
+/// Those of `start`, of opening the driver and of its wait; `Unsupported` on a thread where a loop runs
+/// already.
 pub fn run(driver: Driver, start: impl FnOnce() -> io::Result<()> + 'static) -> io::Result<()> {
     let lp = Loop::new(driver)?;
     let (sender, receiver) = std::sync::mpsc::channel();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use switchboard_runtime::{self as runtime, Direction};
+use switchboard_runtime::{self as runtime, Direction, Wait};
 
 use crate::descriptor_limit::DescriptorLimit;
 use crate::explained::Explained;
@@ -151,6 +151,8 @@ pub(crate) async fn connect_unix(path: &Path) -> io::Result<Stream> {
 
 /// Starts to connect without blocking the thread, and waits for the outcome as the flow does.
 async fn finish(socket: io::Result<Socket>, addr: &SockAddr) -> io::Result<Stream> {
+    // A Unix socket connects at once, but is refused outside of a flow like every other.
+    Wait::required()?;
     let socket = socket?;
     socket.set_nonblocking(true)?;
     let begun = socket.connect(addr);

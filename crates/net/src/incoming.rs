@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use switchboard_runtime::{self as runtime, Sleep};
+use switchboard_runtime::{self as runtime, Sleep, Wait};
 
 use crate::{Addr, Listener, Stream};
 
@@ -96,10 +96,7 @@ impl Incoming {
     }
 
     /// Waits for a connection or for the reason why there is none. Dropping the future loses no
-    /// connection, and does not shorten a pause.
-    ///
-    /// # Panics
-    /// During a pause, outside of any flow.
+    /// connection, and does not shorten a pause. Outside of any flow it is [`Accepted::Failed`].
     pub async fn next(&mut self) -> Accepted {
         let Incoming { listener, back_off } = self;
         let poll = |context: &mut Context<'_>| back_off.poll_accept(listener, context);
@@ -129,6 +126,9 @@ struct BackOff {
 impl BackOff {
     fn poll_accept(&mut self, listener: &Listener, context: &mut Context<'_>) -> Poll<Accepted> {
         if let Some(wait) = &mut self.wait {
+            if let Err(error) = Wait::required() {
+                return Poll::Ready(Accepted::Failed(error));
+            }
             ready!(Pin::new(wait).poll(context));
             self.wait = None;
         }

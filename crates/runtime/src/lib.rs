@@ -44,6 +44,47 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+//! # Outside of any flow
+//!
+//! A flow begins with [`Model::run`], [`run_each`], [`spawn`], or, in plain code, with [`green::block_on`]. A
+//! future that a foreign executor polls is in no flow. There, one rule holds:
+//!
+//! | | outside of any flow |
+//! |---|---|
+//! | what waits for the kernel: operations of a [`Source`], and of sockets, which are made of them | fails with `Unsupported` at its first poll, also if it would not have to wait |
+//! | what waits for time: [`Sleep`], [`Timeout`] | panics when it is polled, with the same text |
+//! | what waits for another flow: [`channel`], [`Event`], [`JoinHandle`], [`gather`] | works: it needs nothing but a waker |
+//! | [`run_blocking`] | works, and so does its handle |
+//! | [`spawn`] | starts a thread, as model `threads` does; [`spawn_local`] is refused |
+//! | plain code that waits: [`green`], [`Source::block_read`], [`JoinHandle::join`] | blocks the thread |
+//!
+//! The text names [`Model::run`] and [`green::block_on`]. No future blocks the thread, so a foreign executor is
+//! never held.
+//!
+//! A foreign executor that blocks inside of a flow holds that flow, so what it waits for does not come.
+//! [`green::block_on`] waits there.
+//!
+//! Runs nest where this stops no loop. A model without a loop can run within any flow, and blocks its thread.
+//! A model with a loop can run within a blocking flow. On a thread where a loop runs already it is refused
+//! with `Unsupported`, and the error names both models.
+//!
+//! ```
+//! use std::io;
+//! use std::time::Duration;
+//! use futures_lite::future::block_on;
+//! use switchboard_runtime::{self as runtime, Direction, Model, Source, green};
+//!
+//! let (_there, here) = std::os::unix::net::UnixStream::pair()?;
+//! let source = Source::new(here.into());
+//! let refused = block_on(source.ready(Direction::Write)).unwrap_err();
+//! assert_eq!(refused.kind(), io::ErrorKind::Unsupported);
+//! green::block_on(source.ready(Direction::Write))??;
+//!
+//! let within = Model::Tasks.run(async { Model::Green.run(async {}) })?;
+//! assert!(within.unwrap_err().to_string().starts_with("model `green` cannot run within a flow of model `tasks`"));
+//! # std::io::Result::Ok(())
+//! ```
+
 #![forbid(unsafe_code)]
 
 mod blocking;
@@ -74,7 +115,7 @@ pub use switchboard_reactor::plumbing::Transfer;
 pub use switchboard_reactor::{Activity, Direction, Driver, Hooks, Loop, Waiting};
 pub use threads::capacity::{process_capacity, thread_capacity, threads_alive};
 pub use threads::offload::{OffloadStats, offload_stats, run_blocking, run_lookup};
-pub use time::{Elapsed, Sleep, now, sleep, timeout, yield_now};
+pub use time::{Elapsed, Sleep, Timeout, now, sleep, timeout, yield_now};
 
 /// Returns the two ends of a bounded channel between flows of any model.
 ///

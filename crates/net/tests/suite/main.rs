@@ -9,6 +9,7 @@ mod halves;
 mod incoming;
 mod messages;
 mod options;
+mod outside;
 mod plain;
 mod scopes;
 mod shared;

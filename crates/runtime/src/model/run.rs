@@ -15,10 +15,8 @@ impl Model {
     /// A model with a loop opens one that waits with the best driver of this platform.
     ///
     /// # Errors
-    /// Those of opening the driver or of its wait; none under a model without a loop.
-    ///
-    /// # Panics
-    /// On a thread where a loop runs already, if this model has one.
+    /// None under a model without a loop. Otherwise `Unsupported` on a thread where a loop runs already, and
+    /// those of opening the driver or of its wait.
     ///
     /// ```
     /// use switchboard_runtime::Model;
@@ -38,11 +36,8 @@ impl Model {
     /// Runs `future` as [`run`](Model::run) does, on a new loop that waits with `driver`.
     ///
     /// # Errors
-    /// `Unsupported` under a model without a loop, which would not use the driver; those of opening the
-    /// driver or of its wait.
-    ///
-    /// # Panics
-    /// On a thread where a loop runs already.
+    /// `Unsupported` under a model without a loop, which would not use the driver, and on a thread where a
+    /// loop runs already; those of opening the driver or of its wait.
     ///
     /// ```
     /// use switchboard_runtime::{Driver, Model};
@@ -52,17 +47,15 @@ impl Model {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn run_with<F: Future>(self, driver: Driver, future: F) -> io::Result<F::Output> {
-        Need::Loop.check(self)?;
+        self.check_may_run()?;
         self.run_on(&Loop::new(driver)?, future)
     }
 
     /// Runs `future` as [`run`](Model::run) does, on an existing loop.
     ///
     /// # Errors
-    /// `Unsupported` under a model without a loop; those of the driver's wait.
-    ///
-    /// # Panics
-    /// On a thread where a loop runs already.
+    /// `Unsupported` under a model without a loop, and on a thread where a loop runs already; those of the
+    /// driver's wait.
     ///
     /// ```
     /// use switchboard_runtime::{Driver, Loop, Model};
@@ -72,7 +65,7 @@ impl Model {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
-        Need::Loop.check(self)?;
+        self.check_may_run()?;
         let _entered = self.enter();
         let _hidden = (blocking::HideCurrent::new(), green::HideCurrent::new());
         match self.wait() {
@@ -85,12 +78,32 @@ impl Model {
     /// blocks until then; see [`Loop::run_until_empty`].
     ///
     /// # Errors
-    /// `Unsupported` under a model without a loop; those of the driver's wait.
+    /// As [`run_on`](Model::run_on).
     pub fn run_until_empty(self, lp: &Loop) -> io::Result<()> {
-        Need::Loop.check(self)?;
+        self.check_may_run()?;
         let _entered = self.enter();
         let _hidden = (blocking::HideCurrent::new(), green::HideCurrent::new());
         lp.run_until_empty()
+    }
+
+    /// Checks that this model has a loop, and that none runs on this thread: a second loop would hold the
+    /// first one, and with it every flow that the second one may wait for.
+    fn check_may_run(self) -> io::Result<()> {
+        Need::Loop.check(self)?;
+        if !Loop::with_current(|lp| lp.is_some()) {
+            return Ok(());
+        }
+        let outer = match Model::current() {
+            Some(outer) => format!("a flow of model `{outer}`"),
+            None => "a callback of a loop".to_owned(),
+        };
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "model `{self}` cannot run within {outer}: a loop runs on this thread already; \
+                 await the future, or run it on another thread"
+            ),
+        ))
     }
 
     /// Returns the model of the flow that runs on this thread.
@@ -103,6 +116,10 @@ impl Model {
     }
 }
 
+/// The message of operations that are polled outside of any flow.
+pub(crate) const OUTSIDE_OF_A_FLOW: &str = "no flow waits here: run this future under a model with \
+     `Model::run`, or wait for it in plain code with `green::block_on`";
+
 impl Wait {
     /// Returns how a flow that this thread starts beside the running one waits; `None` outside of any
     /// flow.
@@ -112,6 +129,25 @@ impl Wait {
         }
         let on_loop = Loop::with_current(|lp| lp.is_some());
         on_loop.then(|| Model::current().map_or(Wait::Task, Model::wait))
+    }
+
+    /// Returns how a flow waits, as [`current`](Wait::current) does, for a future that can be polled within a
+    /// flow only.
+    ///
+    /// # Errors
+    /// `Unsupported` [outside of any flow](crate#outside-of-any-flow).
+    ///
+    /// ```
+    /// use switchboard_runtime::{Model, Wait};
+    ///
+    /// let refused = Wait::required().unwrap_err();
+    /// assert!(refused.to_string().contains("Model::run"));
+    /// assert_eq!(Model::Tasks.run(async { Wait::required() })??, Wait::Task);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn required() -> io::Result<Wait> {
+        let refuse = || io::Error::new(io::ErrorKind::Unsupported, OUTSIDE_OF_A_FLOW);
+        Wait::current().ok_or_else(refuse)
     }
 }
 

@@ -180,10 +180,7 @@ impl Channels {
     /// Runs a loop until no channel is left. Blocks the thread.
     ///
     /// # Errors
-    /// Those of opening the driver and of its wait.
-    ///
-    /// # Panics
-    /// On a thread where a loop runs already.
+    /// Those of opening the driver and of its wait; `Unsupported` on a thread where a loop runs already.
     pub fn run_until_empty(&self, driver: Driver) -> io::Result<()> {
         Model::Callbacks.run_with(driver, self.until_empty())
     }

@@ -4,7 +4,7 @@
 //!   poll ─┬─ blocking flow:      becomes pending; later blocks in the call, or waits in poll(2) first
 //!         ├─ readiness driver:   makes the call without blocking; if it would block, waits for an event
 //!         ├─ completion driver:  takes a completion; if there is none, requests one and waits for it
-//!         └─ no flow, no loop:   blocks the thread in the call
+//!         └─ no flow, no loop:   is refused
 //! ```
 //!
 //! A socket that migrated may have unclaimed completions of its last owner. They are taken first.
@@ -24,6 +24,7 @@ pub(crate) use self::thread::block_thread;
 use self::thread::poll_blocking;
 use super::ops::Operation;
 use crate::blocking;
+use crate::model::OUTSIDE_OF_A_FLOW;
 
 /// Carries out `operation` in the way of the flow that polls it.
 // Inlined into each operation of a source: apart from the system call it is some dozens of instructions.
@@ -31,14 +32,14 @@ use crate::blocking;
 pub(crate) fn poll<O: Operation>(
     descriptor: &Arc<Descriptor>,
     context: &mut Context<'_>,
-    mut operation: O,
+    operation: O,
 ) -> Poll<io::Result<O::Output>> {
     if blocking::is_blocking() {
         return poll_blocking(descriptor, context, operation);
     }
     Loop::with_current(|lp| {
         let Some(lp) = lp else {
-            return Poll::Ready(block_thread(descriptor, &mut operation));
+            return Poll::Ready(refuse());
         };
         match descriptor.registration(lp) {
             Some(registration) if !lp.completes() => {
@@ -48,6 +49,15 @@ pub(crate) fn poll<O: Operation>(
             None => poll_first(lp, descriptor, context, operation),
         }
     })
+}
+
+/// Returns the error of an operation outside of any flow.
+#[cold]
+fn refuse<T>() -> io::Result<T> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        OUTSIDE_OF_A_FLOW,
+    ))
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]

@@ -1,44 +1,23 @@
-//! Time: sleeps and time limits.
+//! Sleeps: futures that complete at a point in time.
 
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use switchboard_reactor::plumbing::Sockets;
 use switchboard_reactor::{Loop, Remote, TimerKey};
 
+use super::now;
 use crate::blocking;
-
-/// Returns the time that this flow's timers use: its loop's time, which is virtual under the `sim` driver,
-/// or the system's monotonic clock.
-///
-/// A loop reads its clock once a turn.
-///
-/// ```
-/// use std::time::Duration;
-/// use switchboard_runtime::{self as runtime, Driver, Model};
-///
-/// let passed = Model::Tasks.run_with(Driver::Sim, async {
-///     let begin = runtime::now();
-///     runtime::sleep(Duration::from_secs(3600)).await;
-///     runtime::now() - begin
-/// })?;
-/// assert!(passed >= Duration::from_secs(3600));
-/// # std::io::Result::Ok(())
-/// ```
-pub fn now() -> Instant {
-    Loop::with_current(|lp| lp.map_or_else(Instant::now, Loop::now))
-}
+use crate::model::{OUTSIDE_OF_A_FLOW, Wait};
 
 /// Returns a future that completes when at least `delay` has passed since this call.
 ///
 /// Dropping the future ends the wait.
 ///
 /// # Panics
-/// The future panics when it is polled outside of any flow.
+/// The future panics when it is polled [outside of any flow](crate#outside-of-any-flow).
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -139,10 +118,6 @@ impl Sleep {
                 ))
             })
         });
-        assert!(
-            timer.is_some(),
-            "no flow sleeps here: run this future under a model, for example with Model::run"
-        );
         self.timer = timer;
     }
 }
@@ -150,7 +125,9 @@ impl Sleep {
 impl Future for Sleep {
     type Output = ();
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        assert!(Wait::current().is_some(), "{OUTSIDE_OF_A_FLOW}");
         let Some(when) = self.when else {
             return Poll::Pending;
         };
@@ -173,75 +150,4 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         self.cancel_timer();
     }
-}
-
-/// The error of a [`timeout`] whose limit passed. As an [`io::Error`], its kind is `TimedOut`.
-///
-/// ```
-/// use std::{future::pending, io, time::Duration};
-/// use switchboard_runtime::{self as runtime, Elapsed, Model};
-///
-/// let limit = Duration::from_millis(1);
-/// let late: Result<(), Elapsed> = Model::Tasks.run(runtime::timeout(limit, pending()))?;
-/// assert_eq!(io::Error::from(late.unwrap_err()).kind(), io::ErrorKind::TimedOut);
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed(Duration);
-
-impl fmt::Display for Elapsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not done within {:?}", self.0)
-    }
-}
-
-impl std::error::Error for Elapsed {}
-
-impl From<Elapsed> for io::Error {
-    fn from(elapsed: Elapsed) -> io::Error {
-        io::Error::new(io::ErrorKind::TimedOut, elapsed)
-    }
-}
-
-/// Waits for `future`, but no longer than `limit`; then drops it.
-///
-/// A future that is ready when it is polled wins, even if the limit has passed meanwhile.
-///
-/// # Errors
-/// [`Elapsed`] if the limit passed first.
-///
-/// ```
-/// use std::{future::pending, time::Duration};
-/// use switchboard_runtime::{self as runtime, Model};
-///
-/// let late = Model::Threads.run(async {
-///     runtime::timeout(Duration::from_millis(1), pending::<()>()).await
-/// })?;
-/// assert!(late.is_err());
-/// # std::io::Result::Ok(())
-/// ```
-pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-    let mut future = pin!(future);
-    let mut sleep = pin!(sleep(limit));
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Ok(output));
-        }
-        sleep.as_mut().poll(context).map(|()| Err(Elapsed(limit)))
-    })
-    .await
-}
-
-/// Lets every other task and callback that is ready run first. In a blocking flow, the future is polled
-/// again at once.
-pub async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
