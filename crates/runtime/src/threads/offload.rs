@@ -5,10 +5,14 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use switchboard_reactor::{Hooks as _, Log};
+
 use crate::spawn::join::{JoinError, JoinHandle};
 use crate::spawn::result_slot::ResultSlot;
 use crate::threads::capacity;
 
+/// The time without progress after which a pool starts one more thread.
+const STALL: Duration = Duration::from_millis(500);
 /// The time for which an idle thread waits for a job before it ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -21,7 +25,8 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// A pool of threads, which are started when jobs come and end when none has come for a while.
 struct Pool {
-    /// The most threads that the pool starts. Further jobs wait in its queue.
+    /// The number of threads up to which the pool starts one for each job that finds none free. Further jobs
+    /// wait in its queue.
     max_threads: usize,
     load: Mutex<Load>,
     job_queued: Condvar,
@@ -31,6 +36,11 @@ struct Load {
     queue: VecDeque<Job>,
     threads: usize,
     idle: usize,
+    /// The number of jobs that threads have taken so far.
+    taken: u64,
+    /// Whether a thread looks for stalls.
+    watched: bool,
+    stalls: u64,
 }
 
 impl Pool {
@@ -41,6 +51,9 @@ impl Pool {
                 queue: VecDeque::new(),
                 threads: 0,
                 idle: 0,
+                taken: 0,
+                watched: false,
+                stalls: 0,
             }),
             job_queued: Condvar::new(),
         }
@@ -56,6 +69,7 @@ impl Pool {
             queued: load.queue.len(),
             busy: load.threads - load.idle,
             threads: load.threads,
+            stalls: load.stalls,
         }
     }
 
@@ -87,8 +101,46 @@ impl Pool {
                     slot.finish(Err(JoinError::Thread(error)));
                 }
             }
+        } else if !load.watched {
+            load.watched = true;
+            drop(load);
+            if capacity::start(Location::caller(), || self.watch_for_stalls()).is_err() {
+                // The next job that is queued tries again.
+                self.lock().watched = false;
+            }
         }
         handle
+    }
+
+    /// Starts a thread each time that no job was taken from the queue for [`STALL`]: all jobs that run may
+    /// wait for one that is queued. Ends when the queue is empty.
+    fn watch_for_stalls(&'static self) {
+        let mut load = self.lock();
+        let mut warned = false;
+        while !load.queue.is_empty() {
+            let taken = load.taken;
+            drop(load);
+            std::thread::sleep(STALL);
+            load = self.lock();
+            if load.queue.is_empty() || load.taken != taken {
+                continue;
+            }
+            load.stalls += 1;
+            load.threads += 1;
+            drop(load);
+            let started = capacity::start(Location::caller(), || self.run_jobs());
+            load = self.lock();
+            if let Err(error) = started {
+                load.threads -= 1;
+                if !std::mem::replace(&mut warned, true) {
+                    let (queued, threads) = (load.queue.len(), load.threads);
+                    Log.notice(&format_args!(
+                        "{queued} jobs of run_blocking wait for {threads} threads, none of which ends its job: {error}"
+                    ));
+                }
+            }
+        }
+        load.watched = false;
     }
 
     /// Runs jobs until none has come for [`IDLE_TIMEOUT`].
@@ -96,6 +148,7 @@ impl Pool {
         let mut load = self.lock();
         loop {
             if let Some(job) = load.queue.pop_front() {
+                load.taken += 1;
                 drop(load);
                 job();
                 load = self.lock();
@@ -128,8 +181,10 @@ pub struct OffloadStats {
     pub queued: usize,
     /// Threads that run a job.
     pub busy: usize,
-    /// Threads in all.
+    /// Threads in all. More than 64 once jobs were stalled.
     pub threads: usize,
+    /// How often so far no job ended for half a second while others waited for a thread.
+    pub stalls: u64,
 }
 
 /// Returns the load of the thread pool of [`run_blocking`].
@@ -137,9 +192,15 @@ pub fn offload_stats() -> OffloadStats {
     JOBS.stats()
 }
 
-/// Runs `job` on a thread of a pool of at most 64, and returns a handle to its result.
+/// Runs `job` on a thread of a pool, and returns a handle to its result.
 ///
-/// Never blocks: a job for which no thread is free waits in a queue. A panic of the job, and a thread that
+/// Never blocks: once the pool has 64 threads, a job for which none is free waits in a queue. If no job ends
+/// for half a second while others wait, the pool starts one more thread, and another one each half second
+/// until a job ends. So jobs that wait for queued ones go on, up to the [thread
+/// capacity](crate::thread_capacity); a warning says when that is reached. Threads end ten seconds after
+/// their last job.
+///
+/// A panic of the job, and a thread that
 /// could not be started, are the handle's [`JoinError`]. Cancelling the handle does not stop the job; a
 /// flow that no longer waits for it may go on.
 ///
