@@ -52,7 +52,7 @@
 //! | | outside of any flow |
 //! |---|---|
 //! | what waits for the kernel: operations of a [`Source`], and of sockets, which are made of them | fails with `Unsupported` at its first poll, also if it would not have to wait |
-//! | what waits for time: [`Sleep`], [`Timeout`] | panics when it is polled, with the same text |
+//! | what waits for time: [`Sleep`], [`Timeout`], [`Interval`] | panics when it is polled, with the same text |
 //! | what waits for another flow: [`channel`], [`Event`], [`JoinHandle`], [`gather`] | works: it needs nothing but a waker |
 //! | [`run_blocking`] | works, and so does its handle |
 //! | [`spawn`] | starts a thread, as model `threads` does; [`spawn_local`] is refused |
@@ -99,7 +99,55 @@ mod time;
 
 pub use async_channel::{Receiver, Sender};
 pub use event::Event;
-pub use futures_lite::future::{or as race, zip as join};
+/// Returns a future of both outputs, which polls both futures.
+///
+/// Dropping it drops both.
+///
+/// ```
+/// use switchboard_runtime::{self as runtime, Model};
+///
+/// let both = Model::Tasks.run(runtime::join(async { 1 }, async { 2 }))?;
+/// assert_eq!(both, (1, 2));
+/// # std::io::Result::Ok(())
+/// ```
+#[doc(inline)]
+pub use futures_lite::future::zip as join;
+
+/// Returns a future of the first output of two futures; the other future is dropped.
+///
+/// The first argument is polled first, so it wins if both are ready. Nest calls to race more than two.
+///
+/// The future that is dropped ends its wait. Reads, [`Receiver::recv`], [`Sleep`], [`Interval::tick`],
+/// [`Event::wait`] and [`JoinHandle`] lose nothing by that: a loop may race them again and again. A future
+/// that must not start anew, such as a sleep that limits the whole loop, is pinned outside of the loop and
+/// raced by `as_mut()`.
+///
+/// ```
+/// use std::pin::pin;
+/// use std::time::Duration;
+/// use switchboard_runtime::{self as runtime, Model, race};
+///
+/// let ticks = Model::Tasks.run(async {
+///     let mut end = pin!(runtime::sleep(Duration::from_millis(9)));
+///     let mut interval = runtime::interval(Duration::from_millis(2));
+///     let mut ticks = 0;
+///     loop {
+///         let tick = async { Some(interval.tick().await) };
+///         let ended = async {
+///             end.as_mut().await;
+///             None
+///         };
+///         match race(ended, tick).await {
+///             Some(_) => ticks += 1,
+///             None => return ticks,
+///         }
+///     }
+/// })?;
+/// assert!((1..=5).contains(&ticks));
+/// # std::io::Result::Ok(())
+/// ```
+#[doc(inline)]
+pub use futures_lite::future::or as race;
 pub use io::future::OperationFuture;
 pub use io::send_all::SendAll;
 pub use io::source::{Source, WeakSource};
@@ -115,7 +163,10 @@ pub use switchboard_reactor::plumbing::Transfer;
 pub use switchboard_reactor::{Activity, Direction, Driver, Hooks, Loop, Waiting};
 pub use threads::capacity::{process_capacity, thread_capacity, threads_alive};
 pub use threads::offload::{OffloadStats, offload_stats, run_blocking, run_lookup};
-pub use time::{Elapsed, Sleep, Timeout, now, sleep, timeout, yield_now};
+pub use time::{
+    Elapsed, Interval, MissedTickBehavior, Sleep, Timeout, interval, interval_at, now, sleep,
+    sleep_until, timeout, timeout_at, yield_now,
+};
 
 /// Returns the two ends of a bounded channel between flows of any model.
 ///

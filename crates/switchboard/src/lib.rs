@@ -53,10 +53,11 @@ pub use switchboard_net::{
 pub use switchboard_process_pool as process_pool;
 pub use switchboard_reactor as reactor;
 pub use switchboard_runtime::{
-    Direction, Driver, Elapsed, Event, JobError, JoinError, JoinHandle, Model, OffloadStats,
-    Receiver, Refusal, Scope, Sender, Sleep, Source, Style, Transfer, channel, gather, green, join,
-    now, offload_stats, race, run_blocking, run_each, run_lookup, scope, sleep, spawn,
-    thread_capacity, timeout, yield_now,
+    Direction, Driver, Elapsed, Event, Interval, JobError, JoinError, JoinHandle,
+    MissedTickBehavior, Model, OffloadStats, Receiver, Refusal, Scope, Sender, Sleep, Source,
+    Style, Timeout, Transfer, channel, gather, green, interval, interval_at, join, now,
+    offload_stats, race, run_blocking, run_each, run_lookup, scope, sleep, sleep_until, spawn,
+    spawn_local, thread_capacity, timeout, timeout_at, yield_now,
 };
 pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
 pub use switchboard_tls as tls;

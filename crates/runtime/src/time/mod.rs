@@ -1,5 +1,6 @@
 //! Time: sleeps, time limits and intervals.
 
+mod interval;
 mod sleep;
 mod timeout;
 
@@ -9,8 +10,9 @@ use std::time::Instant;
 
 use switchboard_reactor::Loop;
 
-pub use sleep::{Sleep, sleep};
-pub use timeout::{Elapsed, Timeout, timeout};
+pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 
 /// Returns the time that this flow's timers use: its loop's time, which is virtual under the `sim` driver,
 /// or the system's monotonic clock.

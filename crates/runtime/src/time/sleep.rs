@@ -36,7 +36,41 @@ pub fn sleep(delay: Duration) -> Sleep {
     }
 }
 
-/// A future that completes at a point in time; see [`sleep`]. Dropping it ends the wait.
+/// Returns a future that completes once [`now`] is at least `when`: at once if it is already.
+///
+/// Dropping the future ends the wait.
+///
+/// # Panics
+/// The future panics when it is polled [outside of any flow](crate#outside-of-any-flow).
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_runtime::{self as runtime, Model, race};
+///
+/// // Of several deadlines the first one wins, and the others are dropped.
+/// let first = Model::Tasks.run(async {
+///     let begin = runtime::now();
+///     let late = async {
+///         runtime::sleep_until(begin + Duration::from_secs(3600)).await;
+///         "late"
+///     };
+///     let soon = async {
+///         runtime::sleep_until(begin + Duration::from_millis(1)).await;
+///         "soon"
+///     };
+///     race(late, soon).await
+/// })?;
+/// assert_eq!(first, "soon");
+/// # std::io::Result::Ok(())
+/// ```
+pub fn sleep_until(when: Instant) -> Sleep {
+    Sleep {
+        when: Some(when),
+        timer: None,
+    }
+}
+
+/// A future that completes at a point in time; see [`sleep`] and [`sleep_until`]. Dropping it ends the wait.
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,18 +99,62 @@ enum Timer {
 }
 
 impl Sleep {
-    /// Returns a sleep that ends at `when`, in the time of [`now`].
+    /// Returns a sleep that ends at `when`, as [`sleep_until`] does.
     pub fn until(when: Instant) -> Sleep {
-        Sleep {
-            when: Some(when),
-            timer: None,
-        }
+        sleep_until(when)
     }
 
-    /// Sets a new end, also for a sleep that has ended.
+    /// Sets a new end, also for a sleep that has ended. A flow that waits for the sleep must poll it again:
+    /// the change itself wakes no flow.
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::time::Duration;
+    /// use switchboard_runtime::{self as runtime, Model, race};
+    ///
+    /// // Each message puts the end off; without one for 2 ms, the flow ends.
+    /// let messages = Model::Tasks.run(async {
+    ///     let quiet = Duration::from_millis(2);
+    ///     let (sender, receiver) = runtime::channel(1);
+    ///     let talker = runtime::spawn(async move {
+    ///         for number in 1..=3 {
+    ///             sender.send(number).await.unwrap();
+    ///         }
+    ///         std::future::pending().await
+    ///     });
+    ///     let mut idle = pin!(runtime::sleep(quiet));
+    ///     let mut messages = Vec::new();
+    ///     loop {
+    ///         let message = async { receiver.recv().await.ok() };
+    ///         let ended = async {
+    ///             idle.as_mut().await;
+    ///             None
+    ///         };
+    ///         match race(message, ended).await {
+    ///             Some(number) => messages.push(number),
+    ///             None => break,
+    ///         }
+    ///         idle.reset(runtime::now() + quiet);
+    ///     }
+    ///     let _: runtime::JoinHandle<()> = talker;
+    ///     messages
+    /// })?;
+    /// assert_eq!(messages, [1, 2, 3]);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn reset(&mut self, when: Instant) {
+        self.set_deadline(Some(when));
+    }
+
+    /// Sets a new end as [`reset`](Sleep::reset) does; `None` for never.
+    pub(super) fn set_deadline(&mut self, when: Option<Instant>) {
         self.cancel_timer();
-        self.when = Some(when);
+        self.when = when;
+    }
+
+    /// Returns the time at which the sleep ends; `None` for one that the clock never reaches.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.when
     }
 
     fn cancel_timer(&mut self) {
