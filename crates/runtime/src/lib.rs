@@ -93,7 +93,7 @@ pub mod green;
 mod io;
 mod model;
 mod spawn;
-mod sync;
+pub mod sync;
 mod threads;
 mod time;
 

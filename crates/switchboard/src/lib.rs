@@ -38,6 +38,7 @@
 //! | HTTP | [`http`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
 //! | plain functions that wait, in green threads or threads | [`green`] |
+//! | locks, permits, notifications and channels between flows | [`sync`] |
 //! | callbacks, timers, signals on a loop | [`reactor`] |
 #![forbid(unsafe_code)]
 
@@ -57,7 +58,7 @@ pub use switchboard_runtime::{
     MissedTickBehavior, Model, OffloadStats, Receiver, Refusal, Scope, Sender, Sleep, Source,
     Style, Timeout, Transfer, channel, gather, green, interval, interval_at, join, now,
     offload_stats, race, run_blocking, run_each, run_lookup, scope, sleep, sleep_until, spawn,
-    spawn_local, thread_capacity, timeout, timeout_at, yield_now,
+    spawn_local, sync, thread_capacity, timeout, timeout_at, yield_now,
 };
 pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
 pub use switchboard_tls as tls;
