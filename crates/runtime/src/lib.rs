@@ -53,7 +53,7 @@
 //! |---|---|
 //! | what waits for the kernel: operations of a [`Source`], and of sockets, which are made of them | fails with `Unsupported` at its first poll, also if it would not have to wait |
 //! | what waits for time: [`Sleep`], [`Timeout`], [`Interval`] | panics when it is polled, with the same text |
-//! | what waits for another flow: [`channel`], [`Event`], [`JoinHandle`], [`gather`] | works: it needs nothing but a waker |
+//! | what waits for another flow: [`channel`], [`sync`], [`Event`], [`JoinHandle`], [`JoinSet`], [`gather`] | works: it needs nothing but a waker |
 //! | [`run_blocking`] | works, and so does its handle |
 //! | [`spawn`] | starts a thread, as model `threads` does; [`spawn_local`] is refused |
 //! | plain code that waits: [`green`], [`Source::block_read`], [`JoinHandle::join`] | blocks the thread |
@@ -154,6 +154,7 @@ pub use io::source::{Source, WeakSource};
 pub use model::{Dispatch, Model, Refusal, Style, UnknownModel, Wait};
 pub use spawn::gather::gather;
 pub use spawn::join::{JoinError, JoinHandle, panic_message};
+pub use spawn::join_set::JoinSet;
 pub use spawn::run_each::{JobError, run_each};
 pub use spawn::scope::{Scope, ScopeHandle, scope};
 pub use spawn::span::{FlowSpan, InSpan};

@@ -54,7 +54,7 @@ pub use switchboard_net::{
 pub use switchboard_process_pool as process_pool;
 pub use switchboard_reactor as reactor;
 pub use switchboard_runtime::{
-    Direction, Driver, Elapsed, Event, Interval, JobError, JoinError, JoinHandle,
+    Direction, Driver, Elapsed, Event, Interval, JobError, JoinError, JoinHandle, JoinSet,
     MissedTickBehavior, Model, OffloadStats, Receiver, Refusal, Scope, Sender, Sleep, Source,
     Style, Timeout, Transfer, channel, gather, green, interval, interval_at, join, now,
     offload_stats, race, run_blocking, run_each, run_lookup, scope, sleep, sleep_until, spawn,

@@ -2,6 +2,7 @@
 
 pub(crate) mod gather;
 pub(crate) mod join;
+pub(crate) mod join_set;
 pub(crate) mod result_slot;
 pub(crate) mod run_each;
 pub(crate) mod scope;

@@ -1,5 +1,6 @@
 //! What flows wait for, under every model and driver.
 
+mod join_sets;
 mod locks;
 mod signalling;
 mod times;
