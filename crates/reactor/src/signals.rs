@@ -4,7 +4,11 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use signal_hook::SigId;
+use signal_hook::flag;
 use signal_hook::low_level::{pipe, unregister};
 
 /// A descriptor that becomes readable when one of its signals arrives. Several signals that arrive before
@@ -23,6 +27,8 @@ use signal_hook::low_level::{pipe, unregister};
 pub struct SignalPipe {
     reader: UnixStream,
     ids: Vec<SigId>,
+    /// Each signal, and whether it arrived and was not taken by number.
+    arrived: Vec<(i32, Arc<AtomicBool>)>,
 }
 
 impl SignalPipe {
@@ -39,11 +45,48 @@ impl SignalPipe {
         let mut this = SignalPipe {
             reader,
             ids: Vec::new(),
+            arrived: Vec::new(),
         };
         for &signal in signals {
+            let arrived = Arc::new(AtomicBool::new(false));
+            // Set before the pipe is written to, because actions run in the order of their registration.
+            this.ids.push(flag::register(signal, arrived.clone())?);
+            this.arrived.push((signal, arrived));
             this.ids.push(pipe::register(signal, writer.try_clone()?)?);
         }
         Ok(this)
+    }
+
+    /// Returns the number of a signal that has arrived, and `None` once each was returned. Never blocks. A signal
+    /// that arrives several times before it is returned counts once.
+    ///
+    /// [`take`](SignalPipe::take) does not take from what this returns; a pipe is read by one of the two.
+    ///
+    /// # Errors
+    /// The system's error, if reading the pipe fails.
+    ///
+    /// ```
+    /// use signal_hook::consts::{SIGUSR1, SIGUSR2};
+    /// use switchboard_reactor::SignalPipe;
+    ///
+    /// let pipe = SignalPipe::new(&[SIGUSR1, SIGUSR2])?;
+    /// signal_hook::low_level::raise(SIGUSR2)?;
+    /// assert_eq!(pipe.take_signal()?, Some(SIGUSR2));
+    /// assert_eq!(pipe.take_signal()?, None);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn take_signal(&self) -> io::Result<Option<i32>> {
+        loop {
+            let mut arrived = self.arrived.iter();
+            if let Some((signal, _)) = arrived.find(|(_, flag)| flag.swap(false, Ordering::SeqCst))
+            {
+                return Ok(Some(*signal));
+            }
+            // A signal that arrives from here on makes the pipe readable again.
+            if !self.take()? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Returns whether a signal has arrived since the last call. Never blocks.

@@ -51,7 +51,7 @@
 //!
 //! | | outside of any flow |
 //! |---|---|
-//! | what waits for the kernel: operations of a [`Source`], and of sockets, which are made of them | fails with `Unsupported` at its first poll, also if it would not have to wait |
+//! | what waits for the kernel: operations of a [`Source`], and of sockets and [`signal`]s, which are made of them | fails with `Unsupported` at its first poll, also if it would not have to wait |
 //! | what waits for time: [`Sleep`], [`Timeout`], [`Interval`] | panics when it is polled, with the same text |
 //! | what waits for another flow: [`channel`], [`sync`], [`Event`], [`JoinHandle`], [`JoinSet`], [`gather`] | works: it needs nothing but a waker |
 //! | [`run_blocking`] | works, and so does its handle |
@@ -92,6 +92,7 @@ mod event;
 pub mod green;
 mod io;
 mod model;
+pub mod signal;
 mod spawn;
 pub mod sync;
 mod threads;
