@@ -92,6 +92,8 @@ mod event;
 pub mod green;
 mod io;
 mod model;
+pub mod pipe;
+pub mod process;
 pub mod signal;
 mod spawn;
 pub mod sync;

@@ -1,6 +1,7 @@
 //! Descriptors that flows of any model use, and the operations on them.
 
 pub(crate) mod calls;
+pub(crate) mod files;
 pub(crate) mod future;
 mod machine;
 pub(crate) mod ops;

@@ -1,7 +1,9 @@
 //! What flows wait for, under every model and driver.
 
+mod children;
 mod join_sets;
 mod locks;
+mod pipes;
 mod signalling;
 mod times;
 #[path = "../support/ways.rs"]
