@@ -51,10 +51,10 @@
 //!
 //! | | outside of any flow |
 //! |---|---|
-//! | what waits for the kernel: operations of a [`Source`], and of sockets and [`signal`]s, which are made of them | fails with `Unsupported` at its first poll, also if it would not have to wait |
+//! | what waits for the kernel: operations of a [`Source`], and of sockets, [`pipe`]s, [`signal`]s and the ends of a [`process`], which are made of them | fails with `Unsupported` at its first poll, also if it would not have to wait |
 //! | what waits for time: [`Sleep`], [`Timeout`], [`Interval`] | panics when it is polled, with the same text |
 //! | what waits for another flow: [`channel`], [`sync`], [`Event`], [`JoinHandle`], [`JoinSet`], [`gather`] | works: it needs nothing but a waker |
-//! | [`run_blocking`] | works, and so does its handle |
+//! | [`run_blocking`], and [`fs`] by it | works, and so does its handle |
 //! | [`spawn`] | starts a thread, as model `threads` does; [`spawn_local`] is refused |
 //! | plain code that waits: [`green`], [`Source::block_read`], [`JoinHandle::join`] | blocks the thread |
 //!
@@ -89,6 +89,7 @@
 
 mod blocking;
 mod event;
+pub mod fs;
 pub mod green;
 mod io;
 mod model;
@@ -96,6 +97,7 @@ pub mod pipe;
 pub mod process;
 pub mod signal;
 mod spawn;
+pub mod stdio;
 pub mod sync;
 mod threads;
 mod time;
@@ -162,6 +164,7 @@ pub use spawn::run_each::{JobError, run_each};
 pub use spawn::scope::{Scope, ScopeHandle, scope};
 pub use spawn::span::{FlowSpan, InSpan};
 pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
+pub use stdio::{stdin, stdout};
 pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::plumbing::Transfer;
 pub use switchboard_reactor::{Activity, Direction, Driver, Hooks, Loop, Waiting};

@@ -39,7 +39,8 @@
 //! | flows without a server | [`Model::run`], [`run_each`] |
 //! | plain functions that wait, in green threads or threads | [`green`] |
 //! | locks, permits, notifications and channels between flows | [`sync`] |
-//! | child processes and pipes | [`process`], [`pipe`] |
+//! | child processes, pipes, standard input and output | [`process`], [`pipe`], [`stdio`] |
+//! | files | [`fs`] |
 //! | signals of the process | [`signal`] |
 //! | callbacks, timers, signals on a loop | [`reactor`] |
 #![forbid(unsafe_code)]
@@ -58,9 +59,10 @@ pub use switchboard_reactor as reactor;
 pub use switchboard_runtime::{
     Direction, Driver, Elapsed, Event, Interval, JobError, JoinError, JoinHandle, JoinSet,
     MissedTickBehavior, Model, OffloadStats, Receiver, Refusal, Scope, Sender, Sleep, Source,
-    Style, Timeout, Transfer, channel, gather, green, interval, interval_at, join, now,
+    Style, Timeout, Transfer, channel, fs, gather, green, interval, interval_at, join, now,
     offload_stats, pipe, process, race, run_blocking, run_each, run_lookup, scope, signal, sleep,
-    sleep_until, spawn, spawn_local, sync, thread_capacity, timeout, timeout_at, yield_now,
+    sleep_until, spawn, spawn_local, stdin, stdio, stdout, sync, thread_capacity, timeout,
+    timeout_at, yield_now,
 };
 pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
 pub use switchboard_tls as tls;

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io;
 use std::process::{ExitStatus, Output};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use switchboard_reactor::Direction;
 
+use super::orphans;
 use crate::io::source::Source;
 use crate::model::Wait;
 use crate::pipe::{PipeReader, PipeWriter};
@@ -59,19 +59,10 @@ enum End {
     Signal(Signals),
 }
 
-/// Processes whose `Child` was dropped and that were not reaped.
-static ORPHANS: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
-
-/// Reaps those orphans that have ended.
-fn reap_orphans() {
-    let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    orphans.retain_mut(|orphan| matches!(orphan.try_wait(), Ok(None)));
-}
-
 impl Child {
     /// Takes over a process and its pipes; kills it if that fails.
     pub(super) fn new(mut inner: std::process::Child, kill_on_drop: bool) -> io::Result<Child> {
-        reap_orphans();
+        orphans::reap();
         let pipes = (inner.stdin.take(), inner.stdout.take(), inner.stderr.take());
         let end = match End::of(&inner) {
             Ok(end) => end,
@@ -139,7 +130,7 @@ impl Child {
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         let status = self.inner().try_wait()?;
         if status.is_some() {
-            reap_orphans();
+            orphans::reap();
         }
         Ok(status)
     }
@@ -254,11 +245,7 @@ impl Drop for Child {
             // Fails only if the process was reaped.
             let _ = inner.kill();
         }
-        if matches!(inner.try_wait(), Ok(None)) {
-            let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-            orphans.push(inner);
-        }
-        reap_orphans();
+        orphans::add(inner);
     }
 }
 
@@ -281,24 +268,6 @@ mod tests {
             child.end = End::by_signal().unwrap();
             let status = model.run(child.wait()).unwrap().unwrap();
             assert!(status.success(), "{model}");
-        }
-    }
-
-    #[test]
-    fn dropped_children_are_reaped() {
-        drop(Command::new("true").spawn().unwrap());
-        drop(
-            Command::new("sleep")
-                .arg("9")
-                .kill_on_drop(true)
-                .spawn()
-                .unwrap(),
-        );
-        let begin = std::time::Instant::now();
-        while !ORPHANS.lock().unwrap().is_empty() {
-            assert!(begin.elapsed() < Duration::from_secs(5));
-            std::thread::sleep(Duration::from_millis(1));
-            reap_orphans();
         }
     }
 }

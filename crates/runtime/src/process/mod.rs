@@ -16,6 +16,7 @@
 
 mod child;
 mod command;
+mod orphans;
 
 pub use std::process::{ExitStatus, Output, Stdio};
 

@@ -1,6 +1,7 @@
 //! What flows wait for, under every model and driver.
 
 mod children;
+mod files;
 mod join_sets;
 mod locks;
 mod pipes;
