@@ -57,8 +57,8 @@ impl SignalPipe {
         Ok(this)
     }
 
-    /// Returns the number of a signal that has arrived, and `None` once each was returned. Never blocks. A signal
-    /// that arrives several times before it is returned counts once.
+    /// Returns the number of a signal that has arrived, and `None` once each was returned. Never blocks. A
+    /// signal that arrives several times before it is returned counts once.
     ///
     /// [`take`](SignalPipe::take) does not take from what this returns; a pipe is read by one of the two.
     ///

@@ -174,8 +174,8 @@ impl File {
         .await
     }
 
-    /// Writes some of `bytes` at `offset` and returns their number. A file that was opened to append gets them at
-    /// its end.
+    /// Writes some of `bytes` at `offset` and returns their number. A file that was opened to append gets
+    /// them at its end.
     ///
     /// # Errors
     /// As [`read_at`](File::read_at).

@@ -58,8 +58,8 @@
 //! | [`spawn`] | starts a thread, as model `threads` does; [`spawn_local`] is refused |
 //! | plain code that waits: [`green`], [`Source::block_read`], [`JoinHandle::join`] | blocks the thread |
 //!
-//! The text names [`Model::run`] and [`green::block_on`]. No future blocks the thread, so a foreign executor is
-//! never held.
+//! The text names [`Model::run`] and [`green::block_on`]. No future blocks the thread, so a foreign
+//! executor is never held.
 //!
 //! A foreign executor that blocks inside of a flow holds that flow, so what it waits for does not come.
 //! [`green::block_on`] waits there.
@@ -81,7 +81,8 @@
 //! green::block_on(source.ready(Direction::Write))??;
 //!
 //! let within = Model::Tasks.run(async { Model::Green.run(async {}) })?;
-//! assert!(within.unwrap_err().to_string().starts_with("model `green` cannot run within a flow of model `tasks`"));
+//! let text = within.unwrap_err().to_string();
+//! assert!(text.starts_with("model `green` cannot run within a flow of model `tasks`"));
 //! # std::io::Result::Ok(())
 //! ```
 

@@ -63,8 +63,8 @@ impl PipeReader {
         Ok(PipeReader(Source::new(fd)))
     }
 
-    /// Waits for bytes, copies them to `buffer` and returns their number; zero is the end of input. Dropping the
-    /// future loses no byte.
+    /// Waits for bytes, copies them to `buffer` and returns their number; zero is the end of input.
+    /// Dropping the future loses no byte.
     ///
     /// # Errors
     /// The system's; `Unsupported` [outside of any flow](crate#outside-of-any-flow).
@@ -103,8 +103,8 @@ impl PipeReader {
     }
 }
 
-/// The end of a pipe that is written. The last one to be dropped or [closed](PipeWriter::close) ends the input of
-/// the reader. A clone is the same end.
+/// The end of a pipe that is written. The last one to be dropped or [closed](PipeWriter::close) ends the
+/// input of the reader. A clone is the same end.
 ///
 /// ```
 /// use std::io;
@@ -133,8 +133,8 @@ impl PipeWriter {
     /// written nothing.
     ///
     /// # Errors
-    /// `BrokenPipe` if the reader is gone, or this end was closed; the system's; `Unsupported` [outside of any
-    /// flow](crate#outside-of-any-flow).
+    /// `BrokenPipe` if the reader is gone, or this end was closed; the system's; `Unsupported` [outside of
+    /// any flow](crate#outside-of-any-flow).
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let poll = |context: &mut Context<'_>| self.poll_write(context, bytes);
         match &self.0 {

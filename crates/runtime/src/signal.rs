@@ -14,11 +14,11 @@
 //!
 //! # Processes
 //!
-//! A signal is for one process. Under model `processes`, the flow that accepts is in the process that a user or
-//! a service manager signals, and [`Signals`] belong there; make them before the server starts. The process of
-//! one connection ignores `INTERRUPT` and `TERMINATE`, which a terminal sends to the whole group, and ends with
-//! its server. What a child process of this one does with its signals is set by itself: `exec` resets what is
-//! caught here.
+//! A signal is for one process. Under model `processes`, the flow that accepts is in the process that a
+//! user or a service manager signals, and [`Signals`] belong there; make them before the server starts. The
+//! process of one connection ignores `INTERRUPT` and `TERMINATE`, which a terminal sends to the whole
+//! group, and ends with its server. What a child process of this one does with its signals is set by
+//! itself: `exec` resets what is caught here.
 
 use std::fmt;
 use std::io;
@@ -113,9 +113,9 @@ impl fmt::Debug for Signal {
 
 /// The arrivals of some signals: a stream that does not end.
 ///
-/// The signals are caught from the moment this is made, so that they no longer end the process; one that arrives
-/// before it is received waits here. One that arrives several times meanwhile counts once. Each of several
-/// `Signals` hears every signal. After they are dropped, the signals have no effect.
+/// The signals are caught from the moment this is made, so that they no longer end the process; one that
+/// arrives before it is received waits here. One that arrives several times meanwhile counts once. Each of
+/// several `Signals` hears every signal. After they are dropped, the signals have no effect.
 ///
 /// ```
 /// use std::pin::pin;
@@ -139,8 +139,8 @@ impl Signals {
     /// Catches `signals` from now on. Never blocks.
     ///
     /// # Errors
-    /// `InvalidInput` for a signal that does not exist or must not be caught (`KILL`, SIGSTOP, SIGILL, SIGFPE,
-    /// SIGSEGV); the system's if no descriptor is left.
+    /// `InvalidInput` for a signal that does not exist or must not be caught (`KILL`, SIGSTOP, SIGILL,
+    /// SIGFPE, SIGSEGV); the system's if no descriptor is left.
     pub fn new(signals: &[Signal]) -> io::Result<Signals> {
         let mut not_caught = Signal::NOT_CAUGHT.iter();
         if let Some(raw) = not_caught.find(|raw| signals.contains(&Signal(raw.as_raw()))) {
@@ -156,8 +156,8 @@ impl Signals {
     /// Waits for a signal and returns it. Dropping the future loses no signal.
     ///
     /// # Errors
-    /// `Unsupported` [outside of any flow](crate#outside-of-any-flow); those of registering the descriptor with
-    /// the loop's driver.
+    /// `Unsupported` [outside of any flow](crate#outside-of-any-flow); those of registering the descriptor
+    /// with the loop's driver.
     pub async fn recv(&self) -> io::Result<Signal> {
         let poll = |context: &mut Context<'_>| self.poll_recv(context);
         self.source.operation(Direction::Read, poll).await
@@ -188,8 +188,8 @@ impl Stream for Signals {
 
 /// Waits until the user presses Ctrl-C (SIGINT).
 ///
-/// The signal is caught from the first poll on, and stays without effect after the future is dropped. A program
-/// that waits for it more than once takes [`Signals`], which miss none in between.
+/// The signal is caught from the first poll on, and stays without effect after the future is dropped. A
+/// program that waits for it more than once takes [`Signals`], which miss none in between.
 ///
 /// # Errors
 /// Those of [`Signals::new`] and [`Signals::recv`].

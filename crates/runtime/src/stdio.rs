@@ -1,7 +1,7 @@
 //! The standard input and outputs of this process, and other descriptors that processes share.
 //!
-//! Their mode is left as it is, since other processes would find it changed. Where the descriptor is a pipe, a
-//! terminal or a socket, a flow waits for its readiness. Where it is a file, a thread of
+//! Their mode is left as it is, since other processes would find it changed. Where the descriptor is a
+//! pipe, a terminal or a socket, a flow waits for its readiness. Where it is a file, a thread of
 //! [`run_blocking`] reads and writes it.
 //!
 //! ```no_run
@@ -177,8 +177,8 @@ impl AsyncRead for Input {
 
 /// A descriptor that is written, and that other processes may share.
 ///
-/// By its methods, bytes are with the system when the future completes. By [`AsyncWrite`], those for a file are
-/// when `flush` completes, and an error comes with the next call.
+/// By its methods, bytes are with the system when the future completes. By [`AsyncWrite`], those for a file
+/// are when `flush` completes, and an error comes with the next call.
 ///
 /// ```
 /// use std::io::Read;
@@ -220,8 +220,8 @@ impl Output {
     /// Writes all of `bytes`. Dropped before it completes, the future may have written a part.
     ///
     /// # Errors
-    /// The system's, such as `BrokenPipe`; `Unsupported` [outside of any flow](crate#outside-of-any-flow), unless
-    /// it is a file.
+    /// The system's, such as `BrokenPipe`; `Unsupported` [outside of any flow](crate#outside-of-any-flow),
+    /// unless it is a file.
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = match &self.0 {

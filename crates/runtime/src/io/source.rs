@@ -20,9 +20,9 @@ use crate::{blocking, green};
 /// A descriptor that flows of any model use. A clone is the same descriptor, which is closed with the last
 /// clone.
 ///
-/// Each `poll_` method is an operation. It returns its result, or `Pending` until the flow that polls it has
-/// waited in its model's way; [outside of any flow](crate#outside-of-any-flow) it is refused. Polling it again later, or never,
-/// loses no byte: what was received stays for the next operation.
+/// Each `poll_` method is an operation. It returns its result, or `Pending` until the flow that polls it
+/// has waited in its model's way; [outside of any flow](crate#outside-of-any-flow) it is refused. Polling
+/// it again later, or never, loses no byte: what was received stays for the next operation.
 /// [`operation`](Source::operation) makes a future of it, which ends the wait when it is dropped.
 ///
 /// The errors are those of the system call, and those of registering the descriptor with the loop's driver;

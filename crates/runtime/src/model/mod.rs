@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 pub(crate) use refusal::Need;
 pub use refusal::Refusal;
-pub(crate) use run::{OUTSIDE_OF_A_FLOW, as_green_thread};
+pub(crate) use run::{OUTSIDE_OF_A_FLOW, as_green_thread, outside_of_a_flow};
 
 /// A concurrency model: how flows wait, and what runs the flow of each connection. The user picks one.
 ///

@@ -120,6 +120,12 @@ impl Model {
 pub(crate) const OUTSIDE_OF_A_FLOW: &str = "no flow waits here: run this future under a model with \
      `Model::run`, or wait for it in plain code with `green::block_on`";
 
+/// Returns the error of an operation outside of any flow.
+#[cold]
+pub(crate) fn outside_of_a_flow() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, OUTSIDE_OF_A_FLOW)
+}
+
 impl Wait {
     /// Returns how a flow that this thread starts beside the running one waits; `None` outside of any
     /// flow.
@@ -146,8 +152,7 @@ impl Wait {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn required() -> io::Result<Wait> {
-        let refuse = || io::Error::new(io::ErrorKind::Unsupported, OUTSIDE_OF_A_FLOW);
-        Wait::current().ok_or_else(refuse)
+        Wait::current().ok_or_else(outside_of_a_flow)
     }
 }
 

@@ -21,8 +21,8 @@ const RECHECK: Duration = Duration::from_millis(100);
 /// A child process of [`Command`](super::Command).
 ///
 /// Dropped, it leaves the process running, unless the command says to [kill it on
-/// drop](super::Command::kill_on_drop). A process that ends later is reaped when the next one is started, waited
-/// for or dropped.
+/// drop](super::Command::kill_on_drop). A process that ends later is reaped when the next one is started,
+/// waited for or dropped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -106,8 +106,8 @@ impl Child {
         self.inner.as_ref().map_or(0, std::process::Child::id)
     }
 
-    /// Closes [`stdin`](Child::stdin), waits until the process ends, and reaps it. Later calls return the same
-    /// status. Dropping the future ends the wait.
+    /// Closes [`stdin`](Child::stdin), waits until the process ends, and reaps it. Later calls return the
+    /// same status. Dropping the future ends the wait.
     ///
     /// # Errors
     /// The system's, such as `ECHILD` if something else reaped the process; `Unsupported` [outside of any
@@ -135,8 +135,8 @@ impl Child {
         Ok(status)
     }
 
-    /// Waits until the process ends and what it wrote to its pipes was read, and returns both. A pipe that another
-    /// process has inherited is read until that one closes it too.
+    /// Waits until the process ends and what it wrote to its pipes was read, and returns both. A pipe that
+    /// another process has inherited is read until that one closes it too.
     ///
     /// # Errors
     /// Those of [`wait`](Child::wait) and [`PipeReader::read`].
@@ -158,8 +158,8 @@ impl Child {
         })
     }
 
-    /// Kills the process by SIGKILL; [`wait`](Child::wait) returns once it has ended. Has no effect on a process that
-    /// was reaped. Never blocks.
+    /// Kills the process by SIGKILL; [`wait`](Child::wait) returns once it has ended. Has no effect on a
+    /// process that was reaped. Never blocks.
     ///
     /// # Errors
     /// The system's, such as `PermissionDenied`.
@@ -167,7 +167,8 @@ impl Child {
         self.inner().kill()
     }
 
-    /// Sends a signal to the process, such as [`Signal::TERMINATE`]. Has no effect on a process that has ended.
+    /// Sends a signal to the process, such as [`Signal::TERMINATE`]. Has no effect on a process that has
+    /// ended.
     ///
     /// ```
     /// use std::os::unix::process::ExitStatusExt;

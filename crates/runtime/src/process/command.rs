@@ -105,8 +105,8 @@ impl Command {
         Child::new(self.inner.spawn()?, self.kill_on_drop)
     }
 
-    /// Starts the program as [`spawn`](Command::spawn) does, and waits until it ends. Dropping the future leaves it
-    /// running, unless it is [killed on drop](Command::kill_on_drop).
+    /// Starts the program as [`spawn`](Command::spawn) does, and waits until it ends. Dropping the future
+    /// leaves it running, unless it is [killed on drop](Command::kill_on_drop).
     ///
     /// # Errors
     /// Those of [`spawn`](Command::spawn) and [`Child::wait`].
@@ -114,8 +114,8 @@ impl Command {
         self.spawn()?.wait().await
     }
 
-    /// Starts the program, and waits until it ends and has closed its pipes; returns what it wrote. What was not
-    /// set is empty for stdin, and piped for stdout and stderr. Dropping the future does as that of
+    /// Starts the program, and waits until it ends and has closed its pipes; returns what it wrote. What
+    /// was not set is empty for stdin, and piped for stdout and stderr. Dropping the future does as that of
     /// [`status`](Command::status).
     ///
     /// # Errors

@@ -13,8 +13,8 @@ use super::spawn;
 /// Flows whose results are taken in the order in which the flows end. Dropping the set cancels the flows that
 /// run.
 ///
-/// [`scope`](crate::scope) is for flows that must all have ended before the caller goes on; this is for a flow
-/// that starts others as it goes, such as one for each request.
+/// [`scope`](crate::scope) is for flows that must all have ended before the caller goes on; this is for a
+/// flow that starts others as it goes, such as one for each request.
 ///
 /// ```
 /// use std::time::Duration;
@@ -89,8 +89,8 @@ impl<T: Send + 'static> JoinSet<T> {
         }
     }
 
-    /// Starts a flow as [`spawn`](crate::spawn()) does, and adds it. Never blocks. A flow that cannot be started
-    /// has its error as its result.
+    /// Starts a flow as [`spawn`](crate::spawn()) does, and adds it. Never blocks. A flow that cannot be
+    /// started has its error as its result.
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F)
     where
@@ -141,8 +141,8 @@ impl<T: Send + 'static> JoinSet<T> {
         self.len() == 0
     }
 
-    /// Waits until a flow ends and returns its result; `None` if the set is empty. Dropping the future loses no
-    /// result.
+    /// Waits until a flow ends and returns its result; `None` if the set is empty. Dropping the future
+    /// loses no result.
     ///
     /// The result is an error if the flow panicked, was cancelled or could not be started.
     pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
@@ -201,8 +201,8 @@ impl<T: Send + 'static> JoinSet<T> {
     }
 
     /// Cancels all flows, as [`JoinHandle::cancel`] does. Never blocks. They stay in the set:
-    /// [`join_next`](JoinSet::join_next) returns [`JoinError::Cancelled`] once each has dropped its future, and
-    /// the result of one that had ended.
+    /// [`join_next`](JoinSet::join_next) returns [`JoinError::Cancelled`] once each has dropped its future,
+    /// and the result of one that had ended.
     ///
     /// ```
     /// use std::future::pending;

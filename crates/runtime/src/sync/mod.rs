@@ -1,7 +1,7 @@
 //! Synchronisation between flows of any model: locks, permits, signals and channels.
 //!
-//! Everything here needs nothing but a waker. It therefore works under every model, between flows of different
-//! models and threads, and [outside of any flow](crate#outside-of-any-flow).
+//! Everything here needs nothing but a waker. It therefore works under every model, between flows of
+//! different models and threads, and [outside of any flow](crate#outside-of-any-flow).
 //!
 //! | to | take |
 //! |---|---|
@@ -17,8 +17,8 @@
 //! | send one message | [`oneshot`] |
 //! | show the latest value | [`watch`] |
 //!
-//! A future that waits may be dropped at any time. A wake-up, a permit or a message that was meant for it goes
-//! to another flow that waits, or to the next one that does.
+//! A future that waits may be dropped at any time. A wake-up, a permit or a message that was meant for it
+//! goes to another flow that waits, or to the next one that does.
 //!
 //! The locks are those of the crate `async-lock`, the broadcast channel is that of `async-broadcast`. Their
 //! methods with `blocking` in the name block the thread, also in a task; plain code waits with

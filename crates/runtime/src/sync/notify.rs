@@ -9,9 +9,9 @@ use event_listener::{Event, EventListener, IntoNotification};
 
 /// A source of wake-ups for flows of any model.
 ///
-/// [`notify_one`](Notify::notify_one) wakes one flow; if none waits, the next one to wait goes on at once. At
-/// most one such notification is stored. [`notify_waiters`](Notify::notify_waiters) wakes all flows that wait,
-/// and stores nothing.
+/// [`notify_one`](Notify::notify_one) wakes one flow; if none waits, the next one to wait goes on at once.
+/// At most one such notification is stored. [`notify_waiters`](Notify::notify_waiters) wakes all flows that
+/// wait, and stores nothing.
 ///
 /// ```
 /// use std::collections::VecDeque;

@@ -224,8 +224,8 @@ impl<T> Receiver<T> {
         self.shared.version() != self.seen
     }
 
-    /// Waits until there is a value that this receiver has not seen, and marks it as seen. Dropping the future
-    /// ends the wait, and marks nothing.
+    /// Waits until there is a value that this receiver has not seen, and marks it as seen. Dropping the
+    /// future ends the wait, and marks nothing.
     ///
     /// # Errors
     /// [`RecvError`] once the last value was seen and every sender is dropped.
@@ -277,8 +277,8 @@ impl<T> fmt::Debug for Receiver<T> {
     }
 }
 
-/// A reference to the value of a channel. It stays on its thread, and must not be held while the flow waits: a
-/// sender that sets the value meanwhile blocks its thread.
+/// A reference to the value of a channel. It stays on its thread, and must not be held while the flow
+/// waits: a sender that sets the value meanwhile blocks its thread.
 ///
 /// ```
 /// use switchboard_runtime::sync::watch;

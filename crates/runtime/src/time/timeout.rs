@@ -11,7 +11,8 @@ use pin_project_lite::pin_project;
 
 use super::sleep::{Sleep, sleep, sleep_until};
 
-/// The error of a [`timeout`] whose limit passed, or of a [`timeout_at`] whose deadline did. As an [`io::Error`], its kind is `TimedOut`.
+/// The error of a [`timeout`] whose limit passed, or of a [`timeout_at`] whose deadline did. As an
+/// [`io::Error`], its kind is `TimedOut`.
 ///
 /// ```
 /// use std::{future::pending, io, time::Duration};

@@ -24,7 +24,7 @@ pub(crate) use self::thread::block_thread;
 use self::thread::poll_blocking;
 use super::ops::Operation;
 use crate::blocking;
-use crate::model::OUTSIDE_OF_A_FLOW;
+use crate::model::outside_of_a_flow;
 
 /// Carries out `operation` in the way of the flow that polls it.
 // Inlined into each operation of a source: apart from the system call it is some dozens of instructions.
@@ -39,7 +39,7 @@ pub(crate) fn poll<O: Operation>(
     }
     Loop::with_current(|lp| {
         let Some(lp) = lp else {
-            return Poll::Ready(refuse());
+            return Poll::Ready(Err(outside_of_a_flow()));
         };
         match descriptor.registration(lp) {
             Some(registration) if !lp.completes() => {
@@ -49,15 +49,6 @@ pub(crate) fn poll<O: Operation>(
             None => poll_first(lp, descriptor, context, operation),
         }
     })
-}
-
-/// Returns the error of an operation outside of any flow.
-#[cold]
-fn refuse<T>() -> io::Result<T> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        OUTSIDE_OF_A_FLOW,
-    ))
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
