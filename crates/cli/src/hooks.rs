@@ -3,21 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use switchboard_reactor::{self as reactor, Closed, Hooks, Name, Opened, Stall};
+use switchboard_reactor::{self as reactor, Closed, Hooks, Name, Opened, Stall, TurnReport};
 
 use crate::log::Log;
+use crate::metrics::Turns;
 
-/// Returns hooks that write to `log`, as events if `traced`. If `quiet`, notices are left out; stalls, panics
-/// and errors of handlers never are.
-pub(crate) fn hooks(log: &Log, traced: bool, quiet: bool) -> Arc<dyn Hooks> {
-    let log = log.clone();
-    Arc::new(LogHooks { log, traced, quiet })
-}
-
-struct LogHooks {
-    log: Log,
-    traced: bool,
-    quiet: bool,
+/// Hooks that write to a log.
+pub(crate) struct LogHooks {
+    pub(crate) log: Log,
+    /// Lines are events of `tracing`.
+    pub(crate) traced: bool,
+    /// Notices are left out; stalls, panics and errors of handlers never are.
+    pub(crate) quiet: bool,
+    /// The turns are counted here.
+    pub(crate) turns: Option<Arc<Turns>>,
 }
 
 impl LogHooks {
@@ -30,6 +29,12 @@ impl LogHooks {
 }
 
 impl Hooks for LogHooks {
+    fn turn(&self, turn: &TurnReport) {
+        if let Some(turns) = &self.turns {
+            turns.add(turn);
+        }
+    }
+
     fn stall(&self, stall: &Stall) {
         self.line(stall);
     }

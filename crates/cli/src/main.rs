@@ -7,6 +7,7 @@ mod driver;
 mod fetch;
 mod hooks;
 mod log;
+mod metrics;
 mod models;
 mod output;
 mod serve;

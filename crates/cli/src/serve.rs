@@ -13,12 +13,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use switchboard_apps as apps;
 use switchboard_apps::slow_site::{self, Latency, Site};
 use switchboard_http::has_head;
-use switchboard_runtime::{Driver, Model, Style};
+use switchboard_runtime::{Dispatch, Driver, Model, Style};
 use switchboard_server::{Bound, Report, Server, Workers, raise_descriptor_limit};
 
 use crate::driver::{DriverOption, can_run};
-use crate::hooks::hooks;
+use crate::hooks::LogHooks;
 use crate::log::{self, Log};
+use crate::metrics::{self, Turns};
 use crate::output::{self, Count, Failure};
 use crate::trace::TraceOptions;
 
@@ -85,6 +86,9 @@ pub(crate) struct Options {
     quiet: bool,
     #[command(flatten)]
     trace: TraceOptions,
+    /// Answer with figures for Prometheus at this address, under /metrics; not with processes
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<String>,
 }
 
 #[derive(Args)]
@@ -217,12 +221,17 @@ fn serve(
     // A model that cannot run the service is refused before anything is bound.
     can_run(options.model, style)?;
     let driver = options.driver.for_model(options.model)?;
+    can_measure(options)?;
     // If the limit cannot be raised, the server runs within the present one.
     let _ = raise_descriptor_limit();
     let log = Log::stderr();
     log.catch_panics();
-    let bound = bind(server, options, driver, &log)?;
+    let turns = options.metrics.as_ref().map(|_| Arc::<Turns>::default());
+    let bound = bind(server, options, driver, &log, turns.as_ref())?;
     announce(options, name, &bound, &log);
+    if let (Some(addr), Some(turns)) = (&options.metrics, turns) {
+        serve_metrics(addr, &bound, turns, &log)?;
+    }
     let report = run(bound);
     match &report {
         Ok(_) if options.quiet => {}
@@ -233,8 +242,36 @@ fn serve(
     report.map(drop).map_err(|_| Failure::Reported)
 }
 
+/// Checks that this process sees all connections of the server, and may have another thread.
+fn can_measure(options: &Options) -> Result<(), Failure> {
+    let forks = options.model.dispatch() == Dispatch::Process;
+    match options.metrics.is_some() && (forks || matches!(options.workers_as, WorkersAs::Processes))
+    {
+        true => Err(Failure::usage(
+            "--metrics: the figures are those of one process: use another model than processes, \
+             and --workers-as threads",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Answers requests for figures, and says where.
+fn serve_metrics(addr: &str, bound: &Bound, turns: Arc<Turns>, log: &Log) -> Result<(), Failure> {
+    let listening = metrics::serve(addr, bound.observer(), turns);
+    let listening =
+        listening.map_err(|error| Failure::usage(format_args!("--metrics: {error}")))?;
+    log.line(format_args!("figures at http://{listening}/metrics"));
+    Ok(())
+}
+
 /// Listens where the options say.
-fn bind(server: Server, options: &Options, driver: Driver, log: &Log) -> Result<Bound, Failure> {
+fn bind(
+    server: Server,
+    options: &Options,
+    driver: Driver,
+    log: &Log,
+    turns: Option<&Arc<Turns>>,
+) -> Result<Bound, Failure> {
     let traced = options.trace.subscribe(log);
     let workers = match options.workers_as {
         WorkersAs::Threads => Workers::Threads(options.workers),
@@ -249,7 +286,12 @@ fn bind(server: Server, options: &Options, driver: Driver, log: &Log) -> Result<
         .on_signals(true)
         .until_eof(options.until_eof)
         .observed(true)
-        .hooks(hooks(log, traced, options.quiet));
+        .hooks(Arc::new(LogHooks {
+            log: log.clone(),
+            traced,
+            quiet: options.quiet,
+            turns: turns.cloned(),
+        }));
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }
