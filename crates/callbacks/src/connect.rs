@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
+use std::panic::Location;
 use std::rc::Rc;
 
 use switchboard_net::{Accepted, Addr, Incoming, Listener, Stream};
-use switchboard_runtime::{self as runtime, Driver, JoinHandle, Loop, Model};
+
+use switchboard_runtime::{self as runtime, Driver, JoinHandle, Loop, Model, Name};
 
 use crate::deferred::Deferred;
 use crate::protocol::{Connection, Protocol, Transport};
@@ -29,6 +31,7 @@ use crate::protocol::{Connection, Protocol, Transport};
 /// # Errors
 /// Those of `start`, of opening the driver and of its wait; `Unsupported` on a thread where a loop runs
 /// already.
+#[track_caller]
 pub fn run(driver: Driver, start: impl FnOnce() -> io::Result<()> + 'static) -> io::Result<()> {
     let lp = Loop::new(driver)?;
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -53,12 +56,13 @@ pub fn stop() {
 
 /// Starts `protocol` on a connection and the running loop. `connection_made` is called before this
 /// function returns. If no loop runs on this thread, `connection_lost` follows.
+#[track_caller]
 pub fn start(stream: Stream, protocol: impl Protocol) -> Transport {
     let mut connection = Connection::new(stream, protocol);
     connection.make();
     let transport = connection.transport().clone();
     // The protocol's `connection_lost` reports the end.
-    runtime::spawn_local(connection).detach();
+    runtime::launch_local(Location::caller(), connection).detach();
     transport
 }
 
@@ -86,6 +90,7 @@ pub fn create_connection(name: &str, protocol: impl Protocol) -> Deferred<Transp
 /// # Errors
 /// - `AddrInUse` or `AddrNotAvailable`, or another error of the system.
 /// - `Unsupported` if no loop runs on this thread.
+#[track_caller]
 pub fn create_server<P: Protocol>(
     addr: impl ToSocketAddrs,
     factory: impl Fn() -> P + 'static,
@@ -93,7 +98,9 @@ pub fn create_server<P: Protocol>(
     let listener = Listener::bind(addr)?;
     let addr = listener.local_addr()?;
     let incoming = Incoming::new(listener);
-    let accepting = runtime::spawn_local(accept(incoming, addr.clone(), Rc::new(factory)));
+    let name = Location::caller();
+    let accepting = accept(incoming, addr.clone(), name, Rc::new(factory));
+    let accepting = runtime::launch_local(name, accepting);
     if accepting.is_finished() {
         // The task ended at once, because there is no loop to run it.
         accepting.join()?;
@@ -106,6 +113,7 @@ pub fn create_server<P: Protocol>(
 async fn accept<P: Protocol>(
     mut incoming: Incoming,
     addr: Addr,
+    name: Name,
     factory: Rc<impl Fn() -> P + 'static>,
 ) {
     loop {
@@ -113,8 +121,8 @@ async fn accept<P: Protocol>(
             Accepted::Connection(stream, _) => {
                 let factory = factory.clone();
                 // A flow of its own contains a panic of the factory or the protocol.
-                runtime::spawn_local(async move { Connection::new(stream, factory()).await })
-                    .detach();
+                let connection = async move { Connection::new(stream, factory()).await };
+                runtime::launch_local(name, connection).detach();
             }
             Accepted::BackOff { error, pause } => notice(format_args!(
                 "{addr}: cannot accept: {error}; next try in {pause:?}"
@@ -207,7 +215,12 @@ mod tests {
         let notices = Arc::new(Notices::default());
         lp.set_hooks(notices.clone());
         let addr = listener.local_addr().unwrap();
-        let accepting = accept(Incoming::new(listener), addr, Rc::new(|| Discard));
+        let accepting = accept(
+            Incoming::new(listener),
+            addr,
+            Location::caller(),
+            Rc::new(|| Discard),
+        );
         let other = async {
             runtime::sleep(std::time::Duration::from_millis(2)).await;
             meanwhile();

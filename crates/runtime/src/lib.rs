@@ -164,11 +164,11 @@ pub use spawn::join_set::JoinSet;
 pub use spawn::run_each::{JobError, run_each};
 pub use spawn::scope::{Scope, ScopeHandle, scope};
 pub use spawn::span::{FlowSpan, InSpan};
-pub use spawn::{is_on_loop, launch, launch_detached, spawn, spawn_local};
+pub use spawn::{is_on_loop, launch, launch_detached, launch_local, spawn, spawn_local};
 pub use stdio::{stdin, stdout};
 pub use switchboard_driver::Chunk;
 pub use switchboard_reactor::plumbing::Transfer;
-pub use switchboard_reactor::{Activity, Direction, Driver, Hooks, Loop, Waiting};
+pub use switchboard_reactor::{Activity, Direction, Driver, Hooks, Loop, Name, Waiting};
 pub use threads::capacity::{process_capacity, thread_capacity, threads_alive};
 pub use threads::offload::{OffloadStats, offload_stats, run_blocking, run_lookup};
 pub use time::{

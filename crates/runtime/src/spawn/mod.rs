@@ -151,8 +151,16 @@ pub fn is_on_loop() -> bool {
 /// ```
 #[track_caller]
 pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+    launch_local(Location::caller(), future)
+}
+
+/// Starts a task as [`spawn_local`] does. Reports of stalls and panics name it by `name`.
+pub fn launch_local<T: 'static>(
+    name: Name,
+    future: impl Future<Output = T> + 'static,
+) -> JoinHandle<T> {
     match blocking::current_loop() {
-        Some(lp) => on_loop(&lp, Location::caller(), future),
+        Some(lp) => on_loop(&lp, name, future),
         None => JoinHandle::failed(JoinError::Refused(Need::LocalFlows.refuse(thread_model()))),
     }
 }
