@@ -10,6 +10,11 @@ use switchboard_runtime::Chunk;
 
 use crate::stream::Stream;
 
+/// The number of bytes from which on a read is followed by one through a pipe. A short message is cheaper in a
+/// chunk: two system calls, where a pipe needs a third to find the socket empty.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LARGE: usize = 16 * 1024;
+
 /// Copies from `reader` until its input ends, and returns the number of bytes. Does not end the direction of
 /// `writer`. Reads only what is written before it reads again, so a slow writer slows the reader's peer down.
 ///
@@ -105,6 +110,8 @@ pub struct Copier {
     writer: Stream,
     held: Held,
     copied: u64,
+    /// The number of bytes that the last read returned.
+    last_read: usize,
     ended: bool,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     splicing: splice::Splicing,
@@ -128,6 +135,7 @@ impl Copier {
             writer: writer.clone(),
             held: Held::Nothing,
             copied: 0,
+            last_read: 0,
             ended: false,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             splicing: splice::Splicing::default(),
@@ -181,12 +189,16 @@ impl Copier {
 
     async fn read(&mut self) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(pipe) = self.splicing.read(&self.reader, &self.writer).await? {
+        if self.last_read >= LARGE
+            && let Some(pipe) = self.splicing.read(&self.reader, &self.writer).await?
+        {
+            self.last_read = pipe.length();
             self.ended = pipe.is_empty();
             self.held = Held::Pipe(pipe);
             return Ok(());
         }
         let chunk = self.reader.recv().await?;
+        self.last_read = chunk.len();
         self.ended = chunk.is_empty();
         self.held = Held::Chunk(chunk, 0);
         Ok(())

@@ -10,15 +10,15 @@ use std::sync::OnceLock;
 use std::task::Context;
 
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use rustix::process::Signal;
 use socket2::SockRef;
 use switchboard_runtime::{Direction, Transfer};
 
 use crate::stream::Stream;
 
-/// The most bytes that a pipe takes, by default.
-const PIPE_SIZE: usize = 64 * 1024;
+/// The most bytes that a pipe takes. The system's own size, 64 KiB, saves nothing against chunks.
+const PIPE_SIZE: usize = 256 * 1024;
 /// The number of empty pipes that a thread keeps. A copy that waits for input holds none.
 const POOL_CAPACITY: usize = 8;
 
@@ -39,6 +39,8 @@ impl Pipe {
             return Ok(pipe);
         }
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // Refused to a user with many pipes; a small one does as well.
+        let _ = fcntl_setpipe_size(&writer, PIPE_SIZE);
         Ok(Pipe { reader, writer })
     }
 
@@ -61,6 +63,10 @@ pub(super) struct FilledPipe {
 impl FilledPipe {
     pub(super) fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     /// Keeps the pipe for the next copy of this thread. It must be empty.
