@@ -5,6 +5,18 @@
 //! `futures-io` traits; a [`PlainStream`] is the same connection with `std::io::{Read, Write}`, for plain
 //! functions. [`Incoming`] accepts for as long as a server runs.
 //!
+//! | for | see |
+//! |---|---|
+//! | connecting to a name, an address or a path | [`Stream::connect`], [`ToTarget`], [`resolve`] |
+//! | options of a listener | [`BindOptions`] |
+//! | options of a connection | [`Stream::set_nodelay`], [`Stream::set_tcp_keepalive`], … |
+//! | two flows on one connection | [`Stream::split`], [`Stream::into_split`], or clones |
+//! | datagrams | [`UdpSocket`], [`UnixDatagram`] |
+//! | proxies | [`copy_bidirectional`], [`Copier`] |
+//! | messages | [`Lines`], [`Frames`] |
+//! | descriptors over a Unix connection | [`Stream::send_fds`], [`Stream::recv_fds`] |
+//! | a close that loses no answer | [`Stream::close`] |
+//!
 //! ```
 //! use switchboard_runtime::{self as runtime, Model};
 //! use switchboard_net::{Listener, Stream};

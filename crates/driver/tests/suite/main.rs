@@ -2,6 +2,7 @@
 //!
 //! A driver that lacks a feature must reject it; no case is skipped.
 
+mod completions;
 mod early_close;
 mod edge;
 mod level;
