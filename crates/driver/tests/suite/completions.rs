@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use switchboard_driver::{Driver, Event, Poller, Request, Token};
+use switchboard_driver::{CompletionDriver, Driver, Event, Poller, Request, Token};
 
 use crate::support::{exclusive, is_unsupported};
 
