@@ -134,6 +134,13 @@ impl Descriptor {
         (word >> 32 == u64::from(lp.id())).then_some(Registration(word as u32))
     }
 
+    /// Returns the registration on `lp`, if `lp` owns the descriptor and no flag but that of an activity is
+    /// set.
+    pub fn observed_registration(&self, lp: &Loop) -> Option<Registration> {
+        let word = self.owner.load(Ordering::Acquire) & !OBSERVED;
+        (word >> 32 == u64::from(lp.id())).then_some(Registration(word as u32))
+    }
+
     /// Returns whether a loop with a completion driver owns the descriptor.
     #[inline]
     pub fn has_completion_driver(&self) -> bool {

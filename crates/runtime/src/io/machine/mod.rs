@@ -63,26 +63,31 @@ fn poll_readiness<O: Operation>(
     lp.poll_operation(registration, fd, direction, context, &mut operation)
 }
 
-/// Notes in the descriptor's activity, if it has one, that an operation waits and that it has ended.
-fn noted<O: Operation>(
+/// Notes in the descriptor's activity, if it has one, that an operation waits. Called before the system call,
+/// in which a blocking flow waits.
+fn note_wait(descriptor: &Descriptor, direction: Direction) {
+    if let Some(activity) = descriptor.activity() {
+        activity.begin(waiting(direction));
+    }
+}
+
+/// Notes that an operation has ended, if it has.
+fn note_end<O: Operation>(
     descriptor: &Descriptor,
     direction: Direction,
-    poll: impl FnOnce() -> Poll<io::Result<O::Output>>,
-) -> Poll<io::Result<O::Output>> {
-    let Some(activity) = descriptor.activity() else {
-        return poll();
-    };
-    let waiting = match direction {
+    polled: &Poll<io::Result<O::Output>>,
+) {
+    if let (Some(activity), Poll::Ready(done)) = (descriptor.activity(), polled) {
+        let carried = done.as_ref().map_or(0, O::carried);
+        activity.end(waiting(direction), carried);
+    }
+}
+
+fn waiting(direction: Direction) -> Waiting {
+    match direction {
         Direction::Write => Waiting::Send,
         Direction::Read | Direction::Priority => Waiting::Receive,
-    };
-    // Before the call, in which a blocking flow waits.
-    activity.begin(waiting);
-    let polled = poll();
-    if let Poll::Ready(done) = &polled {
-        activity.end(waiting, done.as_ref().map_or(0, O::carried));
     }
-    polled
 }
 
 /// Polls an operation on a loop that has no registration of the descriptor yet, or while there are
@@ -94,9 +99,16 @@ fn poll_first<O: Operation>(
     context: &mut Context<'_>,
     operation: O,
 ) -> Poll<io::Result<O::Output>> {
-    noted::<O>(descriptor, operation.direction(), || {
-        poll_unusual(lp, descriptor, context, operation)
-    })
+    let direction = operation.direction();
+    note_wait(descriptor, direction);
+    let polled = match descriptor.observed_registration(lp) {
+        Some(registration) if !lp.completes() => {
+            poll_readiness(lp, descriptor, registration, context, operation)
+        }
+        _ => poll_unusual(lp, descriptor, context, operation),
+    };
+    note_end::<O>(descriptor, direction, &polled);
+    polled
 }
 
 fn poll_unusual<O: Operation>(

@@ -9,7 +9,7 @@ use rustix::event::PollFd;
 use switchboard_driver::Request;
 use switchboard_reactor::plumbing::{Descriptor, uninterrupted};
 
-use super::{noted, take_unclaimed};
+use super::{note_end, note_wait, take_unclaimed};
 use crate::blocking::{self, Attempt};
 use crate::io::ops::Operation;
 use crate::io::syscalls::poll_flags;
@@ -21,9 +21,11 @@ pub(super) fn poll_blocking<O: Operation>(
     context: &mut Context<'_>,
     operation: O,
 ) -> Poll<io::Result<O::Output>> {
-    noted::<O>(descriptor, operation.direction(), || {
-        attempt_blocking(descriptor, context, operation)
-    })
+    let direction = operation.direction();
+    note_wait(descriptor, direction);
+    let polled = attempt_blocking(descriptor, context, operation);
+    note_end::<O>(descriptor, direction, &polled);
+    polled
 }
 
 fn attempt_blocking<O: Operation>(
@@ -65,9 +67,9 @@ pub(crate) fn block_thread<O: Operation>(
     operation: &mut O,
 ) -> io::Result<O::Output> {
     let direction = operation.direction();
-    let blocked = noted::<O>(descriptor, direction, || {
-        Poll::Ready(claim_and_block(descriptor, operation))
-    });
+    note_wait(descriptor, direction);
+    let blocked = Poll::Ready(claim_and_block(descriptor, operation));
+    note_end::<O>(descriptor, direction, &blocked);
     match blocked {
         Poll::Ready(result) => result,
         Poll::Pending => unreachable!("the call above blocks"),
