@@ -90,3 +90,35 @@ impl hyper::rt::Timer for Timer {
         runtime::now()
     }
 }
+
+/// A hyper executor that starts each future as a flow beside the running one: a task, a green thread or a
+/// thread, by the model.
+///
+/// A model that starts no flows (`blocking`) drops the future. The panics of a flow are its own.
+///
+/// ```
+/// use hyper::rt::Executor as _;
+/// use switchboard_http::Executor;
+/// use switchboard_runtime::{self as runtime, Model};
+///
+/// for model in [Model::Threads, Model::Tasks, Model::Green] {
+///     let ran = model.run(async {
+///         let (sender, receiver) = runtime::channel(1);
+///         Executor.execute(async move { sender.send(7).await });
+///         receiver.recv().await
+///     })?;
+///     assert_eq!(ran, Ok(7));
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Executor;
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        runtime::spawn(future).detach();
+    }
+}

@@ -50,7 +50,7 @@ pub use client::{Client, Limits};
 pub use error::{Error, Phase};
 pub use head::has_head;
 pub use http::{Response, StatusCode};
-pub use io::{Io, Timer};
+pub use io::{Executor, Io, Timer};
 pub use response::ClientResponse;
 pub use server::{serve_connection, serve_connection_until, serve_stream};
 #[cfg(feature = "tower")]
