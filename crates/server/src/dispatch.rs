@@ -36,6 +36,9 @@ where
     let accept = async {
         accept_loop(&shared, &listener, stop.wait(), start).await?;
         drop(listener);
+        if let Some(pool) = &pool {
+            pool.stop();
+        }
         shared.permits.below(1).await;
         Ok(())
     };

@@ -203,10 +203,20 @@ impl WaitingRoom {
         }
     }
 
-    /// Gives a connection to the pool.
+    /// Gives every connection to the pool, whose handlers end them.
+    pub(crate) fn stop(&self) {
+        let waiting = match &self.epoll {
+            Some(epoll) => self.state.borrow_mut().stop(epoll),
+            None => Vec::new(),
+        };
+        for new in waiting {
+            self.queue(new);
+        }
+    }
+
+    /// Gives a connection to the pool, and says so if no thread is free for it.
     fn leave(&self, new: NewConnection) {
-        let busy = Busy::new(&self.busy);
-        let queued = Queued { new, busy };
+        self.queue(new);
         let (busy, threads) = (self.busy.load(Ordering::Relaxed), self.shared.pool);
         let mut state = self.state.borrow_mut();
         let noticed = state.noticed;
@@ -218,8 +228,12 @@ impl WaitingRoom {
             let text = format_args!("the pool's {threads} are busy; further clients wait for one");
             self.shared.hooks.notice(&text);
         }
+    }
+
+    fn queue(&self, new: NewConnection) {
+        let busy = Busy::new(&self.busy);
         // The queue is never full: there are no more permits than places in it.
-        drop(self.queue.try_send(queued));
+        drop(self.queue.try_send(Queued { new, busy }));
     }
 }
 
@@ -243,6 +257,14 @@ impl State {
         // What cannot be removed has no events either.
         let _ = epoll::delete(epoll, &new.stream);
         Some(new)
+    }
+
+    /// Takes all connections, in the order in which they were accepted.
+    fn stop(&mut self, epoll: &Source) -> Vec<NewConnection> {
+        let mut numbers: Vec<u64> = self.waiting.keys().copied().collect();
+        numbers.sort_unstable();
+        let taken = numbers.iter().map(|number| self.take(epoll, *number));
+        taken.flatten().collect()
     }
 }
 
@@ -305,6 +327,35 @@ mod tests {
         });
         assert_eq!((report.accepted, report.failed), (4, 3));
         assert_eq!((report.refused, report.cut), (0, 0));
+    }
+
+    #[test]
+    fn a_stop_reaches_the_handlers_of_clients_that_have_sent_nothing() {
+        let server = Server::new().model(Model::Pool).pool(1);
+        let server = server.first_bytes(Duration::MAX, |_| true);
+        let server = server.drain(Duration::from_secs(600));
+        let server = server.bind("127.0.0.1:0").unwrap();
+        let addr = server.local_addr().to_string();
+        let (stop, observer) = (server.stop_handle(), server.observer());
+        let handlers = stop.clone();
+        let silent = std::thread::spawn(move || {
+            let mut silent = [client(&addr, b""), client(&addr, b"")];
+            while observer.open() < silent.len() {
+                std::thread::yield_now();
+            }
+            stop.stop();
+            silent.each_mut().map(rest)
+        });
+        let report = server.serve(move |stream| {
+            let stop = handlers.clone();
+            async move {
+                stop.wait().await;
+                stream.write_all(b"stopped").await
+            }
+        });
+        let report = report.unwrap();
+        assert_eq!(silent.join().unwrap(), ["stopped", "stopped"]);
+        assert_eq!((report.accepted, report.failed, report.cut), (2, 0, 0));
     }
 
     #[test]
