@@ -103,7 +103,8 @@ where
     let model = thread_model();
     if let Some(lp) = blocking::current_loop() {
         if Wait::current() != Some(Wait::Stack) {
-            return lp.spawn_detached(name, span.around(make()));
+            let future = span.in_scope(make);
+            return lp.spawn_detached(name, span.around(future));
         }
         // If no stack can be mapped, `make` is dropped with all that it holds.
         if let Ok(future) = as_green_thread(async { make().await }) {
