@@ -12,7 +12,6 @@ use switchboard_net::Stream;
 use switchboard_reactor::Ending;
 use switchboard_runtime::green;
 
-use crate::counts::add;
 use crate::shared::{Admission, Permit};
 
 /// How a connection ended.
@@ -31,7 +30,7 @@ pin_project! {
     pub(crate) struct Connection<F> {
         // None once it was taken from a connection that has ended.
         permit: Option<Permit>,
-        // Whether the handler runs, or its destructors.
+        // Whether the handler runs, or its destructors; or its call has panicked, which is not counted yet.
         running: bool,
         #[pin]
         handler: Option<F>,
@@ -42,7 +41,7 @@ pin_project! {
             let this = this.project();
             // A green thread that is cut unwinds its stack, which is no panic.
             if *this.running && !green::is_unwinding() {
-                panicked(this.permit);
+                close_in_drop(this.permit, Ending::Panicked);
             } else if *this.running || this.handler.is_some() {
                 close_in_drop(this.permit, Ending::Cut);
             }
@@ -57,14 +56,7 @@ impl<F> Connection<F> {
     }
 }
 
-fn panicked(permit: &mut Option<Permit>) {
-    if let Some(permit) = permit {
-        add(&permit.shared().counts.panicked);
-    }
-    close_in_drop(permit, Ending::Panicked);
-}
-
-/// Tells the hooks how the connection ended. Their panic is caught: within another one that unwinds, it
+/// Counts how the connection ended, and tells the hooks. Their panic is caught: within another one that unwinds, it
 /// would end the process.
 fn close_in_drop(permit: &mut Option<Permit>, ending: Ending<'_>) {
     let close = |permit: &mut Permit| permit.close(ending);
@@ -82,7 +74,7 @@ pub(crate) fn connection<F>(
     let handler = catch_unwind(AssertUnwindSafe(|| handler(stream))).ok();
     Connection {
         permit: Some(permit),
-        running: false,
+        running: handler.is_none(),
         handler,
     }
 }
@@ -94,7 +86,8 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
         let mut this = self.project();
         let Some(handler) = this.handler.as_mut().as_pin_mut() else {
             // The handler panicked when it was called.
-            panicked(this.permit);
+            *this.running = false;
+            close_in_drop(this.permit, Ending::Panicked);
             return Poll::Ready(End::Panicked);
         };
         *this.running = true;
@@ -117,10 +110,7 @@ fn finish(permit: &mut Option<Permit>, result: io::Result<()>) -> End {
     if let Some(permit) = permit {
         match &result {
             Ok(()) => permit.close(Ending::Finished),
-            Err(error) => {
-                add(&permit.shared().counts.failed);
-                permit.close(Ending::Failed(error));
-            }
+            Err(error) => permit.close(Ending::Failed(error)),
         }
     }
     end

@@ -1,6 +1,6 @@
 //! The state that the accepting flow of a worker and its connections share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,6 @@ pub(crate) struct Shared {
     is_observed: bool,
     pub(crate) lag: LagSamples,
     started_at: Instant,
-    /// The time to drain is over: what is still open was cut.
-    is_cut: AtomicBool,
 }
 
 impl Shared {
@@ -51,7 +49,6 @@ impl Shared {
             is_observed: setup.settings.observed,
             lag: LagSamples::default(),
             started_at: Instant::now(),
-            is_cut: AtomicBool::new(false),
         });
         setup.observer.add(&shared);
         shared
@@ -78,11 +75,18 @@ impl Shared {
 
     /// Ends every connection that blocks a thread. On a loop they end with the loop.
     pub(crate) fn cut(&self) {
-        self.is_cut.store(true, Ordering::Relaxed);
         if self.model.has_loop() {
             return;
         }
-        for open in self.list() {
+        let cut: Vec<Open> = self
+            .open()
+            .iter_mut()
+            .map(|(_, open)| {
+                open.is_cut = true;
+                open.clone()
+            })
+            .collect();
+        for open in cut {
             add(&self.counts.cut);
             if let Some(stream) = open.stream.upgrade() {
                 // The peer may have ended the connection.
@@ -117,19 +121,19 @@ impl Shared {
             activity,
             peer,
             stream,
+            is_cut: false,
         }))
     }
 
-    /// Removes a connection from the list, and returns its traffic if that was observed.
-    fn delist(&self, entry: usize) -> Option<Traffic> {
+    /// Removes a connection from the list, and adds its traffic to the sum if that was observed.
+    fn delist(&self, entry: usize) -> Option<Open> {
         let mut list = self.open();
         let open = list.try_remove(entry)?;
-        let traffic = open.traffic()?;
-        self.counts
-            .received
-            .fetch_add(traffic.received, Ordering::Relaxed);
-        self.counts.sent.fetch_add(traffic.sent, Ordering::Relaxed);
-        Some(traffic)
+        if let Some(Traffic { received, sent }) = open.traffic() {
+            self.counts.received.fetch_add(received, Ordering::Relaxed);
+            self.counts.sent.fetch_add(sent, Ordering::Relaxed);
+        }
+        Some(open)
     }
 
     /// Returns the milliseconds since the worker started.
@@ -154,6 +158,8 @@ pub(crate) struct Open {
     pub(crate) peer: Option<Addr>,
     /// Does not keep the connection open: its handler may close it and go on.
     pub(crate) stream: WeakStream,
+    /// Whether the connection was counted as cut, so that its end is not counted as another.
+    is_cut: bool,
 }
 
 impl Open {
@@ -200,7 +206,6 @@ impl Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         if let Some(permit) = &mut self.0 {
-            add(&permit.shared.counts.refused);
             permit.close(Ending::Refused);
         }
     }
@@ -232,26 +237,26 @@ impl Permit {
         Permit::take(&self.shared, self.id)
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// Tells the hooks how the connection ended.
+    /// Counts how the connection ended, and tells the hooks.
     pub(crate) fn close(&mut self, ending: Ending<'_>) {
         let shared = &self.shared;
-        let traffic = self.entry.take().and_then(|entry| shared.delist(entry));
-        let ending = match ending {
-            Ending::Finished | Ending::Failed(_) if shared.is_cut.load(Ordering::Relaxed) => {
-                Ending::Cut
-            }
-            ending => ending,
-        };
+        let open = self.entry.take().and_then(|entry| shared.delist(entry));
+        let is_cut = open.as_ref().is_some_and(|open| open.is_cut);
+        // What a cut makes of its handler is no other ending.
+        let ending = if is_cut { Ending::Cut } else { ending };
+        match ending {
+            Ending::Failed(_) => add(&shared.counts.failed),
+            Ending::Panicked => add(&shared.counts.panicked),
+            Ending::Refused => add(&shared.counts.refused),
+            Ending::Cut if !is_cut => add(&shared.counts.cut),
+            _ => {}
+        }
         let lasted = shared.milliseconds().saturating_sub(self.accepted_at);
         shared.hooks.close(&Closed {
             id: self.id,
             handler: shared.handler,
             lasted: Duration::from_millis(lasted),
-            traffic,
+            traffic: open.and_then(|open| open.traffic()),
             ending,
         });
     }

@@ -22,7 +22,7 @@ use switchboard_reactor::Ending;
 use switchboard_runtime::{self as runtime, Direction, Event, Sender, Source, race};
 
 use crate::accept::NewConnection;
-use crate::counts::{Count, add};
+use crate::counts::Count;
 use crate::settings::FirstBytes;
 use crate::shared::Shared;
 
@@ -196,7 +196,6 @@ impl WaitingRoom {
             };
             drop(state);
             let mut permit = new.admission.start();
-            add(&self.shared.counts.failed);
             let why = "the first bytes did not come in time";
             let error = io::Error::new(io::ErrorKind::TimedOut, why);
             permit.close(Ending::Failed(&error));

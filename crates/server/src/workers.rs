@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -165,11 +164,8 @@ impl Worker {
                 false => std::future::pending().await,
             }
         };
-        let result = model.run_on(&lp, race(race(work, drained), lag))?;
         // Tasks that are left are dropped with the loop, and their connections with them.
-        let left = self.shared.permits.taken() as u64;
-        self.shared.counts.cut.fetch_add(left, Ordering::Relaxed);
-        result
+        model.run_on(&lp, race(race(work, drained), lag))?
     }
 }
 

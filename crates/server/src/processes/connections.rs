@@ -9,20 +9,25 @@ use std::time::Instant;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
 use switchboard_net::Stream;
 use switchboard_process::{
-    Children, ExitStatus, PANICKED, check_single_thread, default_signals, fork_with_setup,
+    Children, ExitStatus, PANICKED, Reaped, check_single_thread, default_signals, fork_with_setup,
     ignore_signals, kill_with_parent,
 };
 use switchboard_reactor::Ending;
 use switchboard_runtime::{self as runtime, Model, race};
 
-use super::FAILED;
 use crate::accept::{NewConnection, accept_loop};
-use crate::connection::{End, connection};
+use crate::connection::{End, connection, isolated};
 use crate::counts::{Report, add};
 use crate::listing::Listing;
 use crate::setup::Setup;
 use crate::shared::{Permit, Shared};
 use crate::stop::{Signals, Stop, StopReader, StopTriggers, StopWriter, notice_drain, stop_pipe};
+
+/// The exit statuses of a process that has told its hooks how its connection ended. Its handler may end the
+/// process with a status of its own; then this process tells the hooks.
+const TOLD_FINISHED: i32 = 210;
+const TOLD_FAILED: i32 = 211;
+const TOLD_PANICKED: i32 = 212;
 
 /// Accepts connections on this thread, which must be the only one, and forks a process for each.
 /// Blocks until one of `triggers` stops the server and all connections have ended or were cut.
@@ -118,10 +123,11 @@ impl Connections {
             self.stop.follow(&self.server);
             let admission = admission.in_child();
             let run = span.around(async { connection(handler, stream, admission).await });
-            match Model::Processes.run(run) {
-                Ok(End::Fine) => 0,
-                Ok(End::Panicked) => PANICKED,
-                Ok(End::Failed) | Err(_) => FAILED,
+            match Model::Processes.run(isolated(run)) {
+                Ok(End::Fine) => TOLD_FINISHED,
+                Ok(End::Panicked) => TOLD_PANICKED,
+                // A connection that could not be run was dropped, which tells the hooks too.
+                Ok(End::Failed) | Err(_) => TOLD_FAILED,
             }
         });
         match forked {
@@ -132,34 +138,49 @@ impl Connections {
         }
     }
 
-    /// Reaps the processes that have ended, and counts those that did not succeed. Never blocks.
+    /// Reaps the processes that have ended. Never blocks.
     fn reap(&self) {
-        for mut ended in self.children.borrow_mut().reap() {
-            match ended.status {
-                Ok(ExitStatus::Exited(0)) => {}
-                Ok(ExitStatus::Exited(PANICKED)) => add(&self.shared.counts.panicked),
-                Ok(ExitStatus::Exited(_)) => add(&self.shared.counts.failed),
-                // The process could not tell its hooks.
-                Ok(killed) => {
-                    add(&self.shared.counts.failed);
-                    let error = io::Error::other(format!("its process {killed}"));
-                    ended.value.close(Ending::Failed(&error));
-                }
-                Err(error) => {
-                    add(&self.shared.counts.failed);
-                    ended.value.close(Ending::Failed(&error));
-                }
+        let reaped = self.children.borrow_mut().reap();
+        reaped.into_iter().for_each(|ended| self.count(ended));
+    }
+
+    /// Counts a connection whose process has ended, and tells the hooks if the process did not.
+    fn count(&self, ended: Reaped<Permit>) {
+        let (counts, mut permit) = (&self.shared.counts, ended.value);
+        match ended.status {
+            Ok(ExitStatus::Exited(TOLD_FINISHED)) => {}
+            Ok(ExitStatus::Exited(TOLD_FAILED)) => add(&counts.failed),
+            Ok(ExitStatus::Exited(TOLD_PANICKED)) => add(&counts.panicked),
+            Ok(ExitStatus::Exited(0)) => permit.close(Ending::Finished),
+            Ok(ExitStatus::Exited(PANICKED)) => permit.close(Ending::Panicked),
+            Ok(status) => {
+                let error = io::Error::other(format!("its process {status}"));
+                permit.close(Ending::Failed(&error));
             }
+            Err(error) => permit.close(Ending::Failed(&error)),
         }
     }
 
     /// Kills the processes of the connections that are still open, and reaps them.
+    ///
+    /// # Errors
+    /// The first of reaping them. All connections are counted and closed all the same.
     fn cut(&self) -> io::Result<()> {
-        for mut ended in self.children.borrow_mut().kill() {
-            add(&self.shared.counts.cut);
+        self.reap();
+        let killed = self.children.borrow_mut().kill();
+        let mut outcome = Ok(());
+        for mut ended in killed {
+            match ended.status {
+                // The process ended by itself after it was looked at.
+                Ok(ExitStatus::Exited(_)) => {
+                    self.count(ended);
+                    continue;
+                }
+                Ok(ExitStatus::Killed(_)) => {}
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
             ended.value.close(Ending::Cut);
-            ended.status?;
         }
-        Ok(())
+        outcome
     }
 }
