@@ -340,18 +340,18 @@ fn announce(options: &Options, name: &str, bound: &Bound, log: &Log) {
         log.line(format_args!(
             "{name} under {waiting}, at most {capacity} a worker ({reason})"
         ));
-        if let Some(limit) = held_threads(options) {
+        if let Some(limit) = held_threads(options, bound) {
             log.line(format_args!("switchboard: {limit}"));
         }
     }
 }
 
 /// Returns what a model cannot do whose flows are few and serve a connection to its end.
-fn held_threads(options: &Options) -> Option<String> {
+fn held_threads(options: &Options, bound: &Bound) -> Option<String> {
     let why = match options.model {
         Model::Blocking => "one connection is served at a time".to_owned(),
         Model::Pool => {
-            let served = Count(options.pool as u64, "connection");
+            let served = Count(bound.pool() as u64, "connection");
             format!("the pool serves {served} at a time")
         }
         _ => return None,

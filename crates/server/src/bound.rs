@@ -51,10 +51,17 @@ impl Bound {
         self.setup.settings.driver
     }
 
-    /// Returns how many connections each worker holds at once, and the limit that this comes from.
+    /// Returns the most connections that a worker holds at once, and the limit that this comes from. A
+    /// number asked for that the workers cannot share evenly leaves some of them with one less.
     pub fn capacity(&self) -> (usize, &str) {
         let capacity = &self.setup.capacity;
         (capacity.connections, &capacity.reason)
+    }
+
+    /// Returns how many threads the pool of each worker has: as many as were asked for, unless the system
+    /// allows fewer. Models other than `pool` do not use them.
+    pub fn pool(&self) -> usize {
+        self.setup.settings.pool
     }
 
     /// Returns a handle that stops the server from another thread.
@@ -76,7 +83,8 @@ impl Bound {
     /// connection ends, or after a pause of 50 ms to a second.
     ///
     /// # Errors
-    /// A worker's: a driver that cannot be opened or waited with. `Unsupported` under `callbacks`.
+    /// A worker's: a driver that cannot be opened or waited with, a pool without a single thread. `Unsupported`
+    /// under `callbacks`.
     #[track_caller]
     pub fn serve<H, F>(self, handler: H) -> io::Result<Report>
     where

@@ -10,6 +10,7 @@ use switchboard_runtime::{self as runtime, Dispatch, race};
 
 use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{connection, isolated};
+use crate::counts::Count;
 use crate::shared::Shared;
 use crate::stop::Stop;
 use crate::waiting::{Queued, WaitingRoom};
@@ -27,8 +28,8 @@ where
 {
     let pool = match shared.model.dispatch() {
         Dispatch::PooledThread => {
-            let queue = start_pool(&shared, &handler);
-            Some(WaitingRoom::new(&shared, queue)?)
+            let (queue, threads) = start_pool(&shared, &handler).await?;
+            Some(WaitingRoom::new(&shared, queue, threads)?)
         }
         _ => None,
     };
@@ -87,14 +88,21 @@ where
     }
 }
 
-/// Starts the threads of a pool. They end when the queue is dropped.
-fn start_pool<H, F>(shared: &Shared, handler: &H) -> runtime::Sender<Queued>
+/// Starts the threads of a pool, and returns the queue to them and how many there are. They end when the
+/// queue is dropped.
+///
+/// # Errors
+/// The system's, if no thread could be started.
+async fn start_pool<H, F>(
+    shared: &Shared,
+    handler: &H,
+) -> io::Result<(runtime::Sender<Queued>, usize)>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
     let (sender, receiver) = runtime::channel::<Queued>(shared.capacity.connections);
-    for _ in 0..shared.pool {
+    for started in 0..shared.pool {
         let (receiver, handler) = (receiver.clone(), handler.clone());
         let thread = runtime::launch(shared.handler, move || async move {
             while let Ok(Queued { new, busy }) = receiver.recv().await {
@@ -105,7 +113,18 @@ where
                 drop(busy);
             }
         });
-        thread.detach();
+        // A thread that has started does not end before the queue.
+        if thread.is_finished()
+            && let Err(error) = thread.await
+        {
+            if started == 0 {
+                return Err(error.into());
+            }
+            let (has, asked) = (Count(started, "thread"), shared.pool);
+            let text = format_args!("the pool has {has} instead of {asked}: {error}");
+            shared.hooks.notice(&text);
+            return Ok((sender, started));
+        }
     }
-    sender
+    Ok((sender, shared.pool))
 }

@@ -82,7 +82,8 @@ impl Server {
     }
 
     /// Sets how many threads the `pool` model has, for each worker. A connection is given one when it is
-    /// accepted, or once its [first bytes](Server::first_bytes) have come, and keeps it to its end.
+    /// accepted, or once its [first bytes](Server::first_bytes) have come, and keeps it to its end. There are
+    /// fewer if the system does not allow that many, which a [notice](switchboard_reactor::Hooks::notice) says.
     #[must_use]
     pub fn pool(mut self, threads: usize) -> Server {
         self.0.pool = threads.max(1);
@@ -120,7 +121,8 @@ impl Server {
         self
     }
 
-    /// Sets how many connections the workers hold at once, in all; further clients wait in the backlog.
+    /// Sets how many connections the workers hold at once, in all; further clients wait in the backlog. Each
+    /// worker holds an equal share, the first ones one more if there is a rest.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Server {
         self.0.max_connections = Some(connections.max(1));
@@ -170,8 +172,8 @@ impl Server {
     /// Listens on a TCP address.
     ///
     /// # Errors
-    /// An address in use or not of this machine; more connections asked for than the system allows; a
-    /// driver that the platform lacks; workers that the model cannot have. Each error says what to do.
+    /// An address in use or not of this machine; more connections asked for than the system allows, or
+    /// fewer than there are workers; a driver that the platform lacks; workers that the model cannot have. Each error says what to do.
     pub fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Bound> {
         // Without SO_REUSEPORT first: a port that another program shares would not be refused.
         let first = Listener::bind(addr)?;

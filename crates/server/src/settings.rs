@@ -28,6 +28,14 @@ impl Workers {
             Workers::Threads(count) | Workers::Processes(count) => count.max(1),
         }
     }
+
+    /// Returns how many workers share a process, and so its limits.
+    pub(crate) fn sharing(self) -> usize {
+        match self {
+            Workers::Threads(_) => self.count(),
+            Workers::Processes(_) => 1,
+        }
+    }
 }
 
 /// What must have come of a connection before the model `pool` gives it a thread.

@@ -10,6 +10,7 @@ use switchboard_reactor::Name;
 use switchboard_runtime::{Dispatch, Driver};
 
 use crate::capacity::{self, Capacity};
+use crate::counts::Count;
 use crate::observer::Observer;
 use crate::settings::{Settings, Workers};
 use crate::stop::Stop;
@@ -43,11 +44,19 @@ pub(crate) struct Supervised {
 }
 
 impl Setup {
+    /// Returns the number among all workers of the worker that serves a listener, given by its place here.
+    pub(crate) fn worker(&self, listener: usize) -> usize {
+        self.supervised.as_ref().map_or(listener, |by| by.index)
+    }
+
     pub(crate) fn new(mut settings: Settings, listeners: Vec<Listener>) -> io::Result<Setup> {
         if settings.model.has_loop() {
             settings.driver = available(&settings)?;
         }
         check_workers(&settings)?;
+        if settings.model.dispatch() == Dispatch::PooledThread {
+            settings.pool = available_threads(&settings);
+        }
         Ok(Setup {
             addr: listeners[0].local_addr()?,
             capacity: capacity::of_worker(&settings)?,
@@ -82,6 +91,17 @@ fn available(settings: &Settings) -> io::Result<Driver> {
         hooks.notice(&format_args!("{why_not}; going on with {driver}"));
     }
     Ok(driver)
+}
+
+/// Returns how many threads the pool of each worker has. Says so if they are fewer than were asked for.
+fn available_threads(settings: &Settings) -> usize {
+    let (threads, limit) = capacity::of_pool(settings);
+    if let Some(limit) = limit {
+        let (has, asked) = (Count(threads, "thread"), settings.pool);
+        let text = format_args!("the pool has {has} instead of {asked}: {limit} allows no more");
+        settings.hooks.notice(&text);
+    }
+    threads
 }
 
 fn check_workers(settings: &Settings) -> io::Result<()> {

@@ -35,10 +35,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(setup: &Setup) -> Arc<Shared> {
+    /// Returns the state of the worker that serves a listener, given by its place in the setup.
+    pub(crate) fn new(setup: &Setup, listener: usize) -> Arc<Shared> {
         let shared = Arc::new(Shared {
             model: setup.settings.model,
-            capacity: setup.capacity.clone(),
+            capacity: setup.capacity.of(setup.worker(listener)),
             pool: setup.settings.pool,
             first: setup.settings.first.clone(),
             hooks: setup.settings.hooks.clone(),

@@ -58,6 +58,8 @@ pub(crate) struct WaitingRoom {
     shared: Arc<Shared>,
     /// To the threads of the pool.
     queue: Sender<Queued>,
+    /// How many threads the pool has.
+    threads: usize,
     /// An epoll instance, in which each waiting connection is registered with its number; `None` if none
     /// waits.
     epoll: Option<Source>,
@@ -78,7 +80,11 @@ struct State {
 }
 
 impl WaitingRoom {
-    pub(crate) fn new(shared: &Arc<Shared>, queue: Sender<Queued>) -> io::Result<WaitingRoom> {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        queue: Sender<Queued>,
+        threads: usize,
+    ) -> io::Result<WaitingRoom> {
         let epoll = match &shared.first {
             Some(_) => Some(Source::new(epoll::create(CreateFlags::CLOEXEC)?)),
             None => None,
@@ -86,6 +92,7 @@ impl WaitingRoom {
         Ok(WaitingRoom {
             shared: shared.clone(),
             queue,
+            threads,
             epoll,
             state: RefCell::default(),
             entered: Event::new(),
@@ -216,7 +223,7 @@ impl WaitingRoom {
     /// Gives a connection to the pool, and says so if no thread is free for it.
     fn leave(&self, new: NewConnection) {
         self.queue(new);
-        let (busy, threads) = (self.busy.load(Ordering::Relaxed), self.shared.pool);
+        let (busy, threads) = (self.busy.load(Ordering::Relaxed), self.threads);
         let mut state = self.state.borrow_mut();
         let noticed = state.noticed;
         state.noticed = busy > threads || (noticed && busy > threads / 2);

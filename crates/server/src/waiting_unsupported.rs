@@ -22,7 +22,7 @@ pub(crate) struct WaitingRoom {
 }
 
 impl WaitingRoom {
-    pub(crate) fn new(_: &Arc<Shared>, queue: Sender<Queued>) -> io::Result<WaitingRoom> {
+    pub(crate) fn new(_: &Arc<Shared>, queue: Sender<Queued>, _: usize) -> io::Result<WaitingRoom> {
         Ok(WaitingRoom { queue })
     }
 
@@ -30,6 +30,8 @@ impl WaitingRoom {
         // The queue is never full: there are no more permits than places in it.
         drop(self.queue.try_send(Queued { new, busy: Busy }));
     }
+
+    pub(crate) fn stop(&self) {}
 
     pub(crate) async fn serve(&self) -> io::Result<()> {
         std::future::pending().await

@@ -66,7 +66,7 @@ impl Threads {
                 settings: setup.settings.clone(),
                 stop: setup.stop.clone(),
                 listener: listener.clone(),
-                shared: Shared::new(setup),
+                shared: Shared::new(setup, index),
             };
             self.shared.push(worker.shared.clone());
             let (handler, ended) = (handler.clone(), self.ended.clone());

@@ -44,7 +44,7 @@ where
     check_single_thread()?;
     let (server, writer) = stop_pipe()?;
     let connections = Connections {
-        shared: Shared::new(&setup),
+        shared: Shared::new(&setup, 0),
         children: RefCell::default(),
         stop: setup.stop.clone(),
         server,
