@@ -3,8 +3,8 @@
 //!
 //! Each request to it names a worker to replace, if any, and carries a socket for the new worker.
 //! Its reply, a [`Started`], comes through the other end of that socket before anything that the
-//! worker sends. A worker is killed by its parent, which alone reaps it, so the process identifier
-//! cannot be that of another process.
+//! worker sends. Workers are numbered, and a number is never given again: a worker that ends is reaped
+//! at once, so that its process identifier may soon be another process's.
 
 use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
@@ -21,10 +21,10 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use switchboard_process::frame::Frame;
 use switchboard_process::{
-    Child, Children, ExitStatus, default_signals, fork, fork_with_setup, ignore_signals,
-    kill_with_parent,
+    Child, ExitStatus, default_signals, fork, fork_with_setup, ignore_signals, kill_with_parent,
 };
 
+use crate::forked::Forked;
 use crate::jobs::Jobs;
 use crate::messages::STARTED;
 
@@ -37,8 +37,8 @@ pub(crate) struct ForkServer {
 /// The reply of the fork server, which comes through the socket of the new worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Started {
-    /// The process identifier of the worker, or the error number of the fork.
-    worker: Result<i32, i32>,
+    /// The number of the worker, or the error number of the fork.
+    worker: Result<u64, i32>,
     /// The exit status of the worker that was replaced.
     pub(crate) replaced: Option<ExitStatus>,
 }
@@ -65,13 +65,13 @@ impl ForkServer {
         }
     }
 
-    /// Requests a worker in place of the process `replaced`, and returns the pool's end of the new
+    /// Requests a worker in place of the one with the number `replaced`, and returns the pool's end of the new
     /// worker's socket, through which a [`Started`] comes. Never blocks.
     ///
     /// # Errors
     /// `WouldBlock` while there are more requests than fit the socket; `BrokenPipe` if the fork
     /// server has ended.
-    pub(crate) fn request(&self, replaced: Option<i32>) -> io::Result<UnixStream> {
+    pub(crate) fn request(&self, replaced: Option<u64>) -> io::Result<UnixStream> {
         let (here, there) = UnixStream::pair()?;
         let fds = [there.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -114,11 +114,11 @@ impl Started {
         }
     }
 
-    /// Returns the process identifier of the worker.
+    /// Returns the number of the worker.
     ///
     /// # Errors
     /// That of the fork.
-    pub(crate) fn worker(&self) -> io::Result<i32> {
+    pub(crate) fn worker(&self) -> io::Result<u64> {
         self.worker.map_err(|number| {
             let error = io::Error::from_raw_os_error(number);
             let text = format!("no worker could be started: {error}; run fewer processes");
@@ -143,20 +143,19 @@ fn set_signals() {
 fn serve(control: UnixStream, jobs: &Jobs) {
     let fork_server = std::process::id();
     let mut control = Some(control);
-    let mut workers = Children::new();
-    while let Some(Ok(Some(request))) = control.as_ref().map(receive) {
-        let replaced = workers.remove(request.replaced);
-        let replaced = replaced.and_then(|(worker, ())| {
-            // Has no effect on a worker that has ended: it keeps its status.
-            worker.kill();
-            worker.wait().ok()
-        });
+    let mut workers = Forked::default();
+    while let Some(Ok(Some(request))) = control.as_ref().map(|control| {
+        workers.reap_until_readable(control);
+        receive(control)
+    }) {
+        let replaced = workers.end(request.replaced);
         let Some(socket) = request.socket else {
             continue;
         };
         let mut socket = Some(socket);
         let forked = fork(|| {
             drop(control.take());
+            workers.forget();
             kill_with_parent(fork_server);
             if let Some(socket) = socket.take() {
                 jobs.serve(socket);
@@ -164,11 +163,7 @@ fn serve(control: UnixStream, jobs: &Jobs) {
             0
         });
         let worker = match forked {
-            Ok(worker) => {
-                let pid = worker.pid();
-                workers.push(worker, ());
-                Ok(pid)
-            }
+            Ok(worker) => Ok(workers.add(worker)),
             Err(error) => Err(error.raw_os_error().unwrap_or(0)),
         };
         let started = STARTED.encode_json(0, &Started { worker, replaced });
@@ -182,15 +177,15 @@ fn serve(control: UnixStream, jobs: &Jobs) {
 
 /// A request to the fork server.
 struct Request {
-    /// The process identifier of the worker to replace, or zero.
-    replaced: i32,
+    /// The number of the worker to replace, or zero.
+    replaced: u64,
     /// The new worker's socket; missing if this process had no descriptor left for it.
     socket: Option<UnixStream>,
 }
 
 /// Blocks until a request comes; returns `None` once the other end is closed.
 fn receive(control: &UnixStream) -> io::Result<Option<Request>> {
-    let mut bytes = [0; 4];
+    let mut bytes = [0; 8];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
     loop {
@@ -212,7 +207,7 @@ fn receive(control: &UnixStream) -> io::Result<Option<Request>> {
         rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC)?;
     }
     Ok(Some(Request {
-        replaced: i32::from_ne_bytes(bytes),
+        replaced: u64::from_ne_bytes(bytes),
         socket: socket.map(UnixStream::from),
     }))
 }

@@ -38,6 +38,7 @@
 
 mod error;
 mod fork_server;
+mod forked;
 mod jobs;
 mod messages;
 mod pool;

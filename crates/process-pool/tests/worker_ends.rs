@@ -26,6 +26,10 @@ fn main() -> ExitCode {
             a_worker_that_dies_idle_fails_no_job,
         ),
         (
+            "a_worker_that_dies_idle_is_reaped_at_once",
+            a_worker_that_dies_idle_is_reaped_at_once,
+        ),
+        (
             "cancelling_a_job_kills_its_worker",
             cancelling_a_job_kills_its_worker,
         ),
@@ -105,6 +109,23 @@ fn a_worker_that_dies_idle_fails_no_job() {
         until("the worker has ended", || has_ended(before)).await;
         let after: i32 = pool.run("pid", &()).await.unwrap();
         assert_ne!(before, after);
+    });
+}
+
+fn a_worker_that_dies_idle_is_reaped_at_once() {
+    let pool = ProcessPool::start(3, jobs()).unwrap();
+    each_model(|| async {
+        let before: i32 = pool.run("pid", &()).await.unwrap();
+        let replaced = pool.stats().replaced;
+        kill(before, Signal::KILL);
+        until("the worker is reaped", || {
+            !std::fs::exists(format!("/proc/{before}")).unwrap()
+        })
+        .await;
+        assert_eq!(pool.stats().replaced, replaced);
+        let after: i32 = pool.run("pid", &()).await.unwrap();
+        assert_ne!(before, after);
+        assert_eq!(pool.stats().replaced, replaced + 1);
     });
 }
 

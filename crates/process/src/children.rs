@@ -72,6 +72,12 @@ impl<V> Children<V> {
         at.map(|at| self.members.swap_remove(at))
     }
 
+    /// Removes the first child whose value matches `predicate` from the set.
+    pub fn remove_if(&mut self, predicate: impl Fn(&V) -> bool) -> Option<(Child, V)> {
+        let at = (self.members.iter()).position(|(_, value)| predicate(value));
+        at.map(|at| self.members.swap_remove(at))
+    }
+
     /// Reaps the children that have ended. Never blocks.
     pub fn reap(&mut self) -> Vec<Reaped<V>> {
         let mut reaped = Vec::new();
@@ -113,7 +119,8 @@ impl<V> Children<V> {
         self.wait_for(|_| true)
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+    /// Returns the values of the children.
+    pub fn values(&self) -> impl Iterator<Item = &V> + Clone {
         self.members.iter().map(|(_, value)| value)
     }
 

@@ -40,12 +40,12 @@ impl BorrowedWorker {
 
     /// Sends a request and waits for the answer.
     pub(crate) async fn run(mut self, request: &[u8]) -> Result<Frame, PoolError> {
-        let (stream, pid) = self.idle().await?;
+        let (stream, number) = self.idle().await?;
         self.ended = None;
-        self.worker = Worker::Busy { pid };
+        self.worker = Worker::Busy { number };
         let error = match exchange(&stream, request).await {
             Ok(answer) => {
-                self.worker = Worker::Idle { stream, pid };
+                self.worker = Worker::Idle { stream, number };
                 return Ok(answer);
             }
             Err(error) => error,
@@ -65,16 +65,16 @@ impl BorrowedWorker {
         })
     }
 
-    /// Waits until the worker is idle, and returns its stream and process identifier. A process
+    /// Waits until the worker is idle, and returns its stream and number. A process
     /// that has ended or that has sent something unasked is replaced.
-    async fn idle(&mut self) -> io::Result<(Stream, i32)> {
+    async fn idle(&mut self) -> io::Result<(Stream, u64)> {
         loop {
             self.worker = match &mut self.worker {
-                Worker::Idle { stream, pid } if is_quiet(stream) => {
-                    return Ok((stream.clone(), *pid));
+                Worker::Idle { stream, number } if is_quiet(stream) => {
+                    return Ok((stream.clone(), *number));
                 }
-                Worker::Idle { pid, .. } | Worker::Busy { pid } => Worker::Vacant {
-                    replaces: Some(*pid),
+                Worker::Idle { number, .. } | Worker::Busy { number } => Worker::Vacant {
+                    replaces: Some(*number),
                 },
                 Worker::Vacant { replaces } => match self.workers.request(*replaces) {
                     Ok(socket) => Worker::starting(socket),
@@ -90,9 +90,9 @@ impl BorrowedWorker {
                         self.ended = self.ended.or(*replaced);
                     }
                     match started.and_then(|started| started.worker()) {
-                        Ok(pid) => Worker::Idle {
+                        Ok(number) => Worker::Idle {
                             stream: stream.clone(),
-                            pid,
+                            number,
                         },
                         Err(error) => {
                             self.worker = Worker::Vacant { replaces: None };
@@ -116,12 +116,12 @@ impl Worker {
 
 impl Drop for BorrowedWorker {
     fn drop(&mut self) {
-        if let Worker::Busy { pid } = self.worker {
+        if let Worker::Busy { number } = self.worker {
             // If the request is refused, the next job makes it.
-            self.worker = match self.workers.request(Some(pid)) {
+            self.worker = match self.workers.request(Some(number)) {
                 Ok(socket) => Worker::starting(socket),
                 Err(_) => Worker::Vacant {
-                    replaces: Some(pid),
+                    replaces: Some(number),
                 },
             };
         }

@@ -40,13 +40,13 @@ struct State {
 /// One worker, which has at most one request at the fork server.
 enum Worker {
     /// A worker without a process, or with one that is to be replaced.
-    Vacant { replaces: Option<i32> },
+    Vacant { replaces: Option<u64> },
     /// A process that was requested, and whose [`Started`] is being read.
     Starting { stream: Stream, reader: FrameReader },
     /// A process that waits for a job.
-    Idle { stream: Stream, pid: i32 },
+    Idle { stream: Stream, number: u64 },
     /// A process that was sent a job, or a part of one.
-    Busy { pid: i32 },
+    Busy { number: u64 },
 }
 
 /// The state of a [`ProcessPool`](crate::ProcessPool) at one moment.
@@ -86,9 +86,9 @@ impl Workers {
         };
         for _ in 0..count {
             let socket = workers.request(None)?;
-            let pid = Started::from_frame(STARTED.read(&socket))?.worker()?;
+            let number = Started::from_frame(STARTED.read(&socket))?.worker()?;
             let stream = socket.into();
-            workers.lock().free.push(Worker::Idle { stream, pid });
+            workers.lock().free.push(Worker::Idle { stream, number });
         }
         Ok(workers)
     }
@@ -112,7 +112,7 @@ impl Workers {
     }
 
     /// Requests a worker, as [`ForkServer::request`] does. Never blocks.
-    fn request(&self, replaced: Option<i32>) -> io::Result<UnixStream> {
+    fn request(&self, replaced: Option<u64>) -> io::Result<UnixStream> {
         self.check_owner()?;
         let socket = self.fork_server.request(replaced)?;
         self.lock().replaced += u64::from(replaced.is_some());
