@@ -14,6 +14,7 @@
 mod buffer_ring;
 mod closing;
 mod completion_driver;
+mod pressure;
 mod queues;
 mod ring;
 mod sends;

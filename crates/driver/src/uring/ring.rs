@@ -1,5 +1,6 @@
 //! The ring itself: a queue of submissions, a queue of completions, and one system call for both.
 
+use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -10,6 +11,8 @@ use std::time::Duration;
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, squeue};
 use rustix::io::Errno;
+
+use super::pressure::Pressure;
 
 /// The capacities of the two queues. Exceeding either costs additional system calls, and nothing else.
 const SUBMISSIONS: u32 = 1024;
@@ -23,8 +26,24 @@ pub(super) struct Ring {
     /// address.
     ring: ManuallyDrop<IoUring>,
     state: State,
+    /// Requests that the queue has no space for, in order; not empty only while the queue is full.
+    waiting: VecDeque<squeue::Entry>,
+    pub(super) pressure: Pressure,
     /// [`FORKS`] when the ring was opened.
     forks: u32,
+}
+
+/// The flags of `io_uring_enter` for waiting, and for an argument that is a [`WaitArgument`].
+const ENTER_GETEVENTS: u32 = 1;
+const ENTER_EXT_ARG: u32 = 8;
+
+/// The kernel's `io_uring_getevents_arg`.
+#[repr(C)]
+struct WaitArgument {
+    signals: u64,
+    signals_length: u32,
+    least: u32,
+    limit: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +87,8 @@ impl Ring {
         Ok(Ring {
             ring: ManuallyDrop::new(ring),
             state: State::Disabled,
+            waiting: VecDeque::new(),
+            pressure: Pressure::default(),
             forks: FORKS.load(Ordering::Relaxed),
         })
     }
@@ -84,29 +105,40 @@ impl Ring {
 
     /// Queues a request for the next [`enter`](Ring::enter).
     ///
+    /// # Errors
+    /// That of a ring that must not be used any more. A full queue is no error: the request waits.
+    ///
     /// # Safety
     /// Everything the request refers to, above all memory, must stay valid until its completion.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         self.check()?;
-        loop {
-            // SAFETY: the caller guarantees it.
-            if unsafe { self.ring.submission().push(entry) }.is_ok() {
-                return Ok(());
-            }
-            self.submit_full_queue()?;
+        // SAFETY: the caller guarantees it.
+        if unsafe { self.ring.submission().push(entry) }.is_err() {
+            return self.push_to_full_queue(entry);
         }
+        Ok(())
     }
 
     #[cold]
-    fn submit_full_queue(&mut self) -> io::Result<()> {
+    fn push_to_full_queue(&mut self, entry: &squeue::Entry) -> io::Result<()> {
+        self.waiting.push_back(entry.clone());
         self.enable()?;
-        self.ring.submit()?;
+        // After a failure the requests wait for the next `enter`, which tries again.
+        if !self.pressure.is_high() {
+            let submitted = self.submit(0, None);
+            if submitted.is_err() {
+                // The caller learns that the request is not queued.
+                self.waiting.pop_back();
+            }
+            return submitted;
+        }
         Ok(())
     }
 
     /// Submits queued requests and waits for `want` completions, for `timeout` at most. Returns `Ok`
-    /// without completions if the time is over or a signal comes.
+    /// without completions if the time is over, a signal comes, or the kernel has no memory for the
+    /// requests, which then stay queued; in that case it has paused before it returns.
     pub(super) fn enter(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
         self.check()?;
         self.enable()?;
@@ -115,26 +147,64 @@ impl Ring {
             return Ok(());
         }
         drop(queue);
+        // Completions may be those of requests that wait for space.
+        let want = if self.waiting.is_empty() { want } else { 0 };
+        self.submit(want, timeout)?;
+        if self.pressure.is_high() && !self.has_completions() {
+            self.back_off(timeout);
+        }
+        Ok(())
+    }
+
+    /// Waits for a completion for as long as the back-off says, and submits nothing: the end of other
+    /// requests may free the memory.
+    #[cold]
+    fn back_off(&mut self, timeout: Option<Duration>) {
+        let pause = self.pressure.pause(timeout);
+        let limit = Timespec::from(pause);
+        let argument = WaitArgument {
+            signals: 0,
+            signals_length: 0,
+            least: 0,
+            limit: (&raw const limit) as u64,
+        };
+        let flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
+        // SAFETY: the argument has the layout that the flag tells, and the kernel reads it and the limit
+        // only during the call, which submits no request.
+        let waited = unsafe { self.ring.submitter().enter(0, 1, flags, Some(&argument)) };
+        match waited.map_err(|error| error.raw_os_error().map(Errno::from_raw_os_error)) {
+            Ok(_) | Err(Some(Errno::TIME | Errno::INTR)) => {}
+            Err(_) => std::thread::sleep(pause),
+        }
+    }
+
+    /// Makes the system call, and fills the queue with requests that wait for space.
+    fn submit(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
         // A timeout of more seconds than the kernel can count is none.
         let bounded = |limit: &Duration| want > 0 && i64::try_from(limit.as_secs()).is_ok();
         let limit = timeout.filter(bounded).map(Timespec::from);
-        let entered = match &limit {
-            Some(limit) => {
+        let entered = match (self.pressure.injected(), &limit) {
+            (Some(error), _) => Err(error),
+            (None, Some(limit)) => {
                 let arguments = SubmitArgs::new().timespec(limit);
                 self.ring.submitter().submit_with_args(want, &arguments)
             }
-            None => self.ring.submitter().submit_and_wait(want),
+            (None, None) => self.ring.submitter().submit_and_wait(want),
         };
-        match entered.map_err(|error| (error.raw_os_error().map(Errno::from_raw_os_error), error)) {
-            // EBUSY: completions must be handled first. EAGAIN: the kernel had no memory.
-            Ok(_) | Err((Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN), _)) => {
-                Ok(())
+        let result = self.pressure.result(entered.map(drop));
+        if !self.waiting.is_empty() {
+            self.fill_queue();
+        }
+        result
+    }
+
+    #[cold]
+    fn fill_queue(&mut self) {
+        while let Some(entry) = self.waiting.pop_front() {
+            // SAFETY: the caller of `push` guarantees it until the completion of the request.
+            if unsafe { self.ring.submission().push(&entry) }.is_err() {
+                return self.waiting.push_front(entry);
             }
-            Err((Some(Errno::EXIST), _)) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this io_uring serves only the thread that first waited with it",
-            )),
-            Err((_, error)) => Err(error),
         }
     }
 

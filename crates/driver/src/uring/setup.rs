@@ -17,9 +17,13 @@ use crate::epoll::Epoll;
 /// # Errors
 /// `Unsupported`, with the reason and the remedy.
 pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
+    Ok(Box::new(open_uring()?))
+}
+
+pub(super) fn open_uring() -> io::Result<Uring> {
     let ring = Ring::open().map_err(|error| explain(&error))?;
     let buffers = BufferRing::register(&ring).map_err(|error| explain(&error))?;
-    Ok(Box::new(Uring {
+    Ok(Uring {
         ring,
         buffers,
         sockets: Sockets::default(),
@@ -29,7 +33,7 @@ pub(crate) fn open() -> io::Result<Box<dyn Poller>> {
         epoll_poll: PollState::Unused,
         early_events: Vec::new(),
         notified: false,
-    }))
+    })
 }
 
 fn explain(error: &io::Error) -> io::Error {
