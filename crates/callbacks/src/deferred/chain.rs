@@ -30,6 +30,9 @@ pub(crate) enum WaitsFor {
 pub(crate) trait Origin {
     /// Fires the link as cancelled, unless it has fired.
     fn cancel(self: Rc<Self>);
+
+    /// Fails the link because its resolver was dropped, unless it has fired.
+    fn fail(self: Rc<Self>);
 }
 
 impl Chain {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use switchboard_runtime as runtime;
 
 use crate::deferred::cancelled::{Cancelled, Reason};
+use crate::deferred::drops::Effect;
 use crate::deferred::link::State;
 use crate::deferred::{Deferred, Failure};
 
@@ -60,7 +61,7 @@ impl<T: 'static, E: Failure> Future for DeferredFuture<T, E> {
 
 impl<T: 'static, E: Failure> Drop for DeferredFuture<T, E> {
     fn drop(&mut self) {
-        self.0.cancel();
+        Effect::Cancel(self.0.0.chain.clone()).happen();
     }
 }
 

@@ -181,6 +181,13 @@ impl<T: 'static, E: Failure> Origin for Link<T, E> {
         fired.quiet = true;
         run(self.fire(fired));
     }
+
+    fn fail(self: Rc<Self>) {
+        let mut fired = Fired::cancelled(Reason::Dropped);
+        // A canceller may drop the resolver.
+        fired.quiet = self.chain.cancelled.get();
+        run(self.fire(fired));
+    }
 }
 
 impl<T, E: Failure> Drop for Link<T, E> {

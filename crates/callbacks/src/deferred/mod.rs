@@ -3,6 +3,7 @@
 mod cancelled;
 mod canceller;
 mod chain;
+mod drops;
 mod future;
 mod link;
 mod list;
@@ -18,8 +19,8 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use cancelled::Reason;
 use chain::{Chain, WaitsFor};
+use drops::Effect;
 use link::{Fired, Link, State, Step, run};
 
 /// A type that a Deferred can fail with: one that can be made of [`Cancelled`] and be printed in a report, such
@@ -93,7 +94,7 @@ impl<T, E: Failure> Outcome<T, E> for Deferred<T, E> {
 pub struct Deferred<T: 'static, E: Failure>(pub(crate) Rc<Link<T, E>>);
 
 /// The handle that fires a [`Deferred`], once. Dropping the handle unused fails the Deferred with
-/// [`Cancelled`].
+/// [`Cancelled`]; within a callback that such a drop runs, after that callback has returned.
 ///
 /// ```
 /// use switchboard_callbacks::Deferred;
@@ -257,7 +258,7 @@ impl<T: 'static, E: Failure> Resolver<T, E> {
 
     pub(crate) fn step(&mut self, mut fired: Fired<T, E>) -> Step {
         let link = self.0.take()?;
-        // A canceller may fire the Deferred, or drop this resolver.
+        // A canceller may fire the Deferred.
         fired.quiet |= link.chain.cancelled.get();
         link.fire(fired)
     }
@@ -265,8 +266,8 @@ impl<T: 'static, E: Failure> Resolver<T, E> {
 
 impl<T: 'static, E: Failure> Drop for Resolver<T, E> {
     fn drop(&mut self) {
-        if self.0.is_some() {
-            run(self.step(Fired::cancelled(Reason::Dropped)));
+        if let Some(link) = self.0.take() {
+            Effect::Fail(link).happen();
         }
     }
 }

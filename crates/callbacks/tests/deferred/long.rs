@@ -73,6 +73,70 @@ fn long_chains_are_cancelled_and_dropped_in_constant_stack() {
     });
 }
 
+/// Each callback holds what fires, or awaits, the next Deferred, so that the drop of one follows from that of
+/// another.
+#[test]
+fn long_chains_of_unfired_deferreds_are_dropped_in_constant_stack() {
+    const LINKS: u32 = 1_000_000;
+    on_a_small_stack(|| {
+        let seen = Rc::new(Cell::new(0));
+        let count = |deferred: Text| {
+            let seen = seen.clone();
+            deferred.add_both(move |result| {
+                assert!(result.is_err());
+                seen.set(seen.get() + 1);
+                Ok::<_, String>(0)
+            })
+        };
+        // One chain.
+        let (deferred, resolver) = Text::new();
+        let mut last = count(deferred);
+        for _ in 1..LINKS {
+            last = last.add_callback(|value| Ok(value + 1));
+        }
+        drop(last);
+        drop(resolver);
+        assert_eq!(seen.take(), 1);
+        // Each callback holds the resolver of the next chain.
+        let mut first = None;
+        for _ in 0..LINKS {
+            let (deferred, resolver) = Text::new();
+            let next = first.replace(resolver);
+            count(deferred).add_callback(move |value| {
+                drop(next);
+                Ok::<_, String>(value)
+            });
+        }
+        drop(first);
+        assert_eq!(seen.take(), LINKS);
+        // Each canceller holds the resolver of the next chain.
+        let mut first = None;
+        for _ in 0..LINKS {
+            let next = first.take();
+            let (deferred, resolver) = Text::with_canceller(move || drop(next));
+            count(deferred);
+            first = Some(resolver);
+        }
+        drop(first);
+        assert_eq!(seen.take(), LINKS);
+        // Each callback holds the future of the next chain.
+        let mut first = None;
+        let mut resolvers = Vec::new();
+        for _ in 0..LINKS {
+            let (deferred, resolver) = Text::new();
+            resolvers.push(resolver);
+            let next = first.take();
+            let deferred = count(deferred).add_callback(move |value| {
+                drop(next);
+                Ok::<_, String>(value)
+            });
+            first = Some(deferred.into_future());
+        }
+        drop(first);
+        assert_eq!(seen.take(), LINKS);
+    });
+}
+
 /// A loop of callbacks, in which each round waits for the next.
 struct Rounds {
     left: Cell<u32>,
