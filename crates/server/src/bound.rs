@@ -12,6 +12,7 @@ use tracing::info_span;
 
 use crate::counts::Report;
 use crate::observer::Observer;
+use crate::output::HandlerOutput;
 use crate::settings::Workers;
 use crate::setup::Setup;
 use crate::stop::Stop;
@@ -27,7 +28,7 @@ use crate::{processes, workers};
 /// assert_ne!(bound.local_addr().as_tcp().unwrap().port(), 0);
 /// let stop = bound.stop_handle();
 /// stop.stop();
-/// let report = bound.serve(|_stream| async { Ok(()) })?;
+/// let report = bound.serve(|_stream| async {})?;
 /// assert_eq!(report.accepted, 0);
 /// # std::io::Result::Ok(())
 /// ```
@@ -78,7 +79,8 @@ impl Bound {
     /// open connections up to the drain limit, and cuts the rest; a [notice](switchboard_runtime::Hooks::notice)
     /// says how many are open. [`Stop::stop_now`] ends the wait. Blocks the thread.
     ///
-    /// A handler that panics or fails ends its own connection only. While the server is at its capacity,
+    /// A handler returns nothing, or a result with any error that prints; see [`HandlerOutput`]. One that
+    /// panics or fails ends its own connection only. While the server is at its capacity,
     /// clients wait in the backlog. When no descriptor is left, the server accepts again once a
     /// connection ends, or after a pause of 50 ms to a second.
     ///
@@ -89,7 +91,7 @@ impl Bound {
     pub fn serve<H, F>(self, handler: H) -> io::Result<Report>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = io::Result<()>> + 'static,
+        F: Future<Output: HandlerOutput> + 'static,
     {
         self.setup.settings.model.runs(Style::Async)?;
         self.serve_connections(handler)
@@ -113,14 +115,15 @@ impl Bound {
     ///     for line in BufReader::new(stream.clone()).lines() {
     ///         writeln!(stream, "{}", line?.to_uppercase())?;
     ///     }
-    ///     Ok(())
+    ///     std::io::Result::Ok(())
     /// })?;
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]
-    pub fn serve_plain<H>(self, handler: H) -> io::Result<Report>
+    pub fn serve_plain<H, O>(self, handler: H) -> io::Result<Report>
     where
-        H: Fn(PlainStream) -> io::Result<()> + Clone + Send + Sync + 'static,
+        H: Fn(PlainStream) -> O + Clone + Send + Sync + 'static,
+        O: HandlerOutput + 'static,
     {
         self.setup.settings.model.runs(Style::Plain)?;
         self.serve_connections(move |stream| {
@@ -164,7 +167,7 @@ impl Bound {
     fn serve_connections<H, F>(self, handler: H) -> io::Result<Report>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = io::Result<()>> + 'static,
+        F: Future<Output: HandlerOutput> + 'static,
     {
         let Bound {
             mut setup,

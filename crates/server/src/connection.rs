@@ -1,7 +1,6 @@
 //! One connection: its handler, and what became of it.
 
 use std::future::Future;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,6 +11,7 @@ use switchboard_net::Stream;
 use switchboard_reactor::Ending;
 use switchboard_runtime::green;
 
+use crate::output::HandlerOutput;
 use crate::shared::{Admission, Permit};
 
 /// How a connection ended.
@@ -79,7 +79,7 @@ pub(crate) fn connection<F>(
     }
 }
 
-impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
+impl<F: Future<Output: HandlerOutput>> Future for Connection<F> {
     type Output = End;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
@@ -96,13 +96,14 @@ impl<F: Future<Output = io::Result<()>>> Future for Connection<F> {
             this.handler.set(None);
         }
         *this.running = false;
-        polled.map(|result| finish(this.permit, result))
+        polled.map(|output| finish(this.permit, output))
     }
 }
 
 // Not inlined, so that the polls of a connection that goes on save no registers for its end.
 #[inline(never)]
-fn finish(permit: &mut Option<Permit>, result: io::Result<()>) -> End {
+fn finish(permit: &mut Option<Permit>, output: impl HandlerOutput) -> End {
+    let result = output.into_result();
     let end = match &result {
         Ok(()) => End::Fine,
         Err(_) => End::Failed,
@@ -110,7 +111,7 @@ fn finish(permit: &mut Option<Permit>, result: io::Result<()>) -> End {
     if let Some(permit) = permit {
         match &result {
             Ok(()) => permit.close(Ending::Finished),
-            Err(error) => permit.close(Ending::Failed(error)),
+            Err(error) => permit.close(Ending::Failed(&**error)),
         }
     }
     end

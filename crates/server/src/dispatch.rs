@@ -11,6 +11,7 @@ use switchboard_runtime::{self as runtime, Dispatch, race};
 use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{connection, isolated};
 use crate::counts::Count;
+use crate::output::HandlerOutput;
 use crate::shared::Shared;
 use crate::stop::Stop;
 use crate::waiting::{Queued, WaitingRoom};
@@ -24,7 +25,7 @@ pub(crate) async fn serve<H, F>(
 ) -> io::Result<()>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = io::Result<()>> + 'static,
+    F: Future<Output: HandlerOutput> + 'static,
 {
     let pool = match shared.model.dispatch() {
         Dispatch::PooledThread => {
@@ -53,7 +54,7 @@ where
 fn start<H, F>(shared: &Arc<Shared>, handler: &H, pool: Option<&WaitingRoom>, new: NewConnection)
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = io::Result<()>> + 'static,
+    F: Future<Output: HandlerOutput> + 'static,
 {
     let (name, handler) = (shared.handler, handler.clone());
     match shared.model.dispatch() {
@@ -99,7 +100,7 @@ async fn start_pool<H, F>(
 ) -> io::Result<(runtime::Sender<Queued>, usize)>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = io::Result<()>> + 'static,
+    F: Future<Output: HandlerOutput> + 'static,
 {
     let (sender, receiver) = runtime::channel::<Queued>(shared.capacity.connections);
     for started in 0..shared.pool {

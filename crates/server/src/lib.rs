@@ -34,7 +34,7 @@
 //!     loop {
 //!         let chunk = stream.recv().await?;
 //!         if chunk.is_empty() {
-//!             return Ok(());
+//!             return std::io::Result::Ok(());
 //!         }
 //!         stream.write_all(&chunk).await?;
 //!     }
@@ -53,6 +53,7 @@ mod counts;
 mod dispatch;
 mod listing;
 mod observer;
+mod output;
 mod permits;
 mod processes;
 mod server;
@@ -72,6 +73,7 @@ pub use bound::Bound;
 pub use capacity::{descriptor_capacity, raise_descriptor_limit};
 pub use counts::Report;
 pub use observer::{Lag, Observer, OpenConnection};
+pub use output::HandlerOutput;
 pub use server::Server;
 pub use settings::Workers;
 pub use stop::Stop;

@@ -25,7 +25,7 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// let bound = Server::new().observed(true).bind("127.0.0.1:0")?;
 /// let observer = bound.observer();
 /// bound.stop_handle().stop();
-/// bound.serve(|_stream| async { Ok(()) })?;
+/// bound.serve(|_stream| async {})?;
 /// assert_eq!(observer.report().accepted, 0);
 /// assert!(observer.connections().is_empty());
 /// # std::io::Result::Ok(())

@@ -67,7 +67,7 @@ impl Stop {
     /// let report = server.serve(|stream| async move {
     ///     stream.write_all(b"!").await?;
     ///     stream.recv().await.map(drop)?;
-    ///     std::future::pending().await
+    ///     std::future::pending::<std::io::Result<()>>().await
     /// })?;
     /// client.join().unwrap();
     /// assert_eq!(report.cut, 1);
@@ -314,7 +314,7 @@ mod tests {
         let report = server.serve(|stream| async move {
             stream.write_all(b"!").await?;
             while !stream.recv().await?.is_empty() {}
-            Ok(())
+            io::Result::Ok(())
         });
         client.join().unwrap();
         report.unwrap()

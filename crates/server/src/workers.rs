@@ -14,6 +14,7 @@ use tracing::info_span;
 
 use crate::counts::Report;
 use crate::listing::Listing;
+use crate::output::HandlerOutput;
 use crate::settings::Settings;
 use crate::setup::Setup;
 use crate::shared::Shared;
@@ -27,7 +28,7 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 pub(crate) fn run<H, F>(setup: Setup, handler: H) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = io::Result<()>> + 'static,
+    F: Future<Output: HandlerOutput> + 'static,
 {
     let triggers = StopTriggers::new(&setup)?;
     if let Some(supervised) = &setup.supervised {
@@ -59,7 +60,7 @@ impl Threads {
     fn start<H, F>(&mut self, setup: &Setup, handler: H) -> io::Result<()>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = io::Result<()>> + 'static,
+        F: Future<Output: HandlerOutput> + 'static,
     {
         for (index, listener) in setup.listeners.iter().enumerate() {
             let worker = Worker {
@@ -136,7 +137,7 @@ impl Worker {
     fn run<H, F>(self, handler: H) -> io::Result<()>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = io::Result<()>> + 'static,
+        F: Future<Output: HandlerOutput> + 'static,
     {
         let Settings {
             model,

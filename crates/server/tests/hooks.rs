@@ -272,7 +272,7 @@ fn an_observer_sees_what_connections_wait_for(model: Model, driver: Driver) -> b
                 loop {
                     let chunk = stream.recv().await?;
                     if chunk.is_empty() {
-                        return Ok(());
+                        return io::Result::Ok(());
                     }
                     stream.write_all(&chunk).await?;
                 }
@@ -305,7 +305,6 @@ fn a_dropped_stream_is_closed_at_once(model: Model) -> bool {
         let served = server.serve(|stream| async move {
             drop(stream);
             runtime::sleep(Duration::from_secs(60)).await;
-            Ok(())
         });
         let good = client.wait().ok() == Some(ExitStatus::Exited(0));
         i32::from(!good || served.is_err())

@@ -27,7 +27,7 @@ fn a_pool_without_a_thread_ends_its_server() {
         std::thread::sleep(Duration::from_secs(5));
         stop.stop();
     });
-    let error = server.serve(|_| async { Ok(()) }).unwrap_err();
+    let error = server.serve(|_| async {}).unwrap_err();
     assert!(matches!(
         error.kind(),
         io::ErrorKind::QuotaExceeded | io::ErrorKind::WouldBlock

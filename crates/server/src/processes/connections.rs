@@ -19,6 +19,7 @@ use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{End, connection, isolated};
 use crate::counts::{Report, add};
 use crate::listing::Listing;
+use crate::output::HandlerOutput;
 use crate::setup::Setup;
 use crate::shared::{Permit, Shared};
 use crate::stop::{Signals, Stop, StopReader, StopTriggers, StopWriter, notice_drain, stop_pipe};
@@ -38,7 +39,7 @@ pub(crate) fn accept_and_fork<H, F>(
 ) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = io::Result<()>> + 'static,
+    F: Future<Output: HandlerOutput> + 'static,
 {
     // Refused now, because later each fork would fail and with it each connection.
     check_single_thread()?;
@@ -103,7 +104,7 @@ impl Connections {
     fn start<H, F>(&self, handler: &H, new: NewConnection)
     where
         H: Fn(Stream) -> F,
-        F: Future<Output = io::Result<()>>,
+        F: Future<Output: HandlerOutput>,
     {
         let server = std::process::id();
         let signals = || {
