@@ -15,7 +15,8 @@ fn a_pool_without_a_thread_ends_its_server() {
     limit.current = Some(65);
     setrlimit(Resource::Nproc, limit).unwrap();
     assert_eq!(thread_capacity().0, 1);
-    let holder = Model::Threads.run(async { runtime::spawn(pending::<()>()) });
+    let start = || runtime::spawn(pending::<()>());
+    let holder = Model::Threads.run(async { (start(),) });
     let server = Server::new()
         .model(Model::Pool)
         .bind("127.0.0.1:0")
