@@ -93,13 +93,34 @@ fn silent_clients_hold_no_thread_of_a_pool() {
 }
 
 #[test]
-fn connections_without_a_thread_drain_and_are_cut_as_others() {
+fn a_stop_ends_connections_without_a_thread_as_others() {
     for layout in LAYOUTS {
-        let served = site(&[layout, &["--drain", "0.2"]].concat());
+        let served = site(&[layout, &["--drain", "60"]].concat());
         let mut clients: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
         let mut last = served.connect();
         last.write_all(REQUEST).unwrap();
         assert!(answer(&mut last).starts_with("HTTP/1.1 200"));
+        // The listeners' queues are short, and all are accepted by now.
+        std::thread::sleep(Duration::from_millis(300));
+        let start = Instant::now();
+        let stderr = served.stop();
+        assert!(start.elapsed() < Duration::from_secs(30), "{layout:?}");
+        assert!(stderr.contains("accepted 21"), "{layout:?}: {stderr}");
+        assert!(stderr.contains("refused 0, cut 0"), "{layout:?}: {stderr}");
+        for client in &mut clients {
+            assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
+        }
+    }
+}
+
+#[test]
+fn connections_without_a_thread_drain_and_are_cut_as_others() {
+    for layout in LAYOUTS {
+        let served = pool("echo", &[layout, &["--drain", "0.2"]].concat());
+        let mut clients: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
+        let mut last = served.connect();
+        round_trip(&mut last);
+        drop(last);
         // The listeners' queues are short, and all are accepted by now.
         std::thread::sleep(Duration::from_millis(300));
         let start = Instant::now();
