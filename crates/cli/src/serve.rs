@@ -295,30 +295,31 @@ fn bind(
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }
-    let bound = match &options.unix {
-        Some(path) => server.bind_unix(path),
-        None => server.bind(addresses(&options.listen)?.as_slice()),
+    server.check().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Failure::usage(format_args!("--max-connections: {error}")),
+        io::ErrorKind::Unsupported if options.model == Model::Processes => {
+            let workers = options.workers;
+            Failure::usage(format_args!(
+                "--model processes with --workers {workers}: {error}"
+            ))
+        }
+        io::ErrorKind::Unsupported => Failure::usage(format_args!("--driver: {error}")),
+        _ => error.into(),
+    })?;
+    let (option, bound) = match &options.unix {
+        Some(path) => ("--unix", server.bind_unix(path)),
+        None => {
+            let addresses = addresses(&options.listen)?;
+            ("--listen", server.bind(addresses.as_slice()))
+        }
     };
     bound.map_err(|error| match error.kind() {
+        // The text has the address.
         io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
-            Failure::Usage(format!("{}{error}", flag(options, &error)))
+            Failure::usage(format_args!("{option}: {error}"))
         }
         _ => error.into(),
     })
-}
-
-/// Returns the option that an error of `bind` is about.
-fn flag(options: &Options, error: &io::Error) -> String {
-    match (&options.unix, options.max_connections) {
-        _ if error.kind() == io::ErrorKind::Unsupported => {
-            let workers = options.workers;
-            format!("--model {} with --workers {workers}: ", options.model)
-        }
-        // The system refuses a path with an error number, and the server a capacity without one.
-        (_, Some(_)) if error.raw_os_error().is_none() => "--max-connections: ".to_owned(),
-        (Some(path), _) => format!("--unix {}: ", path.display()),
-        (None, _) => format!("--listen {}: ", options.listen),
-    }
 }
 
 /// Says where the server listens, and what it can hold.

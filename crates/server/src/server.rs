@@ -169,6 +169,23 @@ impl Server {
         self
     }
 
+    /// Checks the settings as [`bind`](Server::bind) does, so that what is wrong with them can be told from
+    /// what is wrong with an address.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a number of connections, `Unsupported` for a driver that the platform lacks and for
+    /// workers that the model cannot have. Each error says what to do.
+    ///
+    /// ```
+    /// use switchboard_server::Server;
+    ///
+    /// let error = Server::new().max_connections(usize::MAX).check().unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    /// ```
+    pub fn check(&self) -> io::Result<()> {
+        Setup::check(&self.0)
+    }
+
     /// Listens on a TCP address.
     ///
     /// # Errors

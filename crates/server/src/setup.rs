@@ -69,6 +69,15 @@ impl Setup {
         })
     }
 
+    /// Checks settings as [`new`](Setup::new) does, without a notice.
+    pub(crate) fn check(settings: &Settings) -> io::Result<()> {
+        if settings.model.has_loop() {
+            settings.driver.available()?;
+        }
+        check_workers(settings)?;
+        capacity::of_worker(settings).map(drop)
+    }
+
     /// Ends the listeners' queues: further clients are refused, even if another process has the sockets
     /// too. A supervised worker leaves that to its supervisor, because the worker that replaces it goes
     /// on with the same sockets.

@@ -15,8 +15,9 @@ fn a_pool_without_a_thread_ends_its_server() {
     limit.current = Some(65);
     setrlimit(Resource::Nproc, limit).unwrap();
     assert_eq!(thread_capacity().0, 1);
-    let start = || runtime::spawn(pending::<()>());
-    let holder = Model::Threads.run(async { (start(),) });
+    Model::Threads
+        .run(async { runtime::spawn(pending::<()>()).detach() })
+        .unwrap();
     let server = Server::new()
         .model(Model::Pool)
         .bind("127.0.0.1:0")
@@ -33,5 +34,4 @@ fn a_pool_without_a_thread_ends_its_server() {
         error.kind(),
         io::ErrorKind::QuotaExceeded | io::ErrorKind::WouldBlock
     ));
-    drop(holder);
 }

@@ -99,6 +99,17 @@ fn wrong_addresses_shares_and_paths_are_refused() {
     );
     let long = format!("/tmp/{}", "x".repeat(200));
     assert_refused(&["serve", "echo", "--unix", &long], 2, &["--unix", &long]);
+    for address in [["--unix", &long], ["--listen", "[fe80::1]:0"]] {
+        let arguments = [&["serve", "echo", "--max-connections", "5"], &address[..]].concat();
+        let output = run(&arguments);
+        let text = String::from_utf8_lossy(&output.stderr);
+        // The address is wrong and the number is not.
+        assert!(
+            !output.status.success() && !text.contains("--max-connections"),
+            "{text}"
+        );
+        assert_eq!(text.matches(address[1]).count(), 1, "{text}");
+    }
     assert_refused(
         &["serve", "echo", "--listen", "203.0.113.1:80"],
         1,
