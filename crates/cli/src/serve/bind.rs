@@ -1,0 +1,81 @@
+//! From options to a server that listens.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use switchboard_runtime::{Driver, Model};
+use switchboard_server::{Bound, Server, Workers};
+
+use super::options::{Options, WorkersAs};
+use crate::hooks::LogHooks;
+use crate::log::Log;
+use crate::metrics::Turns;
+use crate::output::Failure;
+
+/// Listens where the options say.
+pub(super) fn bind(
+    server: Server,
+    options: &Options,
+    driver: Driver,
+    log: &Log,
+    turns: Option<&Arc<Turns>>,
+) -> Result<Bound, Failure> {
+    let traced = options.trace.subscribe(log);
+    let workers = match options.workers_as {
+        WorkersAs::Threads => Workers::Threads(options.workers),
+        WorkersAs::Processes => Workers::Processes(options.workers),
+    };
+    let mut server = server
+        .model(options.model)
+        .driver(driver)
+        .workers(workers)
+        .pool(options.pool)
+        .drain(options.drain)
+        .on_signals(true)
+        .until_eof(options.until_eof)
+        .observed(true)
+        .hooks(Arc::new(LogHooks {
+            log: log.clone(),
+            traced,
+            quiet: options.quiet,
+            turns: turns.cloned(),
+        }));
+    if let Some(connections) = options.max_connections {
+        server = server.max_connections(connections);
+    }
+    server.check().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Failure::usage(format_args!("--max-connections: {error}")),
+        io::ErrorKind::Unsupported if options.model == Model::Processes => {
+            let workers = options.workers;
+            Failure::usage(format_args!(
+                "--model processes with --workers {workers}: {error}"
+            ))
+        }
+        io::ErrorKind::Unsupported => Failure::usage(format_args!("--driver: {error}")),
+        _ => error.into(),
+    })?;
+    let (option, bound) = match &options.unix {
+        Some(path) => ("--unix", server.bind_unix(path)),
+        None => {
+            let addresses = addresses(&options.listen)?;
+            ("--listen", server.bind(addresses.as_slice()))
+        }
+    };
+    bound.map_err(|error| match error.kind() {
+        // The text has the address.
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+            Failure::usage(format_args!("{option}: {error}"))
+        }
+        _ => error.into(),
+    })
+}
+
+fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let found = listen.to_socket_addrs().map(Iterator::collect);
+    found.map_err(|error| {
+        Failure::usage(format_args!(
+            "--listen {listen}: {error}; use HOST:PORT, as 127.0.0.1:8080"
+        ))
+    })
+}

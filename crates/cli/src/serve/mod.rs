@@ -1,0 +1,187 @@
+//! `switchboard serve`: runs a service until a signal, or the end of stdin, stops it.
+
+mod bind;
+mod options;
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Subcommand;
+use switchboard_apps as apps;
+use switchboard_apps::slow_site;
+use switchboard_http::has_head;
+use switchboard_runtime::{Dispatch, Model, Style};
+use switchboard_server::{Bound, Report, Server, raise_descriptor_limit};
+
+use self::bind::bind;
+use self::options::{EchoOptions, Options, SiteOptions, WorkersAs};
+use crate::driver::can_run;
+use crate::log::{self, Log};
+use crate::metrics::{self, Turns};
+use crate::output::{self, Count, Failure};
+
+#[derive(Subcommand)]
+pub(crate) enum Service {
+    /// Send back every received byte
+    Echo(EchoOptions),
+    /// Serve a web site of slow pages, the same for the same seed: / and /page/N
+    SlowSite(SiteOptions),
+}
+
+/// The time in which a client must send the head of its first request, as the handler gives it for later
+/// ones.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(service: Service) -> ExitCode {
+    let served = match service {
+        Service::Echo(EchoOptions { options, plain }) => {
+            let style = match options.model {
+                _ if plain => Style::Plain,
+                Model::Callbacks => Style::Protocol,
+                _ => Style::Async,
+            };
+            // A client that has sent nothing needs no thread yet, however long that takes.
+            let server = Server::new().first_bytes(Duration::MAX, |_| true);
+            serve(server, &options, "echo", style, |bound| match style {
+                Style::Async => bound.serve(apps::echo),
+                Style::Plain => bound.serve_plain(apps::echo_plain),
+                Style::Protocol => bound.serve_protocol(|| apps::EchoProtocol),
+            })
+        }
+        Service::SlowSite(options) => options.site().and_then(|site| {
+            let site = Arc::new(site);
+            let server = Server::new().first_bytes(HEAD_LIMIT, has_head);
+            let options = &options.options;
+            serve(server, options, "slow-site", Style::Async, |bound| {
+                let stop = bound.stop_handle();
+                bound.serve(move |stream| {
+                    let (site, stop) = (site.clone(), stop.clone());
+                    async move { slow_site::serve_until(stream, site, stop.wait()).await }
+                })
+            })
+        }),
+    };
+    output::status(served.map(|()| true))
+}
+
+fn serve(
+    server: Server,
+    options: &Options,
+    name: &str,
+    style: Style,
+    run: impl FnOnce(Bound) -> io::Result<Report>,
+) -> Result<(), Failure> {
+    // A model that cannot run the service is refused before anything is bound.
+    can_run(options.model, style)?;
+    let driver = options.driver.for_model(options.model)?;
+    can_measure(options)?;
+    // If the limit cannot be raised, the server runs within the present one.
+    let _ = raise_descriptor_limit();
+    let log = Log::stderr();
+    log.catch_panics();
+    let turns = options.metrics.as_ref().map(|_| Arc::<Turns>::default());
+    let bound = bind(server, options, driver, &log, turns.as_ref())?;
+    announce(options, name, &bound, &log);
+    if let (Some(addr), Some(turns)) = (&options.metrics, turns) {
+        serve_metrics(addr, &bound, turns, &log)?;
+    }
+    let report = run(bound);
+    match &report {
+        Ok(_) if options.quiet => {}
+        Ok(report) => drop(log.line_within(log::PATIENCE, ReportLine(report))),
+        // The log may be a pipe that nobody reads, and the server ends all the same.
+        Err(error) => drop(log.line_within(log::PATIENCE, format_args!("switchboard: {error}"))),
+    }
+    report.map(drop).map_err(|_| Failure::Reported)
+}
+
+/// Checks that this process sees all connections of the server, and may have another thread.
+fn can_measure(options: &Options) -> Result<(), Failure> {
+    let forks = options.model.dispatch() == Dispatch::Process;
+    match options.metrics.is_some() && (forks || matches!(options.workers_as, WorkersAs::Processes))
+    {
+        true => Err(Failure::usage(
+            "--metrics: the figures are those of one process: use another model than processes, \
+             and --workers-as threads",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Answers requests for figures, and says where.
+fn serve_metrics(addr: &str, bound: &Bound, turns: Arc<Turns>, log: &Log) -> Result<(), Failure> {
+    let listening = metrics::serve(addr, bound.observer(), turns);
+    let listening =
+        listening.map_err(|error| Failure::usage(format_args!("--metrics: {error}")))?;
+    log.line(format_args!("figures at http://{listening}/metrics"));
+    Ok(())
+}
+
+/// Says where the server listens, and what it can hold.
+fn announce(options: &Options, name: &str, bound: &Bound, log: &Log) {
+    // The starter of this process reads the address; it is the only way to learn what port 0 became.
+    let addr = bound.local_addr();
+    if !Log::stdout().line(format_args!("listening on {addr}")) {
+        log.line(format_args!(
+            "switchboard: listening on {addr}, which could not be written to stdout"
+        ));
+    }
+    if !options.quiet {
+        let (capacity, reason) = bound.capacity();
+        let capacity = Count(capacity as u64, "connection");
+        let waiting = match options.model.has_loop() {
+            true => format!("{}/{}", options.model, bound.driver()),
+            false => options.model.to_string(),
+        };
+        log.line(format_args!(
+            "{name} under {waiting}, at most {capacity} a worker ({reason})"
+        ));
+        if let Some(limit) = held_threads(options, bound) {
+            log.line(format_args!("switchboard: {limit}"));
+        }
+    }
+}
+
+/// Returns what a model cannot do whose flows are few and serve a connection to its end.
+fn held_threads(options: &Options, bound: &Bound) -> Option<String> {
+    let why = match options.model {
+        Model::Blocking => "one connection is served at a time".to_owned(),
+        Model::Pool => {
+            let served = Count(bound.pool() as u64, "connection");
+            format!("the pool serves {served} at a time")
+        }
+        _ => return None,
+    };
+    let remedy = match options.model {
+        Model::Pool => "use more threads (--pool N) or another model",
+        _ => "use another model",
+    };
+    Some(format!(
+        "{why}, each to its end: while clients stay connected, others wait; {remedy} for such clients"
+    ))
+}
+
+/// The line of a report.
+struct ReportLine<'a>(&'a Report);
+
+impl fmt::Display for ReportLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report {
+            accepted,
+            panicked,
+            failed,
+            refused,
+            cut,
+            peak,
+            replaced,
+        } = self.0;
+        write!(
+            f,
+            "accepted {accepted}, panicked {panicked}, failed {failed}, refused {refused}, cut {cut}, \
+             at once {peak}, workers replaced {replaced}"
+        )
+    }
+}

@@ -1,0 +1,157 @@
+//! The options of `switchboard serve`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
+use switchboard_apps::slow_site::{Latency, Site};
+use switchboard_runtime::Model;
+
+use crate::driver::DriverOption;
+use crate::output::Failure;
+use crate::trace::TraceOptions;
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum WorkersAs {
+    Threads,
+    Processes,
+}
+
+/// What the help of a service says about its end and its log.
+const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
+reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and how many \
+were lost is the next line that is taken.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
+lets open ones end, for as long as --drain says. Another signal stops it at once. SIGUSR1 logs what each open \
+connection waits for and since when, the longest wait first.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
+wrong usage.";
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7007", value_name = "HOST:PORT")]
+    pub(super) listen: String,
+    /// Listen on a Unix socket at this path instead
+    #[arg(long, value_name = "PATH", conflicts_with = "listen")]
+    pub(super) unix: Option<PathBuf>,
+    /// How connections wait: blocking, threads, pool, processes, tasks, green or callbacks
+    #[arg(long, default_value = "tasks")]
+    pub(super) model: Model,
+    #[command(flatten)]
+    pub(super) driver: DriverOption,
+    /// How many workers, each with a listener and a loop of its own
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(super) workers: usize,
+    /// Kind of the workers; processes are forked before the first connection and replaced if they die
+    #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
+    pub(super) workers_as: WorkersAs,
+    /// Threads of the `pool` model, each of which serves a connection to its end. A connection is given one
+    /// when its first bytes have come, under slow-site when its first request has
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(super) pool: usize,
+    /// Connections held at once [default: as many as the machine's limits leave room for]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(super) max_connections: Option<usize>,
+    /// Seconds that open connections get to end in when the server stops
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    pub(super) drain: Duration,
+    /// Stop at the end of stdin
+    #[arg(long)]
+    pub(super) until_eof: bool,
+    /// Print nothing but errors and the address
+    #[arg(long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) trace: TraceOptions,
+    /// Answer with figures for Prometheus at this address, under /metrics; not with processes
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) metrics: Option<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct EchoOptions {
+    #[command(flatten)]
+    pub(super) options: Options,
+    /// Run the service written as a plain function over `Read` and `Write`. (Without this option, `callbacks`
+    /// runs it written as a protocol, and the other models run it written as an async function.)
+    #[arg(long)]
+    pub(super) plain: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct SiteOptions {
+    #[command(flatten)]
+    pub(super) options: Options,
+    /// Seed from which all pages are computed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+    /// How many pages
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) pages: u64,
+    /// Links on each page
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(super) links: u64,
+    /// How long a page takes: 250ms, 1.5s or lognormal:MEDIAN,SIGMA
+    #[arg(long, default_value = "250ms")]
+    pub(super) latency: Latency,
+    /// Bytes of a page, about
+    #[arg(long, default_value_t = 2048, value_name = "BYTES")]
+    pub(super) size: usize,
+    /// Share of pages that answer 404, from 0 to 1
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub(super) not_found: f64,
+    /// Share of pages that answer 500
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub(super) errors: f64,
+    /// Share of pages that redirect to another
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub(super) redirects: f64,
+    /// Share of pages that reset the connection half-way
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub(super) resets: f64,
+    /// Share of pages that come in a hundred pieces over ten times their latency
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub(super) drips: f64,
+}
+
+impl SiteOptions {
+    pub(super) fn site(&self) -> Result<Site, Failure> {
+        let site = Site {
+            seed: self.seed,
+            pages: self.pages,
+            links: self.links,
+            latency: self.latency,
+            size: self.size,
+            not_found: self.not_found,
+            errors: self.errors,
+            redirects: self.redirects,
+            resets: self.resets,
+            drips: self.drips,
+        };
+        let checked = site.check().map(|()| site);
+        checked.map_err(|text| {
+            Failure::usage(format_args!(
+                "--not-found, --errors, --redirects, --resets, --drips: {text}"
+            ))
+        })
+    }
+}
+
+/// Parses the value of `--drain`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "use a number of seconds")?;
+    let checked = Duration::try_from_secs_f64(seconds);
+    checked.map_err(|_| match seconds < 0.0 {
+        true => "use a number of seconds that is not negative".to_owned(),
+        false => "use a number of seconds that is less".to_owned(),
+    })
+}
+
+/// Parses a share of pages.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "use a share from 0 to 1".to_owned())
+}
