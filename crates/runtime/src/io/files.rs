@@ -1,4 +1,5 @@
-//! Operations on descriptors that are not sockets: pipes and terminals.
+//! Operations on descriptors that are not sockets: pipes and terminals. A completion driver waits for their
+//! readiness only, so that nothing is in flight when a pipe is closed, and its reader finds the end at once.
 
 use std::io;
 use std::os::fd::BorrowedFd;

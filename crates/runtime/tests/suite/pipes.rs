@@ -17,6 +17,7 @@ crate::ways::stamp!(
     a_closed_pipe_is_an_error_and_an_end
     the_traits_of_the_ecosystem_read_and_write_pipes
     a_pipe_migrates_between_flows
+    a_writer_that_waited_is_closed_when_it_is_dropped
 );
 
 fn a_full_pipe_suspends_its_writer(way: Way) {
@@ -111,4 +112,19 @@ fn a_pipe_migrates_between_flows(way: Way) {
             other.await.unwrap().unwrap();
         });
     }
+}
+
+fn a_writer_that_waited_is_closed_when_it_is_dropped(way: Way) {
+    way.run(async {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let writer = runtime::pipe::PipeWriter::from_fd(writer.into()).unwrap();
+        let late =
+            runtime::timeout(Duration::from_millis(1), writer.write_all(&[0; 1 << 20])).await;
+        assert!(late.is_err());
+        drop(writer);
+        // The flow holds its loop meanwhile.
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
+        assert!(!bytes.is_empty() && bytes.len() < 1 << 20);
+    });
 }
