@@ -51,6 +51,15 @@ pub(super) struct Inner {
     sending: Cell<bool>,
 }
 
+/// A call of `send` on the stack, which ends also by a panic of a producer.
+struct SendingGuard<'a>(&'a Cell<bool>);
+
+impl Drop for SendingGuard<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
 impl Chat {
     pub(super) fn new(terminator: Terminator) -> Chat {
         Chat(Rc::new(Inner {
@@ -128,8 +137,8 @@ impl Chat {
         if self.0.sending.replace(true) {
             return;
         }
+        let _sending = SendingGuard(&self.0.sending);
         self.send_on(&channel);
-        self.0.sending.set(false);
     }
 
     fn send_on(&self, channel: &Channel) {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ crate::stamp!(
     a_reset_ends_a_chat
     a_producer_that_pushes_keeps_its_place
     a_chat_sends_before_it_receives
+    a_chat_goes_on_after_a_panic_of_its_producer
     a_closed_chat_collects_nothing
 );
 
@@ -305,6 +307,26 @@ fn a_chat_sends_before_it_receives(driver: Driver) {
     channels.add(stream, chat);
     let speaks = async {
         runtime::sleep(Duration::from_millis(1)).await;
+        own.push(b"hello");
+        own.close_when_done();
+        channels.until_empty().await;
+    };
+    let limit = runtime::timeout(Duration::from_secs(20), speaks);
+    Model::Callbacks.run_with(driver, limit).unwrap().unwrap();
+    assert_eq!(rest(peer), b"hello");
+}
+
+fn a_chat_goes_on_after_a_panic_of_its_producer(driver: Driver) {
+    let (stream, peer) = pair();
+    let chat = chat(&Log::default());
+    let own = chat.chat().clone();
+    let channels = Channels::new();
+    channels.add(stream, chat);
+    let speaks = async {
+        runtime::sleep(Duration::from_millis(1)).await;
+        // A handler of another channel may push, so this need not be the end of the chat's own.
+        let push = || own.push_with_producer(|| panic!("as asked"));
+        assert!(catch_unwind(AssertUnwindSafe(push)).is_err());
         own.push(b"hello");
         own.close_when_done();
         channels.until_empty().await;
