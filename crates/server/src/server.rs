@@ -94,7 +94,7 @@ impl Server {
     /// that send nothing, or half a request, hold none. For handlers that wait for the client to speak
     /// first.
     ///
-    /// The bytes have come when they make `enough` return true, when there are 16 KiB of them, or at the end
+    /// The bytes have come when they make `enough` return true or panic, when there are 16 KiB of them, or at the end
     /// of input. They stay for the handler. A connection whose bytes take longer than `limit` is closed and
     /// counts as failed; `Duration::MAX` is no limit. The server holds as many connections as the system
     /// allows.
