@@ -172,13 +172,14 @@ impl Client {
 
     /// Begins HTTP, and TLS for https, on a connected stream.
     async fn begin(&self, origin: &Origin, stream: Stream) -> Result<ClientConnection, Error> {
-        // Dropped after the stream, wherever this fails.
         let lease = Lease(self.0.pool.freed().clone());
+        // A variable after the lease, so that it is dropped before the lease wherever this fails.
+        let socket = stream;
         let stream: Box<dyn ByteStream> = match origin.secure {
-            false => Box::new(stream),
+            false => Box::new(socket),
             true => {
                 let client = self.tls_client()?;
-                let connected = client.connect(&origin.host, stream);
+                let connected = client.connect(&origin.host, socket);
                 let connected = runtime::timeout(self.0.limits.connect, connected).await;
                 let connected = connected.unwrap_or_else(|late| Err(late.into()));
                 Box::new(connected.map_err(|error| Error::new(Phase::Tls, error))?)
