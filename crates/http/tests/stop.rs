@@ -135,3 +135,16 @@ fn a_head_that_has_come_in_part_before_the_stop_is_answered() {
         served.ends();
     }
 }
+
+#[test]
+fn part_of_a_second_request_does_not_keep_its_connection() {
+    for way in models_and_drivers() {
+        let mut served = Served::start(way, REQUEST, Event::new());
+        served.answer();
+        served.client.write_all(&REQUEST[..10]).unwrap();
+        // The server reads the part, so that its end is no reset.
+        std::thread::sleep(Duration::from_millis(20));
+        served.stop.set();
+        served.ends();
+    }
+}
