@@ -68,6 +68,7 @@ use std::time::{Duration, Instant};
 ///   makes both directions ready, so that the waiting flow makes its call and gets the error. There
 ///   are two exceptions: `select` reports hang-ups and errors as readiness of the directions in the
 ///   interest, and so does not report them for an empty one; neither does kqueue, beneath `portable`.
+///   For an interest in out-of-band data only, `select` looks for them every 20 ms.
 /// - **Out-of-band data** is reported to a descriptor registered for [`Interest::PRIORITY`], except
 ///   by kqueue.
 /// - **Closing a registered descriptor** is a mistake that a driver survives: it either forgets the

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{
-    FdSetElement, FdSetIter, Timespec, fd_set_bound, fd_set_insert, fd_set_num_elements,
-    fd_set_remove,
+    FdSetElement, FdSetIter, PollFd, PollFlags, Timespec, fd_set_bound, fd_set_insert,
+    fd_set_num_elements, fd_set_remove,
 };
 use rustix::io::Errno;
 
@@ -18,6 +18,10 @@ use crate::retry::{retry, timespec};
 use crate::{Driver, Event, Interest, Mode, Poller, Ready, Token};
 
 const FD_SETSIZE: usize = 1024;
+
+/// The pause between two looks for errors of descriptors that are registered for out-of-band data only:
+/// `select` reports errors as readability and writability.
+const ERROR_CHECK: Duration = Duration::from_millis(20);
 
 /// The three sets that `select` takes and overwrites.
 struct Sets([Vec<FdSetElement>; 3]);
@@ -35,6 +39,8 @@ pub(crate) struct Select {
     tokens: Vec<Option<Token>>,
     registered: Vec<FdSetElement>,
     interest: Sets,
+    /// The descriptors that are registered for out-of-band data only.
+    priority_only: Vec<RawFd>,
     // Reused by every wait: a copy of `interest` that the kernel overwrites, and the readiness by
     // descriptor.
     result: Sets,
@@ -48,6 +54,7 @@ impl Select {
             tokens: vec![None; FD_SETSIZE],
             registered: empty(),
             interest: Sets([empty(), empty(), empty()]),
+            priority_only: Vec::new(),
             result: Sets([empty(), empty(), empty()]),
             ready: vec![Ready::NONE; FD_SETSIZE],
         };
@@ -67,6 +74,7 @@ impl Select {
 
     fn remove(&mut self, fd: RawFd) {
         self.tokens[fd as usize] = None;
+        self.priority_only.retain(|&other| other != fd);
         fd_set_remove(&mut self.registered, fd);
         for set in &mut self.interest.0 {
             fd_set_remove(set, fd);
@@ -102,6 +110,35 @@ impl Select {
                 // Only the notification descriptor has no token.
                 None if !ready.is_empty() => self.notify_fd.drain(),
                 _ => {}
+            }
+        }
+    }
+
+    /// Reports the errors and hang-ups of descriptors that are registered for out-of-band data only.
+    fn find_errors(&self, events: &mut Vec<Event>) {
+        let borrowed = self.priority_only.iter().map(|&fd| {
+            // SAFETY: a registered number is not negative. By contract registered descriptors are open; if
+            // one is not, poll(2) reports that and does nothing else.
+            unsafe { BorrowedFd::borrow_raw(fd) }
+        });
+        let mut fds: Vec<_> = borrowed
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty()))
+            .collect();
+        // Looked for again later if the call fails.
+        let _ = rustix::event::poll(&mut fds, Some(&Timespec::default()));
+        for (at, fd) in fds.iter().enumerate() {
+            let mut ready = Ready::NONE;
+            for (flag, meaning) in [
+                (PollFlags::ERR, Ready::ERROR),
+                (PollFlags::HUP, Ready::HANG_UP),
+            ] {
+                if fd.revents().contains(flag) {
+                    ready |= meaning;
+                }
+            }
+            let token = self.tokens[self.priority_only[at] as usize];
+            if let Some(token) = token.filter(|_| !ready.is_empty()) {
+                events.push(Event { token, ready });
             }
         }
     }
@@ -144,6 +181,10 @@ impl Poller for Select {
         check_limit(fd)?;
         self.tokens[fd as usize] = Some(token);
         fd_set_insert(&mut self.registered, fd);
+        self.priority_only.retain(|&other| other != fd);
+        if interest == Interest::PRIORITY {
+            self.priority_only.push(fd);
+        }
         for (set, (direction, _)) in self.interest.0.iter_mut().zip(MEANING) {
             if interest.contains(direction) {
                 fd_set_insert(set, fd);
@@ -174,7 +215,18 @@ impl Poller for Select {
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         let count = retry(timeout, |remaining| {
-            match self.select(timespec(remaining).as_ref()) {
+            let mut limit = remaining;
+            if !self.priority_only.is_empty() {
+                self.find_errors(events);
+                let most = match events.is_empty() {
+                    true => ERROR_CHECK,
+                    false => Duration::ZERO,
+                };
+                limit = Some(remaining.map_or(most, |remaining| remaining.min(most)));
+            }
+            match self.select(timespec(limit).as_ref()) {
+                // The wait goes on after a look for errors.
+                Ok(0) if limit != remaining && events.is_empty() => Err(Errno::INTR),
                 Err(Errno::BADF) => {
                     self.remove_closed(events);
                     // If none is found, one was closed during the wait and its number reused.

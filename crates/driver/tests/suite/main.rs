@@ -73,7 +73,8 @@ macro_rules! for_each_driver {
                     a_half_close_is_readable
                     two_half_closes_are_a_hang_up
                     a_hang_up_is_reported_without_interest
-                    out_of_band_data_is_reported_as_priority;
+                    out_of_band_data_is_reported_as_priority
+                    a_reset_is_reported_to_interest_in_out_of_band_data;
                 early_close:
                     an_idle_descriptor_may_be_closed_while_registered
                     ready_descriptors_may_be_closed_while_registered

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 use switchboard_driver::{Driver, Interest, Mode, Ready};
@@ -191,4 +191,23 @@ pub(crate) fn out_of_band_data_is_reported_as_priority(driver: Driver) {
     assert!(!urgent(fixture.wait_for(A, Ready::is_readable)));
     assert_eq!(drain(&here), 4);
     fixture.assert_quiet();
+}
+
+pub(crate) fn a_reset_is_reported_to_interest_in_out_of_band_data(driver: Driver) {
+    let mut fixture = Fixture::new(driver);
+    let (here, mut there) = tcp();
+    fixture.register(&here, A, Interest::PRIORITY);
+    // Ordinary data is not reported, and the wait is not shorter for it.
+    send(&mut there);
+    wait_until_ready(&here, Ready::READ);
+    if driver != Driver::Sim {
+        let start = Instant::now();
+        assert!(fixture.wait(Duration::from_millis(50)).is_empty());
+        assert!(start.elapsed() >= Duration::from_millis(50));
+    }
+    SockRef::from(&there)
+        .set_linger(Some(Duration::ZERO))
+        .expect("lingering is set");
+    drop(there);
+    fixture.wait_for(A, |ready| ready.intersects(Ready::ERROR | Ready::HANG_UP));
 }

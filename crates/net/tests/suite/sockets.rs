@@ -14,6 +14,7 @@ crate::stamp!(
     a_dropped_accept_loses_no_connection
     an_urgent_byte_overtakes_other_bytes
     waiting_for_an_urgent_byte_ends_with_the_connection
+    a_reset_ends_the_wait_for_an_urgent_byte
     a_reset_is_an_error_and_then_the_end_of_input
     a_write_to_a_closed_peer_fails
     a_stream_migrates_from_thread_to_thread
@@ -78,6 +79,29 @@ fn waiting_for_an_urgent_byte_ends_with_the_connection(way: Way) {
     way.run(async {
         assert!(stream.recv_urgent().await.is_err());
     });
+}
+
+fn a_reset_ends_the_wait_for_an_urgent_byte(way: Way) {
+    for unread in [&b""[..], b"unread"] {
+        let (stream, mut peer) = tcp_pair();
+        peer.write_all(unread).unwrap();
+        way.run(async {
+            let reset = async {
+                // The other flow has polled before, and waits.
+                runtime::yield_now().await;
+                Stream::from(peer).reset_on_close().unwrap();
+            };
+            let wait = runtime::timeout(Duration::from_secs(10), stream.recv_urgent());
+            let (waited, ()) = runtime::join(wait, reset).await;
+            let error = waited.expect("the wait ends").unwrap_err();
+            use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
+            let kind = error.kind();
+            assert!(
+                matches!(kind, ConnectionAborted | ConnectionReset),
+                "{error}"
+            );
+        });
+    }
 }
 
 fn a_reset_is_an_error_and_then_the_end_of_input(way: Way) {
