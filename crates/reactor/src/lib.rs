@@ -39,12 +39,14 @@ mod timers;
 /// The interface that sockets, sleeps and blocking flows of other crates are built on.
 #[doc(hidden)]
 pub mod plumbing {
-    pub use crate::event_loop::{Descriptor, Sockets, SystemCall, Transfer, uninterrupted};
+    pub use crate::event_loop::{
+        Descriptor, Registration, Sockets, SystemCall, Transfer, uninterrupted,
+    };
 }
 
 pub use budget::Budget;
 pub use event_loop::{
-    Activity, Direction, Handle, Loop, Outcome, Registration, Remote, Task, Waiting, completes,
+    Activity, CallbackKey, Direction, Handle, Loop, Outcome, Remote, Task, Waiting, completes,
 };
 pub use hooks::{Closed, Ending, Hooks, Log, Name, Opened, Quiet, Stall, Traffic, TurnReport};
 pub use signals::SignalPipe;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use switchboard_driver::Ready;
 
 use crate::event_loop::Loop;
-use crate::event_loop::registry::{Direction, FdCallback, Registration};
+use crate::event_loop::registry::{CallbackKey, Direction, FdCallback, gone};
 use crate::event_loop::sockets::Sockets;
 
 /// Callbacks of descriptors. They are level-triggered: a callback runs in every turn in which its descriptor
@@ -40,7 +40,7 @@ impl Loop {
     /// })?;
     /// here.write_all(b"hello")?;
     /// lp.run_forever()?;
-    /// lp.remove(reader);
+    /// lp.remove(reader)?;
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]
@@ -48,7 +48,7 @@ impl Loop {
         &self,
         fd: impl AsFd,
         f: impl FnMut(Ready) + 'static,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<CallbackKey> {
         self.add(fd.as_fd(), Direction::Read, Rc::new(RefCell::new(f)))
     }
 
@@ -61,7 +61,7 @@ impl Loop {
         &self,
         fd: impl AsFd,
         f: impl FnMut(Ready) + 'static,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<CallbackKey> {
         self.add(fd.as_fd(), Direction::Write, Rc::new(RefCell::new(f)))
     }
 
@@ -74,7 +74,7 @@ impl Loop {
         &self,
         fd: impl AsFd,
         f: impl FnMut(Ready) + 'static,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<CallbackKey> {
         self.add(fd.as_fd(), Direction::Priority, Rc::new(RefCell::new(f)))
     }
 
@@ -84,7 +84,7 @@ impl Loop {
         fd: BorrowedFd<'_>,
         direction: Direction,
         f: FdCallback,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<CallbackKey> {
         let name = Location::caller();
         let mut poller = self.0.poller.borrow_mut();
         let mut registry = self.0.registry.borrow_mut();
@@ -97,7 +97,12 @@ impl Loop {
 
     /// Removes a callback and drops it. The callback does not run again, even if its event was already
     /// reported in this turn.
-    pub fn remove(&self, registration: Registration) {
-        self.deregister(registration);
+    ///
+    /// # Errors
+    /// `NotFound` if the callback was removed or replaced before. No other callback is affected then.
+    pub fn remove(&self, callback: CallbackKey) -> io::Result<()> {
+        let registration = self.0.registry.borrow().registration(callback.0);
+        self.deregister(registration.ok_or_else(gone)?);
+        Ok(())
     }
 }

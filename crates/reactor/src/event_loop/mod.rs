@@ -52,7 +52,7 @@ use unclaimed::Releasing;
 pub use activity::{Activity, Waiting};
 pub use calls::Handle;
 pub use descriptor::Descriptor;
-pub use registry::{Direction, Registration};
+pub use registry::{CallbackKey, Direction, Registration};
 pub use remote::{Remote, completes};
 pub use sockets::{Sockets, SystemCall, Transfer, uninterrupted};
 pub use task::{Outcome, Task};

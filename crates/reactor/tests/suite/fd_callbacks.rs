@@ -2,12 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use rustix::net::{RecvFlags, SendFlags};
-use switchboard_reactor::{Ready, Registration};
+use switchboard_reactor::plumbing::Sockets;
+use switchboard_reactor::{CallbackKey, Direction, Ready};
 
-use crate::support::{Fixture, Log, OnDrop, drain, fill, lock, send, take, tcp_pair, unix_pair};
+use crate::support::{
+    Fixture, Log, OnDrop, WakeCounter, drain, fill, lock, send, take, tcp_pair, unix_pair,
+};
 
 pub(crate) fn a_reader_runs_until_its_descriptor_is_drained(fixture: &Fixture) {
     let (here, there) = unix_pair();
@@ -39,7 +44,7 @@ pub(crate) fn a_reader_runs_until_its_descriptor_is_drained(fixture: &Fixture) {
     if fixture.is_exact() {
         assert_eq!((before, events()), (8, 8));
     }
-    fixture.remove(registration);
+    fixture.remove(registration).expect("the callback is there");
     send(&there);
     fixture.run_some_turns();
     assert_eq!(log.all(), [1; 8]);
@@ -52,8 +57,9 @@ pub(crate) fn a_callback_removed_in_the_same_turn_does_not_run(fixture: &Fixture
     for (nth, (here, there)) in pairs.iter().enumerate() {
         let (lp, all, log) = (fixture.lp.clone(), registrations.clone(), log.clone());
         let registration = fixture.add_reader(here, move |_| {
-            let all: &RefCell<Vec<Registration>> = &all;
-            lp.remove(all.borrow()[1 - nth]);
+            let all: &RefCell<Vec<CallbackKey>> = &all;
+            lp.remove(all.borrow()[1 - nth])
+                .expect("the callback is there");
             log.add(nth);
         });
         registrations
@@ -65,7 +71,9 @@ pub(crate) fn a_callback_removed_in_the_same_turn_does_not_run(fixture: &Fixture
     fixture.run_some_turns();
     let first = log.all()[0];
     assert!(log.all().iter().all(|&nth| nth == first));
-    fixture.remove(registrations.take()[first]);
+    fixture
+        .remove(registrations.take()[first])
+        .expect("the callback is there");
     fixture.run_to_the_end();
 }
 
@@ -83,7 +91,7 @@ pub(crate) fn an_event_of_an_ended_registration_is_ignored(fixture: &Fixture) {
             log.add("old");
             all.take()
                 .into_iter()
-                .for_each(|registration| lp.remove(registration));
+                .for_each(|registration| lp.remove(registration).expect("the callback is there"));
             // The new registrations reuse the places of both old ones; their sockets have received nothing.
             for here in &fresh {
                 let log = log.clone();
@@ -97,12 +105,15 @@ pub(crate) fn an_event_of_an_ended_registration_is_ignored(fixture: &Fixture) {
             .push(registration.expect("adding a reader succeeds"));
         send(there);
     }
-    let mut old: Vec<Registration> = registrations.borrow().iter().copied().collect();
+    let mut old: Vec<CallbackKey> = registrations.borrow().iter().copied().collect();
     fixture.run_turns_until(|| log.len() > 0);
-    let mut new: Vec<Registration> = registrations.borrow().iter().copied().collect();
-    old.sort_by_key(|registration| format!("{registration:?}"));
-    new.sort_by_key(|registration| format!("{registration:?}"));
-    assert_eq!(old, new);
+    let mut new: Vec<CallbackKey> = registrations.borrow().iter().copied().collect();
+    // A key is printed with its place, and a number that no other key has.
+    let place = |key: &CallbackKey| format!("{key:?}").split('.').next().map(str::to_owned);
+    old.sort_by_key(place);
+    new.sort_by_key(place);
+    assert!(old.iter().map(place).eq(new.iter().map(place)));
+    assert!(old.iter().all(|key| !new.contains(key)));
     assert_eq!(log.all(), ["old"]);
 }
 
@@ -128,7 +139,7 @@ pub(crate) fn a_writer_runs_while_its_descriptor_is_writable(fixture: &Fixture) 
     let before = log.len();
     drain(&there);
     fixture.run_turns_until(|| log.len() > before);
-    fixture.remove(registration);
+    fixture.remove(registration).expect("the callback is there");
     fixture.run_to_the_end();
 }
 
@@ -153,7 +164,9 @@ pub(crate) fn each_direction_of_a_descriptor_has_a_callback(fixture: &Fixture) {
             let stays = ["write", "read"][leaves];
             let (reads, writes) = (count("read"), count("write"));
             fixture.run_turns_until(|| count("read") > reads && count("write") > writes);
-            fixture.remove(registrations[leaves]);
+            fixture
+                .remove(registrations[leaves])
+                .expect("the callback is there");
             let before = (count(stays), log.len());
             fixture.run_turns_until(|| count(stays) > before.0 + 2);
             assert_eq!(count(stays) - before.0, log.len() - before.1);
@@ -162,7 +175,7 @@ pub(crate) fn each_direction_of_a_descriptor_has_a_callback(fixture: &Fixture) {
     }
     registrations
         .into_iter()
-        .for_each(|registration| fixture.remove(registration));
+        .for_each(|registration| fixture.remove(registration).expect("the callback is there"));
     fixture.run_to_the_end();
 }
 
@@ -188,11 +201,15 @@ pub(crate) fn a_second_reader_replaces_the_first(fixture: &Fixture) {
         old.expect("adding a reader succeeds"),
         new.expect("adding a reader succeeds"),
     );
-    assert_eq!(old, new);
+    // The old key is not the new reader's.
+    let error = fixture
+        .remove(old)
+        .expect_err("the old reader was replaced");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     fixture.run_turns_until(|| log.len() > 2);
     assert_eq!(log.all()[..3], ["dropped", "new", "new"]);
     // The replaced reader is not registered any more, so this ends the run.
-    fixture.remove(new);
+    fixture.remove(new).expect("the callback is there");
     fixture.run_to_the_end();
 }
 
@@ -206,6 +223,8 @@ pub(crate) fn a_reader_can_replace_itself(fixture: &Fixture) {
     let here = Rc::new(here);
     let log = Log::new();
     let (fd, seen) = (here.clone(), log.clone());
+    let second: Rc<Cell<Option<CallbackKey>>> = Rc::default();
+    let added = second.clone();
     let registration = fixture
         .add_reader(&*here, move |_| {
             seen.add("first");
@@ -218,13 +237,15 @@ pub(crate) fn a_reader_can_replace_itself(fixture: &Fixture) {
                     seen.add("second");
                 }
             });
-            next.expect("adding a reader succeeds");
+            added.set(Some(next.expect("adding a reader succeeds")));
         })
         .expect("adding a reader succeeds");
     send(&there);
     fixture.run_turns_until(|| log.len() == 2);
     assert_eq!(log.all(), ["first", "second"]);
-    fixture.remove(registration);
+    assert!(fixture.remove(registration).is_err());
+    let second = second.take().expect("the reader replaced itself");
+    fixture.remove(second).expect("the callback is there");
     fixture.run_to_the_end();
 }
 
@@ -254,13 +275,58 @@ pub(crate) fn out_of_band_data_runs_the_priority_callback(fixture: &Fixture) {
     }
     fixture.run_some_turns();
     assert_eq!(log.all(), b"!?");
-    fixture.remove(registration);
+    fixture.remove(registration).expect("the callback is there");
+    fixture.run_to_the_end();
+}
+
+pub(crate) fn a_second_removal_is_an_error_and_affects_no_other(fixture: &Fixture) {
+    let [(one, _one), (two, there)] = [unix_pair(), unix_pair()];
+    let reader = fixture.add_reader(&one, |_| ());
+    let reader = reader.expect("adding a reader succeeds");
+    fixture.remove(reader).expect("the callback is there");
+    // The socket has the place of the removed callback.
+    let socket = fixture.register(two.as_fd());
+    let (flag, waker) = WakeCounter::new();
+    fixture.drained(socket, Direction::Read, true);
+    let waits = fixture.wait_for(socket, two.as_fd(), Direction::Read, &waker);
+    waits.expect("waiting succeeds");
+    let error = fixture.remove(reader).expect_err("it was removed");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    if fixture.is_exact() {
+        fixture.run_some_turns();
+        assert_eq!(flag.count(), 0);
+    }
+    send(&there);
+    fixture.run_turns_until(|| flag.count() > 0);
+    fixture.deregister(socket);
+    fixture.run_to_the_end();
+}
+
+/// The descriptor of a callback is closed too early, and its number is used again.
+pub(crate) fn removing_a_callback_spares_the_next_file_of_its_number(fixture: &Fixture) {
+    let (one, _one) = unix_pair();
+    let (two, there) = unix_pair();
+    let reader = fixture.add_reader(&one, |_| ());
+    let reader = reader.expect("adding a reader succeeds");
+    let number = one.as_raw_fd();
+    drop(one);
+    let two = two.try_clone().expect("the descriptor is duplicated");
+    assert_eq!(two.as_raw_fd(), number, "the lowest free number is used");
+    let socket = fixture.register(two.as_fd());
+    let (flag, waker) = WakeCounter::new();
+    fixture.drained(socket, Direction::Read, true);
+    let waits = fixture.wait_for(socket, two.as_fd(), Direction::Read, &waker);
+    waits.expect("waiting succeeds");
+    fixture.remove(reader).expect("the callback is there");
+    send(&there);
+    fixture.run_turns_until(|| flag.count() > 0);
+    fixture.deregister(socket);
     fixture.run_to_the_end();
 }
 
 pub(crate) fn the_end_of_input_runs_the_reader(fixture: &Fixture) {
     let (here, there) = unix_pair();
-    let own: Rc<Cell<Option<Registration>>> = Rc::default();
+    let own: Rc<Cell<Option<CallbackKey>>> = Rc::default();
     let log = Log::new();
     let (lp, watched) = (
         fixture.lp.clone(),
@@ -273,7 +339,8 @@ pub(crate) fn the_end_of_input_runs_the_reader(fixture: &Fixture) {
         };
         seen.add(count);
         if count == 0 {
-            lp.remove(registration.take().expect("the reader is registered"));
+            lp.remove(registration.take().expect("the reader is registered"))
+                .expect("the callback is there");
         }
     });
     own.set(Some(added.expect("adding a reader succeeds")));
@@ -289,11 +356,13 @@ pub(crate) fn a_removed_callback_may_use_the_loop_when_dropped(fixture: &Fixture
         .add_reader(&two, |_| ())
         .expect("adding a reader succeeds");
     let lp = fixture.lp.clone();
-    let guard = OnDrop(move || lp.remove(second));
+    let guard = OnDrop(move || lp.remove(second).expect("the callback is there"));
     let first = fixture.add_reader(&one, move |_| {
         let _owned = &guard;
     });
-    fixture.remove(first.expect("adding a reader succeeds"));
+    fixture
+        .remove(first.expect("adding a reader succeeds"))
+        .expect("the callback is there");
     fixture.run_to_the_end();
 }
 
@@ -311,7 +380,7 @@ pub(crate) fn a_callback_that_the_driver_rejects_is_dropped(fixture: &Fixture) {
         let _owned = (&kept, &guard);
     });
     if let Ok(registration) = added {
-        fixture.remove(registration);
+        fixture.remove(registration).expect("the callback is there");
     }
     assert_eq!(Rc::strong_count(&value), 1);
     fixture.run_to_the_end();
@@ -323,7 +392,7 @@ pub(crate) fn random_traffic_is_read_completely(fixture: &Fixture) {
     let rng = Rc::new(RefCell::new(fastrand::Rng::with_seed(fixture.seed)));
     let pairs: Vec<_> = (0..PAIRS).map(|_| unix_pair()).collect();
     let got = Rc::new(Cell::new(0));
-    let mut registrations: [Option<Registration>; PAIRS] = [None; PAIRS];
+    let mut registrations: [Option<CallbackKey>; PAIRS] = [None; PAIRS];
     let mut sent = 0;
     let watch = |nth: usize| {
         let watched = pairs[nth]
@@ -346,18 +415,18 @@ pub(crate) fn random_traffic_is_read_completely(fixture: &Fixture) {
             }
             1 => {
                 if let Some(registration) = registrations[nth].take() {
-                    fixture.remove(registration);
+                    fixture.remove(registration).expect("the callback is there");
                 }
             }
             _ => registrations[nth] = Some(watch(nth)),
         }
         fixture.run_turn();
     }
-    let registrations: Vec<Registration> = (0..PAIRS).map(watch).collect();
+    let registrations: Vec<CallbackKey> = (0..PAIRS).map(watch).collect();
     fixture.run_turns_until(|| got.get() == sent);
     registrations
         .into_iter()
-        .for_each(|registration| fixture.remove(registration));
+        .for_each(|registration| fixture.remove(registration).expect("the callback is there"));
     fixture.run_to_the_end();
     assert_eq!(lock(&fixture.recorder.panics).len(), 0);
 }

@@ -67,6 +67,8 @@ macro_rules! for_each_driver {
                     a_second_reader_replaces_the_first
                     a_reader_can_replace_itself
                     out_of_band_data_runs_the_priority_callback
+                    a_second_removal_is_an_error_and_affects_no_other
+                    removing_a_callback_spares_the_next_file_of_its_number
                     the_end_of_input_runs_the_reader
                     a_removed_callback_may_use_the_loop_when_dropped
                     a_callback_that_the_driver_rejects_is_dropped

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_reactor::{Budget, Registration};
+use switchboard_reactor::{Budget, CallbackKey};
 
 use crate::support::{Fixture, Log, busy_wait, lock, send, unix_pair};
 
@@ -41,11 +41,12 @@ pub(crate) fn the_loop_continues_after_a_timer_panics(fixture: &Fixture) {
 
 pub(crate) fn the_loop_continues_after_a_reader_panics(fixture: &Fixture) {
     let (here, there) = unix_pair();
-    let own = Log::<Registration>::new();
+    let own = Log::<CallbackKey>::new();
     let (lp, registrations) = (fixture.lp.clone(), own.clone());
     let line = line!() + 1;
     let registration = fixture.add_reader(&here, move |_| {
-        lp.remove(registrations.all()[0]);
+        lp.remove(registrations.all()[0])
+            .expect("the callback is there");
         panic!("on purpose");
     });
     own.add(registration.expect("adding a reader succeeds"));
@@ -76,12 +77,13 @@ pub(crate) fn stalls_are_reported_with_their_names(fixture: &Fixture) {
     fixture.run_to_the_end();
 
     let (here, there) = unix_pair();
-    let own = Log::<Registration>::new();
+    let own = Log::<CallbackKey>::new();
     let (lp, registrations) = (fixture.lp.clone(), own.clone());
     lines.push(line!() + 1);
     let registration = fixture.add_reader(&here, move |_| {
         long();
-        lp.remove(registrations.all()[0]);
+        lp.remove(registrations.all()[0])
+            .expect("the callback is there");
     });
     own.add(registration.expect("adding a reader succeeds"));
     send(&there);

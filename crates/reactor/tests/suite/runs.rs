@@ -68,10 +68,9 @@ pub(crate) fn a_run_lasts_until_the_last_descriptor(fixture: &Fixture) {
         let (lp, registration, seen) = (fixture.lp.clone(), own.clone(), log.clone());
         let added = fixture.add_reader(here, move |_| {
             if nth == 0 {
-                registration
-                    .take()
-                    .into_iter()
-                    .for_each(|registration| lp.remove(registration));
+                registration.take().into_iter().for_each(|registration| {
+                    lp.remove(registration).expect("the callback is there")
+                });
                 seen.add(());
             }
         });
@@ -81,7 +80,9 @@ pub(crate) fn a_run_lasts_until_the_last_descriptor(fixture: &Fixture) {
     }
     send(&pairs[0].1);
     let (lp, silent) = (fixture.lp.clone(), silent.expect("two readers were added"));
-    fixture.call_later(SOON, move || lp.remove(silent));
+    fixture.call_later(SOON, move || {
+        lp.remove(silent).expect("the callback is there")
+    });
     fixture.run_to_the_end();
     assert_eq!(log.len(), 1);
 }

@@ -24,7 +24,9 @@ fn listen(fixture: &Fixture, log: &Log<()>) -> Rc<SignalPipe> {
         if inner.take().expect("the pipe is readable") {
             seen.add(());
             if seen.len() == 3 {
-                slot.take().into_iter().for_each(|slot| lp.remove(slot));
+                slot.take()
+                    .into_iter()
+                    .for_each(|slot| lp.remove(slot).expect("the callback is there"));
             }
             lp.stop();
         }

@@ -121,7 +121,9 @@ pub(crate) fn a_repeating_timer_starves_no_descriptor(fixture: &Fixture) {
     });
     send(&there);
     fixture.run_forever().expect("the run succeeds");
-    fixture.remove(slot.expect("adding a reader succeeds"));
+    fixture
+        .remove(slot.expect("adding a reader succeeds"))
+        .expect("the callback is there");
     assert!(fired.len() >= 1);
     assert!(
         lock(&fixture.recorder.turns)

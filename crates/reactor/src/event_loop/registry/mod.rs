@@ -9,6 +9,7 @@ mod waiters;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::Waker;
@@ -24,19 +25,30 @@ pub use waiters::Direction;
 pub(crate) use waiters::{FdCallback, Fired};
 
 /// The key of a registration of one loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Registration(pub(crate) u32);
+
+/// The key of a callback of a descriptor, which no other callback of its loop ever has.
 ///
 /// ```
 /// use std::os::unix::net::UnixStream;
-/// use switchboard_reactor::{Driver, Loop, Registration};
+/// use switchboard_reactor::{CallbackKey, Driver, Loop};
 ///
 /// let (here, _there) = UnixStream::pair()?;
 /// let lp = Loop::new(Driver::best())?;
-/// let reader: Registration = lp.add_reader(&here, |_ready| ())?;
-/// lp.remove(reader);
+/// let reader: CallbackKey = lp.add_reader(&here, |_ready| ())?;
+/// lp.remove(reader)?;
+/// assert!(lp.remove(reader).is_err());
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Registration(pub(crate) u32);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallbackKey(pub(crate) Token);
+
+impl fmt::Debug for CallbackKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallbackKey({}.{})", index(self.0), self.0.0 >> 32)
+    }
+}
 
 /// The table of a loop's registrations.
 pub(crate) struct Registry {
@@ -117,8 +129,24 @@ impl Registry {
 
     /// Adds a registration that the driver does not know yet.
     pub(crate) fn insert(&mut self, fd: BorrowedFd<'_>) -> Registration {
+        if !self.watched.is_empty() {
+            self.forget_callbacks_of(fd.as_raw_fd());
+        }
         let entry = self.new_entry(fd);
         Registration(self.entries.insert(entry) as u32)
+    }
+
+    /// Records that the driver has no callback registered by this number: a file whose number another
+    /// descriptor has now was closed. The end of its callback must not deregister the other descriptor.
+    #[cold]
+    fn forget_callbacks_of(&mut self, number: RawFd) {
+        for direction in Direction::ALL {
+            if let Some(&at) = self.watched.get(&(number, direction))
+                && self.entries[at].fd == number
+            {
+                self.entries[at].forget_registered();
+            }
+        }
     }
 
     /// Ends a registration. The caller wakes its waiters, which find that it ended, and drops its entry, both
@@ -230,7 +258,7 @@ impl Registry {
         direction: Direction,
         callback: (FdCallback, Name),
         poller: &mut dyn Poller,
-    ) -> (io::Result<Registration>, Option<Entry>) {
+    ) -> (io::Result<CallbackKey>, Option<Entry>) {
         let number = fd.as_raw_fd();
         let known = self.watched.get(&(number, direction)).copied();
         // A driver accepts a descriptor only once, so another direction is registered by a duplicate.
@@ -257,13 +285,13 @@ impl Registry {
         self.watched.insert((number, direction), at);
         let Some(old) = self.entries.get_mut(at) else {
             self.entries.insert(entry);
-            return (Ok(registration), None);
+            return (Ok(CallbackKey(token)), None);
         };
         let old = std::mem::replace(old, entry);
         if old.is_duplicate() {
             let _ = poller.deregister(old.fd);
         }
-        (Ok(registration), Some(old))
+        (Ok(CallbackKey(token)), Some(old))
     }
 
     /// Returns the callback of a direction, if the registration of the event still has one.

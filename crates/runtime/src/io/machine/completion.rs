@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use switchboard_driver::{Request, Uring};
-use switchboard_reactor::plumbing::{Descriptor, Sockets, SystemCall, Transfer};
-use switchboard_reactor::{Direction, Loop, Registration};
+use switchboard_reactor::plumbing::{Descriptor, Registration, Sockets, SystemCall, Transfer};
+use switchboard_reactor::{Direction, Loop};
 
 use super::poll_readiness;
 use crate::io::ops::Operation;

@@ -16,8 +16,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use switchboard_reactor::plumbing::{Descriptor, Sockets, uninterrupted};
-use switchboard_reactor::{Direction, Loop, Registration, Waiting};
+use switchboard_reactor::plumbing::{Descriptor, Registration, Sockets, uninterrupted};
+use switchboard_reactor::{Direction, Loop, Waiting};
 
 use self::completion::poll_completion;
 pub(crate) use self::thread::block_thread;
