@@ -103,7 +103,9 @@ pub mod sync;
 mod threads;
 mod time;
 
-pub use async_channel::{Receiver, Sender};
+pub use async_channel::{
+    Receiver, RecvError, SendError, Sender, TryRecvError, TrySendError, WeakReceiver, WeakSender,
+};
 pub use event::Event;
 /// Returns a future of both outputs, which polls both futures.
 ///

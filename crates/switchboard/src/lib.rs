@@ -49,22 +49,26 @@ pub use switchboard_apps as apps;
 pub use switchboard_callbacks as callbacks;
 pub use switchboard_http as http;
 pub use switchboard_net::{
-    Accepted, Addr, BindOptions, Chunk, Copier, Frames, Incoming, Lines, Listener, OwnedReadHalf,
-    OwnedWriteHalf, PlainStream, ReadHalf, ReuniteError, Stream, Target, TcpKeepalive, TcpListener,
-    TcpStream, ToTarget, UdpSocket, UnixDatagram, UnixListener, UnixStream, WriteHalf, connect_any,
-    copy, copy_bidirectional, resolve,
+    Accepted, Addr, BindOptions, Chunk, Copier, DescriptorLimit, Frames, Incoming, Lines, Listener,
+    OwnedReadHalf, OwnedWriteHalf, PlainStream, ReadHalf, ReuniteError, Stream, Target,
+    TcpKeepalive, TcpListener, TcpStream, ToTarget, UdpSocket, UnixDatagram, UnixListener,
+    UnixStream, WeakStream, WriteHalf, connect_any, copy, copy_bidirectional, resolve,
 };
 pub use switchboard_process_pool as process_pool;
 pub use switchboard_reactor as reactor;
 pub use switchboard_runtime::{
-    Direction, Driver, Elapsed, Event, Interval, JobError, JoinError, JoinHandle, JoinSet,
-    MissedTickBehavior, Model, OffloadStats, Receiver, Refusal, Scope, Sender, Sleep, Source,
-    Style, Timeout, Transfer, channel, fs, gather, green, interval, interval_at, join, now,
-    offload_stats, pipe, process, race, run_blocking, run_each, run_lookup, scope, signal, sleep,
-    sleep_until, spawn, spawn_local, stdin, stdio, stdout, sync, thread_capacity, timeout,
-    timeout_at, yield_now,
+    Activity, Direction, Driver, Elapsed, Event, Interval, JobError, JoinError, JoinHandle,
+    JoinSet, MissedTickBehavior, Model, Name, OffloadStats, OperationFuture, Receiver, RecvError,
+    Refusal, Scope, SendError, Sender, Sleep, Source, Style, Timeout, Transfer, TryRecvError,
+    TrySendError, UnknownModel, Waiting, WeakReceiver, WeakSender, channel, fs, gather, green,
+    interval, interval_at, join, now, offload_stats, pipe, process, race, run_blocking, run_each,
+    run_lookup, scope, signal, sleep, sleep_until, spawn, spawn_local, stdin, stdio, stdout, sync,
+    thread_capacity, timeout, timeout_at, yield_now,
 };
-pub use switchboard_server::{Bound, Hooks, Report, Server, Stop, Workers};
+pub use switchboard_server::{
+    Bound, HandlerOutput, Hooks, Lag, Observer, OpenConnection, Report, Server, Stop, Workers,
+    descriptor_capacity, raise_descriptor_limit,
+};
 pub use switchboard_tls as tls;
 
 /// Compiles the programs in the README.

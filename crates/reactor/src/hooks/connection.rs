@@ -56,12 +56,12 @@ pub struct Closed<'a> {
 }
 
 impl Closed<'_> {
-    /// Returns whether an operator should know: the handler panicked or returned an error that is not the
-    /// network's, or the connection was refused.
+    /// Returns whether an operator should know: the handler panicked, or returned an error other than a
+    /// [disconnect](Ending::is_disconnect), or the connection was refused.
     pub fn is_warning(&self) -> bool {
         match self.ending {
             Ending::Finished | Ending::Cut => false,
-            Ending::Failed(_) => !self.ending.is_network_error(),
+            Ending::Failed(_) => !self.ending.is_disconnect(),
             Ending::Panicked | Ending::Refused => true,
         }
     }
@@ -103,8 +103,8 @@ pub struct Traffic {
 /// use switchboard_reactor::Ending;
 ///
 /// let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-/// assert!(Ending::Failed(&error).is_network_error());
-/// assert!(!Ending::Panicked.is_network_error());
+/// assert!(Ending::Failed(&error).is_disconnect());
+/// assert!(!Ending::Panicked.is_disconnect());
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -122,25 +122,25 @@ pub enum Ending<'a> {
 }
 
 impl Ending<'_> {
-    /// Returns whether the connection ended by an error that the network or the peer caused: a reset, a
-    /// time-out, an end of input in the middle. It may be the source of another error.
-    pub fn is_network_error(&self) -> bool {
+    /// Returns whether the connection ended because the peer has gone: by a reset, a broken pipe, or the
+    /// kernel's own time-out. It may be the source of another error. An error of a handler with such a kind
+    /// counts too; time-outs and early ends of input that a program reports do not.
+    pub fn is_disconnect(&self) -> bool {
         let Ending::Failed(error) = self else {
             return false;
         };
         let mut sources = successors(Some(*error), |&error| error.source());
-        sources.any(|error| error.downcast_ref().is_some_and(is_of_the_network))
+        sources.any(|error| error.downcast_ref().is_some_and(is_disconnect))
     }
 }
 
-fn is_of_the_network(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
+fn is_disconnect(error: &io::Error) -> bool {
+    match error.kind() {
         io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::NotConnected
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::UnexpectedEof
-    )
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::NotConnected => true,
+        io::ErrorKind::TimedOut => error.raw_os_error().is_some(),
+        _ => false,
+    }
 }

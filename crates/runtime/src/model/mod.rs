@@ -250,8 +250,15 @@ impl FromStr for Model {
 /// let error: UnknownModel = "fibers".parse::<Model>().unwrap_err();
 /// assert!(error.to_string().starts_with("unknown model `fibers`: use one of blocking, threads"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnknownModel(String);
+
+/// The same text as [`Display`](fmt::Display), because a `main` that returns an error prints this.
+impl fmt::Debug for UnknownModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for UnknownModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,7 +15,7 @@ use super::{Dispatch, Model, Style, Wait};
 /// assert_eq!(refusal.model, Model::Threads);
 /// assert!(refusal.to_string().ends_with("use callbacks"));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
     /// The model that cannot do it.
     pub model: Model,
@@ -116,6 +116,13 @@ impl fmt::Display for Refusal {
             write!(f, "{joint}{model}")?;
         }
         Ok(())
+    }
+}
+
+/// The same text as [`Display`](fmt::Display), because a `main` that returns an error prints this.
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
