@@ -1,4 +1,4 @@
-//! Who is compared, and how each is started.
+//! The contenders, and how each is started.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -179,7 +179,7 @@ pub fn elsewhere() -> Vec<Contender> {
         ("node", "node", "", "echo.js", None),
     ] {
         let option = if program == "node" { "-e" } else { "-c" };
-        // Whoever has no interpreter, or not its module, is left out.
+        // A contender without an interpreter or its module is left out.
         let found = Command::new(program)
             .args([option, probe])
             .stderr(Stdio::null())

@@ -1,4 +1,4 @@
-//! What the programs share: who is compared, what connections do, and for the servers, how they say where
+//! The part that the programs share: who is compared, what connections do, and for the servers, how they say where
 //! they listen and how much they read at once.
 
 pub mod clients;

@@ -1,4 +1,4 @@
-//! What green threads cost, beside those of may: `cargo run --release --bin green`. Nanoseconds are medians
+//! The cost of green threads, beside those of may: `cargo run --release --bin green`. Nanoseconds are medians
 //! of rounds by turns, with their spread.
 
 use std::future::{Future, pending, poll_fn};

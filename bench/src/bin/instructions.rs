@@ -19,7 +19,7 @@ const SHORT: usize = 400;
 const LONG: usize = 2_400;
 const TOP: usize = 25;
 
-/// What instructions are summed by.
+/// The key by which instructions are summed.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
     Function,

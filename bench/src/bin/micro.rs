@@ -1,4 +1,4 @@
-//! What a loop's own moves cost, beside tokio's: nanoseconds each, by turns, as JSON. `bench` runs it.
+//! The cost of a loop's own moves, beside tokio's: nanoseconds each, by turns, as JSON. `bench` runs it.
 //!
 //! spawn+join: a task that does nothing is started and waited for. timer: one is armed and cancelled
 //! while 100,000 others are pending. wake: another thread wakes a task, which answers; there and back.
@@ -20,7 +20,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 type Sleep = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What is asked of both.
+/// The operations asked of both.
 trait Runtime {
     fn run<T>(&self, future: impl Future<Output = T>) -> T;
     /// Starts a task and waits for it.

@@ -103,7 +103,7 @@ enum Reads {
     File {
         file: Arc<File>,
         job: Option<JoinHandle<io::Result<Vec<u8>>>>,
-        /// What the last job read and no flow has taken.
+        /// The bytes that the last job read and no flow has taken.
         unread: Vec<u8>,
     },
 }

@@ -1,4 +1,4 @@
-//! What handlers may return.
+//! The outputs that handlers may return.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! What the programs of this folder share: a server and its client in one process, under one model.
+//! The part that the programs of this folder share: a server and its client in one process, under one model.
 
 use std::error::Error;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! What a connection costs while nothing happens on it.
+//! The cost of a connection while nothing happens on it.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! What the servers are put to.
+//! The loads that servers are put to.
 
 use std::io;
 use std::time::Instant;
@@ -85,14 +85,14 @@ pub(crate) const LOADS: [Load; 8] = [
     ),
 ];
 
-/// What drives one server.
+/// The clients that drive one server.
 pub(crate) enum Drive {
     Echo(Clients),
     Churn(Churn),
 }
 
 impl Work {
-    /// What drives a server, without connections yet; `spins` as in [`Clients::new`].
+    /// Returns the clients of a server, without connections yet; `spins` as in [`Clients::new`].
     pub(crate) fn drive(&self, server: &Server, spins: bool) -> io::Result<Drive> {
         match *self {
             Work::Echo { message, depth, .. } => {

@@ -1,4 +1,4 @@
-//! What a loop's own moves cost; measured by a program of its own, on all cores.
+//! The cost of a loop's own moves; measured by a program of its own, on all cores.
 
 use std::io;
 use std::process::{Command, Stdio};

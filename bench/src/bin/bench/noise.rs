@@ -1,4 +1,4 @@
-//! What others do on the cores that are measured.
+//! The work of other programs on the cores that are measured.
 
 use std::time::{Duration, Instant};
 

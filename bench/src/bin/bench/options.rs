@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The options of the command line.
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use switchboard_bench::contenders::{self, Contender};
 
 use crate::loads::{LOADS, Load};
 
-/// Who runs when nobody is named.
+/// The contenders that run when none is named.
 const USUAL: [&str; 8] = [
     "raw-epoll",
     "raw-uring",

@@ -45,7 +45,7 @@ fn begin(header: &str, load: &Load, columns: &[&str]) -> String {
     )
 }
 
-/// What failed, or why there is no run at all.
+/// The failures, or the reason why there is no run at all.
 fn errors<T>(cell: &Cell<T>) -> String {
     match cell.errors.first() {
         Some(error) => format!(" {} failed: {error}", cell.errors.len()),

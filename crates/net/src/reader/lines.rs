@@ -99,7 +99,7 @@ impl Lines {
         {
             return Some(self.unread.joined.len());
         }
-        // What was joined before has no end of a line, so only the chunk is searched.
+        // The bytes that were joined before have no end of a line, so only the chunk is searched.
         let chunk = self.unread.in_chunk();
         let found = chunk.iter().position(|byte| *byte == b'\n');
         let count = found.map_or(chunk.len(), |at| at + 1);

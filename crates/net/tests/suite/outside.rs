@@ -1,4 +1,4 @@
-//! What works outside of any flow, what is refused there, and runs within runs.
+//! Tests of what works outside of any flow, what is refused there, and runs within runs.
 
 use std::future::Future;
 use std::io;

@@ -155,7 +155,7 @@ impl Operation for Peek<'_> {
     }
 
     fn take(&mut self, completions: &mut dyn Completions) -> Option<Completed<usize>> {
-        // What was peeked at is there still.
+        // The peeked bytes are there still.
         Some(completions.peek(self.0).map(|bytes| (bytes, true)))
     }
 }

@@ -51,7 +51,7 @@ pub struct Child {
     kill_on_drop: bool,
 }
 
-/// What tells that the process has ended.
+/// The source of the news that the process has ended.
 enum End {
     /// A descriptor that is readable then.
     Pidfd(Source),
@@ -67,7 +67,7 @@ impl Child {
         let end = match End::of(&inner) {
             Ok(end) => end,
             Err(error) => {
-                // It has not ended, or is not reaped, so this reaches no other process.
+                // The process has not ended, or is not reaped, so the signal reaches no other process.
                 let _ = inner.kill();
                 drop(inner.wait());
                 return Err(error);

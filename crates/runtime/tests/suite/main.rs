@@ -1,4 +1,4 @@
-//! What flows wait for, under every model and driver.
+//! Tests of what flows wait for, under every model and driver.
 
 mod children;
 mod files;
