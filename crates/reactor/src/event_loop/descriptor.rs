@@ -17,6 +17,10 @@
 //! *claims* the descriptor first. If the owner runs, it *releases* the descriptor as soon as no operation of
 //! the kernel is in flight, and wakes the flow. If the owner does not run, its completions are in the table
 //! of [`unclaimed`], from which any thread takes them.
+//!
+//! A descriptor that flows on several loops wait for at once is [`shared`] from then on, and has no owner.
+
+mod shared;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -37,7 +41,7 @@ use crate::event_loop::unclaimed::{self, Table, forget_loop, table};
 pub struct Descriptor {
     /// `None` only while the descriptor is dropped.
     fd: Option<OwnedFd>,
-    /// An encoded [`Owner`], and the flags [`UNCLAIMED`], [`OBSERVED`] and [`BY_READINESS`].
+    /// An encoded [`Owner`], and the flags in [`FLAGS`].
     owner: AtomicU64,
     /// Where operations are noted, if somebody looks at them.
     activity: Option<Arc<Activity>>,
@@ -52,7 +56,7 @@ enum Owner {
 }
 
 /// The bit that is set while completions of the descriptor are in [`Table::descriptors`]. The bits below
-/// are the loop's number and the registration, which fit because a loop's number has 24 bits.
+/// are the loop's number, which has 28 bits, and the registration.
 const UNCLAIMED: u64 = 1 << 63;
 
 /// The bit that is set where operations are noted. With a flag set [`Descriptor::registration`] finds none,
@@ -62,7 +66,11 @@ const OBSERVED: u64 = 1 << 62;
 /// The bit that is set where reads go by readiness, and a short read has not drained the socket.
 const BY_READINESS: u64 = 1 << 61;
 
-const FLAGS: u64 = UNCLAIMED | OBSERVED | BY_READINESS;
+/// The bit that is set once several loops have registrations of their own, which are in [`Table::shared`].
+/// There is no owner then, and [`BY_READINESS`] is set.
+const SHARED: u64 = 1 << 60;
+
+const FLAGS: u64 = UNCLAIMED | OBSERVED | BY_READINESS | SHARED;
 
 impl Owner {
     fn decode(word: u64) -> Owner {
@@ -153,10 +161,11 @@ impl Descriptor {
         self.has_completion_driver() || self.owner.load(Ordering::Acquire) & UNCLAIMED != 0
     }
 
-    /// Returns the registration on `lp`, if `lp` owns the descriptor.
+    /// Returns the registration on `lp`, if `lp` owns or shares the descriptor.
     pub fn registered_on(&self, lp: &Loop) -> Option<Registration> {
         match self.owner() {
             Owner::Loop(id, registration) if id == lp.id() => Some(registration),
+            Owner::Nobody if self.is_shared() => self.shared_registration(lp.id()),
             _ => None,
         }
     }
@@ -176,25 +185,27 @@ impl Descriptor {
             .owner
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
                 let free = match Owner::decode(word) {
-                    Owner::Nobody => true,
+                    Owner::Nobody => word & SHARED == 0,
                     Owner::Loop(id, _) => !completes(id),
                 };
                 free.then_some(new | word & FLAGS)
             });
-        match old.map(Owner::decode) {
-            Ok(Owner::Nobody) => Some(registration),
-            Ok(Owner::Loop(id, old)) => {
-                self.migrate_from(id, old);
-                Some(registration)
+        match old {
+            Ok(word) => {
+                if let Owner::Loop(id, old) = Owner::decode(word) {
+                    self.migrate_from(id, old);
+                }
             }
+            Err(word) if word & SHARED != 0 => self.share_with(lp.id(), registration),
             Err(_) => {
                 lp.deregister(registration);
-                None
+                return None;
             }
         }
+        Some(registration)
     }
 
-    /// Ends the registration on the loop that owned this descriptor before.
+    /// Ends the registration on the loop that owned this descriptor before, unless flows wait there.
     fn migrate_from(self: &Arc<Self>, id: u32, old: Registration) {
         if let Some(remote) = Remote::of(id) {
             // The descriptor stays open until then, so that its number is not reused.
@@ -202,6 +213,12 @@ impl Descriptor {
             remote.call_soon(move || {
                 Loop::with_current(|lp| {
                     let lp = lp?;
+                    let waited_for = this.registered_on(lp).is_none() && lp.has_waiters(old);
+                    if waited_for && this.share(id, old) {
+                        // The end of an even older registration may have deregistered the descriptor.
+                        lp.renew(old);
+                        return None;
+                    }
                     lp.deregister(old);
                     // If the descriptor has returned to this loop meanwhile, the driver has just forgotten it.
                     lp.renew(this.registered_on(lp)?);
@@ -262,8 +279,12 @@ impl Descriptor {
                 let refused = remote.request(move |lp| {
                     // Another flow may have claimed the descriptor before.
                     if this.owner() == owner {
+                        let flags = match lp.has_waiters(registration) {
+                            true => SHARED | BY_READINESS,
+                            false => 0,
+                        };
                         lp.release(registration, move |unclaimed| {
-                            this.end_ownership(owner, &mut unclaimed::table(), unclaimed);
+                            this.end_ownership(owner, &mut unclaimed::table(), unclaimed, flags);
                             drop(wake);
                         });
                     }
@@ -275,15 +296,16 @@ impl Descriptor {
             }
             (None, None) => None,
         };
-        self.end_ownership(owner, &mut table, unclaimed.unwrap_or_default());
+        self.end_ownership(owner, &mut table, unclaimed.unwrap_or_default(), 0);
         if remote.is_none() {
             table.forget_loop(id);
         }
         Poll::Ready(())
     }
 
-    /// Removes the owner, if it is still `owner`, and puts the completions from there into the table.
-    fn end_ownership(&self, owner: Owner, table: &mut Table, unclaimed: Unclaimed) {
+    /// Removes the owner and sets `flags`, if it is still `owner`, and puts the completions from there into
+    /// the table.
+    fn end_ownership(&self, owner: Owner, table: &mut Table, unclaimed: Unclaimed, flags: u64) {
         let mut flag = 0;
         if !unclaimed.is_empty() {
             let all = table.descriptors.entry(self.address()).or_default();
@@ -292,7 +314,7 @@ impl Descriptor {
         }
         let update = |old: u64| {
             let now = match Owner::decode(old) == owner {
-                true => Owner::Nobody.encode() | old & FLAGS,
+                true => Owner::Nobody.encode() | old & FLAGS | flags,
                 false => old,
             };
             Some(now | flag)
@@ -342,6 +364,9 @@ impl Drop for Descriptor {
         if *self.owner.get_mut() & UNCLAIMED != 0 {
             let unclaimed = table().descriptors.remove(&self.address());
             drop(unclaimed);
+        }
+        if self.is_shared() {
+            return self.close_shared();
         }
         let (Owner::Loop(id, registration), Some(fd)) = (self.owner(), self.fd.take()) else {
             return;

@@ -2,7 +2,7 @@
 //!
 //! # Numbers of loops
 //!
-//! A loop's number has 31 bits and is odd exactly if the loop has a completion driver. A [`TaskId`] has space
+//! A loop's number has 28 bits and is odd exactly if the loop has a completion driver. A [`TaskId`] has space
 //! for the low 24 bits only, which are unique among the loops that exist in the process: a stale one causes a
 //! spurious wake at most. The owner word of a descriptor has the whole number, which is given again after a
 //! thousand million loops. [`Remote::of`] finds the loop of a number in a table of the process. Numbers whose
@@ -73,7 +73,7 @@ impl Remote {
     pub(crate) fn new(notifier: Notifier, completes: bool) -> Remote {
         let mut loops = lock(&LOOPS);
         let id = loop {
-            let next = NEXT.fetch_add(2, Ordering::Relaxed) & (u32::MAX >> 1);
+            let next = NEXT.fetch_add(2, Ordering::Relaxed) & (u32::MAX >> 4);
             let id = next | u32::from(completes);
             if id & MAX_LOOP > 1 && !loops.contains_key(&(id & MAX_LOOP)) {
                 break id;

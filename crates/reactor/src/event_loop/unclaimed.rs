@@ -22,6 +22,8 @@ pub(super) struct Table {
     pub(super) loops: HashMap<u32, StoppedLoop>,
     /// The completions of descriptors without an owner, by the descriptor's address.
     pub(super) descriptors: HashMap<usize, Unclaimed>,
+    /// The registrations of shared descriptors, each with its loop, by the descriptor's address.
+    pub(super) shared: HashMap<usize, Vec<(u32, Registration)>>,
 }
 
 /// The completions of a loop that does not run.
@@ -77,6 +79,14 @@ impl Loop {
     pub(super) fn renew(&self, registration: Registration) {
         let fired = self.0.registry.borrow_mut().renew(registration);
         fired.wake();
+    }
+
+    /// Returns whether flows wait for a registration. One that has given up its wait may count.
+    pub(super) fn has_waiters(&self, registration: Registration) -> bool {
+        let mut registry = self.0.registry.borrow_mut();
+        registry
+            .get_mut(registration)
+            .is_some_and(|entry| entry.has_waiters())
     }
 
     /// Ends a registration, wakes the flows that wait for it, and closes its descriptor.

@@ -44,8 +44,8 @@ pub(super) fn poll_completion<O: Operation>(
     lp.poll_request(registration, fd, request, context, &mut operation, take)
 }
 
-/// Polls an operation that reads from a descriptor whose reads go by readiness. Ends the receive that the
-/// driver has in flight, and takes its completions first.
+/// Polls an operation that goes by readiness under every driver: each of a shared descriptor, or a read from
+/// one whose reads do. Ends the receive that the driver has in flight, and takes its completions first.
 pub(super) fn poll_stopped<O: Operation>(
     lp: &Loop,
     descriptor: &Arc<Descriptor>,

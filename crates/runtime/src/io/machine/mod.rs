@@ -160,7 +160,8 @@ fn poll_registered<O: Operation>(
     context: &mut Context<'_>,
     operation: O,
 ) -> Poll<io::Result<O::Output>> {
-    let by_readiness = descriptor.is_by_readiness() && operation.direction() == Direction::Read;
+    let read = operation.direction() == Direction::Read;
+    let by_readiness = descriptor.is_shared() || descriptor.is_by_readiness() && read;
     match (by_readiness, lp.completes()) {
         (true, _) => completion::poll_stopped(lp, descriptor, registration, context, operation),
         (false, true) => poll_completion(lp, descriptor, registration, context, operation),

@@ -126,6 +126,13 @@ impl Entry {
         usize::from(reader) + rare.map_or(0, |rare| rare.waiters(direction).len())
     }
 
+    /// Returns whether a waker waits for any direction.
+    pub(crate) fn has_waiters(&mut self) -> bool {
+        Direction::ALL
+            .into_iter()
+            .any(|direction| self.waiting(direction) > 0)
+    }
+
     /// Returns whether a waker or a callback waits for `direction`.
     fn is_waiting(&mut self, direction: Direction) -> bool {
         (direction == Direction::Read && self.reader.is_some())
