@@ -14,6 +14,7 @@
 mod buffer_ring;
 mod closing;
 mod completion_driver;
+mod parked;
 mod pressure;
 mod queues;
 mod ring;
@@ -50,6 +51,7 @@ const NOTIFY: u64 = 5;
 const SEND: u64 = 6;
 /// A request whose completion is ignored.
 const IGNORED: u64 = 7;
+const PARKED: u64 = 8;
 
 const KIND_SHIFT: u32 = 60;
 const TOKEN_MASK: u64 = (1 << 55) - 1;
@@ -83,6 +85,7 @@ pub struct Uring {
     epoll: Epoll,
     notify_poll: PollState,
     epoll_poll: PollState,
+    parked_poll: PollState,
     /// Events that were found outside of a wait, for the next one.
     early_events: Vec<Event>,
     /// The notifier was used, and no wait has ended by it yet.
@@ -121,6 +124,10 @@ impl Uring {
                     self.epoll_poll = PollState::Disarmed;
                     self.epoll.poll(events)?;
                 }
+                PARKED => {
+                    self.parked_poll = PollState::Disarmed;
+                    self.sockets.take_parked(events)?;
+                }
                 NOTIFY => {
                     self.notified = true;
                     if !cqueue::more(completion.flags()) {
@@ -146,6 +153,12 @@ impl Uring {
         if self.epoll_poll == PollState::Disarmed {
             push_poll(&mut self.ring, self.epoll.as_fd(), EPOLL, false)?;
             self.epoll_poll = PollState::Armed;
+        }
+        if self.parked_poll != PollState::Armed
+            && let Some(epoll) = self.sockets.parked_epoll()
+        {
+            push_poll(&mut self.ring, epoll, PARKED, false)?;
+            self.parked_poll = PollState::Armed;
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ pub(super) fn open_uring() -> io::Result<Uring> {
         epoll: Epoll::new()?,
         notify_poll: PollState::Disarmed,
         epoll_poll: PollState::Unused,
+        parked_poll: PollState::Unused,
         early_events: Vec::new(),
         notified: false,
     })

@@ -62,6 +62,8 @@ pub(super) const WRITE_ARMED: u32 = 32;
 pub(super) const RELEASING: u32 = 64;
 /// A flow waits until the receive that is being cancelled has ended, and needs an event then.
 pub(super) const STOPPING: u32 = 128;
+/// The socket is [parked](super::parked), or will be with the next wait.
+pub(super) const PARKED: u32 = 256;
 
 pub(super) const VACANT: Socket = Socket {
     fd: -1,

@@ -5,9 +5,12 @@
 //!   idle ─────────────► armed ──────────────────► completions, until they are taken
 //!                         │  ENOBUFS: rearmed with the next wait, with more buffers
 //!                         │  a backlog: cancelled, armed again by the next request
+//!                         │  the end of a run: cancelled, and parked
 //!                         ▼
 //!              end of input, which stays; or an error, and then the end of input
 //! ```
+
+mod ends;
 
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -16,11 +19,12 @@ use io_uring::cqueue;
 
 use super::buffer_ring::BufferRing;
 use super::closing::ClosingSockets;
-use super::queues::{EMPTY, Queues, SocketCompletions};
+use super::parked::Parked;
+use super::queues::{Queues, SocketCompletions};
 use super::ring::Ring;
 use super::socket::*;
 use super::{ACCEPT, KIND_SHIFT};
-use crate::completion::{Completion, Request, Unclaimed};
+use crate::completion::{Completion, Request};
 use crate::{Chunk, Event, Ready, Token};
 
 #[derive(Default)]
@@ -28,8 +32,13 @@ pub(super) struct Sockets {
     sockets: Vec<Socket>,
     closing: ClosingSockets,
     queues: Queues,
-    /// Sockets to be armed again by the next wait, which also provides buffers.
+    /// Sockets to be armed again, or parked, by the next wait, which also provides buffers.
     starved: Vec<Token>,
+    /// The indices of the sockets that may have requests in flight or completions; some more than once.
+    active: Vec<u32>,
+    parked: Parked,
+    /// Whether everything in flight is being cancelled.
+    stopping: bool,
 }
 
 impl Sockets {
@@ -91,17 +100,20 @@ impl Sockets {
     ) -> io::Result<()> {
         let socket = self.add(token, fd);
         if what == Request::Writable {
-            return match socket.is(WRITE_ARMED) {
-                true => Ok(()),
-                false => socket.arm_write(token, ring),
-            };
+            if socket.is(WRITE_ARMED) {
+                return Ok(());
+            }
+            socket.arm_write(token, ring)?;
+        } else {
+            socket.set(REQUESTED, true);
+            if socket.is(ARMED) || socket.is(PARKED) {
+                return Ok(());
+            }
+            socket.set(LISTENER, what == Request::Connection);
+            socket.arm(token, ring)?;
         }
-        socket.set(REQUESTED, true);
-        if socket.is(ARMED) {
-            return Ok(());
-        }
-        socket.set(LISTENER, what == Request::Connection);
-        socket.arm(token, ring)
+        self.note_active(token);
+        Ok(())
     }
 
     /// Cancels the accept of a listener; returns whether the socket is one.
@@ -138,6 +150,7 @@ impl Sockets {
         let (result, more) = (entry.result(), cqueue::more(entry.flags()));
         let chunk = cqueue::buffer_select(entry.flags())
             .map(|id| buffers.take(id, result.max(0).cast_unsigned()));
+        let stopping = self.stopping;
         let Some(socket) = self.get(token) else {
             if entry.user_data() >> KIND_SHIFT == ACCEPT && result >= 0 {
                 // SAFETY: the kernel has opened this descriptor for this accept.
@@ -161,6 +174,7 @@ impl Sockets {
         }
         let released = socket.released(token);
         if released.is_none() && socket.is(REQUESTED) {
+            socket.set(PARKED, stopping && result == -libc::ECANCELED);
             self.starved.push(token);
         }
         if result == -libc::ENOBUFS {
@@ -212,96 +226,6 @@ impl Sockets {
             token,
             ready: Ready::WRITE,
         });
-    }
-
-    /// Arms the sockets again that found no buffer.
-    pub(super) fn rearm(&mut self, ring: &mut Ring) -> io::Result<()> {
-        while let Some(token) = self.starved.pop() {
-            let socket = self.get(token);
-            let socket = socket.filter(|socket| {
-                socket.is(REQUESTED) && !socket.is(ARMED) && !socket.is(RELEASING)
-            });
-            if let Some(Err(error)) = socket.map(|socket| socket.arm(token, ring)) {
-                self.starved.push(token);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Closes a socket when nothing of it is in flight; returns whether the caller should wait for
-    /// that.
-    pub(super) fn close(&mut self, token: Token, fd: OwnedFd, ring: &mut Ring) -> bool {
-        let Some(socket) = self.get(token) else {
-            drop(fd);
-            return false;
-        };
-        socket.cancel_all(token, ring);
-        let mut closed = std::mem::replace(socket, VACANT);
-        self.queues.take_all(&mut closed.head);
-        if closed.is_in_flight() {
-            self.closing.insert(token, fd, &closed);
-        } else {
-            push_close(fd, ring);
-        }
-        closed.is(LISTENER)
-    }
-
-    /// Returns whether a closed socket has requests in flight.
-    pub(super) fn is_closing(&self, token: Token) -> bool {
-        self.closing.contains(token)
-    }
-
-    /// Removes a socket and returns its completions. While requests are in flight, cancels them and
-    /// returns `None`.
-    pub(super) fn release(&mut self, token: Token, ring: &mut Ring) -> Option<Unclaimed> {
-        let Some(socket) = self.get(token) else {
-            return Some(Unclaimed::default());
-        };
-        socket.set(RELEASING, true);
-        socket.set(REQUESTED, false);
-        if socket.is_in_flight() {
-            socket.cancel_all(token, ring);
-            return None;
-        }
-        let mut released = std::mem::replace(socket, VACANT);
-        Some(Unclaimed {
-            completions: self.queues.take_all(&mut released.head),
-        })
-    }
-
-    /// Returns completions to their socket.
-    pub(super) fn restore(&mut self, token: Token, unclaimed: Unclaimed) {
-        let socket = self.sockets.get_mut(index(token));
-        if let Some(socket) = socket.filter(|socket| socket.has(token)) {
-            for completion in unclaimed.completions {
-                self.queues.push(&mut socket.head, completion);
-            }
-        }
-    }
-
-    /// Cancels everything in flight. Sockets that a flow waits for are armed again by the next wait.
-    pub(super) fn cancel_all(&mut self, ring: &mut Ring) {
-        for (at, socket) in self.sockets.iter_mut().enumerate() {
-            socket.cancel_all(socket.token(at), ring);
-        }
-    }
-
-    /// Returns whether nothing is in flight.
-    pub(super) fn are_idle(&self) -> bool {
-        self.closing.is_empty() && !self.sockets.iter().any(Socket::is_in_flight)
-    }
-
-    /// Takes every completion.
-    pub(super) fn take_unclaimed(&mut self) -> Vec<(Token, Unclaimed)> {
-        let mut all = Vec::new();
-        for (at, socket) in self.sockets.iter_mut().enumerate() {
-            if socket.head != EMPTY {
-                let completions = self.queues.take_all(&mut socket.head);
-                all.push((socket.token(at), Unclaimed { completions }));
-            }
-        }
-        all
     }
 }
 
