@@ -1,16 +1,17 @@
-//! The cost of short runs of a loop on which many connections wait. CPU time is measured, so this process has no
-//! other tests.
+//! The costs of short runs of a loop on which many connections wait, in CPU time of the thread, and what other threads
+//! may take between them.
 
 use std::cell::Cell;
 use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use switchboard_net::Stream;
+use switchboard_net::{Listener, Stream};
 use switchboard_reactor::Loop;
-use switchboard_runtime::{self as runtime, Driver};
+use switchboard_runtime::{self as runtime, Driver, Model};
 
 const RUNS: u32 = 200;
 
@@ -112,5 +113,52 @@ fn a_short_run_costs_the_same_with_few_and_many_idle_connections() {
                 .unwrap()
                 .expect("all bytes are received");
         }
+    }
+}
+
+/// A flow of a loop that does not run waits for the stream, or for connections, and another thread takes them.
+#[test]
+fn what_a_stopped_loop_waits_for_can_be_taken_elsewhere() {
+    for driver in Driver::ALL {
+        if driver.open().is_err() {
+            println!("skip: {driver}");
+            continue;
+        }
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let stream = Stream::from(here);
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().as_tcp().unwrap();
+        let lp = Loop::new(driver).unwrap();
+        let received = {
+            let stream = stream.clone();
+            lp.spawn(async move { stream.recv().await.unwrap().to_vec() })
+        };
+        let accepted = {
+            let listener = listener.clone();
+            lp.spawn(async move { listener.accept().await.unwrap() })
+        };
+        let wait = || {
+            lp.block_on(runtime::sleep(Duration::from_micros(1)))
+                .unwrap()
+        };
+        (0..3).for_each(|_| wait());
+
+        there.write_all(b"elsewhere").unwrap();
+        let _first = TcpStream::connect(address).unwrap();
+        let elsewhere = async {
+            assert_eq!(&*stream.recv().await.unwrap(), b"elsewhere");
+            listener.accept().await.unwrap();
+        };
+        let elsewhere = runtime::timeout(Duration::from_secs(10), elsewhere);
+        Model::Blocking.run(elsewhere).unwrap().expect("both come");
+
+        // The flows of the loop go on waiting, and get the next ones.
+        (0..3).for_each(|_| wait());
+        there.write_all(b"here").unwrap();
+        let _second = TcpStream::connect(address).unwrap();
+        let here = async { (received.await, accepted.await) };
+        let here = runtime::timeout(Duration::from_secs(10), here);
+        let (bytes, _) = lp.block_on(here).unwrap().expect("both come");
+        assert_eq!(bytes, b"here");
     }
 }
