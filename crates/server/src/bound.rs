@@ -34,12 +34,17 @@ use crate::{processes, workers};
 /// ```
 pub struct Bound {
     setup: Setup,
+    observer: Observer,
     socket_file: Option<SocketFile>,
 }
 
 impl Bound {
     pub(crate) fn new(setup: Setup, socket_file: Option<SocketFile>) -> Bound {
-        Bound { setup, socket_file }
+        Bound {
+            setup,
+            observer: Observer::default(),
+            socket_file,
+        }
     }
 
     /// Returns the address that the server listens on.
@@ -72,7 +77,7 @@ impl Bound {
 
     /// Returns a view of the server while it serves, for another thread.
     pub fn observer(&self) -> Observer {
-        self.setup.observer.clone()
+        self.observer.clone()
     }
 
     /// Accepts connections and runs `handler` for each until the server is stopped, then waits for
@@ -171,6 +176,7 @@ impl Bound {
     {
         let Bound {
             mut setup,
+            observer,
             socket_file,
         } = self;
         setup.handler = Location::caller();
@@ -178,8 +184,10 @@ impl Bound {
         let span = info_span!(target: "switchboard", "server", %model, %addr);
         let _entered = span.enter();
         let result = match setup.settings.workers {
-            Workers::Processes(_) => processes::supervise(setup, handler, workers::run),
-            Workers::Threads(_) => workers::run(setup, handler),
+            Workers::Processes(_) => processes::supervise(setup, handler, |setup, handler| {
+                workers::run(setup, Observer::default(), handler)
+            }),
+            Workers::Threads(_) => workers::run(setup, observer, handler),
         };
         if let Some(socket_file) = socket_file {
             socket_file.remove();

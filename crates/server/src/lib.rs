@@ -10,9 +10,9 @@
 //!               └─ connection × many: a task, a stack, a thread, a pooled thread, a process, or in turn
 //! ```
 //!
-//! Files import downwards only: `server` (the builder) → `bound` (the ways to serve) → `workers`,
-//! `processes` → `dispatch` → `accept`, `connection` → `shared` (permits, counts) → `setup` →
-//! `settings`, `capacity`, `stop`; `observer` reads what is `shared`.
+//! Files import downwards only: `server` (the builder) → `bound` (the ways to serve) → `workers` →
+//! `processes`, `dispatch` → `waiting` → `accept`, `connection`, `listing` → `observer` → `shared` (permits,
+//! counts, lag) → `setup` → `capacity`, `triggers` → `stop`, `settings`.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -51,6 +51,7 @@ mod capacity;
 mod connection;
 mod counts;
 mod dispatch;
+mod lag;
 mod listing;
 mod observer;
 mod output;
@@ -61,6 +62,7 @@ mod settings;
 mod setup;
 mod shared;
 mod stop;
+mod triggers;
 mod unix_socket;
 #[cfg(target_os = "linux")]
 mod waiting;
@@ -72,7 +74,8 @@ mod workers;
 pub use bound::Bound;
 pub use capacity::{descriptor_capacity, raise_descriptor_limit};
 pub use counts::Report;
-pub use observer::{Lag, Observer, OpenConnection};
+pub use lag::Lag;
+pub use observer::{Observer, OpenConnection};
 pub use output::HandlerOutput;
 pub use server::Server;
 pub use settings::Workers;

@@ -9,8 +9,8 @@ use switchboard_runtime::{Hooks, Waiting};
 
 use crate::counts::Count;
 use crate::observer::{Observer, OpenConnection};
-use crate::setup::Setup;
-use crate::stop::Signals;
+use crate::settings::Settings;
+use crate::triggers::Signals;
 
 /// The most connections that one list names: those that wait longest. The reader of a log may be slow, and a
 /// server can hold ten thousand.
@@ -25,12 +25,11 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn new(setup: &Setup) -> io::Result<Listing> {
-        let settings = &setup.settings;
+    pub(crate) fn new(settings: &Settings, observer: &Observer) -> io::Result<Listing> {
         let signals = (settings.observed && settings.signals).then(|| Signals::new(&[SIGUSR1]));
         Ok(Listing {
             signals: signals.transpose()?,
-            observer: setup.observer.clone(),
+            observer: observer.clone(),
             hooks: settings.hooks.clone(),
         })
     }

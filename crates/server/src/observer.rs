@@ -1,19 +1,16 @@
-//! What a server does now, for those who look at it while it runs.
+//! A view of a server while it runs: its connections, counters and loops.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_net::Addr;
 use switchboard_reactor::Traffic;
-use switchboard_runtime::{self as runtime, Waiting};
+use switchboard_runtime::Waiting;
 
 use crate::counts::Report;
+use crate::lag::Lag;
 use crate::shared::{Open, Shared};
-
-/// The time between two measurements of how late a loop is.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// A view of a server's connections and loops while it serves, from any thread. A clone is the same view.
 ///
@@ -50,52 +47,6 @@ pub struct OpenConnection {
     pub waiting: Option<(Waiting, Duration)>,
     /// The bytes that it carried so far; `None` if another process handles it.
     pub traffic: Option<Traffic>,
-}
-
-/// How late the loops of a server are, as [`Observer::lag`] returns it. Measured once a second.
-///
-/// ```
-/// assert_eq!(switchboard_server::Lag::default().timer.as_nanos(), 0);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Lag {
-    /// How much later than due the latest timer of a loop fired; of the latest of all workers.
-    pub timer: Duration,
-    /// How long a task that was ready waited for its turn.
-    pub ready: Duration,
-}
-
-/// The lag of one worker's loop, in microseconds.
-#[derive(Default)]
-pub(crate) struct LagSamples {
-    timer: AtomicU64,
-    ready: AtomicU64,
-}
-
-impl LagSamples {
-    /// Measures the lag of the loop that runs on this thread, for ever.
-    pub(crate) async fn sample(&self) -> ! {
-        loop {
-            let due = Instant::now() + SAMPLE_EVERY;
-            runtime::sleep(SAMPLE_EVERY).await;
-            let woken = Instant::now();
-            runtime::yield_now().await;
-            let store = |to: &AtomicU64, lag: Duration| {
-                to.store(lag.as_micros() as u64, Ordering::Relaxed);
-            };
-            store(&self.timer, woken.saturating_duration_since(due));
-            store(&self.ready, woken.elapsed());
-        }
-    }
-
-    fn get(&self) -> Lag {
-        let load = |from: &AtomicU64| Duration::from_micros(from.load(Ordering::Relaxed));
-        Lag {
-            timer: load(&self.timer),
-            ready: load(&self.ready),
-        }
-    }
 }
 
 impl Observer {

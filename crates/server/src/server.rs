@@ -169,6 +169,11 @@ impl Server {
         self
     }
 
+    #[cfg(test)]
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0
+    }
+
     /// Checks the settings as [`bind`](Server::bind) does, so that what is wrong with them can be told from
     /// what is wrong with an address.
     ///

@@ -1,9 +1,7 @@
 //! A server that is ready to run: its settings, checked, and its listeners.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::panic::Location;
-use std::sync::Arc;
 
 use switchboard_net::{Addr, Listener};
 use switchboard_reactor::Name;
@@ -11,9 +9,9 @@ use switchboard_runtime::{Dispatch, Driver};
 
 use crate::capacity::{self, Capacity};
 use crate::counts::Count;
-use crate::observer::Observer;
 use crate::settings::{Settings, Workers};
 use crate::stop::Stop;
+use crate::triggers::Supervised;
 
 /// The setup that the workers of a server run with.
 pub(crate) struct Setup {
@@ -24,23 +22,10 @@ pub(crate) struct Setup {
     /// The capacity of each worker.
     pub(crate) capacity: Capacity,
     pub(crate) stop: Stop,
-    pub(crate) observer: Observer,
     /// The place where the handler was given to the server.
     pub(crate) handler: Name,
     /// Present in a worker process.
     pub(crate) supervised: Option<Supervised>,
-}
-
-/// What a worker process knows of its supervisor.
-#[derive(Clone)]
-pub(crate) struct Supervised {
-    /// The supervisor's process.
-    pub(crate) by: u32,
-    /// The number of this worker.
-    pub(crate) index: usize,
-    /// Readable once the supervisor cuts what its workers drain. All workers share it, so its byte is
-    /// not taken.
-    pub(crate) cut: Arc<UnixStream>,
 }
 
 impl Setup {
@@ -63,7 +48,6 @@ impl Setup {
             settings,
             listeners,
             stop: Stop::default(),
-            observer: Observer::default(),
             handler: Location::caller(),
             supervised: None,
         })

@@ -11,7 +11,7 @@ use switchboard_runtime::{Activity, Dispatch, Hooks, Model};
 
 use crate::capacity::Capacity;
 use crate::counts::{Counts, Report, add};
-use crate::observer::LagSamples;
+use crate::lag::LagSamples;
 use crate::permits::Permits;
 use crate::settings::FirstBytes;
 use crate::setup::Setup;
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Returns the state of the worker that serves a listener, given by its place in the setup.
     pub(crate) fn new(setup: &Setup, listener: usize) -> Arc<Shared> {
-        let shared = Arc::new(Shared {
+        Arc::new(Shared {
             model: setup.settings.model,
             capacity: setup.capacity.of(setup.worker(listener)),
             pool: setup.settings.pool,
@@ -50,9 +50,7 @@ impl Shared {
             is_observed: setup.settings.observed,
             lag: LagSamples::default(),
             started_at: Instant::now(),
-        });
-        setup.observer.add(&shared);
-        shared
+        })
     }
 
     pub(crate) fn report(&self) -> Report {

@@ -14,33 +14,35 @@ use tracing::info_span;
 
 use crate::counts::Report;
 use crate::listing::Listing;
+use crate::observer::Observer;
 use crate::output::HandlerOutput;
 use crate::settings::Settings;
 use crate::setup::Setup;
 use crate::shared::Shared;
-use crate::stop::{Stop, StopTriggers, notice_drain};
+use crate::stop::Stop;
+use crate::triggers::{StopTriggers, notice_drain};
 use crate::{dispatch, processes};
 
 /// How long threads whose connections were cut may take to end.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Runs the workers on threads of their own, while this one waits for what stops the server.
-pub(crate) fn run<H, F>(setup: Setup, handler: H) -> io::Result<Report>
+pub(crate) fn run<H, F>(setup: Setup, observer: Observer, handler: H) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output: HandlerOutput> + 'static,
 {
-    let triggers = StopTriggers::new(&setup)?;
+    let triggers = StopTriggers::new(&setup.settings, &setup.stop, setup.supervised.as_ref())?;
     if let Some(supervised) = &setup.supervised {
         // The signal of the parent's end is caught from here on.
         terminate_with_parent(supervised.by);
     }
     if setup.settings.model.dispatch() == Dispatch::Process {
-        return processes::accept_and_fork(setup, handler, &triggers);
+        return processes::accept_and_fork(setup, observer, handler, &triggers);
     }
-    let listing = Listing::new(&setup)?;
+    let listing = Listing::new(&setup.settings, &observer)?;
     let mut threads = Threads::default();
-    let started = threads.start(&setup, handler);
+    let started = threads.start(&setup, &observer, handler);
     // The workers that run already end too.
     started.inspect_err(|_| setup.stop.stop())?;
     let watch = threads.watch(setup, &triggers);
@@ -57,7 +59,7 @@ struct Threads {
 }
 
 impl Threads {
-    fn start<H, F>(&mut self, setup: &Setup, handler: H) -> io::Result<()>
+    fn start<H, F>(&mut self, setup: &Setup, observer: &Observer, handler: H) -> io::Result<()>
     where
         H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
         F: Future<Output: HandlerOutput> + 'static,
@@ -69,6 +71,7 @@ impl Threads {
                 listener: listener.clone(),
                 shared: Shared::new(setup, index),
             };
+            observer.add(&worker.shared);
             self.shared.push(worker.shared.clone());
             let (handler, ended) = (handler.clone(), self.ended.clone());
             let span = info_span!(target: "switchboard", "worker", index);
@@ -90,7 +93,7 @@ impl Threads {
         // On this thread, because a worker may be busy with a client.
         setup.close();
         let open = self.shared.iter().map(|shared| shared.permits.taken());
-        notice_drain(&setup, open.sum());
+        notice_drain(&setup.settings, setup.supervised.as_ref(), open.sum());
         let all = self.threads.len();
         let drained = async {
             let ended = runtime::timeout(setup.settings.drain, self.ended.wait(all));

@@ -65,7 +65,11 @@ fn a_second_signal_stops_at_once() {
         for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
             let (mut served, mut client) = start(row);
             signal(&served, first);
-            read_until(&mut served, "draining 1 connection; again to stop now", row);
+            read_until(
+                &mut served,
+                "draining 1 connection; SIGINT or SIGTERM stops now",
+                row,
+            );
             // The first signal may be sent twice, to the process and to its group.
             signal(&served, first);
             std::thread::sleep(Duration::from_millis(600));
@@ -98,7 +102,11 @@ fn signals_to_the_whole_group_drain_once_and_stop_at_the_second() {
         let group = Pid::from_raw(served.child.id().cast_signed()).unwrap();
         let signal_group = || rustix::process::kill_process_group(group, Signal::INT).unwrap();
         signal_group();
-        read_until(&mut served, "draining 1 connection; again to stop now", row);
+        read_until(
+            &mut served,
+            "draining 1 connection; SIGINT or SIGTERM stops now",
+            row,
+        );
         std::thread::sleep(Duration::from_millis(600));
         round_trip(&mut client);
         signal_group();

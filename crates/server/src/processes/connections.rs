@@ -19,10 +19,12 @@ use crate::accept::{NewConnection, accept_loop};
 use crate::connection::{End, connection, isolated};
 use crate::counts::{Report, add};
 use crate::listing::Listing;
+use crate::observer::Observer;
 use crate::output::HandlerOutput;
 use crate::setup::Setup;
 use crate::shared::{Permit, Shared};
-use crate::stop::{Signals, Stop, StopReader, StopTriggers, StopWriter, notice_drain, stop_pipe};
+use crate::stop::{Stop, StopReader, StopWriter, stop_pipe};
+use crate::triggers::{Signals, StopTriggers, notice_drain};
 
 /// The exit statuses of a process that has told its hooks how its connection ended. Its handler may end the
 /// process with a status of its own; then this process tells the hooks.
@@ -34,6 +36,7 @@ const TOLD_PANICKED: i32 = 212;
 /// Blocks until one of `triggers` stops the server and all connections have ended or were cut.
 pub(crate) fn accept_and_fork<H, F>(
     mut setup: Setup,
+    observer: Observer,
     handler: H,
     triggers: &StopTriggers,
 ) -> io::Result<Report>
@@ -51,8 +54,9 @@ where
         server,
         writer: Cell::new(Some(writer)),
     };
+    observer.add(&connections.shared);
     let child_ended = Signals::new(&[SIGCHLD])?;
-    let listing = Listing::new(&setup)?;
+    let listing = Listing::new(&setup.settings, &observer)?;
     let serving = async {
         let halt = async { drop(triggers.wait().await) };
         let start = |new| connections.start(&handler, new);
@@ -68,7 +72,8 @@ where
         let start = Instant::now();
         setup.close();
         connections.reap();
-        notice_drain(&setup, connections.children.borrow().len());
+        let open = connections.children.borrow().len();
+        notice_drain(&setup.settings, setup.supervised.as_ref(), open);
         let all_ended = async {
             while !connections.children.borrow().is_empty() {
                 child_ended.wait().await?;

@@ -15,8 +15,8 @@ use crate::counts::Report;
 use crate::listing::Listing;
 use crate::observer::Observer;
 use crate::settings::Workers;
-use crate::setup::{Setup, Supervised};
-use crate::stop::{Signals, StopTriggers};
+use crate::setup::Setup;
+use crate::triggers::{Signals, StopTriggers, Supervised};
 
 /// The shortest time between two starts of one worker.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -33,9 +33,9 @@ where
 {
     let (cut, workers_cut) = UnixStream::pair()?;
     let events = Events {
-        triggers: StopTriggers::new(&setup)?,
+        triggers: StopTriggers::new(&setup.settings, &setup.stop, None)?,
         child_ended: Signals::new(&[SIGCHLD])?,
-        listing: Listing::new(&setup)?,
+        listing: Listing::new(&setup.settings, &Observer::default())?,
         cut,
     };
     let mut supervision = Supervision {
@@ -122,6 +122,7 @@ where
         let supervised = Supervised {
             by: std::process::id(),
             index,
+            signals: setup.settings.signals,
             cut: self.cut.clone(),
         };
         let events = &mut self.events;
@@ -212,7 +213,6 @@ fn worker(setup: &Setup, supervised: Supervised) -> Setup {
         capacity: setup.capacity.clone(),
         // The handler's clones of the handle are those of the worker now.
         stop: setup.stop.clone(),
-        observer: Observer::default(),
         handler: setup.handler,
         supervised: Some(supervised),
     }
