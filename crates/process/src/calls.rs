@@ -195,7 +195,11 @@ impl<K, T: Serialize + DeserializeOwned> Calls<K, T> {
     }
 
     /// Returns the calls whose processes have ended, with what they had sent. Never blocks.
+    ///
+    /// A value longer than the buffer of a pipe (64 KiB on Linux) is sent as this or [`wait`](Calls::wait)
+    /// reads it, so a caller that does not wait calls this regularly while such values may come.
     pub fn reap(&mut self) -> Vec<Finished<K, T>> {
+        self.children.values_mut().for_each(Call::read);
         Finished::list(self.children.reap())
     }
 

@@ -105,7 +105,9 @@ impl<T: Serialize + DeserializeOwned> Supervisor<T> {
         started
     }
 
-    /// Returns the workers that have ended; each is due to be started again. Never blocks.
+    /// Returns the workers that have ended; each is due to be started again. Never blocks. A report longer
+    /// than the buffer of a pipe needs several calls, and no SIGCHLD comes before the last, as
+    /// [`Calls::reap`] describes.
     pub fn reap(&mut self) -> Vec<Finished<usize, T>> {
         let finished = self.workers.reap();
         for worker in &finished {

@@ -19,7 +19,7 @@ use switchboard_process::{
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    let cases: [(&str, fn()); 10] = [
+    let cases: [(&str, fn()); 11] = [
         ("a_child_is_reaped_once", a_child_is_reaped_once),
         ("a_panic_is_a_status", a_panic_is_a_status),
         (
@@ -45,6 +45,10 @@ fn main() -> ExitCode {
         (
             "a_worker_that_ended_is_started_after_the_pause",
             a_worker_that_ended_is_started_after_the_pause,
+        ),
+        (
+            "a_report_longer_than_a_pipe_is_reaped",
+            a_report_longer_than_a_pipe_is_reaped,
         ),
         (
             "workers_report_when_they_are_asked_to_end",
@@ -245,6 +249,25 @@ fn a_worker_that_ended_is_started_after_the_pause() {
     }
     assert!(started.elapsed() >= pause);
     assert!(workers.end(MINUTE).unwrap().is_empty());
+}
+
+fn a_report_longer_than_a_pipe_is_reaped() {
+    let mut workers = Supervisor::<String>::new(1, MINUTE);
+    workers.start(0, || (), || Ok("x".repeat(300_000))).unwrap();
+    let start = Instant::now();
+    let reports = loop {
+        let reports = workers.reap();
+        if !reports.is_empty() {
+            break reports;
+        }
+        assert!(start.elapsed() < MINUTE, "the worker waits");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let lengths: Vec<_> = reports
+        .into_iter()
+        .map(|one| one.value.map(|text| text.len()))
+        .collect();
+    assert_eq!(lengths, [Some(300_000)]);
 }
 
 fn workers_report_when_they_are_asked_to_end() {
