@@ -40,7 +40,7 @@ impl fmt::Display for Phase {
 ///
 /// ```
 /// use switchboard_http::{Client, Phase};
-/// use switchboard_runtime::{Driver, Model};
+/// use switchboard_runtime::Model;
 ///
 /// let fetched = Model::Blocking.run(Client::new().get("gopher://host/"))?;
 /// assert_eq!(fetched.unwrap_err().phase(), Phase::Url);

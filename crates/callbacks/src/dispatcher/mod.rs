@@ -99,8 +99,8 @@ pub trait Dispatcher: 'static {
         Ok(())
     }
 
-    /// Called when [`recv`](Channel::recv) would not return `WouldBlock`, and again in the next turn
-    /// until all bytes are received. The default fails with `Unsupported`.
+    /// Called when [`recv`](Channel::recv) would not return `WouldBlock`, and again until all
+    /// bytes are received. The default fails with `Unsupported`.
     ///
     /// # Errors
     /// Any; see [`handle_error`](Dispatcher::handle_error).

@@ -96,6 +96,10 @@ pub trait Hooks: Send + Sync {
     }
     /// Receives the end of a connection, exactly once for each that was accepted. The default logs it as a
     /// warning if it [is one](Closed::is_warning), and at level `DEBUG` otherwise.
+    ///
+    /// Under the model `processes` the process of the connection calls this, in its own copy of the hooks. The
+    /// server's process calls it only for a connection whose process did not: one that was refused or cut, or
+    /// whose process was killed or was ended by the handler.
     fn close(&self, closed: &Closed<'_>) {
         log::closed(closed);
     }
