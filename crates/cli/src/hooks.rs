@@ -1,4 +1,4 @@
-//! What a server that runs as a command says to its operator.
+//! The hooks of a server that runs as a command, which write its log.
 
 use std::fmt;
 use std::sync::Arc;

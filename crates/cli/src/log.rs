@@ -143,7 +143,7 @@ impl State {
     }
 }
 
-/// What a standard stream is, and how it is written to without waiting.
+/// A standard stream, as it is written to without waiting.
 enum Sink {
     /// A pipe or a terminal that was opened again. The flag O_NONBLOCK of the stream itself is shared with
     /// other processes, which may not expect it.

@@ -1,4 +1,4 @@
-//! What the command writes: the results of tools on stdout, their remarks on stderr, and how they end.
+//! The output of the command: the results of tools on stdout, their remarks on stderr, and the exit status.
 //!
 //! A result that cannot be written ends the tool. A remark that cannot be written is dropped, because
 //! there is nowhere left to say so. The log of a server is in [`log`](crate::log).

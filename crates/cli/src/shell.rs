@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use crate::output::{self, Failure};
 
-/// What the help of both commands says about their end.
+/// The help of both commands about their end.
 const AFTER_HELP: &str = "Exit status: 0 if all was written or the reader of stdout closed it, 1 if something \
 could not be written, 2 for wrong usage.";
 

@@ -13,7 +13,7 @@ pub fn has_head(bytes: &[u8]) -> bool {
     let mut lines = bytes
         .split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    // What follows the last end of line is not a line yet.
+    // The bytes after the last end of line are not a line yet.
     lines.next_back();
     // Empty lines before the request are allowed, and are not its end.
     lines

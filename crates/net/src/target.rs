@@ -1,4 +1,4 @@
-//! What a program connects to: a name, addresses, or a path.
+//! The target of a connect: a name, addresses, or a path.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};

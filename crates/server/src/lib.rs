@@ -12,7 +12,8 @@
 //!
 //! Files import downwards only: `server` (the builder) → `bound` (the ways to serve) → `workers` →
 //! `processes`, `dispatch` → `waiting` → `accept`, `connection`, `listing` → `observer` → `shared` (permits,
-//! counts, lag) → `setup` → `capacity`, `triggers` → `stop`, `settings`.
+//! counts, lag) → `setup` → `capacity`, `triggers` → `stop`, `settings`,
+//! `output`.
 //!
 //! ```
 //! use std::io::{Read, Write};

@@ -43,7 +43,7 @@ pub struct OpenConnection {
     pub peer: Option<Addr>,
     /// The time since it was accepted.
     pub open_for: Duration,
-    /// What it waits for, and since when; `None` if another process handles it.
+    /// The wait of the connection, and the time since it began; `None` if another process handles it.
     pub waiting: Option<(Waiting, Duration)>,
     /// The bytes that it carried so far; `None` if another process handles it.
     pub traffic: Option<Traffic>,

@@ -38,7 +38,7 @@ impl Workers {
     }
 }
 
-/// What must have come of a connection before the model `pool` gives it a thread.
+/// The bytes that must have come of a connection before the model `pool` gives it a thread.
 #[derive(Clone)]
 pub(crate) struct FirstBytes {
     pub(crate) enough: Enough,

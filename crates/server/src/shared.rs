@@ -104,7 +104,7 @@ impl Shared {
         if self.model.has_loop() && !self.is_observed {
             return None;
         }
-        // What another process does with its copy of the stream is not seen here.
+        // Another process's use of its copy of the stream is not seen here.
         let elsewhere = self.model.dispatch() == Dispatch::Process;
         let peer = elsewhere.then(|| stream.peer_addr().ok()).flatten();
         let seen = self.is_observed && !elsewhere;
@@ -241,7 +241,7 @@ impl Permit {
         let shared = &self.shared;
         let open = self.entry.take().and_then(|entry| shared.delist(entry));
         let is_cut = open.as_ref().is_some_and(|open| open.is_cut);
-        // What a cut makes of its handler is no other ending.
+        // A handler that fails or panics because of a cut is no other ending.
         let ending = if is_cut { Ending::Cut } else { ending };
         match ending {
             Ending::Failed(_) => add(&shared.counts.failed),

@@ -1,4 +1,4 @@
-//! What hooks are told of connections, under every model: each that was accepted is closed exactly once,
+//! Hooks and connections, under every model: each that was accepted is closed exactly once,
 //! with the way in which it ended, and the names in reports are those of the handler's place.
 //!
 //! Without the test harness, because a process with threads must not fork. Each model runs in a process
@@ -65,7 +65,7 @@ impl Hooks for Lines {
     }
 }
 
-/// What the handler is asked for by the first byte of a connection, in the order of the connections.
+/// The first byte of each connection, which tells the handler what to do.
 const ASKED: [u8; 5] = *b"fe!hc";
 
 /// Sends one byte on each connection, and waits for the end of each but the last, which it keeps open.

@@ -18,7 +18,7 @@ pub(super) enum WorkersAs {
     Processes,
 }
 
-/// What the help of a service says about its end and its log.
+/// The help of a service about its end and its log.
 const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
 reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and how many \
 were lost is the next line that is taken.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \

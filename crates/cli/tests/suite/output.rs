@@ -11,10 +11,10 @@ use switchboard_runtime::{Driver, Model, Style};
 
 use crate::served::{BINARY, Served, round_trip};
 
-/// What is wrong with the stream that a line is written to.
+/// A fault of the stream that a line is written to.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// It is not open at all.
+    /// The stream is not open at all.
     Closed,
     NoReader,
     FullDisk,

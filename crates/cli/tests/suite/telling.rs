@@ -1,4 +1,4 @@
-//! What a running server tells: events of its connections, and the list that SIGUSR1 asks for; under every
+//! The reports of a running server: events of its connections, and the list that SIGUSR1 asks for; under every
 //! model, driver and kind of workers.
 
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What a descriptor waits for, and how much it has carried, for those who look at a program that runs.
+//! A view of a descriptor in a running program: its wait, and the bytes that it has carried.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

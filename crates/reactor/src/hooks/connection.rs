@@ -1,4 +1,4 @@
-//! What hooks are told of a server's connections.
+//! The beginning and the end of a server's connections, as hooks receive them.
 
 use std::error::Error;
 use std::fmt;

@@ -265,7 +265,7 @@ impl FirstBytes {
 impl State {
     fn take(&mut self, epoll: &Source, number: u64) -> Option<NewConnection> {
         let new = self.waiting.remove(&number)?;
-        // What cannot be removed has no events either.
+        // A socket that cannot be removed has no events either.
         let _ = epoll::delete(epoll, &new.stream);
         Some(new)
     }
