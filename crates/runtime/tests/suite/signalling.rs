@@ -174,12 +174,18 @@ fn a_notification_wakes_one_flow_each(way: Way) {
             .map(|number| {
                 let (notify, sender) = (notify.clone(), sender.clone());
                 beside(way, async move {
-                    notify.notified().await;
+                    let mut notified = pin!(notify.notified());
+                    assert_eq!(poll_once(&mut notified).await, None);
+                    // The flow is counted among those that wait from here on.
+                    sender.send(number).await.unwrap();
+                    notified.await;
                     sender.send(number).await.unwrap();
                 })
             })
             .collect();
-        runtime::sleep(5 * MS).await;
+        for _ in 0..10 {
+            receiver.recv().await.unwrap();
+        }
         // Each flow that waits gets its own, also if none ran in between.
         for _ in 0..10 {
             notify.notify_one();
