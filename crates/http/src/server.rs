@@ -152,17 +152,7 @@ where
     let service = service_fn(|request| {
         let stopping = stopping.clone();
         let response = handler(request);
-        async move {
-            let mut response = response.await?;
-            if stopping.load(Ordering::Relaxed) {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
-            }
-            Ok::<_, E>(response.map(|body| Running {
-                body,
-                _running: stopping,
-            }))
-        }
+        async move { Ok::<_, E>(running(response.await?, stopping)) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(Timer).header_read_timeout(HEAD_LIMIT);
@@ -207,6 +197,19 @@ where
         }
         served => served.map_err(io::Error::other),
     }
+}
+
+/// Returns a response that counts as running until its body is sent, and that tells the client if the server
+/// stops.
+fn running<B>(mut response: Response<B>, stopping: Arc<AtomicBool>) -> Response<Running<B>> {
+    if stopping.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response.map(|body| Running {
+        body,
+        _running: stopping,
+    })
 }
 
 /// Sends the answer to a cut head, as far as the socket takes it without waiting.
