@@ -16,8 +16,9 @@ use switchboard_tls::TlsClient;
 use url::Url;
 
 use crate::connection::{ByteStream, ClientConnection};
-use crate::descriptors::{Lease, look_up, with_descriptors};
+use crate::descriptors::{look_up, with_descriptors};
 use crate::error::{Error, Phase};
+use crate::lease::Lease;
 use crate::pool::{Origin, Pool};
 use crate::response::{ClientResponse, Reuse};
 

@@ -12,8 +12,8 @@ use http_body_util::Empty;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 
-use crate::descriptors::Lease;
 use crate::io::Io;
+use crate::lease::Lease;
 
 /// A byte stream to a server: a socket, or TLS over one.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -40,6 +40,7 @@ mod descriptors;
 mod error;
 mod head;
 mod io;
+mod lease;
 mod pool;
 mod response;
 mod server;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::connection::ClientConnection;
-use crate::descriptors::Freed;
+use crate::lease::Freed;
 
 /// The most idle connections to one host.
 const MAX_PER_HOST: usize = 64;

@@ -6,13 +6,10 @@ use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::datagram::udp::UdpSocket;
-use crate::listener::Listener;
-
 /// The number of connections that may wait to be accepted; the kernel's limit is `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
-/// The options with which a [`Listener`] or a [`UdpSocket`] is bound.
+/// The options with which a [`Listener`](crate::Listener) or a [`UdpSocket`](crate::UdpSocket) is bound.
 ///
 /// ```
 /// use switchboard_net::BindOptions;
@@ -52,7 +49,8 @@ impl Default for BindOptions {
 }
 
 impl BindOptions {
-    /// Returns the options that [`Listener::bind`] and [`UdpSocket::bind`] use.
+    /// Returns the options that [`Listener::bind`](crate::Listener::bind) and [`UdpSocket::bind`](crate::UdpSocket::bind)
+    /// use.
     pub fn new() -> BindOptions {
         BindOptions::default()
     }
@@ -111,32 +109,26 @@ impl BindOptions {
         self
     }
 
-    /// Listens on a TCP address, as [`Listener::bind`] does. Looking up a name may block the thread.
-    ///
-    /// # Errors
-    /// The system's, such as `AddrInUse`, with the address and what to do.
-    pub fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<Listener> {
+    /// Returns a listening socket on the first address for which there can be one.
+    pub(crate) fn tcp_socket(&self, addr: impl ToSocketAddrs) -> io::Result<Socket> {
         first(addr, |addr| {
             let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
             socket.set_reuse_address(self.reuse_address.unwrap_or(true))?;
             // Accepted sockets inherit it. Nagle's algorithm and delayed ACKs hold a small answer for 40 ms.
             socket.set_tcp_nodelay(self.nodelay)?;
             self.apply(&socket, addr)?;
-            self.listen(socket)
+            self.listen(&socket)?;
+            Ok(socket)
         })
     }
 
-    /// Listens on a Unix socket, as [`Listener::bind_unix`] does. Only the backlog and the sizes of the
-    /// buffers apply.
-    ///
-    /// # Errors
-    /// The system's, such as `AddrInUse`, with the path.
-    pub fn bind_unix(&self, path: impl AsRef<Path>) -> io::Result<Listener> {
-        let path = path.as_ref();
+    /// Returns a listening socket at `path`.
+    pub(crate) fn unix_socket(&self, path: &Path) -> io::Result<Socket> {
         let bound = Socket::new(Domain::UNIX, Type::STREAM, None).and_then(|socket| {
             self.apply_sizes(&socket)?;
             socket.bind(&SockAddr::unix(path)?)?;
-            self.listen(socket)
+            self.listen(&socket)?;
+            Ok(socket)
         });
         bound.map_err(|error| {
             let text = format!("cannot listen on {}: {error}", path.display());
@@ -144,16 +136,13 @@ impl BindOptions {
         })
     }
 
-    /// Binds a UDP socket, as [`UdpSocket::bind`] does. The backlog and `nodelay` do not apply.
-    ///
-    /// # Errors
-    /// The system's, such as `AddrInUse`, with the address and what to do.
-    pub fn bind_udp(&self, addr: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+    /// Returns a socket for datagrams on the first address for which there can be one.
+    pub(crate) fn udp_socket(&self, addr: impl ToSocketAddrs) -> io::Result<Socket> {
         first(addr, |addr| {
             let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
             socket.set_reuse_address(self.reuse_address.unwrap_or(false))?;
             self.apply(&socket, addr)?;
-            Ok(UdpSocket::from_fd(socket.into()))
+            Ok(socket)
         })
     }
 
@@ -184,9 +173,8 @@ impl BindOptions {
         Ok(())
     }
 
-    fn listen(&self, socket: Socket) -> io::Result<Listener> {
-        socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))?;
-        Listener::from_fd(socket.into())
+    fn listen(&self, socket: &Socket) -> io::Result<()> {
+        socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))
     }
 }
 

@@ -28,6 +28,25 @@ use crate::stream::Stream;
 #[derive(Clone, Debug)]
 pub struct Listener(Source);
 
+impl BindOptions {
+    /// Listens on a TCP address, as [`Listener::bind`] does. Looking up a name may block the thread.
+    ///
+    /// # Errors
+    /// The system's, such as `AddrInUse`, with the address and what to do.
+    pub fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<Listener> {
+        Listener::from_fd(self.tcp_socket(addr)?.into())
+    }
+
+    /// Listens on a Unix socket, as [`Listener::bind_unix`] does. Only the backlog and the sizes of the
+    /// buffers apply.
+    ///
+    /// # Errors
+    /// The system's, such as `AddrInUse`, with the path.
+    pub fn bind_unix(&self, path: impl AsRef<Path>) -> io::Result<Listener> {
+        Listener::from_fd(self.unix_socket(path.as_ref())?.into())
+    }
+}
+
 impl Listener {
     /// Listens on a TCP address such as `127.0.0.1:8080`; port 0 takes a free one. The address can be
     /// used again as soon as this socket is closed. Looking up a name may block the thread.

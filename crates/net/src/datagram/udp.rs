@@ -38,6 +38,16 @@ use crate::target::{Target, ToTarget};
 #[derive(Clone)]
 pub struct UdpSocket(Source);
 
+impl BindOptions {
+    /// Binds a UDP socket, as [`UdpSocket::bind`] does. The backlog and `nodelay` do not apply.
+    ///
+    /// # Errors
+    /// The system's, such as `AddrInUse`, with the address and what to do.
+    pub fn bind_udp(&self, addr: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+        Ok(UdpSocket::from_fd(self.udp_socket(addr)?.into()))
+    }
+}
+
 impl UdpSocket {
     /// Binds a socket to an address such as `127.0.0.1:8080`; port 0 takes a free one. Looking up a name may
     /// block the thread.
