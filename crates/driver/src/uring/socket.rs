@@ -54,7 +54,8 @@ pub(super) const CANCELLING: u32 = 2;
 pub(super) const REQUESTED: u32 = 4;
 /// The socket is a listener.
 pub(super) const LISTENER: u32 = 8;
-/// The last bytes filled a buffer: receive one buffer at a time, so that other sockets get some too.
+/// Bytes have filled a buffer, and none that were few have come since: receive one buffer at a time, so that
+/// other sockets get some too, and what a slow flow has not taken stays in the socket.
 pub(super) const SINGLE_SHOT: u32 = 16;
 /// A poll for writability is in flight.
 pub(super) const WRITE_ARMED: u32 = 32;

@@ -27,6 +27,9 @@ use super::{ACCEPT, KIND_SHIFT};
 use crate::completion::{Completion, Request};
 use crate::{Chunk, Event, Ready, Token};
 
+/// The length of bytes that show that a socket does not receive in bulk any more: less than this.
+const SMALL: usize = 4096;
+
 #[derive(Default)]
 pub(super) struct Sockets {
     sockets: Vec<Socket>,
@@ -196,7 +199,8 @@ impl Sockets {
         };
         socket.set(REQUESTED, false);
         if let Completion::Bytes(chunk) = &completion {
-            socket.set(SINGLE_SHOT, chunk.is_full());
+            let single = chunk.is_full() || socket.is(SINGLE_SHOT) && chunk.len() >= SMALL;
+            socket.set(SINGLE_SHOT, single);
         }
         let ends = matches!(completion, Completion::Error(_)) && !socket.is(LISTENER);
         let backlog = self.queues.push(&mut socket.head, completion);
