@@ -89,6 +89,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking;
+mod combine;
 mod event;
 pub mod fs;
 pub mod green;
@@ -106,56 +107,8 @@ mod time;
 pub use async_channel::{
     Receiver, RecvError, SendError, Sender, TryRecvError, TrySendError, WeakReceiver, WeakSender,
 };
+pub use combine::{join, race};
 pub use event::Event;
-/// Returns a future of both outputs, which polls both futures.
-///
-/// Dropping it drops both.
-///
-/// ```
-/// use switchboard_runtime::{self as runtime, Model};
-///
-/// let both = Model::Tasks.run(runtime::join(async { 1 }, async { 2 }))?;
-/// assert_eq!(both, (1, 2));
-/// # std::io::Result::Ok(())
-/// ```
-#[doc(inline)]
-pub use futures_lite::future::zip as join;
-
-/// Returns a future of the first output of two futures; the other future is dropped.
-///
-/// The first argument is polled first, so it wins if both are ready. Nest calls to race more than two.
-///
-/// The future that is dropped ends its wait. Reads, [`Receiver::recv`], [`Sleep`], [`Interval::tick`],
-/// [`Event::wait`] and [`JoinHandle`] lose nothing by that: a loop may race them again and again. A future
-/// that must not start anew, such as a sleep that limits the whole loop, is pinned outside of the loop and
-/// raced by `as_mut()`.
-///
-/// ```
-/// use std::pin::pin;
-/// use std::time::Duration;
-/// use switchboard_runtime::{self as runtime, Model, race};
-///
-/// let ticks = Model::Tasks.run(async {
-///     let mut end = pin!(runtime::sleep(Duration::from_millis(9)));
-///     let mut interval = runtime::interval(Duration::from_millis(2));
-///     let mut ticks = 0;
-///     loop {
-///         let tick = async { Some(interval.tick().await) };
-///         let ended = async {
-///             end.as_mut().await;
-///             None
-///         };
-///         match race(ended, tick).await {
-///             Some(_) => ticks += 1,
-///             None => return ticks,
-///         }
-///     }
-/// })?;
-/// assert!((1..=5).contains(&ticks));
-/// # std::io::Result::Ok(())
-/// ```
-#[doc(inline)]
-pub use futures_lite::future::or as race;
 pub use io::future::OperationFuture;
 pub use io::send_all::SendAll;
 pub use io::source::{Source, WeakSource};
