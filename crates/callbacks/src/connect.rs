@@ -1,6 +1,6 @@
 //! Starts protocols: on connections that are made, accepted or given.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::io;
 use std::net::ToSocketAddrs;
 use std::panic::Location;
@@ -92,7 +92,7 @@ pub fn create_connection(name: &str, protocol: impl Protocol) -> Deferred<Transp
 /// - `Unsupported` if no loop runs on this thread.
 #[track_caller]
 pub fn create_server<P: Protocol>(
-    addr: impl ToSocketAddrs,
+    addr: impl ToSocketAddrs + Debug,
     factory: impl Fn() -> P + 'static,
 ) -> io::Result<ServerHandle> {
     let listener = Listener::bind(addr)?;

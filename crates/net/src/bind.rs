@@ -1,5 +1,6 @@
 //! The options of sockets that are bound to an address.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -110,7 +111,7 @@ impl BindOptions {
     }
 
     /// Returns a listening socket on the first address for which there can be one.
-    pub(crate) fn tcp_socket(&self, addr: impl ToSocketAddrs) -> io::Result<Socket> {
+    pub(crate) fn tcp_socket(&self, addr: impl ToSocketAddrs + Debug) -> io::Result<Socket> {
         first(addr, |addr| {
             let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
             socket.set_reuse_address(self.reuse_address.unwrap_or(true))?;
@@ -137,7 +138,7 @@ impl BindOptions {
     }
 
     /// Returns a socket for datagrams on the first address for which there can be one.
-    pub(crate) fn udp_socket(&self, addr: impl ToSocketAddrs) -> io::Result<Socket> {
+    pub(crate) fn udp_socket(&self, addr: impl ToSocketAddrs + Debug) -> io::Result<Socket> {
         first(addr, |addr| {
             let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
             socket.set_reuse_address(self.reuse_address.unwrap_or(false))?;
@@ -179,20 +180,34 @@ impl BindOptions {
 }
 
 /// Returns what `bind` makes of the first address for which it succeeds.
-fn first<T>(addr: impl ToSocketAddrs, bind: impl Fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
+fn first<T>(
+    addr: impl ToSocketAddrs + Debug,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
     let mut last = None;
-    for addr in addr.to_socket_addrs()? {
+    let found = addr.to_socket_addrs();
+    for addr in found.map_err(|error| unresolved(&addr, &error))? {
         match bind(addr) {
             Ok(bound) => return Ok(bound),
             Err(error) => last = Some(explain(addr, &error)),
         }
     }
     Err(last.unwrap_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the name has no address to listen on",
-        )
+        let none = io::Error::new(io::ErrorKind::InvalidInput, "there is no address");
+        unresolved(&addr, &none)
     }))
+}
+
+/// Returns the error of an address that is none, or whose name is not found, with its text and what to do.
+fn unresolved(addr: &impl Debug, error: &io::Error) -> io::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::InvalidInput => "; use HOST:PORT, as 127.0.0.1:8080",
+        _ => "",
+    };
+    io::Error::new(
+        error.kind(),
+        format!("cannot listen on {addr:?}: {error}{remedy}"),
+    )
 }
 
 /// Returns the error with the address and what to do.

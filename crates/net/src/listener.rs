@@ -1,5 +1,6 @@
 //! Listeners.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -32,8 +33,17 @@ impl BindOptions {
     /// Listens on a TCP address, as [`Listener::bind`] does. Looking up a name may block the thread.
     ///
     /// # Errors
-    /// The system's, such as `AddrInUse`, with the address and what to do.
-    pub fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<Listener> {
+    /// `InvalidInput` for a text that is no address with a port; the system's, such as `AddrInUse`. Each has the
+    /// address and what to do.
+    ///
+    /// ```
+    /// use switchboard_net::BindOptions;
+    ///
+    /// let error = BindOptions::new().bind("nonsense").unwrap_err().to_string();
+    /// assert!(error.starts_with("cannot listen on \"nonsense\": "));
+    /// assert!(error.ends_with("; use HOST:PORT, as 127.0.0.1:8080"));
+    /// ```
+    pub fn bind(&self, addr: impl ToSocketAddrs + Debug) -> io::Result<Listener> {
         Listener::from_fd(self.tcp_socket(addr)?.into())
     }
 
@@ -53,7 +63,7 @@ impl Listener {
     ///
     /// # Errors
     /// The system's, such as `AddrInUse`, with the address and what to do.
-    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Listener> {
+    pub fn bind(addr: impl ToSocketAddrs + Debug) -> io::Result<Listener> {
         BindOptions::new().bind(addr)
     }
 
@@ -75,7 +85,7 @@ impl Listener {
     ///
     /// # Errors
     /// As [`bind`](Listener::bind).
-    pub fn bind_shared(addr: impl ToSocketAddrs) -> io::Result<Listener> {
+    pub fn bind_shared(addr: impl ToSocketAddrs + Debug) -> io::Result<Listener> {
         BindOptions::new().reuse_port(true).bind(addr)
     }
 

@@ -1,6 +1,6 @@
 //! A server before it listens: the builder.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::io;
 use std::net::ToSocketAddrs;
 use std::path::Path;
@@ -41,8 +41,8 @@ impl Default for Server {
 }
 
 impl Server {
-    /// Returns a server of model `tasks` on the best driver, with one worker, as many connections as the
-    /// system allows, ten seconds to drain, and no signals caught.
+    /// Returns a server of model `tasks` on [`Driver::best()`] (epoll on Linux), with one worker, as many
+    /// connections as the system allows, ten seconds to drain, and no signals caught.
     pub fn new() -> Server {
         Server(Settings {
             model: Model::Tasks,
@@ -60,6 +60,9 @@ impl Server {
     }
 
     /// Sets how connections wait.
+    ///
+    /// [`serve`](Bound::serve), [`serve_plain`](Bound::serve_plain) and [`serve_protocol`](Bound::serve_protocol)
+    /// refuse a model that cannot run a handler of their style, with an error that names the models that can.
     #[must_use]
     pub fn model(mut self, model: Model) -> Server {
         self.0.model = model;
@@ -194,9 +197,10 @@ impl Server {
     /// Listens on a TCP address.
     ///
     /// # Errors
-    /// An address in use or not of this machine; more connections asked for than the system allows, or
-    /// fewer than there are workers; a driver that the platform lacks; workers that the model cannot have. Each error says what to do.
-    pub fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Bound> {
+    /// A text that is no address with a port; an address in use or not of this machine; more connections asked for than the system allows, or
+    /// fewer than there are workers; a driver that the platform lacks; workers that the model cannot have. Each
+    /// error says what to do.
+    pub fn bind(self, addr: impl ToSocketAddrs + Debug) -> io::Result<Bound> {
         // Without SO_REUSEPORT first: a port that another program shares would not be refused.
         let first = Listener::bind(addr)?;
         let count = self.0.workers.count();

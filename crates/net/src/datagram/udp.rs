@@ -1,6 +1,6 @@
 //! UDP sockets.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -43,7 +43,7 @@ impl BindOptions {
     ///
     /// # Errors
     /// The system's, such as `AddrInUse`, with the address and what to do.
-    pub fn bind_udp(&self, addr: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+    pub fn bind_udp(&self, addr: impl ToSocketAddrs + Debug) -> io::Result<UdpSocket> {
         Ok(UdpSocket::from_fd(self.udp_socket(addr)?.into()))
     }
 }
@@ -54,7 +54,7 @@ impl UdpSocket {
     ///
     /// # Errors
     /// The system's, such as `AddrInUse`, with the address and what to do.
-    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+    pub fn bind(addr: impl ToSocketAddrs + Debug) -> io::Result<UdpSocket> {
         BindOptions::new().bind_udp(addr)
     }
 

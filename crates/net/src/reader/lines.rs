@@ -11,6 +11,11 @@ use crate::stream::Stream;
 /// chunk; only one that lies in several chunks is put together. A connection that waits between lines holds
 /// no buffer.
 ///
+/// A line that is too long is an error of [`next`](Lines::next), of kind `InvalidData`. Its rest cannot be skipped,
+/// so answer by [`stream`](Lines::stream) and close: match the error of `next`, write the answer, and end with
+/// [`Stream::linger_close`], because a stream that is dropped with unread input resets the connection, and the
+/// client may lose the answer.
+///
 /// ```
 /// use switchboard_net::{Lines, Stream};
 /// use switchboard_runtime::Model;
@@ -27,6 +32,46 @@ use crate::stream::Stream;
 ///     std::io::Result::Ok(all)
 /// })??;
 /// assert_eq!(lines, ["one", "two", "three"]);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// A handler that refuses long lines:
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+/// use switchboard_net::{Lines, Stream};
+///
+/// async fn count(stream: Stream) -> io::Result<()> {
+///     let mut lines = Lines::new(stream.clone(), 1024);
+///     loop {
+///         let answer = match lines.next().await {
+///             Ok(Some(line)) => format!("{}\n", line.len()),
+///             Ok(None) => return Ok(()),
+///             Err(error) if error.kind() == io::ErrorKind::InvalidData => break,
+///             Err(error) => return Err(error),
+///         };
+///         stream.write_all(answer.as_bytes()).await?;
+///     }
+///     // The reader has a clone of the stream, which keeps the connection open.
+///     drop(lines);
+///     stream.write_all(b"too long\n").await?;
+///     stream.linger_close(Duration::from_secs(1)).await
+/// }
+///
+/// # use switchboard_runtime::{self as runtime, Model};
+/// # let (here, there) = Stream::pair()?;
+/// # Model::Tasks.run(async {
+/// #     there.write_all(&[b'x'; 2000]).await?;
+/// #     let client = async {
+/// #         let answer = there.recv().await;
+/// #         drop(there);
+/// #         answer
+/// #     };
+/// #     let (served, answer) = runtime::join(count(here), client).await;
+/// #     assert_eq!(&*answer?, b"too long\n");
+/// #     served
+/// # })??;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]

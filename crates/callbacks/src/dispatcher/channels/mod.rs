@@ -11,7 +11,7 @@ mod state;
 mod task;
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::future::poll_fn;
 use std::io;
 use std::net::ToSocketAddrs;
@@ -83,7 +83,7 @@ impl Channels {
     /// `AddrInUse` or `AddrNotAvailable`, or another error of the system.
     pub fn listen(
         &self,
-        addr: impl ToSocketAddrs,
+        addr: impl ToSocketAddrs + Debug,
         dispatcher: impl Dispatcher,
     ) -> io::Result<Channel> {
         let listener = Listener::bind(addr)?;
