@@ -11,8 +11,8 @@ use crate::output::Failure;
 /// The option `--driver` of the commands that wait.
 #[derive(Args)]
 pub(crate) struct DriverOption {
-    /// Driver of the event loops: select, poll, epoll, uring, portable, or auto, which takes the one that
-    /// measured best; only under tasks, green and callbacks [default: epoll on Linux, else portable]
+    /// Driver of the event loops: select, poll, epoll, uring, portable, or auto (uring where it can be used,
+    /// else epoll); only under tasks, green and callbacks [default: epoll on Linux, else portable]
     #[arg(long)]
     driver: Option<Choice>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn can_run(model: Model, style: Style) -> Result<(), Failure> {
     model.runs(style).map_err(refused)
 }
 
-/// A driver by name, or `None` for `auto`: the one that measured best.
+/// A driver by name, or `None` for `auto`: uring where it can be used.
 #[derive(Clone, Copy)]
 struct Choice(Option<Driver>);
 

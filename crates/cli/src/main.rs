@@ -18,14 +18,20 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+/// What the help says below the options.
+const AFTER_HELP: &str = "A model is the way in which connections wait: blocking, threads, pool and processes wait \
+in system calls that block; tasks, green and callbacks wait on an event loop. `switchboard models` prints what runs \
+under each.\n\nExamples:\n  switchboard serve echo --model threads --listen 127.0.0.1:7007\n  switchboard compare \
+--workloads echo --models tasks,green";
+
 /// One network handler under every concurrency model, and which model wins on this machine.
 #[derive(Parser)]
-#[command(name = "switchboard", version, max_term_width = 100)]
+#[command(name = "switchboard", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
     /// When to colour help and errors; `auto` does in a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, display_order = 1000)]
     color: ColorChoice,
 }
 
@@ -33,7 +39,7 @@ struct Cli {
 enum Command {
     /// Do the same work under every model, measure it, and say which model to run
     Compare(compare::Options),
-    /// Run a server until SIGINT, SIGTERM, or the end of stdin if asked to
+    /// Run a server (echo, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
     Serve(serve::Service),
     /// Fetch pages, many at once, and print a line for each as it finishes

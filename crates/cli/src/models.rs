@@ -19,49 +19,91 @@ pub(crate) struct Options {
     markdown: bool,
 }
 
-/// The columns: a style or a program, and the styles in which that is written.
-const COLUMNS: [(&str, &[Style]); 6] = [
-    ("async function", &[Style::Async]),
-    ("plain function", &[Style::Plain]),
-    ("protocol", &[Style::Protocol]),
-    ("`echo`", &[Style::Async, Style::Plain, Style::Protocol]),
-    ("`slow-site`", &[Style::Async]),
-    ("`fetch`", &[Style::Async]),
+/// A column: what runs, and in which styles it is written.
+struct Column {
+    /// The name in the table for people, which fits a terminal of 80 columns.
+    short: &'static str,
+    markdown: &'static str,
+    styles: &'static [Style],
+}
+
+const COLUMNS: [Column; 6] = [
+    Column {
+        short: "async",
+        markdown: "async function (`serve`)",
+        styles: &[Style::Async],
+    },
+    Column {
+        short: "plain",
+        markdown: "plain function (`serve_plain`)",
+        styles: &[Style::Plain],
+    },
+    Column {
+        short: "protocol",
+        markdown: "protocol (`serve_protocol`)",
+        styles: &[Style::Protocol],
+    },
+    Column {
+        short: "echo",
+        markdown: "`echo`",
+        styles: &[Style::Async, Style::Plain, Style::Protocol],
+    },
+    Column {
+        short: "slow-site",
+        markdown: "`slow-site`",
+        styles: &[Style::Async],
+    },
+    Column {
+        short: "fetch",
+        markdown: "`fetch`",
+        styles: &[Style::Async],
+    },
 ];
 
 pub(crate) fn run(options: &Options) -> ExitCode {
     let text = match options.markdown || !io::stdout().is_terminal() {
-        true => markdown(&table()),
-        false => aligned(&table()),
+        true => markdown(&table(|column| column.markdown)),
+        false => for_people(),
     };
     output::status(output::print(text).map(|()| true))
 }
 
 /// Returns the rows of the table, the first of which has the names of the columns.
-fn table() -> Vec<Vec<String>> {
-    let heads = COLUMNS.map(|(head, _)| head);
-    let heads = ["model"].into_iter().chain(heads);
-    let heads = heads.chain(["waits with", "workers"]).map(str::to_owned);
-    let mut table = vec![heads.collect()];
+fn table(name: impl Fn(&Column) -> &'static str) -> Vec<Vec<String>> {
+    let heads = COLUMNS.iter().map(name);
+    let heads = ["model"].into_iter().chain(heads).chain(["workers"]);
+    let mut table = vec![heads.map(str::to_owned).collect()];
     for model in Model::ALL {
-        let cells = COLUMNS.map(|(_, styles)| {
-            let runs = styles.iter().any(|&style| model.runs(style).is_ok());
+        let cells = COLUMNS.iter().map(|column| {
+            let runs = column.styles.iter().any(|&style| model.runs(style).is_ok());
             if runs { "yes" } else { "no" }.to_owned()
         });
-        let waits = match model.has_loop() {
-            true => drivers(),
-            false => "system calls that block".to_owned(),
-        };
         let workers = match model {
             Model::Processes => "one, or processes",
             _ => "threads, processes",
         };
         let mut row = vec![format!("`{model}`")];
         row.extend(cells);
-        row.extend([waits, workers.to_owned()]);
+        row.push(workers.to_owned());
         table.push(row);
     }
     table
+}
+
+/// Returns the table with columns of equal width, and what its words mean.
+fn for_people() -> String {
+    let with_loop = Model::ALL.into_iter().filter(|model| model.has_loop());
+    let drivers = Driver::ALL.into_iter().filter(|it| *it != Driver::Sim);
+    let drivers: Vec<_> = drivers.map(Driver::name).collect();
+    format!(
+        "{}\nasync, plain, protocol: handlers of serve, serve_plain and serve_protocol\n\
+         {} wait with a driver: {}\n\
+         the other models wait in system calls that block\n\
+         `switchboard compare` measures which one to run\n",
+        aligned(&table(|column| column.short)),
+        with_loop.map(Model::name).collect::<Vec<_>>().join(", "),
+        drivers.join(", "),
+    )
 }
 
 fn markdown(table: &[Vec<String>]) -> String {
@@ -75,7 +117,7 @@ fn markdown(table: &[Vec<String>]) -> String {
     text
 }
 
-/// Returns the table with columns of equal width, for people.
+/// Returns a table with columns of equal width.
 fn aligned(table: &[Vec<String>]) -> String {
     let plain = |cell: &String| cell.replace('`', "");
     let width = |column: usize| table.iter().map(|row| plain(&row[column]).len()).max();
@@ -94,7 +136,17 @@ fn aligned(table: &[Vec<String>]) -> String {
     text
 }
 
-fn drivers() -> String {
-    let all = Driver::ALL.into_iter().filter(|it| *it != Driver::Sim);
-    all.map(Driver::name).collect::<Vec<_>>().join(", ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_for_people_fits_eighty_columns() {
+        let text = for_people();
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        for model in Model::ALL {
+            assert!(text.contains(&format!("\n{model} ")), "{text}");
+        }
+        assert!(text.ends_with("`switchboard compare` measures which one to run\n"));
+    }
 }

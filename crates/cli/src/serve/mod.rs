@@ -181,7 +181,7 @@ impl fmt::Display for ReportLine<'_> {
         write!(
             f,
             "accepted {accepted}, panicked {panicked}, failed {failed}, refused {refused}, cut {cut}, \
-             at once {peak}, workers replaced {replaced}"
+             most at once {peak}, workers replaced {replaced}"
         )
     }
 }

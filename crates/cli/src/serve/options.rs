@@ -20,9 +20,9 @@ pub(super) enum WorkersAs {
 
 /// The help of a service about its end and its log.
 const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
-reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and how many \
-were lost is the next line that is taken.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
-lets open ones end, for as long as --drain says. Another signal stops it at once. SIGUSR1 logs what each open \
+reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and the next line \
+written says how many were lost.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
+lets open ones end, for as long as --drain says. A second SIGINT or SIGTERM stops it at once. SIGUSR1 logs what each open \
 connection waits for and since when, the longest wait first.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
 wrong usage.";
 
@@ -45,11 +45,11 @@ pub(crate) struct Options {
     /// Kind of the workers; processes are forked before the first connection and replaced if they die
     #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
     pub(super) workers_as: WorkersAs,
-    /// Threads of the `pool` model, each of which serves a connection to its end. A connection is given one
-    /// when its first bytes have come, under slow-site when its first request has
+    /// Threads of each worker under model `pool`. A connection takes one once its first bytes have come (slow-site:
+    /// the head of its first request), and keeps it to its end
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) pool: usize,
-    /// Connections held at once [default: as many as the machine's limits leave room for]
+    /// Connections that all workers together hold at once; further clients wait [default: as many as the machine's limits leave room for]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_connections: Option<usize>,
     /// Seconds that open connections get to end in when the server stops
@@ -58,12 +58,14 @@ pub(crate) struct Options {
     /// Stop at the end of stdin
     #[arg(long)]
     pub(super) until_eof: bool,
-    /// Print nothing but errors and the address
+    /// Leave out notices and the report. The lines that remain are the addresses, stalls of a loop, handlers that
+    /// panicked or failed, and the error that ends the server
     #[arg(long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) trace: TraceOptions,
-    /// Answer with figures for Prometheus at this address, under /metrics; not with processes
+    /// Answer with figures for Prometheus at this address, under /metrics; refused with model `processes` and with
+    /// --workers-as processes
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) metrics: Option<String>,
 }
@@ -73,8 +75,8 @@ pub(crate) struct Options {
 pub(crate) struct EchoOptions {
     #[command(flatten)]
     pub(super) options: Options,
-    /// Run the service written as a plain function over `Read` and `Write`. (Without this option, `callbacks`
-    /// runs it written as a protocol, and the other models run it written as an async function.)
+    /// Run the service written as a plain function over `Read` and `Write`; refused by the models `tasks` and
+    /// `callbacks`. Without this option, `callbacks` runs a protocol, and the other models run an async function
     #[arg(long)]
     pub(super) plain: bool,
 }
