@@ -27,6 +27,9 @@
 //! [`Event`] and [`run_blocking`] wait in the model's own way. A model refuses what it cannot do with an
 //! error that names the model, the operation, and a model that can.
 //!
+//! The items of this page come from several crates, whose examples name those crates. Read
+//! `switchboard_runtime::x`, `switchboard_net::x` or `switchboard_server::x` in an example as `switchboard::x`.
+//!
 //! | for | see |
 //! |---|---|
 //! | connections | [`Stream`], [`Listener`], [`Incoming`], [`copy()`], [`Lines`], [`Frames`] |
