@@ -4,7 +4,7 @@ use futures_lite::future;
 
 /// Returns the outputs of two futures, once both are complete.
 ///
-/// Each turn polls `first` before `second`. The futures run in one flow: they may borrow what the flow has, and
+/// Each poll asks `first` before `second`. The futures run in one flow: they may borrow what the flow has, and
 /// they need not be `Send`. Their output types may differ. [`gather`](crate::gather) waits for any number of
 /// futures of one type.
 ///
@@ -30,7 +30,7 @@ where
 /// Returns the output of whichever future completes first; the other one, the loser, is dropped.
 ///
 /// Both futures have the same output type `T`: let each return a variant of an enum, or an `Option`, to tell them
-/// apart. Each turn polls `first` before `second`, so `first` wins if both are ready. Nest calls to race more
+/// apart. Each poll asks `first` before `second`, so `first` wins if both are ready. Nest calls to race more
 /// than two: `race(a, race(b, c))`.
 ///
 /// The futures run in one flow: they may borrow what the flow has, and they need not be `Send`. A race works
