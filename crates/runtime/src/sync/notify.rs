@@ -1,11 +1,10 @@
 //! Notifications: wake-ups without a value.
 
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-
-use event_listener::{Event, EventListener, IntoNotification};
+use std::task::{Context, Poll, Waker};
 
 /// A source of wake-ups for flows of any model.
 ///
@@ -40,24 +39,43 @@ use event_listener::{Event, EventListener, IntoNotification};
 #[derive(Debug, Default)]
 pub struct Notify {
     state: Mutex<State>,
-    listeners: Event,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The flows that wait, also those that were notified and did not run since.
-    waiting: usize,
-    /// Notifications of `notify_one` that no flow has taken: at most one for each flow that waits, and a
-    /// stored one.
-    notifications: usize,
+    /// The flows that wait and were not notified, in the order in which they began to wait. A flow that
+    /// `notify_waiters` notified is in neither set.
+    waiting: BTreeMap<u64, Waker>,
+    /// The flows that `notify_one` notified and that have not run since.
+    notified: HashSet<u64>,
+    /// The number of flows that have begun to wait.
+    begun: u64,
+    /// Whether a notification of `notify_one` is stored for the next flow that waits.
+    stored: bool,
     /// The number of calls of `notify_waiters`.
     rounds: u64,
 }
 
 impl State {
-    /// Drops the notifications beyond one for each flow that waits and the stored one.
-    fn limit(&mut self) {
-        self.notifications = self.notifications.min(self.waiting + 1);
+    /// Returns the number of a flow that begins to wait; `None` if it was notified: by `notify_waiters`
+    /// since its `round`, or by the stored notification, which is taken.
+    fn begin(&mut self, round: u64) -> Option<u64> {
+        if self.rounds != round || std::mem::take(&mut self.stored) {
+            return None;
+        }
+        self.begun += 1;
+        Some(self.begun)
+    }
+
+    /// Notifies the flow that has waited longest, and returns its waker; stores the notification if none
+    /// waits.
+    fn notify_one(&mut self) -> Option<Waker> {
+        let Some((id, waker)) = self.waiting.pop_first() else {
+            self.stored = true;
+            return None;
+        };
+        self.notified.insert(id);
+        Some(waker)
     }
 }
 
@@ -71,32 +89,29 @@ impl Notify {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes one flow that waits, or the next one that does. Never blocks.
+    /// Wakes the flow that has waited longest, or the next one that waits. Never blocks.
     pub fn notify_one(&self) {
-        let mut state = self.lock();
-        state.notifications += 1;
-        state.limit();
-        drop(state);
-        self.listeners.notify(1.additional());
+        let waker = self.lock().notify_one();
+        // A waker runs code that may use this `Notify`, so the state is unlocked.
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Wakes all flows whose [`Notified`] was made before this call. Never blocks.
     pub fn notify_waiters(&self) {
         let mut state = self.lock();
         state.rounds += 1;
-        // A flow that was notified already goes on by that notification.
-        state.notifications -= state.notifications.min(state.waiting);
+        let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        self.listeners.notify(usize::MAX);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Returns a future that completes at a notification. Calls of
     /// [`notify_waiters`](Notify::notify_waiters) count from this call on.
     pub fn notified(&self) -> Notified<'_> {
+        let round = self.lock().rounds;
         Notified {
             notify: self,
-            round: self.lock().rounds,
-            state: Waiting::Not,
+            wait: Wait::New { round },
         }
     }
 }
@@ -118,78 +133,64 @@ impl Notify {
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Notified<'a> {
     notify: &'a Notify,
-    round: u64,
-    state: Waiting,
+    wait: Wait,
 }
 
 #[derive(Debug)]
-enum Waiting {
-    /// Not polled yet.
-    Not,
-    /// Counted among those that wait; the listener is `None` after a wake-up.
-    Counted(Option<EventListener>),
+enum Wait {
+    /// Not polled yet; made after this many calls of `notify_waiters`.
+    New {
+        round: u64,
+    },
+    /// Waiting, or notified since.
+    Begun {
+        id: u64,
+    },
     Done,
-}
-
-impl Notified<'_> {
-    /// Takes a notification, if there is one for this flow; counts the flow as waiting otherwise.
-    fn take(&mut self) -> bool {
-        if matches!(self.state, Waiting::Done) {
-            return true;
-        }
-        let mut state = self.notify.lock();
-        let round_over = state.rounds != self.round;
-        let counted = matches!(self.state, Waiting::Counted(_));
-        if !round_over && state.notifications == 0 {
-            if !counted {
-                state.waiting += 1;
-                drop(state);
-                self.state = Waiting::Counted(None);
-            }
-            return false;
-        }
-        state.waiting -= usize::from(counted);
-        state.notifications -= usize::from(!round_over);
-        state.limit();
-        drop(state);
-        self.state = Waiting::Done;
-        true
-    }
 }
 
 impl Future for Notified<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.take() {
-                return Poll::Ready(());
+        // Cloned before and dropped after the state is locked, because both may run code that uses it.
+        let waker = context.waker().clone();
+        let notify = self.notify;
+        let mut state = notify.lock();
+        let waits = match self.wait {
+            Wait::New { round } => state.begin(round),
+            Wait::Begun { id } => {
+                state.notified.remove(&id);
+                state.waiting.contains_key(&id).then_some(id)
             }
-            let notify = self.notify;
-            let Waiting::Counted(listener) = &mut self.state else {
-                unreachable!("a flow that took nothing is counted")
-            };
-            match listener {
-                // A notification before `listen` is found by the next `take`.
-                None => *listener = Some(notify.listeners.listen()),
-                Some(waiting) => match Pin::new(waiting).poll(context) {
-                    Poll::Ready(()) => *listener = None,
-                    Poll::Pending => return Poll::Pending,
-                },
-            }
-        }
+            Wait::Done => None,
+        };
+        let Some(id) = waits else {
+            drop(state);
+            self.wait = Wait::Done;
+            return Poll::Ready(());
+        };
+        let before = state.waiting.insert(id, waker);
+        drop(state);
+        drop(before);
+        self.wait = Wait::Begun { id };
+        Poll::Pending
     }
 }
 
 impl Drop for Notified<'_> {
     fn drop(&mut self) {
-        if let Waiting::Counted(listener) = std::mem::replace(&mut self.state, Waiting::Done) {
-            let mut state = self.notify.lock();
-            state.waiting -= 1;
-            state.limit();
-            drop(state);
-            // A listener that was notified passes the wake-up on.
-            drop(listener);
-        }
+        let Wait::Begun { id } = self.wait else {
+            return;
+        };
+        let mut state = self.notify.lock();
+        let waiting = state.waiting.remove(&id);
+        let next = match state.notified.remove(&id) {
+            true => state.notify_one(),
+            false => None,
+        };
+        drop(state);
+        drop(waiting);
+        next.into_iter().for_each(Waker::wake);
     }
 }

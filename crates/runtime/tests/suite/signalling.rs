@@ -23,6 +23,9 @@ crate::ways::stamp!(
     a_notification_without_a_flow_is_stored_once
     a_dropped_wait_leaves_its_notification_to_the_next_flow
     all_waiting_flows_are_notified_once
+    a_flow_does_not_take_the_notification_of_another
+    a_stored_notification_outlives_a_notification_of_all
+    a_notification_of_one_outlives_a_notification_of_all
     a_token_cancels_its_descendants_in_other_flows
     a_child_does_not_cancel_its_parent
     what_runs_until_cancelled_is_dropped
@@ -265,6 +268,45 @@ fn all_waiting_flows_are_notified_once(way: Way) {
         notify.notify_waiters();
         first.await;
         second.await;
+        assert_eq!(poll_once(notify.notified()).await, None);
+    });
+}
+
+fn a_flow_does_not_take_the_notification_of_another(way: Way) {
+    way.run(async {
+        let notify = Notify::new();
+        let mut first = pin!(notify.notified());
+        assert_eq!(poll_once(first.as_mut()).await, None);
+        notify.notify_one();
+        // The notification is that of the flow that waits, although it has not run since.
+        assert_eq!(poll_once(notify.notified()).await, None);
+        assert_eq!(poll_once(first).await, Some(()));
+    });
+}
+
+fn a_stored_notification_outlives_a_notification_of_all(way: Way) {
+    way.run(async {
+        let notify = Notify::new();
+        let mut first = pin!(notify.notified());
+        assert_eq!(poll_once(first.as_mut()).await, None);
+        notify.notify_waiters();
+        notify.notify_one();
+        notify.notify_waiters();
+        assert_eq!(poll_once(first).await, Some(()));
+        assert_eq!(poll_once(notify.notified()).await, Some(()));
+        assert_eq!(poll_once(notify.notified()).await, None);
+    });
+}
+
+fn a_notification_of_one_outlives_a_notification_of_all(way: Way) {
+    way.run(async {
+        let notify = Notify::new();
+        let mut first = Box::pin(notify.notified());
+        assert_eq!(poll_once(first.as_mut()).await, None);
+        notify.notify_one();
+        notify.notify_waiters();
+        drop(first);
+        assert_eq!(poll_once(notify.notified()).await, Some(()));
         assert_eq!(poll_once(notify.notified()).await, None);
     });
 }
