@@ -1,6 +1,7 @@
 //! The pools of threads that run jobs which block or compute, so that no loop has to wait for them.
 
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,33 @@ static JOBS: Pool = Pool::new(64);
 /// The pool of [`run_lookup`].
 static LOOKUPS: Pool = Pool::new(16);
 
-type Job = Box<dyn FnOnce() + Send>;
+/// A job, which runs if it is called with `Ok`, and is refused with the error otherwise.
+type Job = Box<dyn FnOnce(Result<(), &io::Error>) + Send>;
+
+/// Returns `work` as a job of a pool, and the handle to its result.
+fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Job, JoinHandle<T>) {
+    let slot = ResultSlot::new();
+    let handle = JoinHandle::thread(slot.clone(), None);
+    let job = move |start: Result<(), &io::Error>| match start {
+        Ok(()) => {
+            slot.finish(catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked));
+        }
+        Err(error) => {
+            slot.finish(Err(JoinError::Thread(same_error(error))));
+            // A panic of a drop would leave the jobs behind this one unfinished.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+        }
+    };
+    (Box::new(job), handle)
+}
+
+/// Returns an error of the same kind, text and number.
+fn same_error(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
 
 /// A pool of threads, which are started when jobs come and end when none has come for a while.
 struct Pool {
@@ -76,14 +103,9 @@ impl Pool {
     #[track_caller]
     fn run<T: Send + 'static>(
         &'static self,
-        job: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
-        let slot = ResultSlot::new();
-        let handle = JoinHandle::thread(slot.clone(), None);
-        let result = slot.clone();
-        let job = Box::new(move || {
-            result.finish(catch_unwind(AssertUnwindSafe(job)).map_err(JoinError::panicked));
-        });
+        let (job, handle) = job(work);
         let mut load = self.lock();
         load.queue.push_back(job);
         if load.idle >= load.queue.len() {
@@ -92,14 +114,7 @@ impl Pool {
             load.threads += 1;
             drop(load);
             if let Err(error) = capacity::start(Location::caller(), || self.run_jobs()) {
-                let mut load = self.lock();
-                load.threads -= 1;
-                // Without any thread no job of the queue would ever run.
-                if load.threads == 0 {
-                    load.queue.clear();
-                    drop(load);
-                    slot.finish(Err(JoinError::Thread(error)));
-                }
+                self.thread_refused(&error);
             }
         } else if !load.watched {
             load.watched = true;
@@ -110,6 +125,20 @@ impl Pool {
             }
         }
         handle
+    }
+
+    /// Notes that a thread counted before could not be started. Without any thread no job of the queue would
+    /// ever run, so that all of them are refused.
+    fn thread_refused(&self, error: &io::Error) {
+        let mut load = self.lock();
+        load.threads -= 1;
+        if load.threads > 0 {
+            return;
+        }
+        let refused = std::mem::take(&mut load.queue);
+        // What a job drops, and the flows that its result wakes, may use this pool.
+        drop(load);
+        refused.into_iter().for_each(|job| job(Err(error)));
     }
 
     /// Starts a thread each time that no job was taken from the queue for [`STALL`]: all jobs that run may
@@ -150,7 +179,7 @@ impl Pool {
             if let Some(job) = load.queue.pop_front() {
                 load.taken += 1;
                 drop(load);
-                job();
+                job(Ok(()));
                 load = self.lock();
                 continue;
             }
@@ -236,4 +265,48 @@ pub fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static)
 #[track_caller]
 pub fn run_lookup<T: Send + 'static>(lookup: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     LOOKUPS.run(lookup)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static POOL: Pool = Pool::new(4);
+
+    struct UsesPool;
+
+    impl Drop for UsesPool {
+        fn drop(&mut self) {
+            POOL.stats();
+        }
+    }
+
+    #[test]
+    fn jobs_of_callers_that_all_fail_to_start_a_thread_are_refused() {
+        let handles: Vec<_> = (0..2)
+            .map(|number| {
+                let held = UsesPool;
+                let (job, handle) = job(move || {
+                    let _held = held;
+                    number
+                });
+                let mut load = POOL.lock();
+                load.queue.push_back(job);
+                load.threads += 1;
+                handle
+            })
+            .collect();
+        let error = io::Error::from_raw_os_error(11);
+        POOL.thread_refused(&error);
+        assert!(!handles.iter().any(JoinHandle::is_finished));
+        POOL.thread_refused(&error);
+        for handle in handles {
+            let refused = futures_lite::future::block_on(handle);
+            assert!(
+                matches!(&refused, Err(JoinError::Thread(error)) if error.raw_os_error() == Some(11)),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(POOL.stats().queued, 0);
+    }
 }
