@@ -154,39 +154,40 @@ impl<T: Send + 'static> JoinSet<T> {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<T, JoinError>>> {
+        loop {
+            if let Some(result) = self.try_join_next() {
+                return Poll::Ready(Some(result));
+            }
+            if self.flows.is_empty() {
+                return Poll::Ready(None);
+            }
+            let mut ended = self.ended.lock();
+            if !ended.0.is_empty() {
+                continue;
+            }
+            let before = ended.1.replace(context.waker().clone());
+            drop(ended);
+            // The drop of a waker may run code that uses the set.
+            drop(before);
+            return Poll::Pending;
+        }
+    }
+
+    /// Returns the result of a flow that has ended; `None` if there is none now. Never blocks.
+    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         if let Some(result) = self.results.pop_front() {
-            return Poll::Ready(Some(result));
+            return Some(result);
         }
         loop {
-            let mut ended = self.ended.lock();
-            let Some(id) = ended.0.pop_front() else {
-                if self.flows.is_empty() {
-                    return Poll::Ready(None);
-                }
-                let before = ended.1.replace(context.waker().clone());
-                drop(ended);
-                // The drop of a waker may run code that uses the set.
-                drop(before);
-                return Poll::Pending;
-            };
-            drop(ended);
+            let id = self.ended.lock().0.pop_front()?;
             let Some(flow) = self.flows.get_mut(&id) else {
                 continue;
             };
             let mut own = Context::from_waker(&flow.waker);
             if let Poll::Ready(result) = Pin::new(&mut flow.handle).poll(&mut own) {
                 self.flows.remove(&id);
-                return Poll::Ready(Some(result));
+                return Some(result);
             }
-        }
-    }
-
-    /// Returns the result of a flow that has ended; `None` if there is none now. Never blocks.
-    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        let mut context = Context::from_waker(Waker::noop());
-        match self.poll_join_next(&mut context) {
-            Poll::Ready(result) => result,
-            Poll::Pending => None,
         }
     }
 

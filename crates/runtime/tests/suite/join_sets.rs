@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use switchboard_runtime::sync::oneshot;
 use switchboard_runtime::{self as runtime, JoinError, JoinSet, Model, race};
 
 use crate::beside;
@@ -19,6 +22,7 @@ crate::ways::stamp!(
     detached_flows_go_on
     ten_thousand_flows_are_joined
     a_flow_that_is_added_later_wakes_the_join
+    a_look_for_a_result_leaves_the_waker_of_the_join
 );
 
 const MS: Duration = Duration::from_millis(1);
@@ -179,5 +183,33 @@ fn a_flow_that_is_added_later_wakes_the_join(way: Way) {
             }
         }
         assert_eq!(joined, 6);
+    });
+}
+
+fn a_look_for_a_result_leaves_the_waker_of_the_join(way: Way) {
+    struct Woken(AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    way.run(async {
+        let mut set = JoinSet::new();
+        let (sender, receiver) = oneshot::channel();
+        set.insert(beside(way, async move { receiver.await.unwrap() }));
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(woken.clone());
+        let polled = set.poll_join_next(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        assert!(set.try_join_next().is_none());
+        sender.send(7).unwrap();
+        let wake = async {
+            while !woken.0.load(Ordering::SeqCst) {
+                runtime::sleep(MS).await;
+            }
+        };
+        let late = runtime::timeout(Duration::from_secs(10), wake).await;
+        late.expect("the flow that joins is not woken");
+        assert_eq!(set.try_join_next().unwrap().unwrap(), 7);
     });
 }
