@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use switchboard_reactor::plumbing::Sockets;
 use switchboard_reactor::{Direction, Loop};
 
+use super::machine;
 use super::source::Source;
 use crate::blocking;
 
@@ -89,6 +90,7 @@ impl Source {
     /// Ends this flow's wait for an operation in `direction`.
     pub(crate) fn end_wait(&self, direction: Direction) {
         let descriptor = self.descriptor();
+        machine::note_abandoned(descriptor, direction);
         let blocking = blocking::with(|flow| {
             let Some(flow) = flow else { return false };
             flow.cancel_pending(descriptor, direction);

@@ -167,7 +167,10 @@ impl Drop for SendAll<'_> {
         match self.state {
             State::Idle => {}
             State::Waiting => self.source.end_wait(Direction::Write),
-            State::Posted(id, number) => withdraw(id, number),
+            State::Posted(id, number) => {
+                self.note(|activity| activity.end(Waiting::Send, 0));
+                withdraw(id, number);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod join_sets;
 mod locks;
 mod pipes;
 mod signalling;
+mod sockets;
 mod spans;
 mod times;
 #[path = "../support/ways.rs"]

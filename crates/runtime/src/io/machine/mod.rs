@@ -71,6 +71,13 @@ fn note_wait(descriptor: &Descriptor, direction: Direction) {
     }
 }
 
+/// Notes that a wait was given up.
+pub(super) fn note_abandoned(descriptor: &Descriptor, direction: Direction) {
+    if let Some(activity) = descriptor.activity() {
+        activity.end(waiting(direction), 0);
+    }
+}
+
 /// Notes that an operation has ended, if it has.
 fn note_end<O: Operation>(
     descriptor: &Descriptor,
