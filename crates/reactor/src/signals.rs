@@ -1,6 +1,6 @@
 //! Signals as a descriptor that can be waited for.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -26,6 +26,8 @@ use signal_hook::low_level::{pipe, unregister};
 #[derive(Debug)]
 pub struct SignalPipe {
     reader: UnixStream,
+    /// Makes the reader readable again while a signal is left.
+    writer: UnixStream,
     ids: Vec<SigId>,
     /// Each signal, and whether it arrived and was not taken by number.
     arrived: Vec<(i32, Arc<AtomicBool>)>,
@@ -42,8 +44,10 @@ impl SignalPipe {
     pub fn new(signals: &[i32]) -> io::Result<SignalPipe> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
         let mut this = SignalPipe {
             reader,
+            writer,
             ids: Vec::new(),
             arrived: Vec::new(),
         };
@@ -52,13 +56,15 @@ impl SignalPipe {
             // Set before the pipe is written to, because actions run in the order of their registration.
             this.ids.push(flag::register(signal, arrived.clone())?);
             this.arrived.push((signal, arrived));
-            this.ids.push(pipe::register(signal, writer.try_clone()?)?);
+            let writer = this.writer.try_clone()?;
+            this.ids.push(pipe::register(signal, writer)?);
         }
         Ok(this)
     }
 
     /// Returns the number of a signal that has arrived, and `None` once each was returned. Never blocks. A
-    /// signal that arrives several times before it is returned counts once.
+    /// signal that arrives several times before it is returned counts once. The pipe stays readable while
+    /// another signal is left, so that several threads or flows may wait for it.
     ///
     /// [`take`](SignalPipe::take) does not take from what this returns; a pipe is read by one of the two.
     ///
@@ -80,12 +86,27 @@ impl SignalPipe {
             let mut arrived = self.arrived.iter();
             if let Some((signal, _)) = arrived.find(|(_, flag)| flag.swap(false, Ordering::SeqCst))
             {
+                self.announce_the_rest()?;
                 return Ok(Some(*signal));
             }
             // A signal that arrives from here on makes the pipe readable again.
             if !self.take()? {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Makes the pipe readable if a signal has arrived that was not returned: its byte may have been read
+    /// together with that of another signal.
+    fn announce_the_rest(&self) -> io::Result<()> {
+        let mut arrived = self.arrived.iter();
+        if !arrived.any(|(_, flag)| flag.load(Ordering::SeqCst)) {
+            return Ok(());
+        }
+        match (&self.writer).write(&[0]) {
+            // A full pipe is readable.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            written => written.map(drop),
         }
     }
 

@@ -129,6 +129,7 @@ macro_rules! for_each_driver {
                 signals:
                     signals_run_the_reader_of_their_pipe
                     signals_of_other_threads_arrive
+                    a_signal_that_is_left_keeps_its_pipe_readable
                     signals_do_not_end_a_wait;
                 reference_model:
                     random_calls_match_the_model;

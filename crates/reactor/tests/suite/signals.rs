@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::SIGUSR1;
+use signal_hook::consts::{SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::low_level::raise;
 use switchboard_reactor::SignalPipe;
 
@@ -62,6 +63,29 @@ pub(crate) fn signals_of_other_threads_arrive(fixture: &Fixture) {
         });
         assert_eq!(log.len(), nth);
     }
+}
+
+pub(crate) fn a_signal_that_is_left_keeps_its_pipe_readable(_fixture: &Fixture) {
+    let pipe = SignalPipe::new(&[SIGUSR2, SIGWINCH]).expect("the signals are caught");
+    let is_readable = || {
+        let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())).expect("the pipe is polled") == 1
+    };
+    let take = || pipe.take_signal().expect("the pipe is readable");
+    raise(SIGWINCH).expect("the signal is raised");
+    assert_eq!(take(), Some(SIGWINCH));
+    // The look that finds no signal reads the bytes of all.
+    assert_eq!(take(), None);
+    assert!(!is_readable());
+    // Read the bytes of both signals before either is returned.
+    raise(SIGUSR2).expect("the signal is raised");
+    raise(SIGWINCH).expect("the signal is raised");
+    assert!(pipe.take().expect("the pipe is readable"));
+    assert_eq!(take(), Some(SIGUSR2));
+    assert!(is_readable());
+    assert_eq!(take(), Some(SIGWINCH));
+    assert_eq!(take(), None);
+    assert!(!is_readable());
 }
 
 /// Returns the id of this thread if the system can send signals to threads, or else of the process.
