@@ -58,16 +58,19 @@ impl CancellationToken {
         CancellationToken(child)
     }
 
-    /// Cancels this token and its descendants, and wakes the flows that wait for them. Never blocks. A token
-    /// stays cancelled.
+    /// Cancels this token and its descendants, then wakes the flows that wait for them: a flow that is woken
+    /// finds all of them cancelled. Never blocks. A token stays cancelled.
     pub fn cancel(&self) {
         let mut found = vec![self.0.clone()];
-        while let Some(node) = found.pop() {
+        let mut cancelled = 0;
+        while let Some(node) = found.get(cancelled).cloned() {
+            cancelled += 1;
             // A child that is added later finds the flag, which is set while the children are locked.
             let mut children = node.lock_children();
             node.cancelled.store(true, Ordering::SeqCst);
             found.extend(children.drain(..).filter_map(|child| child.upgrade()));
-            drop(children);
+        }
+        for node in found {
             node.listeners.notify(usize::MAX);
         }
     }

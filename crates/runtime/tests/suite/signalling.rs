@@ -1,8 +1,10 @@
 //! Channels for one value, notifications and cancellation between flows.
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
@@ -27,6 +29,7 @@ crate::ways::stamp!(
     a_stored_notification_outlives_a_notification_of_all
     a_notification_of_one_outlives_a_notification_of_all
     a_token_cancels_its_descendants_in_other_flows
+    a_flow_woken_by_a_token_finds_its_descendants_cancelled
     a_child_does_not_cancel_its_parent
     what_runs_until_cancelled_is_dropped
 );
@@ -330,6 +333,28 @@ fn a_token_cancels_its_descendants_in_other_flows(way: Way) {
         let late = token.child_token();
         assert!(late.is_cancelled());
         late.cancelled().await;
+    });
+}
+
+fn a_flow_woken_by_a_token_finds_its_descendants_cancelled(way: Way) {
+    /// A waker that notes whether the token is cancelled when it wakes.
+    struct Look(CancellationToken, AtomicBool);
+    impl Wake for Look {
+        fn wake(self: Arc<Self>) {
+            self.1.store(self.0.is_cancelled(), Ordering::SeqCst);
+        }
+    }
+    way.run(async {
+        let parent = CancellationToken::new();
+        let middle = parent.child_token();
+        let look = Arc::new(Look(middle.child_token(), AtomicBool::new(false)));
+        let waker = Waker::from(look.clone());
+        let mut cancelled = pin!(parent.cancelled());
+        let polled = cancelled.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        parent.cancel();
+        assert!(look.1.load(Ordering::SeqCst));
+        cancelled.await;
     });
 }
 
