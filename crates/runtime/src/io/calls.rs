@@ -27,6 +27,10 @@ impl Source {
     /// says that nothing is left to read, or no space to write; it is false for datagrams, of which each
     /// is read by a call of its own.
     ///
+    /// A receive of a completion driver that is in flight, such as that of a dropped
+    /// [`poll_recv`](Source::poll_recv), is stopped before the call. Bytes that it received are left to the
+    /// next receive, and `call` does not find them: receive until nothing is left before a `call` that reads.
+    ///
     /// # Errors
     /// The call's, and those of registering the descriptor with the loop's driver.
     ///
@@ -125,6 +129,10 @@ where
 
     fn request(&self) -> Option<Request> {
         (self.direction == Direction::Write).then_some(Request::Writable)
+    }
+
+    fn reads_itself(&self) -> bool {
+        self.direction == Direction::Read
     }
 
     fn carried(output: &(T, Transfer)) -> usize {

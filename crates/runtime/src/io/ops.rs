@@ -27,6 +27,12 @@ pub(crate) trait Operation: SystemCall {
         None
     }
 
+    /// Returns whether the system call reads from the socket, which finds the bytes that come next only if
+    /// no receive of a completion driver is in flight.
+    fn reads_itself(&self) -> bool {
+        false
+    }
+
     /// Returns how many bytes of the socket's stream an operation with this output carried.
     fn carried(_output: &Self::Output) -> usize {
         0

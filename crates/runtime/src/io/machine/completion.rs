@@ -30,6 +30,9 @@ pub(super) fn poll_completion<O: Operation>(
             });
             match taken.flatten() {
                 Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
+                None if operation.reads_itself() && lp.is_requested(registration) => {
+                    return poll_stopped(lp, descriptor, registration, context, operation);
+                }
                 // A requested receive takes arriving bytes from the socket, so that the system call
                 // would not find them.
                 None if direction == Direction::Read && lp.is_requested(registration) => {
@@ -44,8 +47,8 @@ pub(super) fn poll_completion<O: Operation>(
     lp.poll_request(registration, fd, request, context, &mut operation, take)
 }
 
-/// Polls an operation that goes by readiness under every driver: each of a shared descriptor, or a read from
-/// one whose reads do. Ends the receive that the driver has in flight, and takes its completions first.
+/// Polls an operation that goes by readiness under every driver: each of a shared descriptor, a read from
+/// one whose reads do, or a system call of the caller that reads. Ends the receive that the driver has in flight, and takes its completions first.
 pub(super) fn poll_stopped<O: Operation>(
     lp: &Loop,
     descriptor: &Arc<Descriptor>,
