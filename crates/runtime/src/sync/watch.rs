@@ -97,7 +97,8 @@ impl<T> Shared<T> {
 pub struct Sender<T>(Arc<Shared<T>>);
 
 impl<T> Sender<T> {
-    /// Sets the value and wakes every receiver. Blocks the thread while another one has the value borrowed.
+    /// Sets the value and wakes every receiver. Blocks the thread while another one has the value borrowed;
+    /// deadlocks or panics on a thread that holds a [`Ref`] of the channel.
     ///
     /// # Errors
     /// The value, if every receiver was dropped; it is not set then.
@@ -138,6 +139,8 @@ impl<T> Sender<T> {
     }
 
     /// Returns the value. A change waits until the reference is dropped.
+    ///
+    /// May deadlock on a thread that holds a [`Ref`] of the channel already.
     pub fn borrow(&self) -> Ref<'_, T> {
         self.0.borrow()
     }
@@ -208,6 +211,8 @@ pub struct Receiver<T> {
 
 impl<T> Receiver<T> {
     /// Returns the value. A change waits until the reference is dropped.
+    ///
+    /// May deadlock on a thread that holds a [`Ref`] of the channel already.
     pub fn borrow(&self) -> Ref<'_, T> {
         self.shared.borrow()
     }
@@ -279,6 +284,10 @@ impl<T> fmt::Debug for Receiver<T> {
 
 /// A reference to the value of a channel. It stays on its thread, and must not be held while the flow
 /// waits: a sender that sets the value meanwhile blocks its thread.
+///
+/// While a thread holds a reference, it must neither borrow the value again nor change it, and so must no
+/// other flow of the thread. A change would wait for the reference for ever, and so may a second borrow, when
+/// a sender on another thread waits between the two.
 ///
 /// ```
 /// use switchboard_runtime::sync::watch;
