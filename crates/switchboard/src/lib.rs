@@ -28,7 +28,8 @@
 //! error that names the model, the operation, and a model that can.
 //!
 //! The items of this page come from several crates, whose examples name those crates. Read
-//! `switchboard_runtime::x`, `switchboard_net::x` or `switchboard_server::x` in an example as `switchboard::x`.
+//! `switchboard_runtime::x`, `switchboard_net::x` or `switchboard_server::x` in an example as `switchboard::x`,
+//! `async_channel::x` as `switchboard::x` (`bounded` is [`channel()`]), and `async_lock::x` as `switchboard::sync::x`.
 //!
 //! | for | see |
 //! |---|---|
