@@ -66,11 +66,16 @@ impl TlsStream {
         socket.operation(Direction::Read, poll).await
     }
 
-    /// Waits for bytes, copies them to `buffer` and returns their number; zero is the end of input.
+    /// Waits for bytes, copies them to `buffer` and returns their number; zero is the end of input, or the
+    /// result of an empty buffer, which does not wait.
     ///
     /// # Errors
     /// Those of [`recv`](TlsStream::recv).
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The session would take a read of nothing for the end of input.
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         let TlsStream { tls, socket } = self;
         let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_read(context, buffer);
         socket.operation(Direction::Read, poll).await
@@ -193,6 +198,10 @@ impl AsyncRead for TlsStream {
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        // The session would take a read of nothing for the end of input.
+        if buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
         Pin::new(&mut self.tls).poll_read(context, buffer)
     }
 }

@@ -1,10 +1,13 @@
 //! TLS between a client and a server of this crate, under every model and driver.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{ErrorKind, Read, Write};
+use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::Context;
 use std::time::Duration;
 
+use futures_io::AsyncRead;
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model};
 use switchboard_tls::{TlsClient, TlsServer, TlsStream};
@@ -56,6 +59,7 @@ macro_rules! stamp {
 stamp!(
     large_messages_pass_in_both_directions
     a_dropped_read_loses_nothing
+    a_read_into_an_empty_buffer_is_not_the_end_of_input
     the_end_of_input_is_told_apart_from_a_cut
     a_close_keeps_the_last_answer
     certificates_and_names_are_checked
@@ -134,6 +138,17 @@ fn a_dropped_read_loses_nothing(way: Way) {
             }
             assert_eq!(all, [n; 3]);
         }
+    });
+}
+
+fn a_read_into_an_empty_buffer_is_not_the_end_of_input(way: Way) {
+    way.run(async {
+        let (mut client, mut server) = tls_pair().await;
+        assert_eq!(server.read(&mut []).await.unwrap(), 0);
+        let poll = |context: &mut Context<'_>| Pin::new(&mut server).poll_read(context, &mut []);
+        assert_eq!(poll_fn(poll).await.unwrap(), 0);
+        client.write_all(b"hello").await.unwrap();
+        assert_eq!(&*server.recv().await.unwrap(), b"hello");
     });
 }
 
