@@ -87,8 +87,8 @@ impl Stream {
     /// Dropping the future loses nothing.
     ///
     /// # Errors
-    /// `QuotaExceeded` if this process can have no more descriptors; bytes and descriptors of this receive are
-    /// lost then. The system's.
+    /// `InvalidInput` for an empty buffer. `QuotaExceeded` if this process can have no more descriptors; bytes
+    /// and descriptors of this receive are lost then. The system's.
     pub async fn recv_fds(&self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         let mut fds = Vec::new();
         let poll = |context: &mut Context<'_>| self.poll_recv_fds(context, buffer, &mut fds);

@@ -1,6 +1,6 @@
 //! Peeks, vectored writes, halves of a connection, and descriptors that are passed.
 
-use std::io::{IoSlice, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -184,6 +184,8 @@ fn descriptors_arrive_with_their_bytes(way: Way) {
             assert_eq!(all, "through");
         }
         assert!(there.send_fds(b"", &[]).await.is_err());
+        let empty = here.recv_fds(&mut []).await.unwrap_err();
+        assert_eq!(empty.kind(), ErrorKind::InvalidInput);
         drop(there);
         let (end, none) = here.recv_fds(&mut buffer).await.unwrap();
         assert_eq!((end, none.len()), (0, 0));

@@ -78,12 +78,20 @@ impl Source {
 
     /// Receives bytes into `buffer`, and appends the descriptors that were sent with them to `fds`; returns
     /// the number of bytes. All later reads go [by readiness](Source::set_by_readiness).
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty buffer, because descriptors come with at least one byte; `QuotaExceeded` if
+    /// this process can have no more descriptors; the system's.
     pub fn poll_recv_fds(
         &self,
         context: &mut Context<'_>,
         buffer: &mut [u8],
         fds: &mut Vec<OwnedFd>,
     ) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            let text = "descriptors come with at least one byte, for which the buffer has no space";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, text)));
+        }
         if !self.descriptor().is_by_readiness() {
             self.set_by_readiness();
         }
