@@ -5,14 +5,17 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsStream as Inner;
 use switchboard_net::{Chunk, Stream};
-use switchboard_runtime::Direction;
+use switchboard_runtime::{self as runtime, Direction};
 
 /// The most bytes of a TLS record.
 const RECORD: usize = 16 * 1024;
+/// The time for which [`TlsStream::close`] waits.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 thread_local! {
     /// Receives decrypted bytes before they are copied to a chunk.
@@ -142,13 +145,23 @@ impl TlsStream {
     }
 
     /// Tells the peer that nothing more comes, and closes the connection as [`Stream::close`] does: reads and
-    /// discards until the peer closes, for five seconds at most, so that no reset overtakes what was sent.
+    /// discards until the peer closes, so that no reset overtakes what was sent. Both steps together take five
+    /// seconds at most.
     ///
     /// # Errors
-    /// Those of [`Stream::close`].
+    /// `TimedOut` if not all encrypted bytes could be sent by then, as to a peer that does not read; those of
+    /// [`Stream::linger_close`]. The connection is closed all the same.
     pub async fn close(mut self) -> io::Result<()> {
-        self.shutdown_write().await?;
-        self.socket.close().await
+        let deadline = runtime::now() + CLOSE_LIMIT;
+        let Ok(shut) = runtime::timeout_at(deadline, self.shutdown_write()).await else {
+            // A peer that has read nothing finds the end, although the caller may have clones of the socket.
+            let _ = self.socket.shutdown();
+            let text = "the peer has not read all that was sent to it";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        };
+        shut?;
+        let remaining = deadline.saturating_duration_since(runtime::now());
+        self.socket.linger_close(remaining).await
     }
 
     /// Returns the protocol that both sides have agreed on (ALPN), if they have.

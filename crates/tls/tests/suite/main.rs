@@ -187,6 +187,29 @@ fn a_close_keeps_the_last_answer(way: Way) {
     });
 }
 
+/// Under `sim`, whose time leaps over the limit, so that the test takes none.
+#[test]
+fn a_close_ends_although_the_peer_does_not_read() {
+    let (client, server) = settings();
+    let (here, there) = Stream::pair().unwrap();
+    Way(Model::Tasks, Driver::Sim).run(async {
+        let connect = client.connect("localhost", here);
+        let (connected, accepted) = runtime::join(connect, server.accept(there)).await;
+        let (mut client, server) = (connected.unwrap(), accepted.unwrap());
+        let socket = client.socket().clone();
+        let fill = async { while client.write(&[0; 10_000]).await.is_ok() {} };
+        let full = runtime::timeout(Duration::from_secs(1), fill).await;
+        assert!(full.is_err(), "the peer reads nothing");
+        let start = runtime::now();
+        let close = runtime::timeout(Duration::from_secs(60), client.close());
+        let closed = close.await.expect("a close has a limit of its own");
+        assert_eq!(closed.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(runtime::now() - start, Duration::from_secs(5));
+        assert!(socket.is_hung_up());
+        drop(server);
+    });
+}
+
 fn certificates_and_names_are_checked(way: Way) {
     let (trusting, server) = settings();
     for (client, host) in [
