@@ -23,7 +23,33 @@ const PIPE_SIZE: usize = 256 * 1024;
 const POOL_CAPACITY: usize = 8;
 
 thread_local! {
-    static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool::new()) };
+}
+
+/// The empty pipes of a thread.
+#[derive(Debug)]
+struct Pool {
+    /// The process that made the pipes. After a fork they belong to the parent, whose bytes a copy in the
+    /// child would read.
+    process: u32,
+    pipes: Vec<Pipe>,
+}
+
+impl Pool {
+    const fn new() -> Pool {
+        let pipes = Vec::new();
+        Pool { process: 0, pipes }
+    }
+
+    /// Returns the pipes of this process, without those from before a fork.
+    fn own(&mut self) -> &mut Vec<Pipe> {
+        let process = std::process::id();
+        if self.process != process {
+            self.process = process;
+            self.pipes.clear();
+        }
+        &mut self.pipes
+    }
 }
 
 /// An empty pipe.
@@ -35,7 +61,7 @@ struct Pipe {
 
 impl Pipe {
     fn take() -> rustix::io::Result<Pipe> {
-        if let Some(pipe) = POOL.with_borrow_mut(Vec::pop) {
+        if let Some(pipe) = POOL.with_borrow_mut(|pool| pool.own().pop()) {
             return Ok(pipe);
         }
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -46,8 +72,9 @@ impl Pipe {
 
     fn keep(self) {
         POOL.with_borrow_mut(|pool| {
-            if pool.len() < POOL_CAPACITY {
-                pool.push(self);
+            let pipes = pool.own();
+            if pipes.len() < POOL_CAPACITY {
+                pipes.push(self);
             }
         });
     }
