@@ -238,16 +238,30 @@ fn signal_with_parent(parent: u32, signal: Signal) {
 #[cfg(not(target_os = "linux"))]
 fn signal_with_parent(_parent: u32, _signal: Signal) {}
 
-/// Ignores `signals` in this process, and in the children that it forks from now on.
+/// Has `signals` do nothing in this process, and in the children that it forks from now on. Programs
+/// that these processes execute get the default actions.
+///
+/// Calls that the system restarts after a signal are restarted. Waits such as `poll(2)` fail with
+/// `EINTR`, as after any signal that is caught.
 pub fn ignore_signals(signals: &[i32]) {
+    // SIG_IGN would survive `exec`, and the programs that this process starts could not be asked to
+    // end. A handler does not survive.
+    let handler: extern "C" fn(libc::c_int) = do_nothing;
     for &signal in signals {
-        // SAFETY: SIG_IGN is valid for every signal number; an invalid number is refused with
-        // EINVAL.
+        // SAFETY: all fields of a sigaction are plain numbers, for which zero is valid. The handler
+        // touches no memory, so it may interrupt any code. `action` lives during the calls, which
+        // keep no pointer to it; an invalid signal number is refused with EINVAL.
         unsafe {
-            libc::signal(signal, libc::SIG_IGN);
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigemptyset(&mut action.sa_mask);
+            libc::sigaction(signal, &action, std::ptr::null_mut());
         }
     }
 }
+
+extern "C" fn do_nothing(_signal: libc::c_int) {}
 
 /// Gives `signals` their default action again in this process, as in a child that must not share
 /// the handlers of its parent.

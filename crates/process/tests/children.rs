@@ -5,7 +5,8 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::ExitCode;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use switchboard_process::{
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    let cases: [(&str, fn()); 11] = [
+    let cases: [(&str, fn()); 12] = [
         ("a_child_is_reaped_once", a_child_is_reaped_once),
         ("a_panic_is_a_status", a_panic_is_a_status),
         (
@@ -57,6 +58,10 @@ fn main() -> ExitCode {
         (
             "a_worker_that_does_not_end_is_killed",
             a_worker_that_does_not_end_is_killed,
+        ),
+        (
+            "a_program_of_a_process_that_ignores_signals_ends_by_them",
+            a_program_of_a_process_that_ignores_signals_ends_by_them,
         ),
     ];
     let mut exit = ExitCode::SUCCESS;
@@ -298,4 +303,16 @@ fn a_worker_that_does_not_end_is_killed() {
         panic!("one worker: {ended:?}")
     };
     assert!(matches!(worker.status, Ok(ExitStatus::Killed(9))));
+}
+
+fn a_program_of_a_process_that_ignores_signals_ends_by_them() {
+    for signal in [Signal::TERM, Signal::INT] {
+        ignore_signals(&[signal.as_raw()]);
+        kill_process(rustix::process::getpid(), signal).unwrap();
+        let mut program = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&program);
+        kill_process(pid, signal).unwrap();
+        let status = program.wait().unwrap();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+    }
 }
