@@ -75,11 +75,11 @@ impl Frames {
         let length = prefix
             .iter()
             .fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
-        let length = usize::try_from(length)
+        let end = usize::try_from(length)
             .ok()
             .filter(|length| *length <= self.max_length)
+            .and_then(|length| length.checked_add(self.prefix))
             .ok_or_else(|| too_long("frame", self.max_length))?;
-        let end = self.prefix + length;
         if !self.unread.wait_for(end).await? {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

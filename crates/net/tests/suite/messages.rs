@@ -169,4 +169,12 @@ fn a_frame_that_is_too_long_or_cut_off_is_an_error(way: Way) {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
         });
     }
+    // The sum of the message's length and its prefix's overflows.
+    let (stream, mut peer) = pair();
+    peer.write_all(&[0xff; 8]).unwrap();
+    way.run(async {
+        let mut frames = Frames::new(stream, usize::MAX).prefix_bytes(8);
+        let error = frames.next().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+    });
 }
