@@ -31,6 +31,13 @@ pub use weak::WeakStream;
 /// closes it. Dropping a read or `write` future at any moment loses no byte. [`PlainStream`] is the same
 /// connection for plain functions.
 ///
+/// Flows may use clones on several loops and threads at once. The loop that used the connection last owns it,
+/// and using it on another one moves it there. If a flow waits on the first loop meanwhile, to read or to
+/// write, the connection is shared from then on, until it closes: each loop waits by itself, no wait wakes
+/// another, and io_uring only reports readiness for it, which costs a system call for each read and write.
+/// Flows that wait to read get the bytes in no fixed order, each byte once; the bytes of two
+/// [`write_all`](Stream::write_all)s may be mixed.
+///
 /// ```
 /// use switchboard_net::Stream;
 /// use switchboard_runtime::Model;

@@ -31,6 +31,9 @@ impl Stream {
     /// Returns the two directions as owned halves, for two flows. Dropping the write half ends the direction
     /// to the peer; the connection closes when both halves are dropped.
     ///
+    /// The halves may be on two loops: a reader on one and a writer on the other wait without disturbing each
+    /// other, at the cost that [`Stream`] states for a shared connection.
+    ///
     /// ```
     /// use switchboard_net::Stream;
     /// use switchboard_runtime::Model;
