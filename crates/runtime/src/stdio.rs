@@ -4,6 +4,10 @@
 //! pipe, a terminal or a socket, a flow waits for its readiness. Where it is a file, a thread of
 //! [`run_blocking`] reads and writes it.
 //!
+//! On Linux a terminal is opened once more, with a mode of its own. Elsewhere, and where it cannot be opened,
+//! a write to a terminal blocks the loop while the terminal takes a part of the next 4096 bytes only: the
+//! system reports room for one byte and for more alike.
+//!
 //! ```no_run
 //! use futures_lite::{AsyncBufReadExt, StreamExt, io::BufReader};
 //! use switchboard_runtime::{self as runtime, Model};
@@ -68,14 +72,43 @@ pub fn stderr() -> io::Result<Output> {
     Output::from_fd(io::stderr().as_fd().try_clone_to_owned()?)
 }
 
-/// Returns the file of `fd` if threads have to read and write it, and the descriptor otherwise.
-fn sort(fd: OwnedFd) -> io::Result<Result<Arc<File>, Source>> {
+/// Returns the file of `fd` if threads have to read and write it, and the descriptor and its mode otherwise.
+fn sort(fd: OwnedFd) -> io::Result<Result<Arc<File>, (Source, Mode)>> {
     let file = File::from(fd);
     let kind = file.metadata()?.file_type();
-    Ok(match kind.is_file() || kind.is_dir() {
-        true => Ok(Arc::new(file)),
-        false => Err(Source::new(file.into())),
-    })
+    if kind.is_file() || kind.is_dir() {
+        return Ok(Ok(Arc::new(file)));
+    }
+    Ok(Err(match open_terminal_again(&file) {
+        Some(own) => (Source::new(own), Mode::NonBlocking),
+        None => (Source::new(file.into()), Mode::Shared),
+    }))
+}
+
+/// Opens a terminal once more, in non-blocking mode. Returns `None` if the file is not a terminal or cannot
+/// be opened.
+#[cfg(target_os = "linux")]
+fn open_terminal_again(file: &File) -> Option<OwnedFd> {
+    use std::io::IsTerminal;
+    use std::os::fd::AsRawFd;
+    use std::os::linux::fs::MetadataExt;
+
+    use rustix::fs::{Mode as Permissions, OFlags, fcntl_getfl, major, minor, open};
+
+    let device = file.metadata().ok()?.st_rdev();
+    // Opening `/dev/ptmx` makes a new pair instead.
+    if !file.is_terminal() || (major(device), minor(device)) == (5, 2) {
+        return None;
+    }
+    let access = fcntl_getfl(file).ok()? & OFlags::RWMODE;
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    open(path, flags, Permissions::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_terminal_again(_file: &File) -> Option<OwnedFd> {
+    None
 }
 
 /// A descriptor that is read, and that other processes may share.
@@ -99,7 +132,7 @@ pub struct Input(Reads);
 
 #[derive(Debug)]
 enum Reads {
-    Ready(Source),
+    Ready(Source, Mode),
     File {
         file: Arc<File>,
         job: Option<JoinHandle<io::Result<Vec<u8>>>>,
@@ -115,7 +148,7 @@ impl Input {
     /// The system's, if the descriptor is not open.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Input> {
         Ok(Input(match sort(fd)? {
-            Err(source) => Reads::Ready(source),
+            Err((source, mode)) => Reads::Ready(source, mode),
             Ok(file) => Reads::File {
                 file,
                 job: None,
@@ -130,10 +163,9 @@ impl Input {
     /// The system's; `Unsupported` [outside of any flow](crate#outside-of-any-flow), unless it is a file.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Reads::Ready(source) => {
-                let poll = |context: &mut Context<'_>| {
-                    source.poll_read_file(context, buffer, Mode::Shared)
-                };
+            Reads::Ready(source, mode) => {
+                let poll =
+                    |context: &mut Context<'_>| source.poll_read_file(context, buffer, *mode);
                 source.operation(Direction::Read, poll).await
             }
             Reads::File { .. } => {
@@ -150,7 +182,7 @@ impl AsyncRead for Input {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let (file, job, unread) = match &mut self.0 {
-            Reads::Ready(source) => return source.poll_read_file(context, buffer, Mode::Shared),
+            Reads::Ready(source, mode) => return source.poll_read_file(context, buffer, *mode),
             Reads::File { file, job, unread } => (file, job, unread),
         };
         if unread.is_empty() && !buffer.is_empty() {
@@ -198,7 +230,7 @@ pub struct Output(Writes);
 
 #[derive(Debug)]
 enum Writes {
-    Ready(Source),
+    Ready(Source, Mode),
     File {
         file: Arc<File>,
         job: Option<JoinHandle<io::Result<()>>>,
@@ -212,7 +244,7 @@ impl Output {
     /// The system's, if the descriptor is not open.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Output> {
         Ok(Output(match sort(fd)? {
-            Err(source) => Writes::Ready(source),
+            Err((source, mode)) => Writes::Ready(source, mode),
             Ok(file) => Writes::File { file, job: None },
         }))
     }
@@ -225,10 +257,9 @@ impl Output {
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = match &self.0 {
-                Writes::Ready(source) => {
-                    let poll = |context: &mut Context<'_>| {
-                        source.poll_write_file(context, bytes, Mode::Shared)
-                    };
+                Writes::Ready(source, mode) => {
+                    let poll =
+                        |context: &mut Context<'_>| source.poll_write_file(context, bytes, *mode);
                     source.operation(Direction::Write, poll).await?
                 }
                 Writes::File { .. } => {
@@ -259,8 +290,8 @@ impl AsyncWrite for Output {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Writes::Ready(source) = &self.0 {
-            return source.poll_write_file(context, bytes, Mode::Shared);
+        if let Writes::Ready(source, mode) = &self.0 {
+            return source.poll_write_file(context, bytes, *mode);
         }
         ready!(self.poll_written(context))?;
         let bytes = &bytes[..bytes.len().min(JOB)];

@@ -9,6 +9,7 @@ use futures_lite::future::poll_once;
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt, AsyncWriteExt, StreamExt};
 use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use switchboard_runtime::fs::File;
 use switchboard_runtime::stdio::{Input, Output};
 use switchboard_runtime::{self as runtime, race};
@@ -25,6 +26,7 @@ crate::ways::stamp!(
     a_device_is_an_input
     a_file_as_output_has_what_was_written_in_order
     a_full_output_holds_no_other_wait
+    a_full_terminal_holds_no_other_wait
 );
 
 const MS: Duration = Duration::from_millis(1);
@@ -237,5 +239,41 @@ fn a_full_output_holds_no_other_wait(way: Way) {
         assert!(!flags.contains(OFlags::NONBLOCK));
         drop((output, shared));
         assert!(other.join().unwrap() == sent);
+    });
+}
+
+fn a_full_terminal_holds_no_other_wait(way: Way) {
+    // Elsewhere terminals are not opened once more.
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let terminal = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap();
+    let shared = terminal.try_clone().unwrap();
+    let mut output = Output::from_fd(terminal).unwrap();
+    way.run(async {
+        // The last piece that the terminal takes is not a whole one.
+        output.write_all(b"xxx").await.unwrap();
+        let sent = vec![b'x'; 100_000];
+        let (written, reader) = runtime::join(output.write_all(&sent), async {
+            for _ in 0..3 {
+                runtime::sleep(MS).await;
+            }
+            std::thread::spawn(move || {
+                let mut bytes = vec![0; 100_003];
+                fs::File::from(master).read_exact(&mut bytes).unwrap();
+                bytes
+            })
+        })
+        .await;
+        written.unwrap();
+        // Other processes find the mode as it was.
+        let flags = rustix::fs::fcntl_getfl(&shared).unwrap();
+        assert!(!flags.contains(OFlags::NONBLOCK));
+        assert!(reader.join().unwrap().iter().all(|byte| *byte == b'x'));
     });
 }
