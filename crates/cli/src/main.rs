@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// What the help says below the options.
+/// The part of the help below the options.
 const AFTER_HELP: &str = "A model is the way in which connections wait: blocking, threads, pool and processes wait \
 in system calls that block; tasks, green and callbacks wait on an event loop. `switchboard models` prints what runs \
 under each.\n\nExamples:\n  switchboard serve echo --model threads --listen 127.0.0.1:7007\n  switchboard compare \

@@ -136,7 +136,7 @@ impl Pool {
             return;
         }
         let refused = std::mem::take(&mut load.queue);
-        // What a job drops, and the flows that its result wakes, may use this pool.
+        // The values that a job drops, and the flows that its result wakes, may use this pool.
         drop(load);
         refused.into_iter().for_each(|job| job(Err(error)));
     }
