@@ -197,9 +197,9 @@ impl Server {
     /// Listens on a TCP address.
     ///
     /// # Errors
-    /// A text that is no address with a port; an address in use or not of this machine; more connections asked for than the system allows, or
-    /// fewer than there are workers; a driver that the platform lacks; workers that the model cannot have. Each
-    /// error says what to do.
+    /// A text that is no address with a port; an address in use or not of this machine; more connections asked
+    /// for than the system allows, or fewer than there are workers; a driver that the platform lacks; workers
+    /// that the model cannot have. Each error says what to do.
     pub fn bind(self, addr: impl ToSocketAddrs + Debug) -> io::Result<Bound> {
         // Without SO_REUSEPORT first: a port that another program shares would not be refused.
         let first = Listener::bind(addr)?;
