@@ -60,7 +60,8 @@ impl Idle {
 
     /// Runs the loop until it has waited for the kernel.
     fn wait(&self) {
-        let sleep = runtime::sleep(Duration::from_micros(1));
+        // Long enough that the timer has never expired before the wait, which would then cost nothing.
+        let sleep = runtime::sleep(Duration::from_micros(100));
         self.lp.block_on(sleep).unwrap();
     }
 
