@@ -5,9 +5,8 @@
 //!
 //! ```
 //! use std::convert::Infallible;
-//! use http_body_util::Full;
 //! use switchboard_runtime::{self as runtime, Model};
-//! use switchboard_http::{Client, Request, Response, serve_connection};
+//! use switchboard_http::{Body, Client, Request, Response, serve_connection};
 //! use switchboard_net::Listener;
 //!
 //! for model in [Model::Blocking, Model::Tasks] {
@@ -17,7 +16,7 @@
 //!         let server = async {
 //!             let (stream, _) = listener.accept().await.unwrap();
 //!             serve_connection(stream, |_request: Request| async {
-//!                 Ok::<_, Infallible>(Response::new(Full::<hyper::body::Bytes>::from("hello")))
+//!                 Ok::<_, Infallible>(Response::new(Body::from("hello")))
 //!             })
 //!             .await
 //!             .unwrap();
@@ -34,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod body;
 mod client;
 mod connection;
 mod descriptors;
@@ -47,6 +47,7 @@ mod server;
 #[cfg(feature = "tower")]
 mod tower;
 
+pub use body::Body;
 pub use client::{Client, Limits};
 pub use error::{Error, Phase};
 pub use head::has_head;
@@ -58,4 +59,4 @@ pub use server::{serve_connection, serve_connection_until, serve_stream};
 pub use tower::{serve_service, serve_service_until};
 
 /// The request that a server's handler receives.
-pub type Request = http::Request<hyper::body::Incoming>;
+pub type Request = http::Request<Body>;

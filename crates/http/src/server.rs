@@ -149,9 +149,9 @@ where
 {
     // Whether the server stops. Handlers and bodies hold a clone each while they run.
     let stopping = Arc::new(AtomicBool::new(false));
-    let service = service_fn(|request| {
+    let service = service_fn(|request: http::Request<_>| {
         let stopping = stopping.clone();
-        let response = handler(request);
+        let response = handler(request.map(crate::Body::incoming));
         async move { Ok::<_, E>(running(response.await?, stopping)) }
     });
     let mut builder = http1::Builder::new();

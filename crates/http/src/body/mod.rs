@@ -1,0 +1,252 @@
+//! The bodies of requests and responses.
+
+mod adapted;
+mod file;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::fs::File;
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+
+use self::adapted::Adapted;
+pub(crate) use self::file::FileRange;
+
+/// The body of a request, and of a response: bytes, a part of a file, or what comes as it is asked for.
+///
+/// A handler may answer with any `http_body::Body`. One that answers with this type has files sent by the
+/// kernel where the connection can do so.
+///
+/// ```
+/// use switchboard_http::Body;
+/// use switchboard_runtime::Model;
+///
+/// let mut body = Body::from("hello");
+/// assert_eq!(body.length(), Some(5));
+/// let bytes = Model::Tasks.run(body.chunk())?;
+/// assert_eq!(&bytes.unwrap()?[..], b"hello");
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Default)]
+pub struct Body(Kind);
+
+#[derive(Default)]
+enum Kind {
+    #[default]
+    Empty,
+    Bytes(Bytes),
+    File(FileRange),
+    Incoming(Incoming),
+    Other(Pin<Box<dyn HttpBody<Data = Bytes, Error = io::Error> + Send>>),
+}
+
+impl Body {
+    /// Returns a body without bytes.
+    pub fn empty() -> Body {
+        Body(Kind::Empty)
+    }
+
+    /// Returns a part of a file, from the offset `range.start` on. The part must be there until it is sent:
+    /// if the file becomes shorter, the body ends with an error, and so the connection is cut.
+    ///
+    /// Reading a file blocks the thread: under a model with a loop, a disk that is slow delays the loop's
+    /// other connections.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use switchboard_http::Body;
+    ///
+    /// let file = File::open("Cargo.toml")?;
+    /// let body = Body::file(file, 0..9);
+    /// assert_eq!(body.length(), Some(9));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn file(file: File, range: Range<u64>) -> Body {
+        Body(match range.is_empty() {
+            true => Kind::Empty,
+            false => Kind::File(FileRange { file, range }),
+        })
+    }
+
+    /// Returns a body that streams what `body` yields.
+    ///
+    /// ```
+    /// use http_body_util::Full;
+    /// use hyper::body::Bytes;
+    /// use switchboard_http::Body;
+    ///
+    /// let body = Body::new(Full::<Bytes>::from("hello"));
+    /// assert_eq!(body.length(), Some(5));
+    /// ```
+    pub fn new<B>(body: B) -> Body
+    where
+        B: HttpBody + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        if body.is_end_stream() {
+            return Body::empty();
+        }
+        Body(Kind::Other(Box::pin(Adapted { body })))
+    }
+
+    /// Returns the number of bytes that are left, if it is known.
+    pub fn length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    /// Waits for the next bytes; `None` at the end. Trailers are left out. A dropped future loses nothing.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` for a body that is cut, and for a file that has become shorter; `InvalidData` for
+    /// bytes that do not keep to the framing; `TimedOut` for a client that is too slow; others of the
+    /// connection or of the body's source.
+    pub async fn chunk(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            let frame = poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await?;
+            match frame.map(Frame::into_data) {
+                Ok(Ok(bytes)) => return Some(Ok(bytes)),
+                Ok(Err(_trailers)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// Reads the whole body, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// `FileTooLarge` for a longer body; those of [`chunk`](Body::chunk).
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use switchboard_http::Body;
+    /// use switchboard_runtime::Model;
+    ///
+    /// let read = Model::Tasks.run(Body::from("hello").bytes(4))?;
+    /// assert_eq!(read.unwrap_err().kind(), ErrorKind::FileTooLarge);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn bytes(mut self, limit: usize) -> io::Result<Bytes> {
+        let too_long = || {
+            let text = format!("a body of more than {limit} bytes");
+            io::Error::new(io::ErrorKind::FileTooLarge, text)
+        };
+        if self.size_hint().lower() > limit as u64 {
+            return Err(too_long());
+        }
+        let Some(first) = self.chunk().await else {
+            return Ok(Bytes::new());
+        };
+        let first = first?;
+        let mut whole = Vec::new();
+        while let Some(bytes) = self.chunk().await {
+            if whole.is_empty() {
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&bytes?);
+            if whole.len() > limit {
+                return Err(too_long());
+            }
+        }
+        match (whole.is_empty(), first.len() > limit) {
+            (_, true) => Err(too_long()),
+            (true, _) => Ok(first),
+            (false, _) => Ok(whole.into()),
+        }
+    }
+
+    pub(crate) fn incoming(body: Incoming) -> Body {
+        Body(match body.is_end_stream() {
+            true => Kind::Empty,
+            false => Kind::Incoming(body),
+        })
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let bytes = match &mut self.0 {
+            Kind::Empty => return Poll::Ready(None),
+            Kind::Bytes(bytes) => Ok(std::mem::take(bytes)),
+            Kind::File(file) => match file.read() {
+                Ok(bytes) if !file.range.is_empty() => {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                read => read,
+            },
+            Kind::Incoming(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(context));
+                return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
+            }
+            Kind::Other(body) => return body.as_mut().poll_frame(context),
+        };
+        self.0 = Kind::Empty;
+        Poll::Ready(Some(bytes.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Empty => true,
+            Kind::Bytes(_) | Kind::File(_) => false,
+            Kind::Incoming(body) => body.is_end_stream(),
+            Kind::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::File(file) => SizeHint::with_exact(file.length()),
+            Kind::Incoming(body) => body.size_hint(),
+            Kind::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Body {
+        Body(match bytes.is_empty() {
+            true => Kind::Empty,
+            false => Kind::Bytes(bytes),
+        })
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Body {
+        Body::from(Bytes::from(text))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Body {
+        Body::from(Bytes::from(text))
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Body {
+        Body::from(Bytes::from(bytes))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.length() {
+            Some(length) => write!(f, "Body({length} bytes)"),
+            None => f.write_str("Body"),
+        }
+    }
+}
