@@ -185,6 +185,30 @@ impl Chunk {
         Ok(length)
     }
 
+    /// Reads at most `most` bytes of a file from `offset` on, behind those it holds, with one `pread(2)`; returns
+    /// their number, 0 at the end of the file. Blocks while the bytes come from a disk.
+    ///
+    /// # Errors
+    /// The system's error.
+    ///
+    /// ```
+    /// use std::os::fd::AsFd;
+    ///
+    /// let file = std::fs::File::open("Cargo.toml")?;
+    /// let mut chunk = switchboard_driver::Chunk::empty();
+    /// assert_eq!(chunk.read_at(file.as_fd(), 1, 7)?, 7);
+    /// assert_eq!(&*chunk, b"package");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn read_at(&mut self, file: BorrowedFd<'_>, offset: u64, most: usize) -> io::Result<usize> {
+        let space = self.space();
+        let length = most.min(space.len());
+        let (bytes, _) = rustix::io::pread(file, &mut space[..length], offset)?;
+        let length = bytes.len();
+        self.end += length as u32;
+        Ok(length)
+    }
+
     /// Returns whether no space is left.
     pub fn is_full(&self) -> bool {
         self.end as usize == self.buffer().size()

@@ -14,6 +14,7 @@
 //! | datagrams | [`UdpSocket`], [`UnixDatagram`] |
 //! | proxies | [`copy_bidirectional`], [`Copier`] |
 //! | messages | [`Lines`], [`Frames`] |
+//! | a file, or a part of one | [`Stream::send_file`] |
 //! | descriptors over a Unix connection | [`Stream::send_fds`], [`Stream::recv_fds`] |
 //! | a close that loses no answer | [`Stream::close`] |
 //!
@@ -49,6 +50,8 @@ mod listener;
 mod plain;
 mod reader;
 mod resolve;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod sigpipe;
 mod stream;
 mod target;
 #[cfg(feature = "tokio")]

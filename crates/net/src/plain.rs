@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use switchboard_runtime::green;
@@ -55,6 +56,32 @@ impl PlainStream {
     /// `NotConnected` if the connection is over.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         socket2::SockRef::from(&self.0).shutdown(how)
+    }
+
+    /// Sends a part of a file as [`Stream::send_file`] does, and waits as [`Write`] does.
+    ///
+    /// # Errors
+    /// Those of [`Stream::send_file`]; `Unsupported` in a task, because the wait would hold the loop.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::io::Read;
+    /// use switchboard_net::{PlainStream, Stream};
+    /// use switchboard_runtime::Model;
+    ///
+    /// let (here, there) = Stream::pair()?;
+    /// let (here, mut there) = (PlainStream::from(here), PlainStream::from(there));
+    /// Model::Threads.run(async {
+    ///     here.send_file(&File::open("Cargo.toml")?, &mut (1..8))?;
+    ///     let mut bytes = [0; 7];
+    ///     there.read_exact(&mut bytes)?;
+    ///     assert_eq!(&bytes, b"package");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn send_file(&self, file: &impl AsFd, range: &mut Range<u64>) -> io::Result<()> {
+        green::block_on(self.0.send_file(file, range))?
     }
 
     /// Returns this end's address.

@@ -6,15 +6,14 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::OnceLock;
 use std::task::Context;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-use rustix::process::Signal;
 use socket2::SockRef;
 use switchboard_runtime::{Direction, Transfer};
 
+use crate::sigpipe::survives_sigpipe;
 use crate::stream::Stream;
 
 /// The most bytes that a pipe takes. The system's own size, 64 KiB, saves nothing against chunks.
@@ -186,21 +185,6 @@ impl Splicing {
             }
         }
     }
-}
-
-/// Returns whether this process ignores or catches SIGPIPE, as programs in Rust do unless they change that. A
-/// `splice` to a closed connection raises it, and cannot be told not to.
-fn survives_sigpipe() -> bool {
-    static SURVIVES: OnceLock<bool> = OnceLock::new();
-    *SURVIVES.get_or_init(|| {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let signals = |name| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        };
-        let handled = signals("SigIgn:").unwrap_or(0) | signals("SigCgt:").unwrap_or(0);
-        handled >> (Signal::PIPE.as_raw() - 1) & 1 == 1
-    })
 }
 
 /// The result of one `splice` from a socket.

@@ -3,6 +3,7 @@
 mod async_io;
 mod close;
 mod fds;
+mod file;
 mod halves;
 mod options;
 mod vectored;

@@ -4,6 +4,7 @@
 mod connecting;
 mod copying;
 mod datagrams;
+mod files;
 mod flows;
 mod halves;
 mod incoming;

@@ -1,6 +1,8 @@
 //! Reading and writing by halves of a connection.
 
 use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -111,6 +113,18 @@ macro_rules! write_half {
                 buffers: &[io::IoSlice<'_>],
             ) -> impl Future<Output = io::Result<usize>> {
                 self.connection().write_vectored(buffers)
+            }
+
+            /// Sends a part of a file, as [`Stream::send_file`] does.
+            ///
+            /// # Errors
+            /// Those of [`Stream::send_file`].
+            pub fn send_file<'b>(
+                &'b self,
+                file: &'b impl AsFd,
+                range: &'b mut Range<u64>,
+            ) -> impl Future<Output = io::Result<()>> + 'b {
+                self.connection().send_file(file, range)
             }
         }
 
