@@ -35,11 +35,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod any;
+mod certificates;
 mod client;
+mod first;
+mod load;
 mod server;
 mod stream;
 
 pub use client::TlsClient;
+pub use first::PlainText;
 pub use rustls;
 pub use server::TlsServer;
 pub use stream::TlsStream;
@@ -47,4 +52,11 @@ pub use stream::TlsStream;
 /// Returns an error of configuration.
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+}
+
+fn protocol_list(protocols: &[&str]) -> Vec<Vec<u8>> {
+    let bytes = protocols
+        .iter()
+        .map(|protocol| protocol.as_bytes().to_vec());
+    bytes.collect()
 }

@@ -9,11 +9,16 @@ use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsStream as Inner;
+use rustls::HandshakeKind;
 use switchboard_net::{Chunk, Stream};
 use switchboard_runtime::{self as runtime, Direction};
 
+use crate::first::First;
+
 /// The most bytes of a TLS record.
 const RECORD: usize = 16 * 1024;
+/// The most encrypted bytes that wait in memory for a socket that takes no more.
+pub(crate) const BUFFERED: usize = 32 * 1024;
 /// The time for which [`TlsStream::close`] waits.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -47,13 +52,13 @@ thread_local! {
 /// # let _ = echo;
 /// ```
 pub struct TlsStream {
-    tls: Inner<Stream>,
+    tls: Inner<First>,
     /// The same connection, which ends the waits of dropped futures.
     socket: Stream,
 }
 
 impl TlsStream {
-    pub(crate) fn new(tls: Inner<Stream>, socket: Stream) -> TlsStream {
+    pub(crate) fn new(tls: Inner<First>, socket: Stream) -> TlsStream {
         TlsStream { tls, socket }
     }
 
@@ -164,9 +169,14 @@ impl TlsStream {
         self.socket.linger_close(remaining).await
     }
 
-    /// Returns the protocol that both sides have agreed on (ALPN), if they have.
-    pub fn protocol(&self) -> Option<&[u8]> {
+    /// Returns the protocol that both sides have agreed on (ALPN), as `b"h2"`, if they have.
+    pub fn alpn(&self) -> Option<&[u8]> {
         self.tls.get_ref().1.alpn_protocol()
+    }
+
+    /// Returns whether the session of an earlier connection was resumed, which costs neither side a signature.
+    pub fn is_resumed(&self) -> bool {
+        self.tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Returns the name that the client has asked for (SNI), on the server's side.
@@ -189,7 +199,7 @@ impl TlsStream {
     }
 }
 
-fn poll_recv(tls: &mut Inner<Stream>, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+fn poll_recv(tls: &mut Inner<First>, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
     // The buffer is taken, because the stream's own read may come here again.
     let mut buffer = BUFFER.take();
     buffer.resize(RECORD, 0);

@@ -10,7 +10,11 @@ use std::time::Duration;
 use futures_io::AsyncRead;
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model};
-use switchboard_tls::{TlsClient, TlsServer, TlsStream};
+use switchboard_tls::{PlainText, TlsClient, TlsServer, TlsStream};
+
+use served::*;
+
+mod served;
 
 /// A model, and the driver of its loop if it has one.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +68,12 @@ stamp!(
     a_close_keeps_the_last_answer
     certificates_and_names_are_checked
     a_peer_without_tls_is_an_error
+    each_host_gets_its_certificate
+    a_protocol_is_agreed_on
+    both_versions_are_spoken
+    sessions_are_resumed
+    certificates_are_replaced_while_connections_are_open
+    a_client_trusts_what_it_is_told_to
 );
 
 /// Returns a client and a server that trust each other under the name `localhost`.
@@ -235,6 +245,12 @@ fn a_peer_without_tls_is_an_error(way: Way) {
     (&there).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let error = way.run(server.accept(here.into())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(PlainText::is(&error), "{error}");
+    let (here, there) = std::os::unix::net::UnixStream::pair().unwrap();
+    (&there).write_all(&[0; 100]).unwrap();
+    let error = way.run(server.accept(here.into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(!PlainText::is(&error), "{error}");
     let (here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
     let gone = std::thread::spawn(move || assert_ne!(there.read(&mut [0; 1000]).unwrap(), 0));
     let error = way
