@@ -1,0 +1,190 @@
+//! One back end: where it is, how it is, and how much it has to do.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use switchboard_net::{Stream, Target, connect_any, resolve};
+use switchboard_runtime as runtime;
+use switchboard_runtime::sync::{Semaphore, SemaphoreGuardArc};
+
+use super::balance::hash;
+use super::health::Health;
+use super::to::To;
+
+/// The shortest time between two look-ups of a name whose addresses do not answer.
+const LOOKUP_PAUSE: u64 = 1000;
+
+/// One back end, which the workers of a process share.
+pub(crate) struct Backend {
+    to: To,
+    hash: u64,
+    /// Where the name led to when it was looked up last; empty for a path.
+    addrs: Mutex<Arc<[SocketAddr]>>,
+    looked_up_at: AtomicU64,
+    in_flight: AtomicUsize,
+    /// Its free places, if there is a limit.
+    places: Option<Arc<Semaphore>>,
+    pub(crate) health: Health,
+}
+
+impl Backend {
+    /// Returns a back end that counts as up. Blocks the thread while its name is looked up.
+    pub(crate) fn new(to: To, most: Option<usize>) -> io::Result<Backend> {
+        Ok(Backend {
+            hash: hash(to.to_string().as_bytes()),
+            addrs: Mutex::new(to.look_up()?.into()),
+            looked_up_at: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            places: most.map(|most| Arc::new(Semaphore::new(most))),
+            health: Health::default(),
+            to,
+        })
+    }
+
+    pub(crate) fn to(&self) -> &To {
+        &self.to
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Returns how many connections or requests it has in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn addrs(&self) -> Arc<[SocketAddr]> {
+        self.addrs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Counts one connection or request more until the result is dropped. Waits for a place for `limit` at most
+    /// if there is a limit.
+    ///
+    /// # Errors
+    /// `TimedOut` if there was no place in time.
+    pub(crate) async fn enter(self: &Arc<Self>, limit: Duration) -> io::Result<Busy> {
+        // Counted before it waits, so that others see the queue.
+        let mut busy = Busy::new(self);
+        if let Some(places) = &self.places {
+            busy.place = match places.try_acquire_arc() {
+                Some(place) => Some(place),
+                None => match runtime::timeout(limit, places.acquire_arc()).await {
+                    Ok(place) => Some(place),
+                    Err(_) => {
+                        let text = format!("{self} had no free place within {limit:?}");
+                        return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+                    }
+                },
+            };
+        }
+        Ok(busy)
+    }
+
+    /// Connects within `limit`. A name whose addresses do not answer is looked up again, and tried again if it
+    /// leads elsewhere by now.
+    ///
+    /// # Errors
+    /// The system's; `TimedOut`; `AddrInUse` for an address that `is_own`.
+    pub(crate) async fn connect(
+        &self,
+        limit: Duration,
+        now: u64,
+        is_own: impl Fn(&SocketAddr) -> bool,
+    ) -> io::Result<Stream> {
+        let connecting = async {
+            let addrs = match self.to.target() {
+                Target::Path(path) => return Stream::connect_unix(path).await,
+                _ => self.addrs(),
+            };
+            let error = match connect_any(&addrs).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            match self.look_up_again(now).await {
+                Some(found) if found != addrs => {
+                    if found.iter().any(is_own) {
+                        let text = format!("{self} leads to this proxy itself by now");
+                        return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+                    }
+                    connect_any(&found).await
+                }
+                _ => Err(error),
+            }
+        };
+        match runtime::timeout(limit, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => {
+                let text = format!("cannot connect to {self}: no answer within {limit:?}");
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            }
+        }
+    }
+
+    /// Looks the name up again, unless that was done a moment ago, and keeps the addresses.
+    async fn look_up_again(&self, now: u64) -> Option<Arc<[SocketAddr]>> {
+        let Target::Name(host, port) = self.to.target() else {
+            return None;
+        };
+        let last = self.looked_up_at.load(Ordering::Relaxed);
+        let is_due = now >= last + LOOKUP_PAUSE;
+        let order = Ordering::Relaxed;
+        if !is_due
+            || self
+                .looked_up_at
+                .compare_exchange(last, now, order, order)
+                .is_err()
+        {
+            return None;
+        }
+        let found: Arc<[SocketAddr]> = resolve(host, *port).await.ok()?.into();
+        *self.addrs.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
+        Some(found)
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to.fmt(f)
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Backend({}, {} in flight)", self.to, self.in_flight())
+    }
+}
+
+/// A connection or request in flight at a back end.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    backend: Arc<Backend>,
+    place: Option<SemaphoreGuardArc>,
+}
+
+impl Busy {
+    fn new(backend: &Arc<Backend>) -> Busy {
+        backend.in_flight.fetch_add(1, Ordering::Relaxed);
+        Busy {
+            backend: backend.clone(),
+            place: None,
+        }
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.backend.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,193 @@
+//! The proxy that runs, whose settings may be replaced.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use switchboard_net::{Addr, Stream};
+use switchboard_reactor::Log;
+use switchboard_runtime::sync::Notify;
+use switchboard_runtime::{self as runtime, Hooks, Model, race};
+
+use super::check::{self, Check};
+use super::pool::{Clock, Pool};
+use super::settings::{Mode, Settings};
+use super::tcp;
+
+/// A proxy in front of pools of back ends. A clone is the same proxy; the module has an example.
+#[derive(Clone)]
+pub struct Proxy(Arc<Live>);
+
+struct Live {
+    setup: Mutex<Arc<Setup>>,
+    /// One more with each change of the setup, so that a connection sees one without the lock.
+    generation: AtomicU64,
+    changed: Notify,
+    clock: Clock,
+    hooks: Arc<dyn Hooks>,
+    own: Mutex<Option<Addr>>,
+    /// The process that has a thread for the checks; a forked one has none.
+    checks_in: AtomicU32,
+}
+
+/// What a proxy works with until its settings are replaced.
+pub(crate) struct Setup {
+    pub(crate) settings: Settings,
+    pub(crate) pools: Vec<Arc<Pool>>,
+}
+
+impl Proxy {
+    /// Returns a proxy that logs what an operator should know. Blocks the thread while names are looked up.
+    ///
+    /// # Errors
+    /// `InvalidInput` for settings that fail their [check](Settings::check); the resolver's.
+    pub fn new(settings: Settings) -> io::Result<Proxy> {
+        Proxy::with_hooks(settings, Arc::new(Log))
+    }
+
+    /// Returns a proxy that tells `hooks` what an operator should know: back ends that go down and come back.
+    ///
+    /// # Errors
+    /// As [`new`](Proxy::new).
+    pub fn with_hooks(settings: Settings, hooks: Arc<dyn Hooks>) -> io::Result<Proxy> {
+        let clock = Clock::new();
+        let setup = Setup::new(settings, None, clock, &hooks)?;
+        Ok(Proxy(Arc::new(Live {
+            setup: Mutex::new(Arc::new(setup)),
+            generation: AtomicU64::new(0),
+            changed: Notify::new(),
+            clock,
+            hooks,
+            own: Mutex::new(None),
+            checks_in: AtomicU32::new(0),
+        })))
+    }
+
+    /// Tells the proxy where it listens, so that it refuses to be its own back end.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a back end is at that address.
+    pub fn listens_on(&self, addr: &Addr) -> io::Result<()> {
+        self.setup().listens_on(addr)?;
+        *lock(&self.0.own) = Some(addr.clone());
+        Ok(())
+    }
+
+    /// Replaces the settings. Connections that are open go on with the old ones. What is known of a back end
+    /// that stays in its pool is kept. Blocks the thread while names are looked up.
+    ///
+    /// # Errors
+    /// As [`new`](Proxy::new) and [`listens_on`](Proxy::listens_on); then the old settings stay.
+    pub fn replace(&self, settings: Settings) -> io::Result<()> {
+        let live = &self.0;
+        let setup = Setup::new(settings, Some(&self.setup()), live.clock, &live.hooks)?;
+        if let Some(own) = &*lock(&live.own) {
+            setup.listens_on(own)?;
+        }
+        *lock(&live.setup) = Arc::new(setup);
+        live.generation.fetch_add(1, Ordering::Release);
+        live.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Serves a client until its connection ends. Waits in the flow's own way. Dropping the future closes the
+    /// connections to both sides.
+    ///
+    /// # Errors
+    /// `HostUnreachable` if no back end could be connected to; `TimedOut` for a connection that was idle for too
+    /// long; those of either connection, such as `ConnectionReset`. The client's connection is reset then, so
+    /// that it does not take what it got for all there is.
+    pub async fn serve(&self, client: Stream) -> io::Result<()> {
+        self.start_checks()?;
+        let setup = self.setup();
+        match setup.settings.mode {
+            Mode::Tcp => tcp::serve(client, &setup).await,
+        }
+    }
+
+    /// Checks the back ends for ever, at first at once; with other settings after a change. Waits in the flow's
+    /// own way.
+    pub async fn watch(&self) {
+        loop {
+            let changed = self.0.changed.notified();
+            let setup = self.setup();
+            let pools = setup.pools.iter().cloned().map(check::watch);
+            let watching = async { drop(runtime::gather(pools).await) };
+            race(changed, watching).await;
+        }
+    }
+
+    /// Starts a thread that [watches](Proxy::watch), unless this process has one already. [`serve`](Proxy::serve)
+    /// does so as well, for processes that are forked. The thread lasts as long as the process.
+    ///
+    /// # Errors
+    /// The system's, if no thread can be had.
+    pub fn start_checks(&self) -> io::Result<()> {
+        if self
+            .setup()
+            .pools
+            .iter()
+            .all(|it| it.settings().check == Check::Off)
+        {
+            return Ok(());
+        }
+        let process = std::process::id();
+        let order = Ordering::Relaxed;
+        if self.0.checks_in.load(order) == process
+            || self.0.checks_in.swap(process, order) == process
+        {
+            return Ok(());
+        }
+        let proxy = self.clone();
+        let thread = std::thread::Builder::new().name("checks".to_owned());
+        thread.spawn(move || Model::Tasks.run(proxy.watch()))?;
+        Ok(())
+    }
+
+    pub(crate) fn setup(&self) -> Arc<Setup> {
+        lock(&self.0.setup).clone()
+    }
+}
+
+impl Setup {
+    fn new(
+        settings: Settings,
+        previous: Option<&Setup>,
+        clock: Clock,
+        hooks: &Arc<dyn Hooks>,
+    ) -> io::Result<Setup> {
+        let checked = settings.check();
+        checked.map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
+        let pool = |settings: &super::PoolSettings| {
+            let mut before = previous.into_iter().flat_map(|it| &it.pools);
+            let before = before.find(|it| it.settings().name == settings.name);
+            let pool = Pool::new(
+                settings.clone(),
+                before.map(|it| &**it),
+                clock,
+                hooks.clone(),
+            );
+            pool.map(Arc::new)
+        };
+        let pools: io::Result<_> = settings.pools.iter().map(pool).collect();
+        Ok(Setup {
+            pools: pools?,
+            settings,
+        })
+    }
+
+    fn listens_on(&self, addr: &Addr) -> io::Result<()> {
+        self.pools.iter().try_for_each(|pool| pool.listens_on(addr))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({:?})", self.setup().pools)
+    }
+}

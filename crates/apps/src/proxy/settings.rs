@@ -1,0 +1,163 @@
+//! What a proxy is told, and the check that it makes sense.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::pool::PoolSettings;
+
+/// What a proxy passes on.
+///
+/// ```
+/// use switchboard_apps::proxy::Mode;
+///
+/// assert_eq!("tcp".parse(), Ok(Mode::Tcp));
+/// assert_eq!(Mode::Tcp.to_string(), "tcp");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Bytes, of any protocol, both ways.
+    #[default]
+    Tcp,
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Mode, String> {
+        match text {
+            "tcp" => Ok(Mode::Tcp),
+            _ => Err(format!("unknown mode `{text}`: use tcp")),
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mode::Tcp => f.write_str("tcp"),
+        }
+    }
+}
+
+/// How long a proxy waits for its peers.
+///
+/// ```
+/// use switchboard_apps::proxy::Timeouts;
+///
+/// assert_eq!(Timeouts::default().idle.as_secs(), 600);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The time without a byte in either direction after which a connection is cut, up to a quarter more: 10 min.
+    pub idle: Duration,
+    /// The same once one side has ended its direction: 2 min.
+    pub half_closed: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            idle: Duration::from_secs(600),
+            half_closed: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Everything that a proxy is told.
+///
+/// ```
+/// use switchboard_apps::proxy::{PoolSettings, Settings};
+///
+/// let mut settings = Settings::default();
+/// assert!(settings.check().unwrap_err().contains("no back end"));
+/// settings.pools[0].to.push("127.0.0.1:8001".parse().unwrap());
+/// assert_eq!(settings.check(), Ok(()));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What is passed on: TCP.
+    pub mode: Mode,
+    /// The pools, by name: one without a back end.
+    pub pools: Vec<PoolSettings>,
+    /// How long the proxy waits for its peers.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            mode: Mode::default(),
+            pools: vec![PoolSettings::default()],
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what can be checked without looking a name up.
+    ///
+    /// # Errors
+    /// One line: what is wrong, where, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        if self.pools.is_empty() {
+            return Err("no pool: give one back end at least".to_owned());
+        }
+        let mut names = HashSet::new();
+        for pool in &self.pools {
+            if !names.insert(&pool.name) {
+                return Err(format!(
+                    "two pools have the name `{}`: use another one",
+                    pool.name
+                ));
+            }
+            self.check_pool(pool)?;
+        }
+        match self.mode {
+            Mode::Tcp if self.pools.len() > 1 => Err(
+                "mode tcp has one pool: it knows neither hosts nor paths to choose by".to_owned(),
+            ),
+            Mode::Tcp => Ok(()),
+        }
+    }
+
+    fn check_pool(&self, pool: &PoolSettings) -> Result<(), String> {
+        let PoolSettings { name, to, .. } = pool;
+        if to.is_empty() {
+            return Err(format!("pool `{name}` has no back end: give one at least"));
+        }
+        for (index, one) in to.iter().enumerate() {
+            if to[..index].contains(one) {
+                return Err(format!(
+                    "pool `{name}` has the back end {one} twice: leave one out"
+                ));
+            }
+            if self.mode == Mode::Tcp && one.is_url() {
+                return Err(format!(
+                    "the back end {one} speaks HTTP: use HOST:PORT in mode tcp"
+                ));
+            }
+        }
+        if self.mode == Mode::Tcp && matches!(&pool.balance, super::Balance::Hash(Some(_))) {
+            return Err("mode tcp sees no header to balance by: use --balance hash".to_owned());
+        }
+        if pool.max_in_flight == Some(0) {
+            return Err(format!(
+                "pool `{name}` allows nothing in flight: use 1 at least"
+            ));
+        }
+        let times = [
+            pool.check_interval,
+            pool.check_timeout,
+            pool.connect_timeout,
+        ];
+        let times = times
+            .into_iter()
+            .chain([self.timeouts.idle, self.timeouts.half_closed]);
+        match times.min() {
+            Some(Duration::ZERO) => Err("a time of zero: use a longer one".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
