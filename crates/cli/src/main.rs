@@ -39,7 +39,7 @@ struct Cli {
 enum Command {
     /// Do the same work under every model, measure it, and say which model to run
     Compare(compare::Options),
-    /// Run a server (echo, slow-site) until SIGINT or SIGTERM
+    /// Run a server (echo, proxy, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
     Serve(serve::Service),
     /// Fetch pages, many at once, and print a line for each as it finishes

@@ -4,13 +4,10 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use switchboard_runtime::{Driver, Model};
+use switchboard_runtime::{Driver, Hooks, Model};
 use switchboard_server::{Bound, Server, Workers};
 
 use super::options::{Options, WorkersAs};
-use crate::hooks::LogHooks;
-use crate::log::Log;
-use crate::metrics::Turns;
 use crate::output::Failure;
 
 /// Listens where the options say.
@@ -18,10 +15,8 @@ pub(super) fn bind(
     server: Server,
     options: &Options,
     driver: Driver,
-    log: &Log,
-    turns: Option<&Arc<Turns>>,
+    hooks: Arc<dyn Hooks>,
 ) -> Result<Bound, Failure> {
-    let traced = options.trace.subscribe(log);
     let workers = match options.workers_as {
         WorkersAs::Threads => Workers::Threads(options.workers),
         WorkersAs::Processes => Workers::Processes(options.workers),
@@ -35,12 +30,7 @@ pub(super) fn bind(
         .on_signals(true)
         .until_eof(options.until_eof)
         .observed(true)
-        .hooks(Arc::new(LogHooks {
-            log: log.clone(),
-            traced,
-            quiet: options.quiet,
-            turns: turns.cloned(),
-        }));
+        .hooks(hooks);
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }

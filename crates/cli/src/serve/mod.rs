@@ -2,6 +2,7 @@
 
 mod bind;
 mod options;
+mod proxy;
 
 use std::fmt;
 use std::io;
@@ -13,12 +14,14 @@ use clap::Subcommand;
 use switchboard_apps as apps;
 use switchboard_apps::slow_site;
 use switchboard_http::has_head;
-use switchboard_runtime::{Dispatch, Model, Style};
+use switchboard_runtime::{Dispatch, Hooks, Model, Style};
 use switchboard_server::{Bound, Report, Server, raise_descriptor_limit};
 
 use self::bind::bind;
 use self::options::{EchoOptions, Options, SiteOptions, WorkersAs};
+use self::proxy::ProxyOptions;
 use crate::driver::can_run;
+use crate::hooks::LogHooks;
 use crate::log::{self, Log};
 use crate::metrics::{self, Turns};
 use crate::output::{self, Count, Failure};
@@ -29,6 +32,8 @@ pub(crate) enum Service {
     Echo(EchoOptions),
     /// Serve a web site of slow pages, the same for the same seed: / and /page/N
     SlowSite(SiteOptions),
+    /// Pass connections on to back ends that are up, and spread them
+    Proxy(Box<ProxyOptions>),
 }
 
 /// The time in which a client must send the head of its first request, as the handler gives it for later
@@ -51,6 +56,7 @@ pub(crate) fn run(service: Service) -> ExitCode {
                 Style::Protocol => bound.serve_protocol(|| apps::EchoProtocol),
             })
         }
+        Service::Proxy(options) => proxy::run(&options),
         Service::SlowSite(options) => options.site().and_then(|site| {
             let site = Arc::new(site);
             let server = Server::new().first_bytes(HEAD_LIMIT, has_head);
@@ -74,6 +80,21 @@ fn serve(
     style: Style,
     run: impl FnOnce(Bound) -> io::Result<Report>,
 ) -> Result<(), Failure> {
+    let prepare = |_: &Bound, _: &Arc<dyn Hooks>| Ok(());
+    serve_prepared(server, options, name, style, prepare, |bound, ()| {
+        run(bound)
+    })
+}
+
+/// Serves what `prepare` makes once the address is known and before it is announced.
+fn serve_prepared<P>(
+    server: Server,
+    options: &Options,
+    name: &str,
+    style: Style,
+    prepare: impl FnOnce(&Bound, &Arc<dyn Hooks>) -> Result<P, Failure>,
+    run: impl FnOnce(Bound, P) -> io::Result<Report>,
+) -> Result<(), Failure> {
     // A model that cannot run the service is refused before anything is bound.
     can_run(options.model, style)?;
     let driver = options.driver.for_model(options.model)?;
@@ -83,12 +104,19 @@ fn serve(
     let log = Log::stderr();
     log.catch_panics();
     let turns = options.metrics.as_ref().map(|_| Arc::<Turns>::default());
-    let bound = bind(server, options, driver, &log, turns.as_ref())?;
+    let hooks: Arc<dyn Hooks> = Arc::new(LogHooks {
+        traced: options.trace.subscribe(&log),
+        log: log.clone(),
+        quiet: options.quiet,
+        turns: turns.clone(),
+    });
+    let bound = bind(server, options, driver, hooks.clone())?;
+    let prepared = prepare(&bound, &hooks)?;
     announce(options, name, &bound, &log);
     if let (Some(addr), Some(turns)) = (&options.metrics, turns) {
         serve_metrics(addr, &bound, turns, &log)?;
     }
-    let report = run(bound);
+    let report = run(bound, prepared);
     match &report {
         Ok(_) if options.quiet => {}
         Ok(report) => drop(log.line_within(log::PATIENCE, ReportLine(report))),

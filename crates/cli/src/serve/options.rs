@@ -19,7 +19,7 @@ pub(super) enum WorkersAs {
 }
 
 /// The help of a service about its end and its log.
-const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
+pub(super) const AFTER_HELP: &str = "The address goes to stdout and the log to stderr. The server never waits for the \
 reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and the next line \
 written says how many were lost.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
 lets open ones end, for as long as --drain says. A second SIGINT or SIGTERM stops it at once. SIGUSR1 logs what each open \
@@ -142,7 +142,7 @@ impl SiteOptions {
 }
 
 /// Parses the value of `--drain`.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "use a number of seconds")?;
     let checked = Duration::try_from_secs_f64(seconds);
     checked.map_err(|_| match seconds < 0.0 {

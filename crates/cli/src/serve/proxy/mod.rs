@@ -1,0 +1,120 @@
+//! `switchboard serve proxy`: passes connections on to back ends.
+
+mod config;
+mod nearest;
+mod options;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use switchboard_apps::proxy::{Check, PoolSettings, Proxy, Settings};
+use switchboard_runtime::{Dispatch, Style};
+use switchboard_server::{Bound, Server};
+
+pub(crate) use self::options::ProxyOptions;
+use super::options::WorkersAs;
+use super::serve_prepared;
+use crate::output::{self, Failure};
+
+/// Checks need a thread that sees what becomes of all connections.
+const CANNOT_CHECK: &str = "--check: under model `processes` each connection is a process that cannot tell the \
+others what it sees: leave the option out, use --check off, or another model";
+
+pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
+    let mut settings = options.settings()?;
+    if options.options.model.dispatch() == Dispatch::Process {
+        can_do_without_checks(options, &mut settings)?;
+    }
+    settings.check().map_err(|text| match &options.config {
+        Some(path) => Failure::usage(format_args!("{}: {text}", path.display())),
+        None => Failure::usage(text),
+    })?;
+    if options.check_config {
+        return output::print(description(&settings, options));
+    }
+    let prepare = |bound: &Bound, hooks: &Arc<_>| {
+        let proxy = Proxy::with_hooks(settings, Arc::clone(hooks))?;
+        let own = proxy.listens_on(bound.local_addr());
+        own.map_err(Failure::usage)?;
+        // Processes that are forked start their own.
+        if matches!(options.options.workers_as, WorkersAs::Threads) {
+            proxy.start_checks()?;
+        }
+        Ok(proxy)
+    };
+    let server = Server::new();
+    serve_prepared(
+        server,
+        &options.options,
+        "proxy",
+        Style::Async,
+        prepare,
+        |bound, proxy| {
+            bound.serve(move |client| {
+                let proxy = proxy.clone();
+                async move { proxy.serve(client).await }
+            })
+        },
+    )
+}
+
+/// Turns checks off, unless they were asked for.
+fn can_do_without_checks(options: &ProxyOptions, settings: &mut Settings) -> Result<(), Failure> {
+    if options.asks_for_checks() {
+        return Err(Failure::usage(CANNOT_CHECK));
+    }
+    for pool in &mut settings.pools {
+        if options.config.is_some() && pool.check != Check::Off {
+            return Err(Failure::usage(format_args!(
+                "pool `{}`: {CANNOT_CHECK}",
+                pool.name
+            )));
+        }
+        pool.check = Check::Off;
+    }
+    Ok(())
+}
+
+/// Describes what would run.
+fn description(settings: &Settings, options: &ProxyOptions) -> String {
+    let mut text = String::new();
+    let common = &options.options;
+    let listen = match &common.unix {
+        Some(path) => path.display().to_string(),
+        None => common.listen.clone(),
+    };
+    // Writing to a string never fails.
+    let _ = writeln!(
+        text,
+        "proxy: mode {} at {listen} under {}, idle {:?}, half-closed {:?}",
+        settings.mode, common.model, settings.timeouts.idle, settings.timeouts.half_closed
+    );
+    for pool in &settings.pools {
+        let PoolSettings {
+            name,
+            balance,
+            check,
+            check_interval,
+            connect_timeout,
+            ..
+        } = pool;
+        let _ = write!(text, "pool {name}: balance {balance}, check {check}");
+        if *check != Check::Off {
+            let (fall, rise) = (pool.rules.fall, pool.rules.rise);
+            let _ = write!(text, " every {check_interval:?} (fall {fall}, rise {rise})");
+        }
+        let _ = write!(text, ", connect {connect_timeout:?}");
+        if let Some(most) = pool.max_in_flight {
+            let queue = pool.queue_timeout;
+            let _ = write!(
+                text,
+                ", at most {most} in flight each, others wait {queue:?}"
+            );
+        }
+        text.push('\n');
+        for to in &pool.to {
+            let _ = writeln!(text, "  {to}");
+        }
+    }
+    text
+}

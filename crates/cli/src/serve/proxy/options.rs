@@ -1,0 +1,109 @@
+//! The options of `switchboard serve proxy`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use switchboard_apps::proxy::{
+    Balance, Check, HealthRules, Mode, PoolSettings, Settings, Timeouts, To,
+};
+
+use super::config;
+use crate::output::Failure;
+use crate::serve::options::{AFTER_HELP, Options, seconds};
+
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct ProxyOptions {
+    #[command(flatten)]
+    pub(super) options: Options,
+    /// Back end, as HOST:PORT or unix:PATH; give the option once for each
+    #[arg(
+        long,
+        value_name = "BACKEND",
+        required_unless_present = "config",
+        conflicts_with = "config"
+    )]
+    to: Vec<To>,
+    /// Read pools and limits from a TOML file instead of the options below
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print what would run, and exit: 0 if the configuration is right, 2 if not
+    #[arg(long)]
+    pub(super) check_config: bool,
+    /// What is passed on: tcp, any bytes both ways
+    #[arg(long, default_value_t, conflicts_with = "config")]
+    mode: Mode,
+    /// How connections are spread: round-robin, least (the fewest connections), two-choices (the better of two
+    /// random ones) or hash (by the client's address)
+    #[arg(long, default_value_t, conflicts_with = "config")]
+    balance: Balance,
+    /// How back ends are checked: tcp (by connecting), http:/PATH (by a request, answered with 200 to 399) or off
+    /// [default: tcp; off under model `processes`]
+    #[arg(long, conflicts_with = "config")]
+    check: Option<Check>,
+    /// Seconds between two checks of a back end, with a tenth more or less by chance
+    #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
+    check_interval: Duration,
+    /// How many checks in a row must fail before a back end is down; the very first one is enough
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "config")]
+    fall: u32,
+    /// How many checks in a row must succeed before it is up again
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "config")]
+    rise: u32,
+    /// Seconds that connecting to a back end may take before the next one is tried
+    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
+    connect_timeout: Duration,
+    /// Connections that each back end has at once; others wait up to 5 seconds [default: no limit]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), conflicts_with = "config")]
+    max_in_flight: Option<usize>,
+    /// Seconds without a byte after which a connection is cut
+    #[arg(long, default_value = "600", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
+    idle_timeout: Duration,
+    /// The same once one side has ended its direction
+    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
+    half_closed_timeout: Duration,
+}
+
+impl ProxyOptions {
+    /// Returns what the proxy is told, by the options or by the file.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        match &self.config {
+            Some(path) => config::read(path).map_err(Failure::Usage),
+            None => Ok(self.own_settings()),
+        }
+    }
+
+    fn own_settings(&self) -> Settings {
+        let pool = PoolSettings {
+            to: self.to.clone(),
+            balance: self.balance.clone(),
+            check: self.check.clone().unwrap_or_default(),
+            check_interval: self.check_interval,
+            rules: HealthRules {
+                fall: self.fall,
+                rise: self.rise,
+                ..HealthRules::default()
+            },
+            connect_timeout: self.connect_timeout,
+            max_in_flight: self.max_in_flight,
+            ..PoolSettings::default()
+        };
+        Settings {
+            mode: self.mode,
+            pools: vec![pool],
+            timeouts: Timeouts {
+                idle: self.idle_timeout,
+                half_closed: self.half_closed_timeout,
+            },
+        }
+    }
+
+    /// Returns whether the command line asks for checks.
+    pub(super) fn asks_for_checks(&self) -> bool {
+        self.check
+            .as_ref()
+            .is_some_and(|check| *check != Check::Off)
+    }
+}
