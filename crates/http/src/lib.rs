@@ -38,6 +38,7 @@ mod client;
 mod connection;
 mod descriptors;
 mod error;
+mod h1;
 mod head;
 mod io;
 mod lease;
@@ -54,7 +55,9 @@ pub use head::has_head;
 pub use http::{Response, StatusCode};
 pub use io::{Executor, Io, Timer};
 pub use response::ClientResponse;
-pub use server::{serve_connection, serve_connection_until, serve_stream};
+pub use server::{
+    HttpServer, ServerLimits, serve_connection, serve_connection_until, serve_stream,
+};
 #[cfg(feature = "tower")]
 pub use tower::{serve_service, serve_service_until};
 

@@ -2,6 +2,7 @@
 
 mod adapted;
 mod file;
+mod request;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,6 +18,8 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use self::adapted::Adapted;
 pub(crate) use self::file::FileRange;
+use self::request::RequestBody;
+pub(crate) use self::request::{Demand, Feeder, fed_body};
 
 /// The body of a request, and of a response: bytes, a part of a file, or what comes as it is asked for.
 ///
@@ -42,6 +45,7 @@ enum Kind {
     Empty,
     Bytes(Bytes),
     File(FileRange),
+    Request(RequestBody),
     Incoming(Incoming),
     Other(Pin<Box<dyn HttpBody<Data = Bytes, Error = io::Error> + Send>>),
 }
@@ -160,6 +164,12 @@ impl Body {
         }
     }
 
+    /// Returns the body of a request that a connection feeds.
+    pub(crate) fn fed(body: RequestBody) -> Body {
+        Body(Kind::Request(body))
+    }
+
+    #[expect(dead_code, reason = "for the connections that hyper serves")]
     pub(crate) fn incoming(body: Incoming) -> Body {
         Body(match body.is_end_stream() {
             true => Kind::Empty,
@@ -185,6 +195,7 @@ impl HttpBody for Body {
                 }
                 read => read,
             },
+            Kind::Request(body) => return body.poll_frame(context),
             Kind::Incoming(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(context));
                 return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
@@ -199,6 +210,7 @@ impl HttpBody for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Bytes(_) | Kind::File(_) => false,
+            Kind::Request(body) => body.left() == Some(0),
             Kind::Incoming(body) => body.is_end_stream(),
             Kind::Other(body) => body.is_end_stream(),
         }
@@ -209,6 +221,7 @@ impl HttpBody for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::File(file) => SizeHint::with_exact(file.length()),
+            Kind::Request(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
             Kind::Incoming(body) => body.size_hint(),
             Kind::Other(body) => body.size_hint(),
         }

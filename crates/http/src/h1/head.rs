@@ -1,0 +1,250 @@
+//! The heads of requests.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode, Uri, Version};
+use httparse::{EMPTY_HEADER, Error, Status};
+
+use super::framing::{Fields, Framing, is_host};
+use super::{Parsed, Refusal};
+
+/// The fields that are parsed on the stack. A head with more of them is parsed again.
+const FEW_FIELDS: usize = 32;
+
+/// What a head may have at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLimits {
+    pub(crate) bytes: usize,
+    pub(crate) fields: usize,
+    pub(crate) uri: usize,
+}
+
+/// A whole request head.
+#[derive(Debug)]
+pub(crate) struct RequestHead {
+    pub(crate) request: Request<()>,
+    /// The number of its bytes.
+    pub(crate) length: usize,
+    pub(crate) framing: Framing,
+    pub(crate) keeps_alive: bool,
+    pub(crate) expects_continue: bool,
+}
+
+/// Parses the request head at the start of `bytes`.
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(crate) fn parse_request(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
+    let mut fields = [const { MaybeUninit::uninit() }; FEW_FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, &mut fields) {
+        Ok(Status::Complete(length)) => finish(bytes, length, &request, limits),
+        Ok(Status::Partial) => partial(bytes, limits),
+        Err(Error::TooManyHeaders) if limits.fields > FEW_FIELDS => parse_many(bytes, limits),
+        Err(error) => Parsed::Refused(refusal(error, bytes)),
+    }
+}
+
+#[cold]
+fn parse_many(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
+    let mut fields = vec![EMPTY_HEADER; limits.fields];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(bytes) {
+        Ok(Status::Complete(length)) => finish(bytes, length, &request, limits),
+        Ok(Status::Partial) => partial(bytes, limits),
+        Err(error) => Parsed::Refused(refusal(error, bytes)),
+    }
+}
+
+/// Returns what an incomplete head is: one that goes on, or one that has exceeded a limit.
+#[cold]
+fn partial(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
+    let line = bytes.trim_ascii_start();
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or(line);
+    // The longest method has 24 bytes in the registry; a longer URI than the limit ends in the same way.
+    if line.len() > limits.uri + 64 {
+        return Parsed::Refused(URI_TOO_LONG);
+    }
+    match bytes.len() > limits.bytes {
+        true => Parsed::Refused(HEAD_TOO_LARGE),
+        false => Parsed::Partial,
+    }
+}
+
+const URI_TOO_LONG: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, "a URI over the limit");
+const HEAD_TOO_LARGE: Refusal = Refusal::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "a request head over the limit",
+);
+const TOO_MANY_FIELDS: Refusal = Refusal::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "more fields than the limit",
+);
+const BAD_TARGET: Refusal = Refusal::bad("a request target that is no URI");
+
+#[cold]
+fn refusal(error: Error, bytes: &[u8]) -> Refusal {
+    match error {
+        Error::HeaderName => Refusal::bad("a byte that no field name may have"),
+        Error::HeaderValue => Refusal::bad("a byte that no field value may have"),
+        Error::NewLine => Refusal::bad("a line that does not end in CR LF"),
+        Error::Token => Refusal::bad("a request line with a byte that it may not have"),
+        Error::TooManyHeaders => TOO_MANY_FIELDS,
+        Error::Version if has_other_version(bytes) => {
+            let reason = "a version other than HTTP/1.0 and HTTP/1.1";
+            Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, reason)
+        }
+        Error::Version => Refusal::bad("a request line without a version of HTTP"),
+        Error::Status => Refusal::bad("a malformed head"),
+    }
+}
+
+/// Returns whether the first line ends in a version of HTTP.
+fn has_other_version(bytes: &[u8]) -> bool {
+    let line = bytes.trim_ascii_start();
+    let line = line.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let word = line.and_then(|line| line.rsplit(|byte| *byte == b' ').next());
+    matches!(
+        word,
+        Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])
+    )
+}
+
+/// Returns whether a line ends in LF alone.
+fn has_bare_lf(head: &[u8]) -> bool {
+    let pairs = head.iter().zip(&head[1..]);
+    let bare = pairs.fold(false, |bare, (before, byte)| {
+        bare | ((*byte == b'\n') & (*before != b'\r'))
+    });
+    bare || head[0] == b'\n'
+}
+
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn finish(
+    bytes: &[u8],
+    length: usize,
+    parsed: &httparse::Request<'_, '_>,
+    limits: &HeadLimits,
+) -> Parsed<RequestHead> {
+    match try_finish(&bytes[..length], parsed, limits) {
+        Ok(head) => Parsed::Complete(head),
+        Err(refusal) => Parsed::Refused(refusal),
+    }
+}
+
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn try_finish(
+    head: &[u8],
+    parsed: &httparse::Request<'_, '_>,
+    limits: &HeadLimits,
+) -> Result<RequestHead, Refusal> {
+    let (Some(method), Some(path), Some(version)) = (parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(Refusal::bad("a malformed head"));
+    };
+    if has_bare_lf(head) {
+        return Err(Refusal::bad("a line that ends in LF alone"));
+    }
+    if path.len() > limits.uri {
+        return Err(URI_TOO_LONG);
+    }
+    if head.len() > limits.bytes {
+        return Err(HEAD_TOO_LARGE);
+    }
+    if parsed.headers.len() > limits.fields {
+        return Err(TOO_MANY_FIELDS);
+    }
+    let version = match version {
+        0 => Version::HTTP_10,
+        _ => Version::HTTP_11,
+    };
+    let shared = Shared::new(head, path, parsed.headers.len());
+    let mut fields = Fields::default();
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for field in &*parsed.headers {
+        fields.note(field.name, field.value)?;
+        let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(field.name.as_bytes()),
+            HeaderValue::from_maybe_shared(shared.part(field.value)),
+        ) else {
+            return Err(Refusal::bad("a malformed field"));
+        };
+        if headers.try_append(name, value).is_err() {
+            return Err(TOO_MANY_FIELDS);
+        }
+    }
+    let mut request = Request::new(());
+    *request.version_mut() = version;
+    *request.method_mut() =
+        Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::bad("a malformed method"))?;
+    if path != "/" {
+        *request.uri_mut() = target(request.method(), &shared, path)?;
+        if let Some(authority) = request.uri().authority() {
+            replace_host(&mut headers, authority.as_str())?;
+        }
+    }
+    *request.headers_mut() = headers;
+    Ok(RequestHead {
+        request,
+        length: head.len(),
+        framing: fields.request_framing(version)?,
+        keeps_alive: fields.keeps_alive(version),
+        expects_continue: fields.expects_continue && version != Version::HTTP_10,
+    })
+}
+
+/// A copy of a head, which its values share.
+struct Shared<'a> {
+    head: &'a [u8],
+    copy: Bytes,
+}
+
+impl<'a> Shared<'a> {
+    fn new(head: &'a [u8], path: &str, fields: usize) -> Shared<'a> {
+        let copy = match path == "/" && fields == 0 {
+            true => Bytes::new(),
+            false => Bytes::copy_from_slice(head),
+        };
+        Shared { head, copy }
+    }
+
+    /// Returns `part` of the head.
+    fn part(&self, part: &[u8]) -> Bytes {
+        if part.is_empty() {
+            return Bytes::new();
+        }
+        let start = part.as_ptr().addr() - self.head.as_ptr().addr();
+        self.copy.slice(start..start + part.len())
+    }
+}
+
+/// Parses the target of a request: a path, an absolute URI, an authority for `CONNECT`, or `*`.
+fn target(method: &Method, shared: &Shared<'_>, text: &str) -> Result<Uri, Refusal> {
+    if text.contains('#') {
+        return Err(Refusal::bad("a request target with a fragment"));
+    }
+    let uri = Uri::from_maybe_shared(shared.part(text.as_bytes())).map_err(|_| BAD_TARGET)?;
+    let fits = match (text.as_bytes()[0], method) {
+        (_, &Method::CONNECT) => uri.scheme().is_none() && uri.port().is_some(),
+        (b'/', _) => true,
+        (b'*', method) => text == "*" && method == Method::OPTIONS,
+        _ => matches!(uri.scheme_str(), Some("http" | "https")),
+    };
+    match fits {
+        true => Ok(uri),
+        false => Err(BAD_TARGET),
+    }
+}
+
+/// Has the authority of an absolute URI take the place of the Host field (RFC 9112, section 3.2.2).
+#[cold]
+fn replace_host(headers: &mut HeaderMap, authority: &str) -> Result<(), Refusal> {
+    let value = HeaderValue::from_str(authority).map_err(|_| BAD_TARGET)?;
+    if authority.is_empty() || !is_host(authority.as_bytes()) {
+        return Err(BAD_TARGET);
+    }
+    if headers.contains_key(HOST) {
+        headers.insert(HOST, value);
+    }
+    Ok(())
+}

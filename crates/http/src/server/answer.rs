@@ -1,0 +1,256 @@
+//! One response, sent with the framing that its request and its body allow.
+
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use bytes::Buf;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap};
+use http::{Response, StatusCode};
+use hyper::body::{Body as HttpBody, Frame};
+use switchboard_runtime as runtime;
+
+use super::buffers::{Input, Output};
+use super::feed::{Feed, drive};
+use super::transport::Transport;
+use super::wire::{Failure, Wire};
+use crate::h1::encode::{BodyLength, Persistence, chunk_size, last_chunk, response_head};
+
+/// The most bytes of data that are copied behind the head, and of answers that are sent together.
+const SMALL: usize = 4 * 1024;
+const TOGETHER: usize = 16 * 1024;
+
+/// What a response must know of its request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Whether the method is `HEAD`.
+    pub(super) head: bool,
+    /// Whether the version is HTTP/1.0.
+    pub(super) old: bool,
+    pub(super) keeps_alive: bool,
+}
+
+/// A response whose head is written.
+pub(super) struct Answer<B> {
+    body: B,
+    length: BodyLength,
+    keeps_alive: bool,
+}
+
+impl<B> Answer<B>
+where
+    B: HttpBody + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    /// Writes the head of `response` to `out`. The connection `ends` after it if nothing else says so.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) fn new(
+        response: Response<B>,
+        asked: Asked,
+        ends: bool,
+        out: &mut Vec<u8>,
+    ) -> Answer<B> {
+        let (parts, body) = response.into_parts();
+        let length = body_length(parts.status, &parts.headers, &body, asked);
+        let keeps_alive = asked.keeps_alive
+            && !ends
+            && length != BodyLength::UntilClose
+            && (parts.headers.is_empty() || !says_close(&parts.headers));
+        let persistence = match (keeps_alive, asked.old) {
+            (false, _) => Persistence::Close,
+            (true, true) => Persistence::KeepAlive,
+            (true, false) => Persistence::Unsaid,
+        };
+        let now = runtime::now();
+        response_head(out, parts.status, &parts.headers, length, persistence, now);
+        let has_body = !asked.head && parts.status != StatusCode::NOT_MODIFIED;
+        Answer {
+            body,
+            length: if has_body {
+                length
+            } else {
+                BodyLength::Nothing
+            },
+            keeps_alive,
+        }
+    }
+
+    /// Sends the response; a small one stays in `out`. Returns whether the connection may go on.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) async fn send<T: Transport>(
+        self,
+        wire: &mut Wire<T>,
+        input: &mut Input,
+        feed: &mut Option<Feed>,
+        out: &mut Output,
+    ) -> Result<bool, Failure> {
+        let keeps_alive = self.keeps_alive;
+        if matches!(self.length, BodyLength::Nothing | BodyLength::Exact(0)) {
+            return Ok(keeps_alive);
+        }
+        let mut body = pin!(self.body);
+        let first = poll_fn(|context| Poll::Ready(body.as_mut().poll_frame(context))).await;
+        let first = match (first, self.length) {
+            (Poll::Ready(Some(Ok(frame))), BodyLength::Exact(length)) => match frame.into_data() {
+                Ok(mut data) if data.remaining() as u64 == length && length <= SMALL as u64 => {
+                    copy(&mut data, out.buffer());
+                    if out.bytes().len() > TOGETHER {
+                        wire.flush(out).await?;
+                    }
+                    return Ok(keeps_alive);
+                }
+                Ok(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(frame) => Poll::Ready(Some(Ok(frame))),
+            },
+            (first, _) => first,
+        };
+        wire.pace.reset_rates();
+        let streamed = Streamed {
+            length: self.length,
+            body,
+        };
+        // Apart, so that small answers need no space for it.
+        Box::pin(streamed.send(first, wire, input, feed, out)).await?;
+        Ok(keeps_alive)
+    }
+}
+
+/// Returns how the end of a body is told.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn body_length<B: HttpBody>(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &B,
+    asked: Asked,
+) -> BodyLength {
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        return BodyLength::Nothing;
+    }
+    let without_body = asked.head || status == StatusCode::NOT_MODIFIED;
+    if let Some(length) = body.size_hint().exact() {
+        match (without_body, length) {
+            (false, length) => return BodyLength::Exact(length),
+            (true, 1..) if asked.head => return BodyLength::Exact(length),
+            _ => {}
+        }
+    }
+    let given = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    match given.and_then(|text| text.parse().ok()) {
+        Some(length) => BodyLength::Exact(length),
+        None if without_body => BodyLength::Nothing,
+        None if asked.old => BodyLength::UntilClose,
+        None => BodyLength::Chunked,
+    }
+}
+
+#[cold]
+fn says_close(headers: &HeaderMap) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
+fn copy(data: &mut impl Buf, out: &mut Vec<u8>) {
+    while data.has_remaining() {
+        let chunk = data.chunk();
+        out.extend_from_slice(chunk);
+        data.advance(chunk.len());
+    }
+}
+
+/// What a poll of a body gives.
+type PolledFrame<B> = Poll<Option<Result<Frame<<B as HttpBody>::Data>, <B as HttpBody>::Error>>>;
+
+/// A body that is sent as it comes.
+struct Streamed<'a, B> {
+    length: BodyLength,
+    body: Pin<&'a mut B>,
+}
+
+impl<B> Streamed<'_, B>
+where
+    B: HttpBody,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    /// Sends the body, of which one poll gave `first`. Asks for a frame only once the one before is in the
+    /// hands of the system, but for a few small ones.
+    async fn send<T: Transport>(
+        mut self,
+        first: PolledFrame<B>,
+        wire: &mut Wire<T>,
+        input: &mut Input,
+        feed: &mut Option<Feed>,
+        out: &mut Output,
+    ) -> Result<(), Failure> {
+        let mut polled = first;
+        let mut trailers = None;
+        loop {
+            let frame = match polled {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let pending = out.bytes().is_empty();
+                    wire.flush(out).await?;
+                    drive(wire, input, feed, pending, |context| {
+                        self.body.as_mut().poll_frame(context)
+                    })
+                    .await?
+                }
+            };
+            let Some(frame) = frame else { break };
+            match frame.map_err(io::Error::other)?.into_data() {
+                Ok(data) => self.send_data(data, wire, out).await?,
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            }
+            polled = poll_fn(|context| Poll::Ready(self.body.as_mut().poll_frame(context))).await;
+        }
+        match self.length {
+            BodyLength::Chunked => last_chunk(out.buffer(), trailers.as_ref()),
+            BodyLength::Exact(1..) => {
+                let text = "a response's body is shorter than its length";
+                let error = io::Error::new(io::ErrorKind::UnexpectedEof, text);
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        wire.flush(out).await?;
+        Ok(())
+    }
+
+    async fn send_data<T: Transport>(
+        &mut self,
+        mut data: B::Data,
+        wire: &mut Wire<T>,
+        out: &mut Output,
+    ) -> Result<(), Failure> {
+        let size = data.remaining();
+        if size == 0 {
+            return Ok(());
+        }
+        let tail: &'static [u8] = match &mut self.length {
+            BodyLength::Exact(left) => {
+                let Some(rest) = left.checked_sub(size as u64) else {
+                    let text = "a response's body is longer than its length";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
+                };
+                *left = rest;
+                b""
+            }
+            BodyLength::Chunked => {
+                chunk_size(out.buffer(), size);
+                b"\r\n"
+            }
+            BodyLength::Nothing | BodyLength::UntilClose => b"",
+        };
+        if size <= SMALL && out.bytes().len() + size <= TOGETHER {
+            copy(&mut data, out.buffer());
+            out.buffer().extend_from_slice(tail);
+            return Ok(());
+        }
+        Ok(wire.send_data(out, &mut data, tail).await?)
+    }
+}

@@ -1,0 +1,108 @@
+//! The connection: it waits without a buffer, and serves what comes in bursts.
+
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use http::Response;
+use hyper::body::Body as HttpBody;
+use switchboard_net::Chunk;
+
+use super::burst::{After, serve_burst};
+use super::limits::ServerLimits;
+use super::pace::Phase;
+use super::transport::Transport;
+use super::wire::Wire;
+use crate::Request;
+
+/// Serves HTTP/1.1 on `io` until the client, a response or `stop` ends it.
+pub(super) fn serve<T, F, B, E>(
+    io: T,
+    handler: impl Fn(Request) -> F,
+    stop: impl Future<Output = ()>,
+    limits: Arc<ServerLimits>,
+) -> impl Future<Output = io::Result<()>>
+where
+    T: Transport,
+    F: Future<Output = Result<Response<B>, E>>,
+    B: HttpBody + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    // An async function would hold this twice.
+    let mut wire = Wire::new(io, limits);
+    async move {
+        let mut stop = pin!(stop);
+        // Whether the server stops. The burst looks at it before it waits for more, and at each head.
+        let stopping = AtomicBool::new(false);
+        loop {
+            let idle = poll_fn(|context| poll_idle(&mut wire, stop.as_mut(), &stopping, context));
+            let Some(chunk) = idle.await? else {
+                return Ok(());
+            };
+            // In memory of its own, so that an idle connection is small.
+            let mut burst = Box::pin(serve_burst(&mut wire, &handler, &stopping, chunk));
+            let burst = poll_fn(|context| {
+                poll_stop(stop.as_mut(), &stopping, context);
+                burst.as_mut().poll(context)
+            });
+            if burst.await? == After::Close {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Returns whether the server stops.
+fn poll_stop(
+    stop: Pin<&mut impl Future<Output = ()>>,
+    stopping: &AtomicBool,
+    context: &mut Context<'_>,
+) -> bool {
+    if stopping.load(Ordering::Relaxed) {
+        return true;
+    }
+    let stops = stop.poll(context).is_ready();
+    if stops {
+        stopping.store(true, Ordering::Relaxed);
+    }
+    stops
+}
+
+/// Waits for the first bytes of a request; `None` if the connection ends without one.
+fn poll_idle<T: Transport>(
+    wire: &mut Wire<T>,
+    stop: Pin<&mut impl Future<Output = ()>>,
+    stopping: &AtomicBool,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Option<Chunk>>> {
+    let stops = poll_stop(stop, stopping, context);
+    let mut received = wire.io.poll_recv(context);
+    if stops && received.is_pending() {
+        // A request that has arrived is answered. The first poll of a blocking flow may only note the read,
+        // and the second one makes the call.
+        received = wire.io.poll_recv(context);
+    }
+    if let Poll::Ready(received) = received {
+        wire.pace.end();
+        return Poll::Ready(received.map(|chunk| (!chunk.is_empty()).then_some(chunk)));
+    }
+    if stops {
+        return Poll::Ready(Ok(None));
+    }
+    let phase = match wire.served {
+        0 => Phase::First,
+        _ => Phase::Idle,
+    };
+    wire.poll_pace(phase, context).map(|()| match phase {
+        Phase::First => {
+            let text = "a client that sends no request";
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        }
+        _ => Ok(None),
+    })
+}

@@ -1,0 +1,142 @@
+//! What a connection's bytes go through: a socket, or any stream of bytes.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use switchboard_net::{Chunk, Stream};
+
+pub(crate) trait Transport {
+    /// Receives bytes; an empty chunk is the end of input.
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>>;
+
+    fn send_all<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+    ) -> impl Future<Output = io::Result<()>> + Unpin + 'a;
+
+    fn poll_send_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the direction to the client.
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Returns the socket, if it tells that the client has hung up.
+    fn socket(&self) -> Option<&Stream>;
+}
+
+impl Transport for Stream {
+    #[inline]
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        Stream::poll_recv(self, context)
+    }
+
+    #[inline]
+    fn send_all<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+    ) -> impl Future<Output = io::Result<()>> + Unpin + 'a {
+        self.write_all(bytes)
+    }
+
+    fn poll_send_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Stream::poll_send_vectored(self, context, buffers)
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self).poll_close(context)
+    }
+
+    fn socket(&self) -> Option<&Stream> {
+        Some(self)
+    }
+}
+
+/// The most bytes that one read of an adapted stream takes.
+const PIECE: usize = 16 * 1024;
+
+thread_local! {
+    /// Receives bytes before they are copied to a chunk.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Any stream of bytes.
+pub(crate) struct Adapted<S>(pub(crate) S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Adapted<S> {
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        // The buffer is taken, because the stream's own read may come here again.
+        let mut buffer = BUFFER.take();
+        buffer.resize(PIECE, 0);
+        let read = Pin::new(&mut self.0).poll_read(context, &mut buffer);
+        let chunk = read.map_ok(|length| Chunk::from(&buffer[..length]));
+        BUFFER.set(buffer);
+        chunk
+    }
+
+    fn send_all<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+    ) -> impl Future<Output = io::Result<()>> + Unpin + 'a {
+        WriteAll {
+            stream: &mut self.0,
+            bytes,
+        }
+    }
+
+    fn poll_send_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(context, buffers)
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(context)
+    }
+
+    fn socket(&self) -> Option<&Stream> {
+        None
+    }
+}
+
+/// Writes all of some bytes, and flushes.
+struct WriteAll<'a, S> {
+    stream: &'a mut S,
+    bytes: &'a [u8],
+}
+
+impl<S: AsyncWrite + Unpin> Future for WriteAll<'_, S> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        while !this.bytes.is_empty() {
+            match ready!(Pin::new(&mut *this.stream).poll_write(context, this.bytes))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => this.bytes = &this.bytes[written..],
+            }
+        }
+        Pin::new(&mut *this.stream).poll_flush(context)
+    }
+}

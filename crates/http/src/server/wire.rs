@@ -1,0 +1,196 @@
+//! A connection's bytes, with its limits of time.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Buf;
+use switchboard_net::{Chunk, Stream};
+use switchboard_runtime as runtime;
+
+use super::buffers::{Input, Output};
+use super::limits::ServerLimits;
+use super::pace::{Pace, Phase};
+use super::transport::Transport;
+use crate::h1::Refusal;
+
+/// The time that a connection waits for a refused client to close, so that no reset overtakes the answer.
+const LINGER: Duration = Duration::from_secs(5);
+/// The most buffers of one write.
+const BUFFERS: usize = 16;
+
+/// Why a connection ends early.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The client is told why, unless an answer has begun.
+    Refused(Refusal, io::ErrorKind),
+    Broken(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Broken(error)
+    }
+}
+
+impl Failure {
+    pub(super) fn refused(refusal: Refusal) -> Failure {
+        Failure::Refused(refusal, io::ErrorKind::InvalidData)
+    }
+
+    pub(super) fn into_error(self) -> io::Error {
+        match self {
+            Failure::Refused(Refusal { status, reason }, kind) => {
+                io::Error::new(kind, format!("{} {reason}", status.as_str()))
+            }
+            Failure::Broken(error) => error,
+        }
+    }
+}
+
+/// What all requests of a connection share.
+pub(super) struct Wire<T> {
+    pub(super) io: T,
+    pub(super) pace: Pace,
+    pub(super) limits: Arc<ServerLimits>,
+    /// The requests so far.
+    pub(super) served: u64,
+}
+
+impl<T: Transport> Wire<T> {
+    pub(super) fn new(io: T, limits: Arc<ServerLimits>) -> Wire<T> {
+        Wire {
+            io,
+            pace: Pace::new(),
+            limits,
+            served: 0,
+        }
+    }
+
+    /// Waits in `phase`; completes once that has taken too long.
+    pub(super) fn poll_pace(&mut self, phase: Phase, context: &mut Context<'_>) -> Poll<()> {
+        self.pace.poll(phase, &self.limits, context)
+    }
+
+    /// Receives into `input`; returns whether a head may be whole with what has come. The end of input is noted.
+    pub(super) fn poll_input(
+        &mut self,
+        input: &mut Input,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        let chunk: Chunk = ready!(self.io.poll_recv(context))?;
+        if chunk.is_empty() {
+            input.ended = true;
+            return Poll::Ready(Ok(true));
+        }
+        Poll::Ready(Ok(input.push(chunk, self.limits.head_bytes)))
+    }
+
+    /// Sends what is in `out`, and gives its buffer back.
+    pub(super) async fn flush(&mut self, out: &mut Output) -> io::Result<()> {
+        let bytes = out.bytes();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (pace, limits) = (&mut self.pace, &*self.limits);
+        {
+            let mut sending = self.io.send_all(bytes);
+            poll_fn(|context| match Pin::new(&mut sending).poll(context) {
+                Poll::Pending => poll_late(pace, limits, context),
+                sent => sent,
+            })
+            .await?;
+        }
+        self.pace.sent(bytes.len());
+        out.release();
+        Ok(())
+    }
+
+    /// Sends what is in `out`, then `data`, then `tail`, with as few system calls as they take.
+    pub(super) async fn send_data(
+        &mut self,
+        out: &mut Output,
+        data: &mut impl Buf,
+        tail: &'static [u8],
+    ) -> io::Result<()> {
+        let (mut head, mut tail) = (out.bytes(), tail);
+        let Wire {
+            io, pace, limits, ..
+        } = self;
+        poll_fn(|context| {
+            while !head.is_empty() || data.has_remaining() || !tail.is_empty() {
+                let mut buffers = [IoSlice::new(&[]); BUFFERS];
+                buffers[0] = IoSlice::new(head);
+                let filled = 1 + data.chunks_vectored(&mut buffers[1..BUFFERS - 1]);
+                buffers[filled] = IoSlice::new(tail);
+                let whole: usize = buffers[1..filled].iter().map(|buffer| buffer.len()).sum();
+                // The tail follows all of the data only.
+                let used = filled + usize::from(whole == data.remaining());
+                let mut sent = match io.poll_send_vectored(context, &buffers[..used]) {
+                    Poll::Ready(sent) => sent?,
+                    Poll::Pending => return poll_late(pace, limits, context),
+                };
+                if sent == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                pace.sent(sent);
+                let of_head = sent.min(head.len());
+                head = &head[of_head..];
+                sent -= of_head;
+                let of_data = sent.min(data.remaining());
+                data.advance(of_data);
+                tail = &tail[sent - of_data..];
+            }
+            io.poll_flush(context)
+        })
+        .await?;
+        out.release();
+        Ok(())
+    }
+
+    /// Waits while a handler runs. Completes with an error once the client has hung up.
+    pub(super) fn poll_hang_up(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        // A timer serves every driver; `select` for example does not report hang-ups.
+        while self.io.socket().is_some() {
+            ready!(self.poll_pace(Phase::Handler, context));
+            if self.io.socket().is_some_and(Stream::is_hung_up) {
+                let text = "the client hung up before it was answered";
+                return Poll::Ready(io::Error::new(io::ErrorKind::ConnectionReset, text));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Ends the direction to the client, and discards what it sends until it closes. What is unread when a
+    /// socket closes would reset the connection, and the reset could overtake the answer.
+    pub(super) async fn linger(&mut self) {
+        let io = &mut self.io;
+        let discard = poll_fn(|context| {
+            if ready!(io.poll_shutdown(context)).is_err() {
+                return Poll::Ready(());
+            }
+            loop {
+                match ready!(io.poll_recv(context)) {
+                    Ok(chunk) if !chunk.is_empty() => {}
+                    _ => return Poll::Ready(()),
+                }
+            }
+        });
+        let _ = runtime::timeout(LINGER, discard).await;
+    }
+}
+
+/// Waits for the client to take bytes of an answer.
+fn poll_late(
+    pace: &mut Pace,
+    limits: &ServerLimits,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    pace.poll(Phase::Write, limits, context).map(|()| {
+        let text = "the client takes its answer too slowly";
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    })
+}
