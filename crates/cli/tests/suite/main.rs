@@ -15,4 +15,5 @@ mod shell;
 mod slow_clients;
 mod stop;
 mod telling;
+mod varnishtest;
 mod workers;
