@@ -98,7 +98,8 @@ impl Server {
     /// first.
     ///
     /// The bytes have come when they make `enough` return true or panic, when there are 16 KiB of them, or at the end
-    /// of input. They stay for the handler. A connection whose bytes take longer than `limit` is closed and
+    /// of input. They stay in the socket for the handler; a Unix socket that many tiny pieces fill before that takes
+    /// no more. A connection whose bytes take longer than `limit` is closed and
     /// counts as failed; `Duration::MAX` is no limit. The server holds as many connections as the system
     /// allows.
     ///
