@@ -67,3 +67,36 @@ fn the_limit_of_bytes_holds_for_every_source() {
         assert_eq!(read(body, 9).unwrap_err().kind(), ErrorKind::FileTooLarge);
     }
 }
+
+#[test]
+fn the_end_of_a_body_is_told_once_it_is_dropped() {
+    let (told, ends) = std::sync::mpsc::channel();
+    let watched = |body: Body| {
+        let told = told.clone();
+        body.on_end(move |bytes, whole| told.send((bytes, whole)).unwrap())
+    };
+    let (path, file) = temporary("end", &[7; 100_000]);
+    let body = || Body::file(file.try_clone().unwrap(), 0..100_000);
+    drop(watched(body()));
+    assert_eq!(ends.recv(), Ok((0, false)));
+    drop(watched(Body::empty()));
+    assert_eq!(ends.recv(), Ok((0, true)));
+    read(watched(body()), 100_000).unwrap();
+    assert_eq!(ends.recv(), Ok((100_000, true)));
+    let mut part = watched(watched(body()));
+    Model::Tasks.run(part.chunk()).unwrap().unwrap().unwrap();
+    drop(part);
+    // Both who asked are told.
+    assert_eq!(ends.recv(), Ok((65_536, false)));
+    assert_eq!(ends.recv(), Ok((65_536, false)));
+    let shorter = watched(body());
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(4)
+        .unwrap();
+    std::fs::remove_file(path).unwrap();
+    read(shorter, 100_000).unwrap_err();
+    assert_eq!(ends.recv(), Ok((4, false)));
+}

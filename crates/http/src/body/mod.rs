@@ -3,6 +3,7 @@
 mod adapted;
 mod file;
 mod request;
+mod watch;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,6 +21,7 @@ use self::adapted::Adapted;
 pub(crate) use self::file::FileRange;
 use self::request::RequestBody;
 pub(crate) use self::request::{Demand, Feeder, fed_body};
+use self::watch::Watch;
 
 /// The body of a request, and of a response: bytes, a part of a file, or what comes as it is asked for.
 ///
@@ -37,7 +39,7 @@ pub(crate) use self::request::{Demand, Feeder, fed_body};
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Default)]
-pub struct Body(Kind);
+pub struct Body(Kind, Option<Box<Watch>>);
 
 #[derive(Default)]
 enum Kind {
@@ -53,7 +55,7 @@ enum Kind {
 impl Body {
     /// Returns a body without bytes.
     pub fn empty() -> Body {
-        Body(Kind::Empty)
+        Body(Kind::Empty, None)
     }
 
     /// Returns a part of a file, from the offset `range.start` on. The part must be there until it is sent:
@@ -72,10 +74,11 @@ impl Body {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn file(file: File, range: Range<u64>) -> Body {
-        Body(match range.is_empty() {
+        let kind = match range.is_empty() {
             true => Kind::Empty,
             false => Kind::File(FileRange { file, range }),
-        })
+        };
+        Body(kind, None)
     }
 
     /// Returns a body that streams what `body` yields.
@@ -96,7 +99,29 @@ impl Body {
         if body.is_end_stream() {
             return Body::empty();
         }
-        Body(Kind::Other(Box::pin(Adapted { body })))
+        Body(Kind::Other(Box::pin(Adapted { body })), None)
+    }
+
+    /// Returns the same body, which tells `end` once it is dropped: how many of its bytes were taken, and
+    /// whether they were all. A connection that ends early drops the body early. What was taken last may be on
+    /// its way still.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use switchboard_http::Body;
+    /// use switchboard_runtime::Model;
+    ///
+    /// let (told, ends) = mpsc::channel();
+    /// let body = Body::from("hello").on_end(move |bytes, whole| told.send((bytes, whole)).unwrap());
+    /// Model::Tasks.run(body.bytes(1024))??;
+    /// assert_eq!(ends.recv(), Ok((5, true)));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_end(mut self, end: impl FnOnce(u64, bool) + Send + 'static) -> Body {
+        let mut watch = Watch::new(end, self.1.take());
+        watch.count(0, self.is_end_stream());
+        self.1 = Some(Box::new(watch));
+        self
     }
 
     /// Returns the number of bytes that are left, if it is known.
@@ -166,27 +191,22 @@ impl Body {
 
     /// Returns the body of a request that a connection feeds.
     pub(crate) fn fed(body: RequestBody) -> Body {
-        Body(Kind::Request(body))
+        Body(Kind::Request(body), None)
     }
 
     #[expect(dead_code, reason = "for the connections that hyper serves")]
     pub(crate) fn incoming(body: Incoming) -> Body {
-        Body(match body.is_end_stream() {
+        let kind = match body.is_end_stream() {
             true => Kind::Empty,
             false => Kind::Incoming(body),
-        })
+        };
+        Body(kind, None)
     }
 }
 
-impl HttpBody for Body {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let bytes = match &mut self.0 {
+impl Kind {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let bytes = match self {
             Kind::Empty => return Poll::Ready(None),
             Kind::Bytes(bytes) => Ok(std::mem::take(bytes)),
             Kind::File(file) => match file.read() {
@@ -202,8 +222,32 @@ impl HttpBody for Body {
             }
             Kind::Other(body) => return body.as_mut().poll_frame(context),
         };
-        self.0 = Kind::Empty;
+        *self = Kind::Empty;
         Poll::Ready(Some(bytes.map(Frame::data)))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = ready!(self.0.poll(context));
+        if self.1.is_some() {
+            let taken = match &frame {
+                Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+                Some(Err(_)) | None => 0,
+            };
+            let whole = frame.is_none() || self.is_end_stream();
+            let failed = matches!(frame, Some(Err(_)));
+            if let Some(watch) = &mut self.1 {
+                watch.count(taken as u64, whole && !failed);
+            }
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -230,10 +274,11 @@ impl HttpBody for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Body {
-        Body(match bytes.is_empty() {
+        let kind = match bytes.is_empty() {
             true => Kind::Empty,
             false => Kind::Bytes(bytes),
-        })
+        };
+        Body(kind, None)
     }
 }
 
