@@ -1,7 +1,11 @@
-//! Ready-made services, which run under every model: an echo server, a proxy and a slow web site.
+//! Ready-made services, which run under every model: an echo server, the files of a folder, a proxy and a slow
+//! web site.
 #![forbid(unsafe_code)]
 
+pub mod access;
+mod date;
 mod echo;
+pub mod files;
 pub mod proxy;
 pub mod slow_site;
 

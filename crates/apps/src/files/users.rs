@@ -1,0 +1,178 @@
+//! Basic authentication.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use switchboard_runtime::run_blocking;
+use switchboard_runtime::sync::Semaphore;
+
+/// How many passwords are checked at once: each takes a processor for a while, and clients choose how many
+/// wrong ones they send.
+const CHECKS: usize = 2;
+/// The most credentials that are remembered.
+const REMEMBERED: usize = 1024;
+/// The hash of no password, which is checked for unknown users, so that they take as long as others.
+const NOBODY: &str = "$2y$05$hGuRLFEkdHTGBZ.tFOBpDOZ3QVOgfQbbfTacGs7rxW5Wf5a0sjTCq";
+
+/// Base64, with its padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The users that may see the files, and the hashes of their passwords.
+///
+/// ```
+/// use switchboard_apps::files::Users;
+///
+/// // As `htpasswd -nbB anna secret` prints it.
+/// let users = "# staff\nanna:$2y$05$mJrBo37sMc6DM/cwkTHDBuTxetDhzYcEBFt7eLRtbuvnXdRI8DetG\n";
+/// assert!(users.parse::<Users>().is_ok());
+/// let plain = "anna:secret".parse::<Users>().unwrap_err();
+/// assert!(plain.contains("line 1") && plain.contains("htpasswd -B"));
+/// ```
+pub struct Users {
+    hashes: HashMap<String, String>,
+    /// Fingerprints of credentials that were right: a password that is checked for each request would cost
+    /// more than the request. They are keyed by secrets of this process.
+    right: Mutex<HashSet<[u64; 2]>>,
+    keys: [RandomState; 2],
+    checks: Semaphore,
+}
+
+/// Parses lines of `USER:HASH`, where the hash is one of bcrypt (`$2y$…`), as `htpasswd -B` writes them. Empty
+/// lines and lines that begin with `#` are skipped. An error names the line and says what to do.
+impl std::str::FromStr for Users {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Users, String> {
+        let mut hashes = HashMap::new();
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong = |what: &str| format!("line {}: {what}", at + 1);
+            let Some((user, hash)) = line.split_once(':') else {
+                return Err(wrong(
+                    "no `USER:HASH`; add users with htpasswd -B FILE USER",
+                ));
+            };
+            if hash.parse::<bcrypt::HashParts>().is_err() {
+                return Err(wrong(
+                    "the password is not hashed by bcrypt; write the line with htpasswd -B FILE USER",
+                ));
+            }
+            if hashes.insert(user.to_owned(), hash.to_owned()).is_some() {
+                return Err(wrong(&format!(
+                    "the user `{user}` is there twice; remove one"
+                )));
+            }
+        }
+        if hashes.is_empty() {
+            return Err("no users; add one with htpasswd -B FILE USER".to_owned());
+        }
+        Ok(Users {
+            hashes,
+            right: Mutex::default(),
+            keys: [RandomState::new(), RandomState::new()],
+            checks: Semaphore::new(CHECKS),
+        })
+    }
+}
+
+impl Users {
+    /// Returns whether a request has the name and the password of a user. Waits for a check of the password,
+    /// the first time that this process sees it; other flows go on.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> bool {
+        let Some(field) = headers.get(AUTHORIZATION) else {
+            return false;
+        };
+        let fingerprint = [0, 1].map(|at: usize| self.keys[at].hash_one(field.as_bytes()));
+        if self.remembered().contains(&fingerprint) {
+            return true;
+        }
+        let Some((user, password)) = field.to_str().ok().and_then(credentials) else {
+            return false;
+        };
+        let hash = self.hashes.get(&user);
+        let known = hash.is_some();
+        let hash = hash.map_or(NOBODY, String::as_str).to_owned();
+        let _turn = self.checks.acquire().await;
+        let checked = run_blocking(move || bcrypt::verify(password, &hash)).await;
+        let right = known && matches!(checked, Ok(Ok(true)));
+        if right {
+            let mut remembered = self.remembered();
+            if remembered.len() >= REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(fingerprint);
+        }
+        right
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashSet<[u64; 2]>> {
+        self.right.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Users({})", self.hashes.len())
+    }
+}
+
+/// Returns the name and the password of a field `authorization`.
+fn credentials(field: &str) -> Option<(String, Vec<u8>)> {
+    let (scheme, encoded) = field.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = BASE64.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let user = String::from_utf8(decoded[..colon].to_vec()).ok()?;
+    Some((user, decoded[colon + 1..].to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_decoded() {
+        let of = |field| credentials(field);
+        let aladdin = Some(("Aladdin".to_owned(), b"open sesame".to_vec()));
+        assert_eq!(of("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), aladdin);
+        assert_eq!(of("basic QWxhZGRpbjpvcGVuIHNlc2FtZQ"), aladdin);
+        assert_eq!(
+            of("Basic YTpiOmM="),
+            Some(("a".to_owned(), b"b:c".to_vec()))
+        );
+        assert_eq!(of("Basic !"), None);
+        assert_eq!(of("Basic"), None);
+        assert_eq!(of("Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), None);
+    }
+
+    #[test]
+    fn wrong_files_are_refused_by_their_line() {
+        for (text, parts) in [
+            ("", ["no users", "htpasswd"]),
+            ("# nobody\n\n", ["no users", "htpasswd"]),
+            ("\nanna", ["line 2", "USER:HASH"]),
+            ("anna:{SHA}abc", ["line 1", "bcrypt"]),
+            ("anna:$2y$05$short", ["line 1", "bcrypt"]),
+        ] {
+            let error = text.parse::<Users>().unwrap_err();
+            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        }
+        let twice = format!("anna:{NOBODY}\nanna:{NOBODY}");
+        assert!(twice.parse::<Users>().unwrap_err().contains("line 2"));
+    }
+}
