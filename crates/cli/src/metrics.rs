@@ -14,6 +14,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use switchboard_apps::access::{Access, Counts};
 use switchboard_http::{Request, Response, StatusCode, serve_connection};
 use switchboard_net::Addr;
 use switchboard_reactor::{Quiet, TurnReport};
@@ -37,14 +38,14 @@ impl Turns {
     }
 }
 
-/// Answers requests for `/metrics` at `addr`, on a thread of its own, until the process ends. Returns the
+/// Answers requests for `/metrics` and `/health` at `addr`, on a thread of its own, until the process ends. Returns the
 /// address.
 ///
 /// # Errors
 /// Those of binding the address and of starting a thread.
-pub(crate) fn serve(addr: &str, observer: Observer, turns: Arc<Turns>) -> io::Result<Addr> {
+pub(crate) fn serve(addr: &str, figures: Figures) -> io::Result<Addr> {
     let mut registry = Registry::with_prefix("switchboard");
-    registry.register_collector(Box::new(Figures { observer, turns }));
+    registry.register_collector(Box::new(figures));
     let registry = Arc::new(registry);
     // Its own connections are none that the operator wants to hear of.
     let server = Server::new().hooks(Arc::new(Quiet)).max_connections(16);
@@ -64,19 +65,27 @@ pub(crate) fn serve(addr: &str, observer: Observer, turns: Arc<Turns>) -> io::Re
 
 fn answer(request: &Request, registry: &Registry) -> Response<Full<Bytes>> {
     let mut text = String::new();
-    let status = match request.uri().path() {
+    let plain = "text/plain; charset=utf-8";
+    let (status, kind) = match request.uri().path() {
         "/metrics" => match text::encode(&mut text, registry) {
-            Ok(()) => StatusCode::OK,
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Ok(()) => (
+                StatusCode::OK,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            ),
+            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, plain),
         },
+        // The process answers, so it lives. How its loops do is among the figures.
+        "/health" => {
+            text.push_str("ok\n");
+            (StatusCode::OK, plain)
+        }
         _ => {
-            text.push_str("the figures are at /metrics\n");
-            StatusCode::NOT_FOUND
+            text.push_str("the figures are at /metrics, and /health says ok\n");
+            (StatusCode::NOT_FOUND, plain)
         }
     };
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let kind = hyper::header::HeaderValue::from_static(kind);
     response
         .headers_mut()
@@ -86,9 +95,11 @@ fn answer(request: &Request, registry: &Registry) -> Response<Full<Bytes>> {
 
 /// The figures as they are when they are asked for.
 #[derive(Debug)]
-struct Figures {
-    observer: Observer,
-    turns: Arc<Turns>,
+pub(crate) struct Figures {
+    pub(crate) observer: Observer,
+    pub(crate) turns: Arc<Turns>,
+    /// `None` for services that are not HTTP.
+    pub(crate) access: Option<Access>,
 }
 
 impl Collector for Figures {
@@ -126,6 +137,9 @@ impl Collector for Figures {
             traffic.received,
         )?;
         counter(to, "sent_bytes", "Bytes sent to clients", traffic.sent)?;
+        if let Some(access) = &self.access {
+            requests(to, access.counts())?;
+        }
         let turns = &self.turns;
         let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
         counter(to, "turns", "Turns of the event loops", load(&turns.turns))?;
@@ -159,6 +173,26 @@ impl Collector for Figures {
             jobs.busy as f64,
         )
     }
+}
+
+fn requests(to: &mut DescriptorEncoder<'_>, counts: Counts) -> Result<(), fmt::Error> {
+    let classes = [
+        ("1xx", counts.informational),
+        ("2xx", counts.successful),
+        ("3xx", counts.redirected),
+        ("4xx", counts.client_errors),
+        ("5xx", counts.server_errors),
+        ("unanswered", counts.unanswered),
+    ];
+    let help = "Requests by the class of their status; unanswered if the client hung up before";
+    let kind = ConstCounter::new(0_u64).metric_type();
+    let mut requests = to.encode_descriptor("http_requests", help, None, kind)?;
+    for (status, count) in classes {
+        let label = [("status", status)];
+        ConstCounter::new(count).encode(requests.encode_family(&label)?)?;
+    }
+    let help = "Bytes of the bodies of answers that were sent";
+    counter(to, "http_body_bytes", help, counts.body_bytes)
 }
 
 fn counter(

@@ -1,6 +1,7 @@
 //! `switchboard serve`: runs a service until a signal, or the end of stdin, stops it.
 
 mod bind;
+mod files;
 mod options;
 mod proxy;
 
@@ -12,18 +13,20 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use switchboard_apps as apps;
+use switchboard_apps::access::Access;
 use switchboard_apps::slow_site;
 use switchboard_http::has_head;
 use switchboard_runtime::{Dispatch, Hooks, Model, Style};
 use switchboard_server::{Bound, Report, Server, raise_descriptor_limit};
 
 use self::bind::bind;
-use self::options::{EchoOptions, Options, SiteOptions, WorkersAs};
+use self::files::FilesArgs;
+use self::options::{EchoOptions, HttpOptions, Options, SiteOptions, WorkersAs};
 use self::proxy::ProxyOptions;
 use crate::driver::can_run;
 use crate::hooks::LogHooks;
 use crate::log::{self, Log};
-use crate::metrics::{self, Turns};
+use crate::metrics::{self, Figures, Turns};
 use crate::output::{self, Count, Failure};
 
 #[derive(Subcommand)]
@@ -32,6 +35,8 @@ pub(crate) enum Service {
     Echo(EchoOptions),
     /// Serve a web site of slow pages, the same for the same seed: / and /page/N
     SlowSite(SiteOptions),
+    /// Serve the files of a folder
+    Files(Box<FilesArgs>),
     /// Pass connections on to back ends that are up, and spread them
     Proxy(Box<ProxyOptions>),
 }
@@ -56,6 +61,7 @@ pub(crate) fn run(service: Service) -> ExitCode {
                 Style::Protocol => bound.serve_protocol(|| apps::EchoProtocol),
             })
         }
+        Service::Files(options) => options.serve(),
         Service::Proxy(options) => proxy::run(&options),
         Service::SlowSite(options) => options.site().and_then(|site| {
             let site = Arc::new(site);
@@ -80,19 +86,28 @@ fn serve(
     style: Style,
     run: impl FnOnce(Bound) -> io::Result<Report>,
 ) -> Result<(), Failure> {
-    let prepare = |_: &Bound, _: &Arc<dyn Hooks>| Ok(());
-    serve_prepared(server, options, name, style, prepare, |bound, ()| {
+    let prepare = |_: &Bound, _: &Watched| Ok(());
+    serve_prepared(server, options, name, style, None, prepare, |bound, ()| {
         run(bound)
     })
 }
 
-/// Serves what `prepare` makes once the address is known and before it is announced.
+/// Who hears of what a service does.
+struct Watched {
+    hooks: Arc<dyn Hooks>,
+    /// Hears of requests; `None` if nobody wants to.
+    access: Option<Access>,
+}
+
+/// Serves what `prepare` makes once the address is known and before it is announced. A service that answers HTTP
+/// requests has options of its own.
 fn serve_prepared<P>(
     server: Server,
     options: &Options,
     name: &str,
     style: Style,
-    prepare: impl FnOnce(&Bound, &Arc<dyn Hooks>) -> Result<P, Failure>,
+    http: Option<&HttpOptions>,
+    prepare: impl FnOnce(&Bound, &Watched) -> Result<P, Failure>,
     run: impl FnOnce(Bound, P) -> io::Result<Report>,
 ) -> Result<(), Failure> {
     // A model that cannot run the service is refused before anything is bound.
@@ -110,11 +125,18 @@ fn serve_prepared<P>(
         quiet: options.quiet,
         turns: turns.clone(),
     });
+    let access = http.and_then(|http| http.access(options, &log));
     let bound = bind(server, options, driver, hooks.clone())?;
-    let prepared = prepare(&bound, &hooks)?;
+    let watched = Watched { hooks, access };
+    let prepared = prepare(&bound, &watched)?;
     announce(options, name, &bound, &log);
     if let (Some(addr), Some(turns)) = (&options.metrics, turns) {
-        serve_metrics(addr, &bound, turns, &log)?;
+        let figures = Figures {
+            observer: bound.observer(),
+            turns,
+            access: watched.access,
+        };
+        serve_metrics(addr, figures, &log)?;
     }
     let report = run(bound, prepared);
     match &report {
@@ -140,8 +162,8 @@ fn can_measure(options: &Options) -> Result<(), Failure> {
 }
 
 /// Answers requests for figures, and says where.
-fn serve_metrics(addr: &str, bound: &Bound, turns: Arc<Turns>, log: &Log) -> Result<(), Failure> {
-    let listening = metrics::serve(addr, bound.observer(), turns);
+fn serve_metrics(addr: &str, figures: Figures, log: &Log) -> Result<(), Failure> {
+    let listening = metrics::serve(addr, figures);
     let listening =
         listening.map_err(|error| Failure::usage(format_args!("--metrics: {error}")))?;
     log.line(format_args!("figures at http://{listening}/metrics"));

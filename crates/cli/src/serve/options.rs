@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
+use switchboard_apps::access::{Access, Format};
 use switchboard_apps::slow_site::{Latency, Site};
 use switchboard_runtime::Model;
 
 use crate::driver::DriverOption;
+use crate::log::Log;
 use crate::output::Failure;
 use crate::trace::TraceOptions;
 
@@ -45,8 +47,8 @@ pub(crate) struct Options {
     /// Kind of the workers; processes are forked before the first connection and replaced if they die
     #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
     pub(super) workers_as: WorkersAs,
-    /// Threads of each worker under model `pool`. A connection takes one once its first bytes have come (slow-site:
-    /// the head of its first request), and keeps it to its end
+    /// Threads of each worker under model `pool`. A connection takes one once its first bytes have come (files and
+    /// slow-site: the head of its first request), and keeps it to its end
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) pool: usize,
     /// Connections that all workers together hold at once; further clients wait [default: as many as the machine's limits leave room for]
@@ -64,10 +66,42 @@ pub(crate) struct Options {
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) trace: TraceOptions,
-    /// Answer with figures for Prometheus at this address, under /metrics; refused with model `processes` and with
-    /// --workers-as processes
+    /// Answer at this address: with figures for Prometheus under /metrics, and with `ok` under /health; refused
+    /// with model `processes` and with --workers-as processes
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) metrics: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccessFormat {
+    Off,
+    Combined,
+    Json,
+}
+
+/// Options of services that answer HTTP requests.
+#[derive(Args)]
+pub(super) struct HttpOptions {
+    /// Log each request when its answer has been sent, or cut: `combined` as Apache and nginx do, or a JSON object.
+    /// The lines go to the log
+    #[arg(long, value_enum, default_value_t = AccessFormat::Off, value_name = "FORMAT")]
+    pub(super) access_log: AccessFormat,
+}
+
+impl HttpOptions {
+    /// Returns the watch of requests, if somebody wants to hear of them.
+    pub(super) fn access(&self, options: &Options, log: &Log) -> Option<Access> {
+        let format = match self.access_log {
+            AccessFormat::Off => return options.metrics.as_ref().map(|_| Access::new()),
+            AccessFormat::Combined => Format::Combined,
+            AccessFormat::Json => Format::Json,
+        };
+        let log = log.clone();
+        Some(Access::new().log(format, move |line| {
+            // A line that cannot be written is counted as lost.
+            log.line(line);
+        }))
+    }
 }
 
 #[derive(Args)]

@@ -5,7 +5,6 @@ mod nearest;
 mod options;
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use switchboard_apps::proxy::{Check, PoolSettings, Proxy, Settings};
 use switchboard_runtime::{Dispatch, Style};
@@ -13,7 +12,7 @@ use switchboard_server::{Bound, Server};
 
 pub(crate) use self::options::ProxyOptions;
 use super::options::WorkersAs;
-use super::serve_prepared;
+use super::{Watched, serve_prepared};
 use crate::output::{self, Failure};
 
 /// Checks need a thread that sees what becomes of all connections.
@@ -32,8 +31,8 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
     if options.check_config {
         return output::print(description(&settings, options));
     }
-    let prepare = |bound: &Bound, hooks: &Arc<_>| {
-        let proxy = Proxy::with_hooks(settings, Arc::clone(hooks))?;
+    let prepare = |bound: &Bound, watched: &Watched| {
+        let proxy = Proxy::with_hooks(settings, watched.hooks.clone())?;
         let own = proxy.listens_on(bound.local_addr());
         own.map_err(Failure::usage)?;
         // Processes that are forked start their own.
@@ -48,6 +47,7 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         &options.options,
         "proxy",
         Style::Async,
+        None,
         prepare,
         |bound, proxy| {
             bound.serve(move |client| {
