@@ -79,7 +79,9 @@ struct Answer {
 
 impl Answer {
     fn field(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     fn text(&self) -> &str {
@@ -113,7 +115,14 @@ fn each_model(test: impl AsyncFn()) {
 }
 
 /// A request, the status of its answer, parts of fields, and the body.
-type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], u16, &'a [(&'a str, &'a str)], &'a str);
+type Row<'a> = (
+    &'a str,
+    &'a str,
+    &'a [(&'a str, &'a str)],
+    u16,
+    &'a [(&'a str, &'a str)],
+    &'a str,
+);
 
 async fn check(files: &Files, rows: &[Row<'_>]) {
     for (method, path, fields, status, expected, body) in rows {
@@ -140,18 +149,67 @@ fn paths_methods_and_types() {
     let files = folder.files(FilesOptions::default());
     let allow = ("allow", "GET, HEAD, OPTIONS");
     let rows: &[Row<'_>] = &[
-        ("GET", "/a.txt", &[], 200, &[TEXT, ("accept-ranges", "bytes"), ("vary", "")], "0123456789"),
+        (
+            "GET",
+            "/a.txt",
+            &[],
+            200,
+            &[TEXT, ("accept-ranges", "bytes"), ("vary", "")],
+            "0123456789",
+        ),
         ("GET", "/a.txt?v=3", &[], 200, &[TEXT], "0123456789"),
-        ("HEAD", "/a.txt", &[], 200, &[TEXT, ("content-length", "10")], ""),
-        ("HEAD", "/long.bin", &[], 200, &[("content-length", "200000")], ""),
+        (
+            "HEAD",
+            "/a.txt",
+            &[],
+            200,
+            &[TEXT, ("content-length", "10")],
+            "",
+        ),
+        (
+            "HEAD",
+            "/long.bin",
+            &[],
+            200,
+            &[("content-length", "200000")],
+            "",
+        ),
         ("GET", "/empty.txt", &[], 200, &[TEXT], ""),
-        ("GET", "/noext", &[], 200, &[("content-type", "application/octet-stream")], "?"),
-        ("GET", "/with%20space%20&%20%C3%A9.txt", &[], 200, &[TEXT], "space"),
+        (
+            "GET",
+            "/noext",
+            &[],
+            200,
+            &[("content-type", "application/octet-stream")],
+            "?",
+        ),
+        (
+            "GET",
+            "/with%20space%20&%20%C3%A9.txt",
+            &[],
+            200,
+            &[TEXT],
+            "space",
+        ),
         ("GET", "/sub/../a.txt", &[], 200, &[TEXT], "0123456789"),
         ("GET", "/%2e%2e/%2E./a.txt", &[], 200, &[TEXT], "0123456789"),
         ("GET", "/sub/", &[], 200, &[HTML], "<p>sub</p>"),
-        ("GET", "/sub", &[], 301, &[("location", "./sub/")], "the folder is at the path with a slash\n"),
-        ("GET", "//sub?a=b", &[], 301, &[("location", "./sub/?a=b")], "the folder is at the path with a slash\n"),
+        (
+            "GET",
+            "/sub",
+            &[],
+            301,
+            &[("location", "./sub/")],
+            "the folder is at the path with a slash\n",
+        ),
+        (
+            "GET",
+            "//sub?a=b",
+            &[],
+            301,
+            &[("location", "./sub/?a=b")],
+            "the folder is at the path with a slash\n",
+        ),
         ("GET", "/a.txt/", &[], 404, &[TEXT], NO_FILE),
         ("GET", "/a.txt/b", &[], 404, &[], NO_FILE),
         ("GET", "/none", &[], 404, &[], NO_FILE),
@@ -179,7 +237,10 @@ fn conditions_and_ranges() {
     let folder = Folder::new("ranges");
     let files = folder.files(FilesOptions::default());
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    let file = File::options().write(true).open(folder.path(b"a.txt")).unwrap();
+    let file = File::options()
+        .write(true)
+        .open(folder.path(b"a.txt"))
+        .unwrap();
     file.set_modified(old).unwrap();
     let date = "Sun, 09 Sep 2001 01:46:40 GMT";
     let earlier = "Sun, 09 Sep 2001 01:46:39 GMT";
@@ -189,7 +250,11 @@ fn conditions_and_ranges() {
         assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
         assert_eq!(first.field("last-modified"), date);
         let weak = format!("W/{tag}");
-        let same = &[("etag", tag), ("last-modified", date), ("content-length", "")][..];
+        let same = &[
+            ("etag", tag),
+            ("last-modified", date),
+            ("content-length", ""),
+        ][..];
         let other = "the file is another one\n";
         let range = ("range", "bytes=2-4");
         let third = &[("content-range", "bytes 2-4/10"), ("etag", tag), TEXT][..];
@@ -200,29 +265,169 @@ fn conditions_and_ranges() {
             ("GET", "/a.txt", &[("if-none-match", tag)], 304, same, ""),
             ("HEAD", "/a.txt", &[("if-none-match", tag)], 304, same, ""),
             ("GET", "/a.txt", &[("if-none-match", &weak)], 304, same, ""),
-            ("GET", "/a.txt", &[("if-none-match", "\"x\"")], 200, whole, "0123456789"),
-            ("GET", "/a.txt", &[("if-modified-since", date)], 304, same, ""),
-            ("GET", "/a.txt", &[("if-modified-since", earlier)], 200, whole, "0123456789"),
-            ("GET", "/a.txt", &[("if-none-match", "\"x\""), ("if-modified-since", date)], 200, whole, "0123456789"),
-            ("GET", "/a.txt", &[("if-match", tag)], 200, whole, "0123456789"),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-none-match", "\"x\"")],
+                200,
+                whole,
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-modified-since", date)],
+                304,
+                same,
+                "",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-modified-since", earlier)],
+                200,
+                whole,
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-none-match", "\"x\""), ("if-modified-since", date)],
+                200,
+                whole,
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-match", tag)],
+                200,
+                whole,
+                "0123456789",
+            ),
             ("GET", "/a.txt", &[("if-match", "\"x\"")], 412, &[], other),
-            ("GET", "/a.txt", &[("if-unmodified-since", earlier)], 412, &[], other),
-            ("GET", "/a.txt", &[("if-match", "\"x\""), range], 412, &[], other),
-            ("GET", "/a.txt", &[("if-none-match", tag), range], 304, same, ""),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-unmodified-since", earlier)],
+                412,
+                &[],
+                other,
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-match", "\"x\""), range],
+                412,
+                &[],
+                other,
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("if-none-match", tag), range],
+                304,
+                same,
+                "",
+            ),
             ("GET", "/a.txt", &[range], 206, third, "234"),
-            ("GET", "/a.txt", &[("range", "bytes=7-")], 206, &[("content-range", "bytes 7-9/10")], "789"),
-            ("GET", "/a.txt", &[("range", "bytes=-2")], 206, &[("content-range", "bytes 8-9/10")], "89"),
-            ("GET", "/a.txt", &[range, ("if-range", tag)], 206, third, "234"),
-            ("GET", "/a.txt", &[range, ("if-range", date)], 206, third, "234"),
-            ("GET", "/a.txt", &[range, ("if-range", &weak)], 200, whole, "0123456789"),
-            ("GET", "/a.txt", &[range, ("if-range", earlier)], 200, whole, "0123456789"),
-            ("GET", "/a.txt", &[("range", "bytes=10-")], 416, beyond, none),
-            ("GET", "/a.txt", &[("range", "bytes=5-2")], 200, whole, "0123456789"),
-            ("GET", "/a.txt", &[("range", "lines=1-2")], 200, whole, "0123456789"),
-            ("GET", "/a.txt", &[("range", "bytes=0-8,2-9")], 200, whole, "0123456789"),
+            (
+                "GET",
+                "/a.txt",
+                &[("range", "bytes=7-")],
+                206,
+                &[("content-range", "bytes 7-9/10")],
+                "789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("range", "bytes=-2")],
+                206,
+                &[("content-range", "bytes 8-9/10")],
+                "89",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[range, ("if-range", tag)],
+                206,
+                third,
+                "234",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[range, ("if-range", date)],
+                206,
+                third,
+                "234",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[range, ("if-range", &weak)],
+                200,
+                whole,
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[range, ("if-range", earlier)],
+                200,
+                whole,
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("range", "bytes=10-")],
+                416,
+                beyond,
+                none,
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("range", "bytes=5-2")],
+                200,
+                whole,
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("range", "lines=1-2")],
+                200,
+                whole,
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &[("range", "bytes=0-8,2-9")],
+                200,
+                whole,
+                "0123456789",
+            ),
             // A range is for GET alone.
-            ("HEAD", "/a.txt", &[range], 200, &[("content-length", "10"), ("content-range", "")], ""),
-            ("GET", "/empty.txt", &[("range", "bytes=0-")], 416, &[("content-range", "bytes */0")], none),
+            (
+                "HEAD",
+                "/a.txt",
+                &[range],
+                200,
+                &[("content-length", "10"), ("content-range", "")],
+                "",
+            ),
+            (
+                "GET",
+                "/empty.txt",
+                &[("range", "bytes=0-")],
+                416,
+                &[("content-range", "bytes */0")],
+                none,
+            ),
         ];
         check(&files, rows).await;
         let long_part = ask(&files, "GET", "/long.bin", &[("range", "bytes=100-199000")]).await;
@@ -250,7 +455,9 @@ fn several_ranges_are_parts_of_one_answer() {
         assert_eq!(answer.status, 206);
         assert_eq!(announced, Some(answer.body.len() as u64));
         let boundary = answer.field("content-type");
-        let boundary = boundary.strip_prefix("multipart/byteranges; boundary=").unwrap();
+        let boundary = boundary
+            .strip_prefix("multipart/byteranges; boundary=")
+            .unwrap();
         let part = |range: &str, bytes: &[u8]| {
             let head = format!(
                 "\r\n--{boundary}\r\ncontent-type: application/octet-stream\r\n\
@@ -272,14 +479,22 @@ fn an_other_version_has_another_tag() {
     let folder = Folder::new("tags");
     let files = folder.files(FilesOptions::default());
     each_model(async || {
-        let tag = async || ask(&files, "HEAD", "/a.txt", &[]).await.field("etag").to_owned();
+        let tag = async || {
+            ask(&files, "HEAD", "/a.txt", &[])
+                .await
+                .field("etag")
+                .to_owned()
+        };
         let before = tag().await;
         assert_eq!(tag().await, before);
         // An older version of the same length takes the file's place, with its old time.
         let path = folder.path(b"a.txt");
         let time = fs::metadata(&path).unwrap().modified().unwrap();
         folder.write(b"older", b"9876543210");
-        let older = File::options().write(true).open(folder.path(b"older")).unwrap();
+        let older = File::options()
+            .write(true)
+            .open(folder.path(b"older"))
+            .unwrap();
         older.set_modified(time).unwrap();
         fs::rename(folder.path(b"older"), &path).unwrap();
         assert_ne!(tag().await, before);
@@ -290,8 +505,12 @@ fn an_other_version_has_another_tag() {
 fn a_time_in_the_future_is_not_told() {
     let folder = Folder::new("future");
     let files = folder.files(FilesOptions::default());
-    let file = File::options().write(true).open(folder.path(b"a.txt")).unwrap();
-    file.set_modified(SystemTime::now() + Duration::from_secs(1_000_000)).unwrap();
+    let file = File::options()
+        .write(true)
+        .open(folder.path(b"a.txt"))
+        .unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(1_000_000))
+        .unwrap();
     each_model(async || {
         let answer = ask(&files, "GET", "/a.txt", &[]).await;
         let date = httpdate::parse_http_date(answer.field("last-modified")).unwrap();
@@ -341,16 +560,30 @@ fn what_is_no_file_below_the_folder_is_refused_and_told() {
             ("/socket", "socket"),
         ] {
             let answer = ask(&files, "GET", path, &[]).await;
-            assert_eq!((answer.status, answer.text()), (403, "this may not be read\n"), "{path}");
+            assert_eq!(
+                (answer.status, answer.text()),
+                (403, "this may not be read\n"),
+                "{path}"
+            );
             let notices = std::mem::take(&mut *heard.0.lock().unwrap());
             assert_eq!(notices.len(), 1, "{path}: {notices:?}");
-            assert!(notices[0].contains(path) && notices[0].contains(why), "{notices:?}");
+            assert!(
+                notices[0].contains(path) && notices[0].contains(why),
+                "{notices:?}"
+            );
         }
-        assert_eq!(ask(&files, "GET", "/within", &[]).await.text(), "0123456789");
+        assert_eq!(
+            ask(&files, "GET", "/within", &[]).await.text(),
+            "0123456789"
+        );
         // They are not listed either.
         let list = ask(&files, "GET", "/", &[("accept", "application/json")]).await;
         for name in ["absolute", "circle", "pipe", "socket", ".env"] {
-            assert!(!list.text().contains(&format!("\"{name}\"")), "{name}: {}", list.text());
+            assert!(
+                !list.text().contains(&format!("\"{name}\"")),
+                "{name}: {}",
+                list.text()
+            );
         }
         assert!(list.text().contains("\"within\""), "{}", list.text());
     });
@@ -370,7 +603,10 @@ fn a_file_that_may_not_be_read_is_told_once() {
         let files = files.hooks(heard.clone());
         assert_eq!(ask(&files, "GET", "/compact_memory", &[]).await.status, 403);
         let notices = std::mem::take(&mut *heard.0.lock().unwrap());
-        assert_eq!(notices, ["/compact_memory was answered with 403: permission denied"]);
+        assert_eq!(
+            notices,
+            ["/compact_memory was answered with 403: permission denied"]
+        );
     });
 }
 
@@ -381,13 +617,25 @@ fn folders_are_listed_as_pages_and_as_json() {
     folder.write(b"plain/bad\xff.txt", b"");
     let files = folder.files(FilesOptions::default());
     each_model(async || {
-        let json = ask(&files, "GET", "/plain/?sort=size&order=desc", &[("accept", "application/json")]).await;
-        assert_eq!((json.field("content-type"), json.field("vary")), ("application/json", "accept"));
+        let json = ask(
+            &files,
+            "GET",
+            "/plain/?sort=size&order=desc",
+            &[("accept", "application/json")],
+        )
+        .await;
+        assert_eq!(
+            (json.field("content-type"), json.field("vary")),
+            ("application/json", "accept")
+        );
         let list: serde_json::Value = serde_json::from_str(json.text()).unwrap();
         assert_eq!(list["path"], "/plain");
         let entries = list["entries"].as_array().unwrap();
         assert_eq!(entries[0]["name"], "two.txt");
-        assert_eq!((&entries[0]["size"], &entries[0]["type"]), (&2.into(), &"file".into()));
+        assert_eq!(
+            (&entries[0]["size"], &entries[0]["type"]),
+            (&2.into(), &"file".into())
+        );
         assert_eq!(entries.len(), 4, "{list}");
         // Each link leads to its file, whatever bytes its name has.
         for entry in entries {
@@ -395,23 +643,47 @@ fn folders_are_listed_as_pages_and_as_json() {
             let answer = ask(&files, "HEAD", &format!("/plain{href}"), &[]).await;
             assert_eq!(answer.status, 200, "{href}");
         }
-        let page = ask(&files, "GET", "/plain/", &[("accept", "text/html,*/*;q=0.8")]).await;
+        let page = ask(
+            &files,
+            "GET",
+            "/plain/",
+            &[("accept", "text/html,*/*;q=0.8")],
+        )
+        .await;
         assert_eq!(page.field(HTML.0), HTML.1);
-        assert!(page.text().contains("&lt;b&gt;&amp;&quot;"), "{}", page.text());
+        assert!(
+            page.text().contains("&lt;b&gt;&amp;&quot;"),
+            "{}",
+            page.text()
+        );
         assert!(!page.text().contains(".three"), "{}", page.text());
         let head = ask(&files, "HEAD", "/plain/", &[]).await;
         assert_eq!(head.field("content-length"), page.body.len().to_string());
         assert!(head.body.is_empty());
     });
-    let hidden = FilesOptions { hidden: true, ..FilesOptions::default() };
+    let hidden = FilesOptions {
+        hidden: true,
+        ..FilesOptions::default()
+    };
     let hidden = folder.files(hidden);
-    let unlisted = FilesOptions { listing: false, ..FilesOptions::default() };
+    let unlisted = FilesOptions {
+        listing: false,
+        ..FilesOptions::default()
+    };
     let unlisted = folder.files(unlisted);
     each_model(async || {
-        assert!(ask(&hidden, "GET", "/plain/", &[]).await.text().contains(".three"));
+        assert!(
+            ask(&hidden, "GET", "/plain/", &[])
+                .await
+                .text()
+                .contains(".three")
+        );
         assert_eq!(ask(&hidden, "GET", "/.env", &[]).await.text(), "secret");
         let answer = ask(&unlisted, "GET", "/plain/", &[]).await;
-        assert_eq!((answer.status, answer.text()), (403, "this folder is not listed\n"));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (403, "this folder is not listed\n")
+        );
     });
 }
 
@@ -419,15 +691,39 @@ fn folders_are_listed_as_pages_and_as_json() {
 fn an_application_has_its_page_at_every_path() {
     let folder = Folder::new("spa");
     folder.write(b"index.html", b"<p>app</p>");
-    let options = FilesOptions { spa: true, ..FilesOptions::default() };
+    let options = FilesOptions {
+        spa: true,
+        ..FilesOptions::default()
+    };
     let files = folder.files(options);
     let page = ("accept", "text/html,*/*;q=0.8");
     let rows: &[Row<'_>] = &[
-        ("GET", "/user/7", &[], 200, &[HTML, ("vary", "accept")], "<p>app</p>"),
+        (
+            "GET",
+            "/user/7",
+            &[],
+            200,
+            &[HTML, ("vary", "accept")],
+            "<p>app</p>",
+        ),
         ("GET", "/user/7/", &[], 200, &[HTML], "<p>app</p>"),
-        ("HEAD", "/user/7", &[], 200, &[HTML, ("content-length", "10")], ""),
+        (
+            "HEAD",
+            "/user/7",
+            &[],
+            200,
+            &[HTML, ("content-length", "10")],
+            "",
+        ),
         ("GET", "/jane.doe", &[page], 200, &[HTML], "<p>app</p>"),
-        ("GET", "/missing.js", &[("accept", "*/*")], 404, &[("vary", "accept")], NO_FILE),
+        (
+            "GET",
+            "/missing.js",
+            &[("accept", "*/*")],
+            404,
+            &[("vary", "accept")],
+            NO_FILE,
+        ),
         ("GET", "/a.txt", &[], 200, &[TEXT], "0123456789"),
         ("GET", "/plain/", &[], 200, &[HTML], "<p>app</p>"),
         ("GET", "/sub/", &[], 200, &[HTML], "<p>sub</p>"),
@@ -438,12 +734,23 @@ fn an_application_has_its_page_at_every_path() {
 #[test]
 fn compressed_files_beside_others_are_sent_to_those_who_accept_them() {
     let folder = Folder::new("coded");
-    for (name, bytes) in [("a.txt.gz", "gz"), ("a.txt.br", "br"), ("a.txt.zst", "zst"), ("page.html.gz", "old")] {
+    for (name, bytes) in [
+        ("a.txt.gz", "gz"),
+        ("a.txt.br", "br"),
+        ("a.txt.zst", "zst"),
+        ("page.html.gz", "old"),
+    ] {
         folder.write(name.as_bytes(), bytes.as_bytes());
     }
-    let old = File::options().write(true).open(folder.path(b"page.html.gz")).unwrap();
+    let old = File::options()
+        .write(true)
+        .open(folder.path(b"page.html.gz"))
+        .unwrap();
     old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    let options = FilesOptions { precompressed: true, ..FilesOptions::default() };
+    let options = FilesOptions {
+        precompressed: true,
+        ..FilesOptions::default()
+    };
     let files = folder.files(options);
     let vary = ("vary", "accept-encoding");
     let accept = |value| [("accept-encoding", value)];
@@ -453,16 +760,56 @@ fn compressed_files_beside_others_are_sent_to_those_who_accept_them() {
         let rows: &[Row<'_>] = &[
             ("GET", "/a.txt", &[], 200, plain, "0123456789"),
             ("GET", "/a.txt", &accept("gzip"), 200, gzip, "gz"),
-            ("GET", "/a.txt", &accept("gzip, br, zstd"), 200, &[vary, ("content-encoding", "br")], "br"),
-            ("GET", "/a.txt", &accept("gzip;q=0.8, zstd"), 200, &[vary, ("content-encoding", "zstd")], "zst"),
-            ("GET", "/a.txt", &accept("gzip;q=0"), 200, plain, "0123456789"),
-            ("HEAD", "/a.txt", &accept("gzip"), 200, &[("content-length", "2")], ""),
+            (
+                "GET",
+                "/a.txt",
+                &accept("gzip, br, zstd"),
+                200,
+                &[vary, ("content-encoding", "br")],
+                "br",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &accept("gzip;q=0.8, zstd"),
+                200,
+                &[vary, ("content-encoding", "zstd")],
+                "zst",
+            ),
+            (
+                "GET",
+                "/a.txt",
+                &accept("gzip;q=0"),
+                200,
+                plain,
+                "0123456789",
+            ),
+            (
+                "HEAD",
+                "/a.txt",
+                &accept("gzip"),
+                200,
+                &[("content-length", "2")],
+                "",
+            ),
             // One that is older than its file is what the file was.
-            ("GET", "/page.html", &accept("gzip"), 200, plain, "<p>page</p>"),
+            (
+                "GET",
+                "/page.html",
+                &accept("gzip"),
+                200,
+                plain,
+                "<p>page</p>",
+            ),
             ("GET", "/empty.txt", &accept("gzip"), 200, plain, ""),
         ];
         check(&files, rows).await;
-        let tag = async |fields: &[(&str, &str)]| ask(&files, "GET", "/a.txt", fields).await.field("etag").to_owned();
+        let tag = async |fields: &[(&str, &str)]| {
+            ask(&files, "GET", "/a.txt", fields)
+                .await
+                .field("etag")
+                .to_owned()
+        };
         assert_ne!(tag(&[]).await, tag(&accept("gzip")).await);
     });
 }
@@ -474,22 +821,33 @@ fn text_is_compressed_while_it_is_sent() {
     let folder = Folder::new("compressed");
     let text: String = (0..50_000).map(|n| format!("{n}\n")).collect();
     folder.write(b"long.txt", text.as_bytes());
-    let options = FilesOptions { compress: true, ..FilesOptions::default() };
+    let options = FilesOptions {
+        compress: true,
+        ..FilesOptions::default()
+    };
     let files = folder.files(options);
     let gzip = [("accept-encoding", "gzip, br")];
     each_model(async || {
         let answer = ask(&files, "GET", "/long.txt", &gzip).await;
-        assert_eq!((answer.field("content-encoding"), answer.field("vary")), ("gzip", "accept-encoding"));
+        assert_eq!(
+            (answer.field("content-encoding"), answer.field("vary")),
+            ("gzip", "accept-encoding")
+        );
         assert!(answer.field("etag").starts_with("W/\""), "{answer:?}");
         assert_eq!(answer.field("accept-ranges"), "");
         assert!(answer.body.len() < text.len() / 2);
         let mut back = String::new();
-        flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut back).unwrap();
+        flate2::read::GzDecoder::new(&answer.body[..])
+            .read_to_string(&mut back)
+            .unwrap();
         assert!(back == text);
         let again = [gzip[0], ("if-none-match", answer.field("etag"))];
         assert_eq!(ask(&files, "GET", "/long.txt", &again).await.status, 304);
         let head = ask(&files, "HEAD", "/long.txt", &gzip).await;
-        assert_eq!((head.field("content-encoding"), head.field("content-length")), ("gzip", ""));
+        assert_eq!(
+            (head.field("content-encoding"), head.field("content-length")),
+            ("gzip", "")
+        );
         let part = [gzip[0], ("range", "bytes=0-9")];
         assert_eq!(ask(&files, "GET", "/long.txt", &part).await.status, 200);
         for path in ["/long.bin", "/a.txt"] {
@@ -508,21 +866,63 @@ fn extra_fields_and_other_origins() {
         cache_control: Some("max-age=60".parse().unwrap()),
         ..FilesOptions::default()
     };
-    for field in ["X-Frame-Options: DENY", "Link: <a>", "link: <b>", "Content-Type: text/x"] {
+    for field in [
+        "X-Frame-Options: DENY",
+        "Link: <a>",
+        "link: <b>",
+        "Content-Type: text/x",
+    ] {
         options.header(field).unwrap();
     }
-    for wrong in ["none", "a b: c", "x: \u{1}", "Content-Length: 1", "transfer-encoding: chunked"] {
+    for wrong in [
+        "none",
+        "a b: c",
+        "x: \u{1}",
+        "Content-Length: 1",
+        "transfer-encoding: chunked",
+    ] {
         assert!(options.header(wrong).unwrap_err().contains(wrong));
     }
     let files = folder.files(options);
-    let always = [("x-frame-options", "DENY"), ("access-control-allow-origin", "*")];
+    let always = [
+        ("x-frame-options", "DENY"),
+        ("access-control-allow-origin", "*"),
+    ];
     each_model(async || {
         let preflight = ("access-control-request-method", "GET");
         let rows: &[Row<'_>] = &[
-            ("GET", "/a.txt", &[], 200, &[always[0], always[1], ("cache-control", "max-age=60")], "0123456789"),
-            ("GET", "/none", &[], 404, &[always[0], always[1], ("cache-control", "")], NO_FILE),
-            ("OPTIONS", "/a.txt", &[preflight], 204, &[("access-control-allow-methods", "GET, HEAD, OPTIONS")], ""),
-            ("OPTIONS", "/a.txt", &[], 204, &[("access-control-allow-methods", "")], ""),
+            (
+                "GET",
+                "/a.txt",
+                &[],
+                200,
+                &[always[0], always[1], ("cache-control", "max-age=60")],
+                "0123456789",
+            ),
+            (
+                "GET",
+                "/none",
+                &[],
+                404,
+                &[always[0], always[1], ("cache-control", "")],
+                NO_FILE,
+            ),
+            (
+                "OPTIONS",
+                "/a.txt",
+                &[preflight],
+                204,
+                &[("access-control-allow-methods", "GET, HEAD, OPTIONS")],
+                "",
+            ),
+            (
+                "OPTIONS",
+                "/a.txt",
+                &[],
+                204,
+                &[("access-control-allow-methods", "")],
+                "",
+            ),
         ];
         check(&files, rows).await;
         let answer = ask(&files, "GET", "/a.txt", &[]).await;
@@ -543,7 +943,10 @@ fn files_for_users_alone() {
         ..FilesOptions::default()
     };
     let files = folder.files(options);
-    let asked = &[("www-authenticate", "Basic realm=\"files\", charset=\"UTF-8\"")][..];
+    let asked = &[(
+        "www-authenticate",
+        "Basic realm=\"files\", charset=\"UTF-8\"",
+    )][..];
     let refused = "a name and a password are needed\n";
     // anna:secret, anna:wrong, bert:secret, and the first without a colon.
     let [right, wrong, other, none] = [
@@ -565,7 +968,14 @@ fn files_for_users_alone() {
             ("GET", "/a.txt", &with(right), 200, &[], "0123456789"),
             ("GET", "/a.txt", &with(wrong), 401, asked, refused),
             // A browser asks whether it may ask, without the password.
-            ("OPTIONS", "/a.txt", &[("access-control-request-method", "GET")], 204, &[], ""),
+            (
+                "OPTIONS",
+                "/a.txt",
+                &[("access-control-request-method", "GET")],
+                204,
+                &[],
+                "",
+            ),
         ];
         check(&files, rows).await;
     });

@@ -21,7 +21,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 /// The part of the help below the options.
 const AFTER_HELP: &str = "A model is the way in which connections wait: blocking, threads, pool and processes wait \
 in system calls that block; tasks, green and callbacks wait on an event loop. `switchboard models` prints what runs \
-under each.\n\nExamples:\n  switchboard serve echo --model threads --listen 127.0.0.1:7007\n  switchboard compare \
+under each.\n\nExamples:\n  switchboard serve files public --listen 127.0.0.1:8080\n  switchboard serve echo --model threads --listen 127.0.0.1:7007\n  switchboard compare \
 --workloads echo --models tasks,green";
 
 /// One network handler under every concurrency model, and which model wins on this machine.
@@ -39,7 +39,7 @@ struct Cli {
 enum Command {
     /// Do the same work under every model, measure it, and say which model to run
     Compare(compare::Options),
-    /// Run a server (echo, proxy, slow-site) until SIGINT or SIGTERM
+    /// Run a server (files, proxy, echo, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
     Serve(serve::Service),
     /// Fetch pages, many at once, and print a line for each as it finishes

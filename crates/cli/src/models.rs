@@ -49,8 +49,8 @@ const COLUMNS: [Column; 6] = [
         styles: &[Style::Async, Style::Plain, Style::Protocol],
     },
     Column {
-        short: "slow-site",
-        markdown: "`slow-site`",
+        short: "services",
+        markdown: "`files`, `proxy`, `slow-site`",
         styles: &[Style::Async],
     },
     Column {
@@ -97,6 +97,7 @@ fn for_people() -> String {
     let drivers: Vec<_> = drivers.map(Driver::name).collect();
     format!(
         "{}\nasync, plain, protocol: handlers of serve, serve_plain and serve_protocol\n\
+         services: files, proxy and slow-site\n\
          {} wait with a driver: {}\n\
          the other models wait in system calls that block\n\
          `switchboard compare` measures which one to run\n",

@@ -110,8 +110,12 @@ fn strong(one: &str, other: &str) -> bool {
 }
 
 fn weak(one: &str, other: &str) -> bool {
-    let opaque = |tag: &str| tag.trim_start_matches("W/").to_owned();
-    one == other || opaque(one) == opaque(other)
+    opaque(one) == opaque(other)
+}
+
+/// Returns a tag without what says that it is weak.
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// Returns the tags of a list, up to the first one that is malformed. A tag may hold a comma.

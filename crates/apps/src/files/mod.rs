@@ -6,7 +6,7 @@
 //! | a folder | its index file, or a list of its files: a page, or JSON for clients that ask for it |
 //! | a folder without the slash at its end | 301 to the path with the slash |
 //! | what is not there, and hidden names | 404 |
-//! | what may not be read, a link that leaves the folder, a pipe or a device | 403, and a notice for the operator |
+//! | what may not be read, a link that leaves the folder, a pipe, a device | 403, and the operator is told |
 //! | methods other than GET, HEAD and OPTIONS | 405 |
 //!
 //! The path of a URL is read as the URL standard says: dots may be written as `%2e`, no path leads above the
@@ -15,6 +15,23 @@
 //!
 //! Conditions and ranges are evaluated in the order of RFC 9110. Entity tags are strong: they hold the time of
 //! change in nanoseconds, the length and the inode of a file.
+//!
+//! ```no_run
+//! use std::convert::Infallible;
+//! use switchboard_apps::files::{Files, FilesOptions};
+//! use switchboard_http::{Request, serve_connection};
+//! use switchboard_net::Listener;
+//! use switchboard_runtime::Model;
+//!
+//! let files = Files::new("public", FilesOptions::default())?;
+//! Model::Tasks.run(async {
+//!     let listener = Listener::bind("127.0.0.1:8080")?;
+//!     let (stream, _) = listener.accept().await?;
+//!     let handler = |request: Request| async { Ok::<_, Infallible>(files.respond(request).await) };
+//!     serve_connection(stream, handler).await
+//! })?
+//! # ; std::io::Result::Ok(())
+//! ```
 
 mod accept;
 mod answer;

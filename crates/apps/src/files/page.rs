@@ -9,7 +9,7 @@ use super::listing::{Column, Entries, Entry, Order};
 const STYLE: &str = include_str!("page.css");
 
 /// The symbols of files and folders, which rows refer to.
-const SYMBOLS: &str = "<svg hidden><symbol id=f viewBox=\"0 0 16 16\"><path d=\"M3.5 1.5h6l3 3v10h-9zM9.5 1.5v3h3\"/>\
+const SYMBOLS: &str = "<svg class=h><symbol id=f viewBox=\"0 0 16 16\"><path d=\"M3.5 1.5h6l3 3v10h-9zM9.5 1.5v3h3\"/>\
 </symbol><symbol id=d viewBox=\"0 0 16 16\"><path d=\"M1.5 3.5h5l1.5 2h6.500v8h-13z\"/></symbol></svg>";
 
 /// Returns the page of the folder at `path`.

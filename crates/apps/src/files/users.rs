@@ -47,8 +47,8 @@ pub struct Users {
     checks: Semaphore,
 }
 
-/// Parses lines of `USER:HASH`, where the hash is one of bcrypt (`$2y$…`), as `htpasswd -B` writes them. Empty
-/// lines and lines that begin with `#` are skipped. An error names the line and says what to do.
+/// Parses lines of `USER:HASH`, where the hash is one of bcrypt (`$2y$…`), as `htpasswd -B` writes them.
+/// Empty lines and lines that begin with `#` are skipped. An error names the line and says what to do.
 impl std::str::FromStr for Users {
     type Err = String;
 

@@ -82,8 +82,8 @@ pub(super) enum AccessFormat {
 /// Options of services that answer HTTP requests.
 #[derive(Args)]
 pub(super) struct HttpOptions {
-    /// Log each request when its answer has been sent, or cut: `combined` as Apache and nginx do, or a JSON object.
-    /// The lines go to the log
+    /// Log each request when its answer has been sent, or cut: `combined` as Apache and nginx do, or a JSON
+    /// object. The lines go to the log
     #[arg(long, value_enum, default_value_t = AccessFormat::Off, value_name = "FORMAT")]
     pub(super) access_log: AccessFormat,
 }

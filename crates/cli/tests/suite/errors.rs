@@ -143,6 +143,32 @@ fn wrong_addresses_shares_and_paths_are_refused() {
 }
 
 #[test]
+fn wrong_folders_and_fields_are_refused() {
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        assert_refused(&[&["serve", "files"], arguments].concat(), 2, parts);
+    };
+    refused(&["/nowhere"], &["DIR /nowhere: ", "No such file"]);
+    refused(&["/etc/passwd"], &["DIR /etc/passwd: ", "Not a directory"]);
+    refused(&["--header", "X"], &["--header `X`", "Name: value"]);
+    refused(
+        &["--header", "Content-Length: 1"],
+        &["--header", "the server sets"],
+    );
+    refused(&["--cache-control", "a\nb"], &["--cache-control"]);
+    refused(&["--index", "a/b"], &["--index a/b", "without a slash"]);
+    refused(
+        &["--auth-file", "/nowhere"],
+        &["--auth-file /nowhere: ", "No such file"],
+    );
+    refused(
+        &["--auth-file", "/etc/passwd"],
+        &["--auth-file /etc/passwd: line 1", "htpasswd -B"],
+    );
+    refused(&["--access-log", "xml"], &["--access-log", "combined"]);
+    refused(&["--model", "callbacks"], &["callbacks"]);
+}
+
+#[test]
 fn a_driver_for_a_model_without_a_loop_is_refused_by_both_names() {
     for model in Model::ALL.into_iter().filter(|model| !model.has_loop()) {
         for command in [&["serve", "echo"][..], &["fetch", "http://x/"]] {

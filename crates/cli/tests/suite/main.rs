@@ -6,6 +6,7 @@ mod ending;
 mod errors;
 mod fallback;
 mod fetch;
+mod files;
 mod half_close;
 mod limits;
 mod matrix;
