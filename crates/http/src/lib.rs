@@ -1,4 +1,4 @@
-//! HTTP/1.1 client and server over Switchboard streams, the same under every model.
+//! HTTP/1.1 client, and HTTP/1.1 and HTTP/2 server, over Switchboard streams, the same under every model.
 //!
 //! hyper parses and formats. Nothing is spawned: a server's connection is one future, and a client's
 //! connection is polled together with the request that uses it.
@@ -39,6 +39,7 @@ mod connection;
 mod descriptors;
 mod error;
 mod h1;
+mod h2;
 mod head;
 mod io;
 mod lease;

@@ -33,7 +33,10 @@ where
         frame.map(|frame| {
             frame.map(|frame| match frame {
                 Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
-                Err(error) => Err(io::Error::other(error)),
+                Err(error) => Err(match error.into().downcast() {
+                    Ok(error) => *error,
+                    Err(error) => io::Error::other(error),
+                }),
             })
         })
     }

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use self::adapted::Adapted;
 pub(crate) use self::file::FileRange;
@@ -48,7 +48,6 @@ enum Kind {
     Bytes(Bytes),
     File(FileRange),
     Request(RequestBody),
-    Incoming(Incoming),
     Other(Pin<Box<dyn HttpBody<Data = Bytes, Error = io::Error> + Send>>),
 }
 
@@ -193,15 +192,6 @@ impl Body {
     pub(crate) fn fed(body: RequestBody) -> Body {
         Body(Kind::Request(body), None)
     }
-
-    #[expect(dead_code, reason = "for the connections that hyper serves")]
-    pub(crate) fn incoming(body: Incoming) -> Body {
-        let kind = match body.is_end_stream() {
-            true => Kind::Empty,
-            false => Kind::Incoming(body),
-        };
-        Body(kind, None)
-    }
 }
 
 impl Kind {
@@ -216,10 +206,6 @@ impl Kind {
                 read => read,
             },
             Kind::Request(body) => return body.poll_frame(context),
-            Kind::Incoming(body) => {
-                let frame = ready!(Pin::new(body).poll_frame(context));
-                return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
-            }
             Kind::Other(body) => return body.as_mut().poll_frame(context),
         };
         *self = Kind::Empty;
@@ -255,7 +241,6 @@ impl HttpBody for Body {
             Kind::Empty => true,
             Kind::Bytes(_) | Kind::File(_) => false,
             Kind::Request(body) => body.left() == Some(0),
-            Kind::Incoming(body) => body.is_end_stream(),
             Kind::Other(body) => body.is_end_stream(),
         }
     }
@@ -266,7 +251,6 @@ impl HttpBody for Body {
             Kind::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::File(file) => SizeHint::with_exact(file.length()),
             Kind::Request(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
-            Kind::Incoming(body) => body.size_hint(),
             Kind::Other(body) => body.size_hint(),
         }
     }

@@ -17,9 +17,10 @@ use super::limits::ServerLimits;
 use super::pace::Phase;
 use super::transport::Transport;
 use super::wire::Wire;
-use crate::Request;
+use crate::{Request, h2};
 
-/// Serves HTTP/1.1 on `io` until the client, a response or `stop` ends it.
+/// Serves HTTP/1.1, or HTTP/2 if the client begins with it, on `io` until the client, a response or `stop`
+/// ends it.
 pub(super) fn serve<T, F, B, E>(
     io: T,
     handler: impl Fn(Request) -> F,
@@ -27,7 +28,7 @@ pub(super) fn serve<T, F, B, E>(
     limits: Arc<ServerLimits>,
 ) -> impl Future<Output = io::Result<()>>
 where
-    T: Transport,
+    T: Transport + Unpin,
     F: Future<Output = Result<Response<B>, E>>,
     B: HttpBody + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -44,6 +45,12 @@ where
             let Some(chunk) = idle.await? else {
                 return Ok(());
             };
+            if wire.served == 0 && h2::begins(&chunk) {
+                let stopped = stopping.load(Ordering::Relaxed);
+                let Wire { io, limits, .. } = wire;
+                let served = h2::serve(io, chunk, &handler, stop, stopped, limits);
+                return Box::pin(served).await;
+            }
             // In memory of its own, so that an idle connection is small.
             let mut burst = Box::pin(serve_burst(&mut wire, &handler, &stopping, chunk));
             let burst = poll_fn(|context| {

@@ -10,6 +10,11 @@ use crate::h1::head::HeadLimits;
 ///
 /// There is no limit for a whole upload, download or answer: a long one is served for as long as it moves.
 ///
+/// In HTTP/2 the head of a request has 16 KiB at most. A body that exceeds a limit fails in its handler. Rates
+/// are looked at once in [`body_idle`](ServerLimits::body_idle) and [`write_idle`](ServerLimits::write_idle),
+/// and the bytes that a client takes are counted for all answers of its connection together. Clients that take
+/// back most of their requests, or begin heads that have no end, are cut off.
+///
 /// ```
 /// use std::time::Duration;
 /// use switchboard_http::ServerLimits;
@@ -43,8 +48,12 @@ pub struct ServerLimits {
     /// Time between an answer and the next request; 75 seconds. Exceeded, the connection is closed without an
     /// error.
     pub keep_alive_idle: Duration,
-    /// The most requests of a connection; 1,000. The last answer tells the client by `connection: close`.
+    /// The most requests of a connection; 1,000. The last answer tells the client by `connection: close`, or
+    /// GOAWAY.
     pub requests: u64,
+    /// The requests that a connection of HTTP/2 may have open at once; 100. Those beyond are refused, and the
+    /// client may repeat them.
+    pub streams: u32,
 }
 
 impl Default for ServerLimits {
@@ -61,6 +70,7 @@ impl Default for ServerLimits {
             rate_grace: Duration::from_secs(20),
             keep_alive_idle: Duration::from_secs(75),
             requests: 1_000,
+            streams: 100,
         }
     }
 }

@@ -35,9 +35,15 @@ use self::transport::Adapted;
 use crate::Request;
 
 pub use self::limits::ServerLimits;
+pub(crate) use self::transport::Transport;
 
 /// Serves HTTP/1.1 on a connection until the client or a response closes it, with keep-alive and
 /// pipelining. Waits in the flow's own way. The limits are the default ones; [`HttpServer`] has others.
+///
+/// A client that begins with HTTP/2 is served that: one that knows it beforehand, or one that has agreed on
+/// `h2` in a TLS handshake (ALPN). Its requests run side by side in the flow that awaits this, and nothing is
+/// spawned, so every model serves them; a handler that blocks its thread holds up the others of its
+/// connection. A request that the client takes back has its handler dropped.
 ///
 /// A client that shuts down its sending side gets the answers to all of its requests. A client that closes
 /// a TCP connection looks the same, so the handler runs to its end. If the connection is reset while the
@@ -45,10 +51,11 @@ pub use self::limits::ServerLimits;
 /// quarter of a second. Dropping this future closes the connection. The crate's page has an example.
 ///
 /// # Errors
-/// `ConnectionReset` if the client hung up while the handler ran; `InvalidData` for a request that is malformed,
-/// `TimedOut` and `FileTooLarge` for one that exceeds a limit, and `Other` for a head that was cut: each of these
-/// is answered with the status that the error names. `Other` around the error of the handler, or of its body;
-/// others of the connection.
+/// `ConnectionReset` if the client hung up while the handler ran; `InvalidData` for a request that is
+/// malformed, `TimedOut` and `FileTooLarge` for one that exceeds a limit, and `Other` for a head that was cut:
+/// each of these is answered with the status that the error names. An HTTP/2 client that breaks the protocol,
+/// or floods the connection, is told the reason (GOAWAY), and the error is of kind `Other`. `Other` around the
+/// error of the handler, or of its body; others of the connection.
 pub fn serve_connection<F, B, E>(
     stream: Stream,
     handler: impl Fn(Request) -> F,

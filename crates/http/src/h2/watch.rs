@@ -1,0 +1,145 @@
+//! The one timer of a connection: it stays armed, and looks at what has happened when it fires.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use switchboard_runtime::{self as runtime, Sleep};
+
+use super::paced::least;
+use super::tally::Tally;
+use crate::server::ServerLimits;
+
+/// The bytes that every HTTP/2 client sends first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Time in which an idle client must follow the GOAWAY frame.
+const GRACE: Duration = Duration::from_secs(5);
+/// Requests that a client may take back before it is asked whether these are most of them.
+const WITHDRAWN: u64 = 200;
+
+/// What the watch has found.
+pub(super) enum Found {
+    /// The connection was idle for too long: the client is to be told.
+    Idle,
+    /// The client has not followed within the grace.
+    Unmoved,
+    Error(io::Error),
+}
+
+pub(super) struct Watch {
+    timer: Sleep,
+    /// When the last stream ended, if none is open.
+    idle_since: Option<Instant>,
+    /// Whether the client has been told of the end.
+    closing: bool,
+    /// When an answer was first seen to wait for the client, and the bytes that were written then.
+    stuck: Option<(Instant, u64)>,
+}
+
+impl Watch {
+    pub(super) fn new(limits: &ServerLimits) -> Watch {
+        Watch {
+            timer: runtime::sleep(limits.head_time.min(period(limits))),
+            idle_since: Some(runtime::now()),
+            closing: false,
+            stuck: None,
+        }
+    }
+
+    /// Says that the client has been told of the end.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
+        self.timer.reset(runtime::now() + GRACE);
+    }
+
+    /// Looks whether the connection is `idle`, and whether the client does its part.
+    pub(super) fn poll(
+        &mut self,
+        idle: bool,
+        tally: &Tally,
+        limits: &ServerLimits,
+        context: &mut Context<'_>,
+    ) -> Poll<Found> {
+        match (idle, self.idle_since) {
+            (true, None) => self.idle_since = Some(runtime::now()),
+            (false, Some(_)) => self.idle_since = None,
+            _ => {}
+        }
+        let withdrawn = tally.withdrawn.get();
+        if withdrawn > WITHDRAWN && withdrawn * 2 > tally.requests.get() {
+            let text = format!(
+                "the client took back {withdrawn} of {} requests",
+                tally.requests.get()
+            );
+            return Poll::Ready(Found::Error(io::Error::other(text)));
+        }
+        while Pin::new(&mut self.timer).poll(context).is_ready() {
+            let now = runtime::now();
+            match self.look(now, tally, limits) {
+                Ok(next) => self.timer.reset(next),
+                Err(found) => return Poll::Ready(found),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Returns when to look again.
+    fn look(
+        &mut self,
+        now: Instant,
+        tally: &Tally,
+        limits: &ServerLimits,
+    ) -> Result<Instant, Found> {
+        let after = |since: Instant, span| since.checked_add(span).unwrap_or(now + FAR);
+        let stuck = tally.blocked.get() || tally.sending.get() > 0;
+        if !stuck && let Some(since) = self.idle_since {
+            self.stuck = None;
+            let greeted = tally.read.get() >= PREFACE.len() as u64;
+            let end = after(
+                since,
+                match (greeted, self.closing) {
+                    (false, _) => limits.head_time,
+                    (true, true) => GRACE,
+                    (true, false) => limits.keep_alive_idle,
+                },
+            );
+            return match (now < end, greeted) {
+                (true, _) => Ok(end.min(after(now, period(limits)))),
+                (false, false) => Err(Found::Error(late(
+                    "a client that does not finish its greeting",
+                ))),
+                (false, true) if self.closing => Err(Found::Unmoved),
+                (false, true) => Err(Found::Idle),
+            };
+        }
+        let written = tally.written.get();
+        let (since, before) = *self.stuck.get_or_insert((now, written));
+        let end = after(since, limits.write_idle);
+        if !stuck || written - before >= least(limits, limits.write_idle) {
+            self.stuck = None;
+        } else if now >= end {
+            return Err(Found::Error(late(
+                "a client that does not take its answers",
+            )));
+        }
+        let next = after(now, period(limits));
+        Ok(match self.stuck {
+            Some(_) => next.min(end),
+            None => next,
+        })
+    }
+}
+
+/// A wait that is as good as none.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Returns the longest time between two looks.
+fn period(limits: &ServerLimits) -> Duration {
+    limits.keep_alive_idle.min(limits.write_idle)
+}
+
+fn late(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
