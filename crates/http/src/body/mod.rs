@@ -188,6 +188,16 @@ impl Body {
         }
     }
 
+    /// Takes the bytes of a body that has them all, or has none.
+    #[inline]
+    pub(crate) fn take_bytes(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Bytes(bytes) => Some(std::mem::take(bytes)),
+            _ => None,
+        }
+    }
+
     /// Returns the body of a request that a connection feeds.
     pub(crate) fn fed(body: RequestBody) -> Body {
         Body(Kind::Request(body), None)

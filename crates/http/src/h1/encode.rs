@@ -88,6 +88,13 @@ pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
+    // Most lengths are small, and so is the division.
+    while number > u64::from(u32::MAX) {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    let mut number = number as u32;
     loop {
         at -= 1;
         digits[at] = b'0' + (number % 10) as u8;

@@ -164,8 +164,13 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
             &value[end + 1..]
         }
         _ => {
-            let name = value.iter().position(|byte| !HOST_BYTES[*byte as usize]);
-            &value[name.unwrap_or(value.len())..]
+            let mut rest = value;
+            while let [byte, after @ ..] = rest
+                && HOST_BYTES[*byte as usize]
+            {
+                rest = after;
+            }
+            rest
         }
     };
     match rest.split_first() {

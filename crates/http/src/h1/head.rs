@@ -2,7 +2,6 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
 use httparse::{EMPTY_HEADER, Error, Status};
@@ -21,10 +20,9 @@ pub(crate) struct HeadLimits {
     pub(crate) uri: usize,
 }
 
-/// A whole request head.
-#[derive(Debug)]
+/// What a whole request head says of its message and its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestHead {
-    pub(crate) request: Request<()>,
     /// The number of its bytes.
     pub(crate) length: usize,
     pub(crate) framing: Framing,
@@ -32,25 +30,35 @@ pub(crate) struct RequestHead {
     pub(crate) expects_continue: bool,
 }
 
-/// Parses the request head at the start of `bytes`.
+/// Parses the request head at the start of `bytes` into `request`, which is a new one.
 #[cfg_attr(not(debug_assertions), inline(always))]
-pub(crate) fn parse_request(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
+pub(crate) fn parse_request<B>(
+    bytes: &[u8],
+    limits: &HeadLimits,
+    request: &mut Request<B>,
+) -> Parsed<RequestHead> {
     let mut fields = [const { MaybeUninit::uninit() }; FEW_FIELDS];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(bytes, &mut fields) {
-        Ok(Status::Complete(length)) => finish(bytes, length, &request, limits),
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(bytes, &mut fields) {
+        Ok(Status::Complete(length)) => finish(&bytes[..length], &parsed, limits, request),
         Ok(Status::Partial) => partial(bytes, limits),
-        Err(Error::TooManyHeaders) if limits.fields > FEW_FIELDS => parse_many(bytes, limits),
+        Err(Error::TooManyHeaders) if limits.fields > FEW_FIELDS => {
+            parse_many(bytes, limits, request)
+        }
         Err(error) => Parsed::Refused(refusal(error, bytes)),
     }
 }
 
 #[cold]
-fn parse_many(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
+fn parse_many<B>(
+    bytes: &[u8],
+    limits: &HeadLimits,
+    request: &mut Request<B>,
+) -> Parsed<RequestHead> {
     let mut fields = vec![EMPTY_HEADER; limits.fields];
-    let mut request = httparse::Request::new(&mut fields);
-    match request.parse(bytes) {
-        Ok(Status::Complete(length)) => finish(bytes, length, &request, limits),
+    let mut parsed = httparse::Request::new(&mut fields);
+    match parsed.parse(bytes) {
+        Ok(Status::Complete(length)) => finish(&bytes[..length], &parsed, limits, request),
         Ok(Status::Partial) => partial(bytes, limits),
         Err(error) => Parsed::Refused(refusal(error, bytes)),
     }
@@ -120,23 +128,24 @@ fn has_bare_lf(head: &[u8]) -> bool {
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn finish(
-    bytes: &[u8],
-    length: usize,
+fn finish<B>(
+    head: &[u8],
     parsed: &httparse::Request<'_, '_>,
     limits: &HeadLimits,
+    request: &mut Request<B>,
 ) -> Parsed<RequestHead> {
-    match try_finish(&bytes[..length], parsed, limits) {
+    match fill(head, parsed, limits, request) {
         Ok(head) => Parsed::Complete(head),
         Err(refusal) => Parsed::Refused(refusal),
     }
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn try_finish(
+fn fill<B>(
     head: &[u8],
     parsed: &httparse::Request<'_, '_>,
     limits: &HeadLimits,
+    request: &mut Request<B>,
 ) -> Result<RequestHead, Refusal> {
     let (Some(method), Some(path), Some(version)) = (parsed.method, parsed.path, parsed.version)
     else {
@@ -154,38 +163,24 @@ fn try_finish(
     if parsed.headers.len() > limits.fields {
         return Err(TOO_MANY_FIELDS);
     }
+    let fields = fill_fields(parsed.headers, request.headers_mut())?;
     let version = match version {
         0 => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    let shared = Shared::new(head, path, parsed.headers.len());
-    let mut fields = Fields::default();
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    for field in &*parsed.headers {
-        fields.note(field.name, field.value)?;
-        let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(field.name.as_bytes()),
-            HeaderValue::from_maybe_shared(shared.part(field.value)),
-        ) else {
-            return Err(Refusal::bad("a malformed field"));
-        };
-        if headers.try_append(name, value).is_err() {
-            return Err(TOO_MANY_FIELDS);
-        }
-    }
-    let mut request = Request::new(());
     *request.version_mut() = version;
-    *request.method_mut() =
-        Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::bad("a malformed method"))?;
-    if path != "/" {
-        *request.uri_mut() = target(request.method(), &shared, path)?;
-        if let Some(authority) = request.uri().authority() {
-            replace_host(&mut headers, authority.as_str())?;
-        }
+    if method != "GET" {
+        *request.method_mut() = Method::from_bytes(method.as_bytes())
+            .map_err(|_| Refusal::bad("a malformed method"))?;
     }
-    *request.headers_mut() = headers;
+    if path != "/" {
+        let uri = target(request.method(), path)?;
+        if let Some(authority) = uri.authority() {
+            replace_host(request.headers_mut(), authority.as_str())?;
+        }
+        *request.uri_mut() = uri;
+    }
     Ok(RequestHead {
-        request,
         length: head.len(),
         framing: fields.request_framing(version)?,
         keeps_alive: fields.keeps_alive(version),
@@ -193,37 +188,36 @@ fn try_finish(
     })
 }
 
-/// A copy of a head, which its values share.
-struct Shared<'a> {
-    head: &'a [u8],
-    copy: Bytes,
-}
-
-impl<'a> Shared<'a> {
-    fn new(head: &'a [u8], path: &str, fields: usize) -> Shared<'a> {
-        let copy = match path == "/" && fields == 0 {
-            true => Bytes::new(),
-            false => Bytes::copy_from_slice(head),
+/// Copies the fields of a head. Each value is a copy of its own: to share one costs two atomic operations for
+/// each, and a small allocation less.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn fill_fields(
+    parsed: &[httparse::Header<'_>],
+    headers: &mut HeaderMap,
+) -> Result<Fields, Refusal> {
+    let mut fields = Fields::default();
+    headers.reserve(parsed.len());
+    for field in parsed {
+        fields.note(field.name, field.value)?;
+        let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(field.name.as_bytes()),
+            HeaderValue::from_bytes(field.value),
+        ) else {
+            return Err(Refusal::bad("a malformed field"));
         };
-        Shared { head, copy }
-    }
-
-    /// Returns `part` of the head.
-    fn part(&self, part: &[u8]) -> Bytes {
-        if part.is_empty() {
-            return Bytes::new();
+        if headers.try_append(name, value).is_err() {
+            return Err(TOO_MANY_FIELDS);
         }
-        let start = part.as_ptr().addr() - self.head.as_ptr().addr();
-        self.copy.slice(start..start + part.len())
     }
+    Ok(fields)
 }
 
 /// Parses the target of a request: a path, an absolute URI, an authority for `CONNECT`, or `*`.
-fn target(method: &Method, shared: &Shared<'_>, text: &str) -> Result<Uri, Refusal> {
-    if text.contains('#') {
+fn target(method: &Method, text: &str) -> Result<Uri, Refusal> {
+    if text.as_bytes().contains(&b'#') {
         return Err(Refusal::bad("a request target with a fragment"));
     }
-    let uri = Uri::from_maybe_shared(shared.part(text.as_bytes())).map_err(|_| BAD_TARGET)?;
+    let uri = Uri::try_from(text).map_err(|_| BAD_TARGET)?;
     let fits = match (text.as_bytes()[0], method) {
         (_, &Method::CONNECT) => uri.scheme().is_none() && uri.port().is_some(),
         (b'/', _) => true,

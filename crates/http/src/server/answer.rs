@@ -1,26 +1,28 @@
 //! One response, sent with the framing that its request and its body allow.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap};
 use http::{Response, StatusCode};
-use hyper::body::{Body as HttpBody, Frame};
+use hyper::body::Body as HttpBody;
 use switchboard_runtime as runtime;
 
 use super::buffers::{Input, Output};
 use super::feed::{Feed, drive};
 use super::transport::Transport;
 use super::wire::{Failure, Wire};
+use crate::body::Body;
 use crate::h1::encode::{BodyLength, Persistence, chunk_size, last_chunk, response_head};
 
 /// The most bytes of data that are copied behind the head, and of answers that are sent together.
 const SMALL: usize = 4 * 1024;
-const TOGETHER: usize = 16 * 1024;
+pub(super) const TOGETHER: usize = 16 * 1024;
 
 /// What a response must know of its request.
 #[derive(Clone, Copy, Debug)]
@@ -44,92 +46,111 @@ where
     B: HttpBody + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    /// Writes the head of `response` to `out`. The connection `ends` after it if nothing else says so.
+    /// Writes the head of `response` to `out`, and its body if that is small and at hand. The connection `ends`
+    /// after it if nothing else says so.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn new(
-        response: Response<B>,
+        mut response: Response<B>,
         asked: Asked,
         ends: bool,
         out: &mut Vec<u8>,
     ) -> Answer<B> {
-        let (parts, body) = response.into_parts();
-        let length = body_length(parts.status, &parts.headers, &body, asked);
+        let status = response.status();
+        let bytes = bytes_of(response.body_mut());
+        let known = match &bytes {
+            Some(bytes) => Some(bytes.len() as u64),
+            None => response.body().size_hint().exact(),
+        };
+        let mut length = body_length(status, response.headers(), known, asked);
+        let headers = response.headers();
         let keeps_alive = asked.keeps_alive
             && !ends
             && length != BodyLength::UntilClose
-            && (parts.headers.is_empty() || !says_close(&parts.headers));
+            && (headers.is_empty() || !says_close(headers));
         let persistence = match (keeps_alive, asked.old) {
             (false, _) => Persistence::Close,
             (true, true) => Persistence::KeepAlive,
             (true, false) => Persistence::Unsaid,
         };
-        let now = runtime::now();
-        response_head(out, parts.status, &parts.headers, length, persistence, now);
-        let has_body = !asked.head && parts.status != StatusCode::NOT_MODIFIED;
+        response_head(out, status, headers, length, persistence, runtime::now());
+        if asked.head || status == StatusCode::NOT_MODIFIED || length == BodyLength::Exact(0) {
+            length = BodyLength::Nothing;
+        }
+        match bytes {
+            Some(bytes) if length == BodyLength::Nothing || bytes.len() <= SMALL => {
+                if length != BodyLength::Nothing {
+                    out.extend_from_slice(&bytes);
+                }
+                length = BodyLength::Nothing;
+            }
+            Some(bytes) => put_back(response.body_mut(), bytes),
+            None => {}
+        }
         Answer {
-            body,
-            length: if has_body {
-                length
-            } else {
-                BodyLength::Nothing
-            },
+            body: response.into_body(),
+            length,
             keeps_alive,
         }
     }
 
-    /// Sends the response; a small one stays in `out`. Returns whether the connection may go on.
-    #[cfg_attr(not(debug_assertions), inline(always))]
+    /// Returns whether all of it is written.
+    pub(super) fn is_sent(&self) -> bool {
+        self.length == BodyLength::Nothing
+    }
+
+    /// Returns whether the connection may go on.
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.keeps_alive
+    }
+
+    /// Sends the body. Returns whether the connection may go on.
     pub(super) async fn send<T: Transport>(
         self,
         wire: &mut Wire<T>,
         input: &mut Input,
-        feed: &mut Option<Feed>,
+        feed: &mut Option<Box<Feed>>,
         out: &mut Output,
     ) -> Result<bool, Failure> {
-        let keeps_alive = self.keeps_alive;
-        if matches!(self.length, BodyLength::Nothing | BodyLength::Exact(0)) {
-            return Ok(keeps_alive);
+        if self.is_sent() {
+            return Ok(self.keeps_alive);
         }
-        let mut body = pin!(self.body);
-        let first = poll_fn(|context| Poll::Ready(body.as_mut().poll_frame(context))).await;
-        let first = match (first, self.length) {
-            (Poll::Ready(Some(Ok(frame))), BodyLength::Exact(length)) => match frame.into_data() {
-                Ok(mut data) if data.remaining() as u64 == length && length <= SMALL as u64 => {
-                    copy(&mut data, out.buffer());
-                    if out.bytes().len() > TOGETHER {
-                        wire.flush(out).await?;
-                    }
-                    return Ok(keeps_alive);
-                }
-                Ok(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-                Err(frame) => Poll::Ready(Some(Ok(frame))),
-            },
-            (first, _) => first,
-        };
         wire.pace.reset_rates();
-        let streamed = Streamed {
+        let mut streamed = Streamed {
             length: self.length,
-            body,
+            body: pin!(self.body),
         };
-        // Apart, so that small answers need no space for it.
-        Box::pin(streamed.send(first, wire, input, feed, out)).await?;
-        Ok(keeps_alive)
+        streamed.send(wire, input, feed, out).await?;
+        Ok(self.keeps_alive)
+    }
+}
+
+/// Takes the bytes of a body that has them all, if it is of this crate's type.
+#[inline(always)]
+fn bytes_of<B: 'static>(body: &mut B) -> Option<Bytes> {
+    let body = (body as &mut dyn Any).downcast_mut::<Body>()?;
+    body.take_bytes()
+}
+
+#[cold]
+fn put_back<B: 'static>(body: &mut B, bytes: Bytes) {
+    if let Some(body) = (body as &mut dyn Any).downcast_mut::<Body>() {
+        *body = Body::from(bytes);
     }
 }
 
 /// Returns how the end of a body is told.
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn body_length<B: HttpBody>(
+fn body_length(
     status: StatusCode,
     headers: &HeaderMap,
-    body: &B,
+    known: Option<u64>,
     asked: Asked,
 ) -> BodyLength {
     if status.is_informational() || status == StatusCode::NO_CONTENT {
         return BodyLength::Nothing;
     }
     let without_body = asked.head || status == StatusCode::NOT_MODIFIED;
-    if let Some(length) = body.size_hint().exact() {
+    if let Some(length) = known {
         match (without_body, length) {
             (false, length) => return BodyLength::Exact(length),
             (true, 1..) if asked.head => return BodyLength::Exact(length),
@@ -163,9 +184,6 @@ fn copy(data: &mut impl Buf, out: &mut Vec<u8>) {
     }
 }
 
-/// What a poll of a body gives.
-type PolledFrame<B> = Poll<Option<Result<Frame<<B as HttpBody>::Data>, <B as HttpBody>::Error>>>;
-
 /// A body that is sent as it comes.
 struct Streamed<'a, B> {
     length: BodyLength,
@@ -177,20 +195,19 @@ where
     B: HttpBody,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    /// Sends the body, of which one poll gave `first`. Asks for a frame only once the one before is in the
-    /// hands of the system, but for a few small ones.
+    /// Sends the body. Asks for a frame only once the one before is in the hands of the system, but for a few
+    /// small ones.
     async fn send<T: Transport>(
-        mut self,
-        first: PolledFrame<B>,
+        &mut self,
         wire: &mut Wire<T>,
         input: &mut Input,
-        feed: &mut Option<Feed>,
+        feed: &mut Option<Box<Feed>>,
         out: &mut Output,
     ) -> Result<(), Failure> {
-        let mut polled = first;
         let mut trailers = None;
         loop {
-            let frame = match polled {
+            let polled = poll_fn(|context| Poll::Ready(self.body.as_mut().poll_frame(context)));
+            let frame = match polled.await {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     let pending = out.bytes().is_empty();
@@ -206,7 +223,6 @@ where
                 Ok(data) => self.send_data(data, wire, out).await?,
                 Err(frame) => trailers = frame.into_trailers().ok(),
             }
-            polled = poll_fn(|context| Poll::Ready(self.body.as_mut().poll_frame(context))).await;
         }
         match self.length {
             BodyLength::Chunked => last_chunk(out.buffer(), trailers.as_ref()),

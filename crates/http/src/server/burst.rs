@@ -3,16 +3,16 @@
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::Body as HttpBody;
 use switchboard_net::Chunk;
 use switchboard_runtime as runtime;
 
-use super::answer::{Answer, Asked};
+use super::answer::{Answer, Asked, TOGETHER};
 use super::buffers::{Input, Output};
 use super::feed::{BODY_TOO_LARGE, Feed, drive, finish};
 use super::pace::Phase;
@@ -55,34 +55,62 @@ where
 {
     let mut input = Input::new(chunk);
     let mut out = Output::default();
+    let mut running = pin!(None);
     loop {
-        input.skip_empty_lines();
-        if input.bytes().is_empty() {
-            wire.flush(&mut out).await?;
-            return Ok(match input.ended {
-                true => After::Close,
-                false => After::KeepAlive,
-            });
-        }
-        let head = match parse_request(input.bytes(), &wire.limits.head()) {
-            Parsed::Complete(head) => head,
-            Parsed::Partial => {
-                wire.flush(&mut out).await?;
-                match more_of_head(wire, &mut input, stopping).await {
-                    Ok(true) => continue,
-                    Ok(false) => return Ok(After::Close),
-                    Err(failure) => return refuse(wire, &mut out, failure).await,
+        // What is at hand is served without a wait between.
+        let step = poll_fn(|context| {
+            Poll::Ready(loop {
+                let begun = begin(wire, handler, &mut input, running.as_mut());
+                let step = match begun {
+                    Step::Pending(exchange) => {
+                        poll_handler(exchange, running.as_mut(), stopping, &mut out, context)
+                    }
+                    step => step,
+                };
+                match step {
+                    Step::Answered(true) if out.bytes().len() < TOGETHER => {}
+                    step => break step,
                 }
+            })
+        })
+        .await;
+        let after = match step {
+            Step::Answered(keeps_alive) => {
+                wire.flush(&mut out).await?;
+                Ok(keeps_alive)
             }
-            Parsed::Refused(refusal) => {
-                let failure = Failure::refused(refusal);
-                return refuse(wire, &mut out, failure).await;
+            Step::Drained => {
+                wire.flush(&mut out).await?;
+                return Ok(match input.ended {
+                    true => After::Close,
+                    false => After::KeepAlive,
+                });
+            }
+            Step::Partial => {
+                wire.flush(&mut out).await?;
+                more_of_head(wire, &mut input, stopping).await
+            }
+            Step::Refused(failure) => Err(failure),
+            // Apart, so that the space for it is there only while it is needed.
+            Step::Pending(exchange) => {
+                Box::pin(wait(
+                    wire,
+                    exchange,
+                    running.as_mut(),
+                    stopping,
+                    &mut input,
+                    &mut out,
+                ))
+                .await
+            }
+            Step::Send(exchange, answer) => {
+                running.set(None);
+                Box::pin(send(wire, exchange, answer, &mut input, &mut out)).await
             }
         };
-        match serve_request(wire, handler, stopping, &mut input, &mut out, head).await {
-            Ok(After::KeepAlive) => {}
-            Ok(After::Close) => {
-                wire.flush(&mut out).await?;
+        match after {
+            Ok(true) => {}
+            Ok(false) => {
                 if !input.bytes().is_empty() {
                     wire.linger().await;
                 }
@@ -91,6 +119,185 @@ where
             Err(failure) => return refuse(wire, &mut out, failure).await,
         }
     }
+}
+
+/// A request that is being served.
+struct Exchange {
+    asked: Asked,
+    /// The side that feeds the body, unless all of it has come.
+    feed: Option<Box<Feed>>,
+}
+
+/// Where a burst is.
+enum Step<B> {
+    /// No bytes are left.
+    Drained,
+    /// A head has begun.
+    Partial,
+    Refused(Failure),
+    /// The handler runs.
+    Pending(Exchange),
+    /// The head of an answer is in the output, and its body is to be sent.
+    Send(Exchange, Answer<B>),
+    /// The answer is in the output; whether the connection may go on.
+    Answered(bool),
+}
+
+/// Parses a request and calls the handler, whose future it puts into `running`.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn begin<T, F, B>(
+    wire: &mut Wire<T>,
+    handler: &impl Fn(Request) -> F,
+    input: &mut Input,
+    mut running: Pin<&mut Option<F>>,
+) -> Step<B> {
+    input.skip_empty_lines();
+    if input.bytes().is_empty() {
+        return Step::Drained;
+    }
+    let mut request = Request::new(Body::empty());
+    let head = match parse_request(input.bytes(), &wire.limits.head(), &mut request) {
+        Parsed::Complete(head) => head,
+        Parsed::Partial => return Step::Partial,
+        Parsed::Refused(refusal) => return Step::Refused(Failure::refused(refusal)),
+    };
+    input.consume(head.length);
+    wire.served += 1;
+    let mut exchange = Exchange {
+        asked: Asked {
+            head: request.method() == Method::HEAD,
+            old: request.version() == Version::HTTP_10,
+            keeps_alive: head.keeps_alive && wire.served < wire.limits.requests,
+        },
+        feed: None,
+    };
+    if head.framing != Framing::Length(0) {
+        match request_body(wire, input, &head) {
+            Ok((feed, body)) => {
+                exchange.feed = feed;
+                *request.body_mut() = body;
+            }
+            Err(failure) => return Step::Refused(failure),
+        }
+    }
+    running.set(Some(handler(request)));
+    Step::Pending(exchange)
+}
+
+/// Polls the handler; writes its answer to `out`, at least the head.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn poll_handler<F, B, E>(
+    exchange: Exchange,
+    mut running: Pin<&mut Option<F>>,
+    stopping: &AtomicBool,
+    out: &mut Output,
+    context: &mut Context<'_>,
+) -> Step<B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: HttpBody + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let Some(future) = running.as_mut().as_pin_mut() else {
+        unreachable!("the handler was called")
+    };
+    let Poll::Ready(response) = future.poll(context) else {
+        return Step::Pending(exchange);
+    };
+    running.set(None);
+    match response {
+        Ok(response) => answer(exchange, response, stopping, out),
+        Err(error) => Step::Refused(io::Error::other(error).into()),
+    }
+}
+
+/// Writes an answer to `out`, at least the head.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn answer<B>(
+    exchange: Exchange,
+    response: Response<B>,
+    stopping: &AtomicBool,
+    out: &mut Output,
+) -> Step<B>
+where
+    B: HttpBody + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let long = exchange.feed.as_ref().is_some_and(|feed| feed.is_long());
+    let ends = long || stopping.load(Ordering::Relaxed);
+    let answer = Answer::new(response, exchange.asked, ends, out.buffer());
+    match (answer.is_sent(), &exchange.feed) {
+        (true, None) => Step::Answered(answer.keeps_alive()),
+        _ => Step::Send(exchange, answer),
+    }
+}
+
+/// Waits for the handler, which is pending, and sends its answer. Returns whether the connection may go on.
+async fn wait<T, F, B, E>(
+    wire: &mut Wire<T>,
+    mut exchange: Exchange,
+    mut running: Pin<&mut Option<F>>,
+    stopping: &AtomicBool,
+    input: &mut Input,
+    out: &mut Output,
+) -> Result<bool, Failure>
+where
+    T: Transport,
+    F: Future<Output = Result<Response<B>, E>>,
+    B: HttpBody + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    // Earlier answers do not wait for this one.
+    let pending = out.bytes().is_empty();
+    wire.flush(out).await?;
+    let response = drive(
+        wire,
+        input,
+        &mut exchange.feed,
+        pending,
+        |context| match running.as_mut().as_pin_mut() {
+            Some(future) => future.poll(context),
+            None => unreachable!("the handler was called"),
+        },
+    );
+    let response = response.await?.map_err(io::Error::other)?;
+    running.set(None);
+    match answer(exchange, response, stopping, out) {
+        Step::Answered(keeps_alive) => {
+            wire.flush(out).await?;
+            Ok(keeps_alive)
+        }
+        Step::Send(exchange, answer) => send(wire, exchange, answer, input, out).await,
+        _ => unreachable!("an answer was written"),
+    }
+}
+
+/// Sends an answer whose head is in `out`, and reads the rest of the request. Returns whether the connection
+/// may go on.
+async fn send<T, B>(
+    wire: &mut Wire<T>,
+    exchange: Exchange,
+    answer: Answer<B>,
+    input: &mut Input,
+    out: &mut Output,
+) -> Result<bool, Failure>
+where
+    T: Transport,
+    B: HttpBody + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let mut feed = exchange.feed;
+    let keeps_alive = answer.send(wire, input, &mut feed, out).await?;
+    wire.flush(out).await?;
+    if let Some(feed) = &mut feed
+        && !finish(wire, input, feed).await?
+    {
+        wire.linger().await;
+        return Ok(false);
+    }
+    Ok(keeps_alive)
 }
 
 /// Waits for the rest of a head; returns whether to go on.
@@ -126,83 +333,13 @@ async fn more_of_head<T: Transport>(
     .await
 }
 
-/// Serves one request, whose head is the first of `input`.
-#[cfg_attr(not(debug_assertions), inline(always))]
-async fn serve_request<T, F, B, E>(
-    wire: &mut Wire<T>,
-    handler: &impl Fn(Request) -> F,
-    stopping: &AtomicBool,
-    input: &mut Input,
-    out: &mut Output,
-    head: RequestHead,
-) -> Result<After, Failure>
-where
-    T: Transport,
-    F: Future<Output = Result<Response<B>, E>>,
-    B: HttpBody + 'static,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
-    input.consume(head.length);
-    wire.served += 1;
-    let asked = Asked {
-        head: head.request.method() == Method::HEAD,
-        old: head.request.version() == Version::HTTP_10,
-        keeps_alive: head.keeps_alive && wire.served < wire.limits.requests,
-    };
-    let (mut feed, body) = request_body(wire, input, head.framing, head.expects_continue)?;
-    let response = {
-        let mut running = pin!(handler(head.request.map(|()| body)));
-        let first = poll_fn(|context| Poll::Ready(running.as_mut().poll(context))).await;
-        match first {
-            Poll::Ready(response) => response,
-            Poll::Pending => {
-                // Earlier answers do not wait for this one.
-                let pending = out.bytes().is_empty();
-                wire.flush(out).await?;
-                drive(wire, input, &mut feed, pending, |context| {
-                    running.as_mut().poll(context)
-                })
-                .await?
-            }
-        }
-    };
-    let response = match response {
-        Ok(response) => response,
-        Err(error) => {
-            wire.flush(out).await?;
-            return Err(io::Error::other(error).into());
-        }
-    };
-    let ends = feed.as_ref().is_some_and(Feed::is_long) || stopping.load(Ordering::Relaxed);
-    let answer = Answer::new(response, asked, ends, out.buffer());
-    let keeps_alive = answer.send(wire, input, &mut feed, out).await?;
-    let finished = match &mut feed {
-        Some(feed) => {
-            wire.flush(out).await?;
-            finish(wire, input, feed).await?
-        }
-        None => true,
-    };
-    if !finished {
-        wire.linger().await;
-    }
-    Ok(match keeps_alive && finished {
-        true => After::KeepAlive,
-        false => After::Close,
-    })
-}
-
 /// Returns a request's body, and the side that feeds it unless all of it has come.
-#[cfg_attr(not(debug_assertions), inline(always))]
 fn request_body<T>(
     wire: &mut Wire<T>,
     input: &mut Input,
-    framing: Framing,
-    expects_continue: bool,
-) -> Result<(Option<Feed>, Body), Failure> {
-    match framing {
-        Framing::Length(0) => Ok((None, Body::empty())),
+    head: &RequestHead,
+) -> Result<(Option<Box<Feed>>, Body), Failure> {
+    match head.framing {
         Framing::Length(length) if length > wire.limits.body_bytes => {
             let kind = io::ErrorKind::FileTooLarge;
             Err(Failure::Refused(BODY_TOO_LARGE, kind))
@@ -214,8 +351,8 @@ fn request_body<T>(
             wire.pace.reset_rates();
             let decoder = Decoder::new(framing);
             let (feeder, body) = fed_body(decoder.left());
-            let feed = Feed::new(feeder, decoder, expects_continue);
-            Ok((Some(feed), Body::fed(body)))
+            let feed = Feed::new(feeder, decoder, head.expects_continue);
+            Ok((Some(Box::new(feed)), Body::fed(body)))
         }
     }
 }
@@ -228,7 +365,9 @@ async fn refuse<T: Transport>(
 ) -> io::Result<After> {
     if let Failure::Refused(refusal, _) = &failure {
         error_answer(out.buffer(), refusal);
-        wire.flush(out).await?;
+    }
+    wire.flush(out).await?;
+    if matches!(failure, Failure::Refused(..)) {
         wire.linger().await;
     }
     Err(failure.into_error())

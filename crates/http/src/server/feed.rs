@@ -181,7 +181,7 @@ fn poll_more<T: Transport>(
 pub(super) async fn drive<T: Transport, R>(
     wire: &mut Wire<T>,
     input: &mut Input,
-    feed: &mut Option<Feed>,
+    feed: &mut Option<Box<Feed>>,
     mut pending: bool,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
 ) -> Result<R, Failure> {
