@@ -85,25 +85,16 @@ pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    // Most lengths are small, and so is the division.
-    while number > u64::from(u32::MAX) {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    let mut number = number as u32;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
+fn decimal(out: &mut Vec<u8>, number: u64) {
+    match number {
+        0..10 => out.push(b'0' + number as u8),
+        10..100 => out.extend_from_slice(&[b'0' + number as u8 / 10, b'0' + number as u8 % 10]),
+        _ => {
+            decimal(out, number / 100);
+            let rest = (number % 100) as u8;
+            out.extend_from_slice(&[b'0' + rest / 10, b'0' + rest % 10]);
         }
     }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// Appends the line before a chunk of `size` bytes.

@@ -138,13 +138,14 @@ impl Fields {
     }
 }
 
-/// The bytes of a registered name or an IPv4 address. A comma would be allowed too, but looks like a list.
-const HOST_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
+/// Whether a registered name or an IPv4 address has no such byte. A comma would be allowed, but looks like a
+/// list.
+const NOT_IN_A_HOST: [bool; 256] = {
+    let mut table = [true; 256];
     let allowed = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+;=";
     let mut at = 0;
     while at < allowed.len() {
-        table[allowed[at] as usize] = true;
+        table[allowed[at] as usize] = false;
         at += 1;
     }
     table
@@ -152,32 +153,33 @@ const HOST_BYTES: [bool; 256] = {
 
 /// Returns whether `value` is a host, and perhaps a port. It may be empty.
 pub(crate) fn is_host(value: &[u8]) -> bool {
-    let rest = match value.first() {
-        Some(b'[') => {
-            let Some(end) = value.iter().position(|byte| *byte == b']') else {
-                return false;
-            };
-            let address = std::str::from_utf8(&value[1..end]).unwrap_or_default();
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return false;
+    let mut host = value;
+    // A port is short, so it is looked for from the end.
+    for (at, byte) in value.iter().enumerate().rev().take("65535:".len()) {
+        match byte {
+            b'0'..=b'9' => {}
+            b':' => {
+                host = &value[..at];
+                break;
             }
-            &value[end + 1..]
+            _ => break,
         }
-        _ => {
-            let mut rest = value;
-            while let [byte, after @ ..] = rest
-                && HOST_BYTES[*byte as usize]
-            {
-                rest = after;
-            }
-            rest
-        }
-    };
-    match rest.split_first() {
-        None => true,
-        Some((b':', port)) => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
-        Some(_) => false,
     }
+    if host.first() == Some(&b'[') {
+        return is_ipv6(host);
+    }
+    !host
+        .iter()
+        .fold(false, |bad, byte| bad | NOT_IN_A_HOST[*byte as usize])
+}
+
+#[cold]
+fn is_ipv6(host: &[u8]) -> bool {
+    let address = host
+        .strip_prefix(b"[")
+        .and_then(|host| host.strip_suffix(b"]"));
+    let address = address.and_then(|address| std::str::from_utf8(address).ok());
+    address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(crate) fn parse_request<B>(
         Err(Error::TooManyHeaders) if limits.fields > FEW_FIELDS => {
             parse_many(bytes, limits, request)
         }
-        Err(error) => Parsed::Refused(refusal(error, bytes)),
+        Err(error) => refused(error, bytes, limits),
     }
 }
 
@@ -60,15 +60,14 @@ fn parse_many<B>(
     match parsed.parse(bytes) {
         Ok(Status::Complete(length)) => finish(&bytes[..length], &parsed, limits, request),
         Ok(Status::Partial) => partial(bytes, limits),
-        Err(error) => Parsed::Refused(refusal(error, bytes)),
+        Err(error) => refused(error, bytes, limits),
     }
 }
 
 /// Returns what an incomplete head is: one that goes on, or one that has exceeded a limit.
 #[cold]
 fn partial(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
-    let line = bytes.trim_ascii_start();
-    let line = line.split(|byte| *byte == b'\n').next().unwrap_or(line);
+    let (line, _) = first_line(bytes);
     // The longest method has 24 bytes in the registry; a longer URI than the limit ends in the same way.
     if line.len() > limits.uri + 64 {
         return Parsed::Refused(URI_TOO_LONG);
@@ -88,43 +87,65 @@ const TOO_MANY_FIELDS: Refusal = Refusal::new(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "more fields than the limit",
 );
+const OTHER_VERSION: Refusal = Refusal::new(
+    StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+    "a version other than HTTP/1.0 and HTTP/1.1",
+);
 const BAD_TARGET: Refusal = Refusal::bad("a request target that is no URI");
 
 #[cold]
-fn refusal(error: Error, bytes: &[u8]) -> Refusal {
-    match error {
+fn refused(error: Error, bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
+    Parsed::Refused(match error {
         Error::HeaderName => Refusal::bad("a byte that no field name may have"),
         Error::HeaderValue => Refusal::bad("a byte that no field value may have"),
         Error::NewLine => Refusal::bad("a line that does not end in CR LF"),
         Error::Token => Refusal::bad("a request line with a byte that it may not have"),
         Error::TooManyHeaders => TOO_MANY_FIELDS,
-        Error::Version if has_other_version(bytes) => {
-            let reason = "a version other than HTTP/1.0 and HTTP/1.1";
-            Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, reason)
-        }
-        Error::Version => Refusal::bad("a request line without a version of HTTP"),
+        Error::Version => match first_line(bytes) {
+            // The version may be one of HTTP.
+            (_, false) => return partial(bytes, limits),
+            (line, true) if has_other_version(line) => OTHER_VERSION,
+            (_, true) => Refusal::bad("a request line without a version of HTTP"),
+        },
         Error::Status => Refusal::bad("a malformed head"),
-    }
+    })
 }
 
-/// Returns whether the first line ends in a version of HTTP.
-fn has_other_version(bytes: &[u8]) -> bool {
-    let line = bytes.trim_ascii_start();
-    let line = line.split(|byte| matches!(byte, b'\r' | b'\n')).next();
-    let word = line.and_then(|line| line.rsplit(|byte| *byte == b' ').next());
-    matches!(
-        word,
+/// Returns the first line that is not empty, without its end, and whether it has one.
+fn first_line(bytes: &[u8]) -> (&[u8], bool) {
+    let bytes = bytes.trim_ascii_start();
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let line = &bytes[..end.unwrap_or(bytes.len())];
+    (line.strip_suffix(b"\r").unwrap_or(line), end.is_some())
+}
+
+/// Returns whether `line` is a request line with some version of HTTP.
+fn has_other_version(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| *byte == b' ');
+    let version = words.nth(2);
+    let is_version = matches!(
+        version,
         Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])
-    )
+    );
+    is_version && words.next().is_none()
 }
 
-/// Returns whether a line ends in LF alone.
-fn has_bare_lf(head: &[u8]) -> bool {
-    let pairs = head.iter().zip(&head[1..]);
-    let bare = pairs.fold(false, |bare, (before, byte)| {
-        bare | ((*byte == b'\n') & (*before != b'\r'))
+/// Returns whether each line of `head` ends in CR LF. The parser has seen that each ends in LF.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn ends_lines_with_cr(head: &[u8], parsed: &httparse::Request<'_, '_>) -> bool {
+    let end = |part: &[u8]| part.as_ptr().addr() - head.as_ptr().addr() + part.len();
+    let version = " HTTP/1.1".len();
+    let path = parsed.path.unwrap_or_default().as_bytes();
+    let first = head.get(end(path) + version) == Some(&b'\r');
+    let last = head.ends_with(b"\r\n");
+    let fields = parsed.headers.iter().all(|field| {
+        let after = &head[end(field.value)..];
+        let after = after.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        after == Some(&b'\r')
     });
-    bare || head[0] == b'\n'
+    // An empty line before the first one.
+    let before = head.first() == Some(&b'\n');
+    first && fields && last && !before
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
@@ -151,7 +172,7 @@ fn fill<B>(
     else {
         return Err(Refusal::bad("a malformed head"));
     };
-    if has_bare_lf(head) {
+    if !ends_lines_with_cr(head, parsed) {
         return Err(Refusal::bad("a line that ends in LF alone"));
     }
     if path.len() > limits.uri {

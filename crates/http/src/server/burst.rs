@@ -88,7 +88,11 @@ where
             }
             Step::Partial => {
                 wire.flush(&mut out).await?;
-                more_of_head(wire, &mut input, stopping).await
+                match more_of_head(wire, &mut input, stopping).await {
+                    // No answer is due.
+                    Ok(false) => return Ok(After::Close),
+                    more => more,
+                }
             }
             Step::Refused(failure) => Err(failure),
             // Apart, so that the space for it is there only while it is needed.
@@ -306,16 +310,19 @@ async fn more_of_head<T: Transport>(
     input: &mut Input,
     stopping: &AtomicBool,
 ) -> Result<bool, Failure> {
+    if input.ended {
+        return Err(Failure::Refused(HEAD_IS_CUT, io::ErrorKind::Other));
+    }
     input.searched();
     input.release();
     poll_fn(|context| {
-        while !input.ended {
+        loop {
             match wire.poll_input(input, context) {
-                Poll::Ready(Ok(true)) if !input.ended => {
+                Poll::Ready(Ok(false)) => {}
+                Poll::Ready(received) => {
                     wire.pace.end();
-                    return Poll::Ready(Ok(true));
+                    return Poll::Ready(Ok(received?));
                 }
-                Poll::Ready(received) => drop(received?),
                 // A first request is answered although the server stops.
                 Poll::Pending if wire.served > 0 && stopping.load(Ordering::Relaxed) => {
                     return Poll::Ready(Ok(false));
@@ -327,8 +334,6 @@ async fn more_of_head<T: Transport>(
                 }
             }
         }
-        let kind = io::ErrorKind::Other;
-        Poll::Ready(Err(Failure::Refused(HEAD_IS_CUT, kind)))
     })
     .await
 }
