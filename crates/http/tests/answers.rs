@@ -1,0 +1,413 @@
+//! Responses: their framing, bodies that are streamed, and bodies of requests that are read as they come, under
+//! every model and driver.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, ETAG};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Body as HttpBody, Bytes, Frame};
+use switchboard_http::{Body, Request, Response, StatusCode, serve_connection, serve_stream};
+use switchboard_runtime as runtime;
+
+use support::{exchange, models_and_drivers, run, statuses};
+
+mod support;
+
+/// A body of frames, each of which comes at its second poll.
+struct Frames {
+    frames: Vec<Frame<Bytes>>,
+    waited: bool,
+}
+
+impl Frames {
+    fn of(frames: impl IntoIterator<Item = Frame<Bytes>>) -> Body {
+        let mut frames: Vec<_> = frames.into_iter().collect();
+        frames.reverse();
+        Body::new(Frames {
+            frames,
+            waited: false,
+        })
+    }
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.waited = !self.waited;
+        if self.waited {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.frames.pop().map(Ok))
+    }
+}
+
+fn data(text: &'static str) -> Frame<Bytes> {
+    Frame::data(Bytes::from(text))
+}
+
+async fn answer(request: Request) -> io::Result<Response<Body>> {
+    let mut response = Response::new(Body::empty());
+    match request.uri().path() {
+        "/small" => *response.body_mut() = Body::from("hello"),
+        "/full" => *response.body_mut() = Body::new(Full::<Bytes>::from("hello")),
+        "/large" => *response.body_mut() = Body::from("0123456789".repeat(30_000)),
+        "/file" => {
+            let file = File::open("Cargo.toml")?;
+            *response.body_mut() = Body::file(file, 1..10);
+        }
+        "/streamed" => *response.body_mut() = Frames::of([data("hel"), data(""), data("lo")]),
+        "/trailers" => {
+            let mut trailers = HeaderMap::new();
+            trailers.insert("sum", "7".parse().unwrap());
+            *response.body_mut() = Frames::of([data("hello"), Frame::trailers(trailers)]);
+        }
+        "/known" => {
+            *response.body_mut() = Frames::of([data("hel"), data("lo")]);
+            response.headers_mut().insert(CONTENT_LENGTH, 5.into());
+        }
+        "/short" => {
+            *response.body_mut() = Frames::of([data("hel")]);
+            response.headers_mut().insert(CONTENT_LENGTH, 5.into());
+        }
+        "/204" => *response.status_mut() = StatusCode::NO_CONTENT,
+        "/304" => {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+                .headers_mut()
+                .insert(ETAG, "\"x\"".parse().unwrap());
+            *response.body_mut() = Body::from("not sent");
+        }
+        "/close" => {
+            let close = "close".parse().unwrap();
+            response.headers_mut().insert("connection", close);
+        }
+        _ => *response.status_mut() = StatusCode::NOT_FOUND,
+    }
+    Ok(response)
+}
+
+/// Checks the answer to `request`, without its date.
+fn check(request: &str, expected: &str) {
+    for way in models_and_drivers() {
+        let (text, served) = exchange(way, request.as_bytes(), |stream| {
+            serve_connection(stream, answer)
+        });
+        let lines = text.split_inclusive('\n');
+        let undated: String = lines.filter(|line| !line.starts_with("date: ")).collect();
+        assert_eq!(undated, expected, "{request} under {way:?}: {served:?}");
+        assert_eq!(served.is_err(), request.contains("/short"), "{served:?}");
+    }
+}
+
+/// Returns a request of a path.
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n")
+}
+
+#[test]
+fn a_body_of_known_length_has_it_in_the_head() {
+    let expected = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    for path in ["/small", "/full", "/known"] {
+        check(&get(path), expected);
+    }
+    let expected = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npackage]\n";
+    check(&get("/file"), expected);
+    let large = "0123456789".repeat(30_000);
+    let expected = format!("HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n\r\n{large}");
+    check(&get("/large"), &expected);
+}
+
+#[test]
+fn a_body_of_unknown_length_is_chunked() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let expected = format!("{head}3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n");
+    check(&get("/streamed"), &expected);
+    let expected = format!("{head}5\r\nhello\r\n0\r\nsum: 7\r\n\r\n");
+    check(&get("/trailers"), &expected);
+}
+
+#[test]
+fn a_body_of_unknown_length_ends_with_the_connection_of_an_old_client() {
+    check(
+        "GET /streamed HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello",
+    );
+}
+
+#[test]
+fn a_body_shorter_than_its_head_says_cuts_the_connection() {
+    let expected = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+    check(&get("/short"), &format!("{expected}hel"));
+}
+
+#[test]
+fn responses_without_a_body_have_none() {
+    check(&get("/204"), "HTTP/1.1 204 No Content\r\n\r\n");
+    check(
+        &get("/304"),
+        "HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\n\r\n",
+    );
+    for (path, field) in [
+        ("/small", "content-length: 5\r\n"),
+        ("/known", "content-length: 5\r\n"),
+        ("/large", "content-length: 300000\r\n"),
+        ("/streamed", ""),
+    ] {
+        let request = format!("HEAD {path} HTTP/1.1\r\nhost: here\r\n\r\n");
+        check(&request, &format!("HTTP/1.1 200 OK\r\n{field}\r\n"));
+    }
+}
+
+#[test]
+fn a_connection_goes_on_as_long_as_both_sides_agree() {
+    let whole = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    check(&get("/small").repeat(3), &whole.repeat(3));
+    let old = "GET /small HTTP/1.0\r\n\r\n";
+    let closed = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+    check(&old.repeat(2), closed);
+    let kept = "GET /small HTTP/1.0\r\nconnection: keep-alive\r\n\r\n";
+    let going_on = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello";
+    check(&kept.repeat(2), &going_on.repeat(2));
+    let close = "GET /small HTTP/1.1\r\nhost: here\r\nconnection: te, Close\r\n\r\n";
+    check(&close.repeat(2), closed);
+    let closed = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    check(&get("/close").repeat(2), closed);
+}
+
+/// Reads one answer of known length.
+fn read_answer(client: &mut BufReader<TcpStream>) -> String {
+    let (mut text, mut length) = (String::new(), 0);
+    while !text.ends_with("\r\n\r\n") {
+        let before = text.len();
+        assert!(client.read_line(&mut text).unwrap() > 0, "{text}");
+        if let Some(value) = text[before..].strip_prefix("content-length: ") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    client.read_exact(&mut body).unwrap();
+    text + std::str::from_utf8(&body).unwrap()
+}
+
+/// Connects a client with a server that answers by `handler`, under every model and driver.
+fn with_clients<F>(
+    handler: impl Fn(Request) -> F + Clone + Send + 'static,
+    client: impl Fn(BufReader<TcpStream>),
+) where
+    F: Future<Output = io::Result<Response<Body>>>,
+{
+    for (model, driver) in models_and_drivers() {
+        println!("{model} with {driver}");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let handler = handler.clone();
+        let server = std::thread::spawn(move || {
+            run(model, driver, async {
+                serve_connection(stream.into(), handler).await
+            })
+        });
+        client(BufReader::new(socket));
+        server.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_body_is_asked_for_only_when_the_handler_reads_it() {
+    let handler = |request: Request| async {
+        let body = match request.uri().path() {
+            "/read" => request.into_body().bytes(100).await?,
+            _ => Bytes::from("unread"),
+        };
+        Ok(Response::new(Body::from(body)))
+    };
+    with_clients(handler, |mut client| {
+        let head = "HTTP/1.1\r\nhost: here\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+        client
+            .get_mut()
+            .write_all(format!("PUT /read {head}").as_bytes())
+            .unwrap();
+        let mut interim = String::new();
+        client.read_line(&mut interim).unwrap();
+        client.read_line(&mut interim).unwrap();
+        assert_eq!(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+        client.get_mut().write_all(b"hello").unwrap();
+        assert!(read_answer(&mut client).ends_with("hello"));
+        // A body that nobody reads is not asked for, so the connection cannot go on.
+        client
+            .get_mut()
+            .write_all(format!("PUT /no {head}").as_bytes())
+            .unwrap();
+        let answer = read_answer(&mut client);
+        assert!(answer.contains("connection: close") && answer.ends_with("unread"));
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_body_that_the_handler_leaves_is_skipped_if_it_is_short() {
+    let handler = |_request: Request| async { Ok(Response::new(Body::from("unread"))) };
+    with_clients(handler, |mut client| {
+        for framing in ["content-length: 10", "transfer-encoding: chunked"] {
+            let head = format!("POST / HTTP/1.1\r\nhost: here\r\n{framing}\r\n\r\n");
+            client.get_mut().write_all(head.as_bytes()).unwrap();
+            assert!(!read_answer(&mut client).contains("connection"));
+            let rest: &[u8] = match framing {
+                "content-length: 10" => b"0123456789",
+                _ => b"a\r\n0123456789\r\n0\r\n\r\n",
+            };
+            client.get_mut().write_all(rest).unwrap();
+        }
+        let head = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 1000000\r\n\r\n";
+        client.get_mut().write_all(head.as_bytes()).unwrap();
+        assert!(read_answer(&mut client).contains("connection: close"));
+    });
+}
+
+#[test]
+fn a_body_is_echoed_as_it_comes() {
+    let handler = |request: Request| async { Ok(Response::new(request.into_body())) };
+    with_clients(handler, |mut client| {
+        let head = "POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n";
+        client.get_mut().write_all(head.as_bytes()).unwrap();
+        let mut text = String::new();
+        while !text.ends_with("\r\n\r\n") {
+            client.read_line(&mut text).unwrap();
+        }
+        assert!(text.contains("transfer-encoding: chunked"));
+        for piece in ["hello", "world"] {
+            client
+                .get_mut()
+                .write_all(format!("5\r\n{piece}\r\n").as_bytes())
+                .unwrap();
+            let mut echoed = [0; 10];
+            client.read_exact(&mut echoed).unwrap();
+            assert_eq!(echoed, format!("5\r\n{piece}\r\n").as_bytes());
+        }
+        client.get_mut().write_all(b"0\r\nsum: 7\r\n\r\n").unwrap();
+        let mut end = [0; 13];
+        client.read_exact(&mut end).unwrap();
+        assert_eq!(&end, b"0\r\nsum: 7\r\n\r\n");
+    });
+}
+
+#[test]
+fn a_body_may_be_read_by_another_flow_after_the_answer() {
+    for way in models_and_drivers() {
+        // A model that starts no flows drops them.
+        if way.0 == runtime::Model::Blocking {
+            continue;
+        }
+        let (sender, receiver) = runtime::channel(2);
+        let handler = move |request: Request| {
+            let sender = sender.clone();
+            runtime::spawn(async move {
+                let body = request.into_body().collect().await.unwrap();
+                sender.send(body.to_bytes()).await.unwrap();
+            })
+            .detach();
+            async { Ok::<_, Infallible>(Response::new(Body::from("later"))) }
+        };
+        let post = "POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n";
+        let requests = format!("{post}5\r\nhello\r\n0\r\n\r\n{post}3\r\nbye\r\n0\r\n\r\n");
+        let (text, served) = exchange(way, requests.as_bytes(), |stream| async {
+            serve_connection(stream, handler).await?;
+            let bodies = [receiver.recv().await, receiver.recv().await];
+            // The two flows end in any order.
+            let mut bodies = bodies.map(Result::unwrap);
+            bodies.sort();
+            assert_eq!(bodies, ["bye", "hello"]);
+            Ok(())
+        });
+        served.unwrap();
+        assert_eq!(statuses(&text), ["200", "200"], "{text}");
+    }
+}
+
+/// A client that sends one request, and takes so many bytes of the answer.
+struct Slow {
+    request: &'static [u8],
+    takes: usize,
+}
+
+impl AsyncRead for Slow {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match buffer.write(std::mem::take(&mut self.request))? {
+            0 => Poll::Pending,
+            length => Poll::Ready(Ok(length)),
+        }
+    }
+}
+
+impl AsyncWrite for Slow {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let taken = bytes.len().min(self.takes);
+        self.takes -= taken;
+        match taken {
+            0 => Poll::Pending,
+            taken => Poll::Ready(Ok(taken)),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn a_frame_is_asked_for_once_the_one_before_is_taken() {
+    const FRAME: usize = 64 * 1024;
+    for (model, driver) in models_and_drivers() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let client = Slow {
+            request: b"GET / HTTP/1.1\r\nhost: here\r\n\r\n",
+            takes: 10 * FRAME,
+        };
+        let handler = |_request: Request| {
+            let asked = asked.clone();
+            let frames = (0..100).map(move |_| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, io::Error>(Frame::data(Bytes::from(vec![0; FRAME])))
+            });
+            let body = StreamBody::new(futures_lite::stream::iter(frames));
+            async { Ok::<_, Infallible>(Response::new(body)) }
+        };
+        run(model, driver, async {
+            let mut served = pin!(serve_stream(client, handler));
+            for _ in 0..20 {
+                let polled = poll_fn(|context| Poll::Ready(served.as_mut().poll(context))).await;
+                assert!(polled.is_pending());
+            }
+        });
+        // A part of the tenth frame is left, for the heads of chunks were sent too.
+        assert_eq!(asked.load(Ordering::Relaxed), 10);
+    }
+}

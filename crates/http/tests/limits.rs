@@ -1,0 +1,191 @@
+//! Requests that exceed a limit, under every model and driver: what they are answered, and the error.
+
+use std::convert::Infallible;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use switchboard_http::{Body, HttpServer, Request, Response, ServerLimits};
+use switchboard_runtime as runtime;
+
+use support::{echo, exchange, models_and_drivers, run, statuses};
+
+mod support;
+
+const SMALL: ServerLimits = ServerLimits {
+    head_time: Duration::from_millis(50),
+    head_bytes: 1_000,
+    fields: 50,
+    uri_bytes: 100,
+    body_bytes: 20,
+    body_idle: Duration::from_millis(50),
+    write_idle: Duration::from_millis(50),
+    min_rate: 0,
+    rate_grace: Duration::ZERO,
+    keep_alive_idle: Duration::from_millis(50),
+    requests: 3,
+};
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let http = HttpServer::new(SMALL);
+    let fields = |count: usize| "a: b\r\n".repeat(count);
+    let get =
+        |path: &str, fields: &str| format!("GET {path} HTTP/1.1\r\nhost: here\r\n{fields}\r\n");
+    let long = |bytes: usize| format!("a: {}\r\n", "x".repeat(bytes));
+    let path = |bytes: usize| format!("/{}", "x".repeat(bytes));
+    let post = "POST / HTTP/1.1\r\nhost: here\r\n";
+    for (request, status, kind) in [
+        (get("/", &fields(49)), "200", ErrorKind::Other),
+        (get("/", &fields(50)), "431", ErrorKind::InvalidData),
+        (get("/", &fields(120)), "431", ErrorKind::InvalidData),
+        (get("/", &long(900)), "200", ErrorKind::Other),
+        (get("/", &long(1_000)), "431", ErrorKind::InvalidData),
+        (get("/", &long(100_000)), "431", ErrorKind::InvalidData),
+        (get(&path(99), ""), "200", ErrorKind::Other),
+        (get(&path(100), ""), "414", ErrorKind::InvalidData),
+        (get(&path(100_000), ""), "414", ErrorKind::InvalidData),
+        (
+            format!("{post}content-length: 20\r\n\r\n{}", "x".repeat(20)),
+            "200",
+            ErrorKind::Other,
+        ),
+        (
+            format!("{post}content-length: 21\r\n\r\n"),
+            "413",
+            ErrorKind::FileTooLarge,
+        ),
+        (
+            format!(
+                "{post}transfer-encoding: chunked\r\n\r\n15\r\n{}\r\n",
+                "x".repeat(21)
+            ),
+            "413",
+            ErrorKind::FileTooLarge,
+        ),
+    ] {
+        for way in models_and_drivers() {
+            let (text, served) =
+                exchange(way, request.as_bytes(), |stream| http.serve(stream, echo));
+            assert_eq!(statuses(&text), [status], "{way:?} {request}");
+            match served {
+                Ok(()) => assert_eq!(status, "200"),
+                Err(error) => assert_eq!(error.kind(), kind),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_request_of_a_connection_is_told() {
+    let http = HttpServer::new(SMALL);
+    let request = "GET / HTTP/1.1\r\nhost: here\r\n\r\n".repeat(5);
+    for way in models_and_drivers() {
+        let (text, served) = exchange(way, request.as_bytes(), |stream| http.serve(stream, echo));
+        served.unwrap();
+        assert_eq!(statuses(&text), ["200"; 3]);
+        assert_eq!(text.matches("connection: close").count(), 1);
+    }
+}
+
+/// Has a client send `bytes` and no more; returns what it reads to the end, and the error.
+fn wait(limits: ServerLimits, bytes: &str, check: impl Fn(&str, std::io::Result<()>)) {
+    for (model, driver) in models_and_drivers() {
+        println!("{model} with {driver}");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let http = HttpServer::new(limits);
+        let server = std::thread::spawn(move || {
+            run(model, driver, async {
+                http.serve(stream.into(), echo).await
+            })
+        });
+        client.write_all(bytes.as_bytes()).unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        drop(client);
+        check(&text, server.join().unwrap());
+    }
+}
+
+#[test]
+fn a_client_that_sends_no_request_or_a_part_of_one_is_ended() {
+    wait(SMALL, "", |text, served| {
+        assert_eq!(text, "");
+        assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
+    });
+    wait(SMALL, "GET / HTTP/1.1\r\nho", |text, served| {
+        assert_eq!(statuses(text), ["408"]);
+        assert_eq!(
+            served.unwrap_err().to_string(),
+            "408 a request head that comes too slowly"
+        );
+    });
+}
+
+#[test]
+fn a_client_that_sends_a_part_of_a_body_is_ended() {
+    let rated = ServerLimits {
+        body_idle: Duration::from_secs(3_600),
+        min_rate: 1_000,
+        rate_grace: Duration::from_millis(50),
+        ..SMALL
+    };
+    let head = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhel";
+    for limits in [SMALL, rated] {
+        wait(limits, head, |text, served| {
+            assert_eq!(statuses(text), ["408"]);
+            assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
+        });
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    wait(
+        SMALL,
+        "GET / HTTP/1.1\r\nhost: here\r\n\r\n",
+        |text, served| {
+            served.unwrap();
+            assert_eq!(statuses(text), ["200"]);
+        },
+    );
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_ended() {
+    for (model, driver) in models_and_drivers() {
+        println!("{model} with {driver}");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+            .unwrap();
+        let serve = async {
+            let answer = |_request: Request| async {
+                Ok::<_, Infallible>(Response::new(Body::from(vec![0; 64 << 20])))
+            };
+            HttpServer::new(SMALL).serve(stream.into(), answer).await
+        };
+        let error = run(model, driver, serve).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        drop(client);
+    }
+}
+
+#[test]
+fn a_handler_may_take_longer_than_every_limit() {
+    let request = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+    for way in models_and_drivers() {
+        let handler = |_request: Request| async {
+            runtime::sleep(Duration::from_millis(150)).await;
+            Ok::<_, Infallible>(Response::new(Body::from("late")))
+        };
+        let http = HttpServer::new(SMALL);
+        let (text, served) = exchange(way, request, |stream| http.serve(stream, handler));
+        served.unwrap();
+        assert_eq!(statuses(&text), ["200"]);
+    }
+}
