@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -409,5 +409,37 @@ fn a_frame_is_asked_for_once_the_one_before_is_taken() {
         });
         // A part of the tenth frame is left, for the heads of chunks were sent too.
         assert_eq!(asked.load(Ordering::Relaxed), 10);
+    }
+}
+
+#[test]
+fn a_file_is_sent_whole_or_the_connection_is_cut() {
+    let content: Vec<u8> = (0..300_000_u32).map(|n| b'a' + (n % 26) as u8).collect();
+    let path = std::env::temp_dir().join(format!("answers-{}", std::process::id()));
+    std::fs::write(&path, &content).unwrap();
+    let file = File::open(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    for way in models_and_drivers() {
+        for (range, end) in [
+            (7..300_000, (299_993, true)),
+            (0..300_001, (300_000, false)),
+        ] {
+            let (told, ends) = std::sync::mpsc::channel();
+            let handler = |_request: Request| {
+                let (file, told) = (file.try_clone().unwrap(), told.clone());
+                let body = Body::file(file, range.clone());
+                let body = body.on_end(move |bytes, whole| told.send((bytes, whole)).unwrap());
+                async { Ok::<_, Infallible>(Response::new(body)) }
+            };
+            let (text, served) = exchange(way, get("/").as_bytes(), |stream| {
+                serve_connection(stream, handler)
+            });
+            let (_, body) = text.split_once("\r\n\r\n").unwrap();
+            let sent = &content[range.start as usize..];
+            assert!(body.as_bytes() == sent, "{} bytes", body.len());
+            assert_eq!(ends.recv(), Ok(end));
+            let failed = served.err().map(|error| error.kind());
+            assert_eq!(failed, (!end.1).then_some(ErrorKind::UnexpectedEof));
+        }
     }
 }

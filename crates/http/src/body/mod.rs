@@ -188,13 +188,29 @@ impl Body {
         }
     }
 
-    /// Takes the bytes of a body that has them all, or has none.
+    /// Returns all bytes of a body that has them at hand, or has none.
     #[inline]
-    pub(crate) fn take_bytes(&mut self) -> Option<Bytes> {
-        match &mut self.0 {
-            Kind::Empty => Some(Bytes::new()),
-            Kind::Bytes(bytes) => Some(std::mem::take(bytes)),
+    pub(crate) fn at_hand(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Empty => Some(&[]),
+            Kind::Bytes(bytes) => Some(bytes),
             _ => None,
+        }
+    }
+
+    /// Returns the part of a file that is left, of a body that is one.
+    pub(crate) fn file_left(&mut self) -> Option<&mut FileRange> {
+        match &mut self.0 {
+            Kind::File(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Notes that bytes were taken otherwise than by polls; `whole` once nothing is left.
+    #[inline]
+    pub(crate) fn count(&mut self, bytes: usize, whole: bool) {
+        if let Some(watch) = &mut self.1 {
+            watch.count(bytes as u64, whole);
         }
     }
 

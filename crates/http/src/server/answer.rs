@@ -7,7 +7,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap};
 use http::{Response, StatusCode};
 use hyper::body::Body as HttpBody;
@@ -56,9 +56,9 @@ where
         out: &mut Vec<u8>,
     ) -> Answer<B> {
         let status = response.status();
-        let bytes = bytes_of(response.body_mut());
-        let known = match &bytes {
-            Some(bytes) => Some(bytes.len() as u64),
+        let bytes = own(response.body_mut()).and_then(|body| body.at_hand().map(<[u8]>::len));
+        let known = match bytes {
+            Some(bytes) => Some(bytes as u64),
             None => response.body().size_hint().exact(),
         };
         let mut length = body_length(status, response.headers(), known, asked);
@@ -76,15 +76,15 @@ where
         if asked.head || status == StatusCode::NOT_MODIFIED || length == BodyLength::Exact(0) {
             length = BodyLength::Nothing;
         }
-        match bytes {
-            Some(bytes) if length == BodyLength::Nothing || bytes.len() <= SMALL => {
-                if length != BodyLength::Nothing {
-                    out.extend_from_slice(&bytes);
-                }
-                length = BodyLength::Nothing;
-            }
-            Some(bytes) => put_back(response.body_mut(), bytes),
-            None => {}
+        if length != BodyLength::Nothing
+            && bytes.is_some_and(|bytes| bytes <= SMALL)
+            && let Some(body) = own(response.body_mut())
+        {
+            let bytes = body.at_hand().unwrap_or_default();
+            out.extend_from_slice(bytes);
+            let bytes = bytes.len();
+            body.count(bytes, true);
+            length = BodyLength::Nothing;
         }
         Answer {
             body: response.into_body(),
@@ -105,7 +105,7 @@ where
 
     /// Sends the body. Returns whether the connection may go on.
     pub(super) async fn send<T: Transport>(
-        self,
+        mut self,
         wire: &mut Wire<T>,
         input: &mut Input,
         feed: &mut Option<Box<Feed>>,
@@ -115,6 +115,14 @@ where
             return Ok(self.keeps_alive);
         }
         wire.pace.reset_rates();
+        if let BodyLength::Exact(_) = self.length
+            && wire.io.socket().is_some()
+            && let Some(body) = own(&mut self.body)
+            && body.file_left().is_some()
+        {
+            wire.send_file(out, body).await?;
+            return Ok(self.keeps_alive);
+        }
         let mut streamed = Streamed {
             length: self.length,
             body: pin!(self.body),
@@ -124,18 +132,10 @@ where
     }
 }
 
-/// Takes the bytes of a body that has them all, if it is of this crate's type.
+/// Returns the body if it is of this crate's type.
 #[inline(always)]
-fn bytes_of<B: 'static>(body: &mut B) -> Option<Bytes> {
-    let body = (body as &mut dyn Any).downcast_mut::<Body>()?;
-    body.take_bytes()
-}
-
-#[cold]
-fn put_back<B: 'static>(body: &mut B, bytes: Bytes) {
-    if let Some(body) = (body as &mut dyn Any).downcast_mut::<Body>() {
-        *body = Body::from(bytes);
-    }
+fn own<B: 'static>(body: &mut B) -> Option<&mut Body> {
+    (body as &mut dyn Any).downcast_mut::<Body>()
 }
 
 /// Returns how the end of a body is told.

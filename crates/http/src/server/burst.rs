@@ -293,13 +293,22 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let mut feed = exchange.feed;
-    let keeps_alive = answer.send(wire, input, &mut feed, out).await?;
+    let sent = answer.send(wire, input, &mut feed, out).await;
+    let keeps_alive = sent.map_err(Failure::after_an_answer)?;
     wire.flush(out).await?;
-    if let Some(feed) = &mut feed
-        && !finish(wire, input, feed).await?
-    {
-        wire.linger().await;
-        return Ok(false);
+    if let Some(feed) = &mut feed {
+        match finish(wire, input, feed).await {
+            Ok(true) => {}
+            // What is unread must not reset the connection before the client has its answer.
+            Ok(false) => {
+                wire.linger().await;
+                return Ok(false);
+            }
+            Err(failure) => {
+                wire.linger().await;
+                return Err(failure.after_an_answer());
+            }
+        }
     }
     Ok(keeps_alive)
 }

@@ -1,7 +1,9 @@
 //! What a connection's bytes go through: a socket, or any stream of bytes.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -24,6 +26,21 @@ pub(crate) trait Transport {
     ) -> Poll<io::Result<usize>>;
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Sends some of `bytes`, which more bytes follow at once. Only a [socket](Transport::socket) does.
+    fn poll_send_more(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Sends some of a file, and advances the start of `range`. Only a [socket](Transport::socket) does.
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        range: &mut Range<u64>,
+    ) -> Poll<io::Result<usize>>;
 
     /// Ends the direction to the client.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -56,6 +73,23 @@ impl Transport for Stream {
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_send_more(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Stream::poll_send_more(self, context, bytes)
+    }
+
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        range: &mut Range<u64>,
+    ) -> Poll<io::Result<usize>> {
+        Stream::poll_send_file(self, context, file, range)
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -109,6 +143,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Adapted<S> {
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_send_more(&mut self, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn poll_send_file(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &File,
+        _: &mut Range<u64>,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -15,6 +15,7 @@ use super::buffers::{Input, Output};
 use super::limits::ServerLimits;
 use super::pace::{Pace, Phase};
 use super::transport::Transport;
+use crate::body::{Body, FileRange};
 use crate::h1::Refusal;
 
 /// The time that a connection waits for a refused client to close, so that no reset overtakes the answer.
@@ -39,6 +40,11 @@ impl From<io::Error> for Failure {
 impl Failure {
     pub(super) fn refused(refusal: Refusal) -> Failure {
         Failure::Refused(refusal, io::ErrorKind::InvalidData)
+    }
+
+    /// Returns the same failure once an answer has begun, so that the client is told nothing more.
+    pub(super) fn after_an_answer(self) -> Failure {
+        Failure::Broken(self.into_error())
     }
 
     pub(super) fn into_error(self) -> io::Error {
@@ -96,17 +102,17 @@ impl<T: Transport> Wire<T> {
             return Ok(());
         }
         let (pace, limits) = (&mut self.pace, &*self.limits);
-        {
+        let sent = {
             let mut sending = self.io.send_all(bytes);
             poll_fn(|context| match Pin::new(&mut sending).poll(context) {
                 Poll::Pending => poll_late(pace, limits, context),
                 sent => sent,
             })
-            .await?;
-        }
+            .await
+        };
         self.pace.sent(bytes.len());
         out.release();
-        Ok(())
+        sent
     }
 
     /// Sends what is in `out`, then `data`, then `tail`, with as few system calls as they take.
@@ -120,7 +126,7 @@ impl<T: Transport> Wire<T> {
         let Wire {
             io, pace, limits, ..
         } = self;
-        poll_fn(|context| {
+        let sent = poll_fn(|context| {
             while !head.is_empty() || data.has_remaining() || !tail.is_empty() {
                 let mut buffers = [IoSlice::new(&[]); BUFFERS];
                 buffers[0] = IoSlice::new(head);
@@ -145,10 +151,41 @@ impl<T: Transport> Wire<T> {
                 tail = &tail[sent - of_data..];
             }
             io.poll_flush(context)
-        })
-        .await?;
+        });
+        let sent = sent.await;
         out.release();
-        Ok(())
+        sent
+    }
+
+    /// Sends what is in `out`, and then the file that `body` is, by the system where it can.
+    pub(super) async fn send_file(&mut self, out: &mut Output, body: &mut Body) -> io::Result<()> {
+        let mut head = out.bytes();
+        let Wire {
+            io, pace, limits, ..
+        } = self;
+        let sent = poll_fn(|context| {
+            while !head.is_empty() {
+                match io.poll_send_more(context, head) {
+                    Poll::Ready(sent) => head = &head[sent?..],
+                    Poll::Pending => return poll_late(pace, limits, context),
+                }
+            }
+            while let Some(FileRange { file, range }) = body.file_left()
+                && !range.is_empty()
+            {
+                let sent = match io.poll_send_file(context, file, range) {
+                    Poll::Ready(sent) => sent?,
+                    Poll::Pending => return poll_late(pace, limits, context),
+                };
+                let whole = range.is_empty();
+                pace.sent(sent);
+                body.count(sent, whole);
+            }
+            Poll::Ready(Ok(()))
+        });
+        let sent = sent.await;
+        out.release();
+        sent
     }
 
     /// Waits while a handler runs. Completes with an error once the client has hung up.
