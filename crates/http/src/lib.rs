@@ -38,6 +38,7 @@ mod client;
 mod connection;
 mod descriptors;
 mod error;
+mod exchange;
 mod h1;
 mod h2;
 mod head;
@@ -52,6 +53,9 @@ mod tower;
 pub use body::Body;
 pub use client::{Client, Limits};
 pub use error::{Error, Phase};
+pub use exchange::{
+    ClientConnection, ConnectionFields, ExchangeError, ExchangeLimits, ExchangePhase, RequestHead,
+};
 pub use head::has_head;
 pub use http::{Response, StatusCode};
 pub use io::{Executor, Io, Timer};

@@ -85,7 +85,7 @@ pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn decimal(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
     match number {
         0..10 => out.push(b'0' + number as u8),
         10..100 => out.extend_from_slice(&[b'0' + number as u8 / 10, b'0' + number as u8 % 10]),

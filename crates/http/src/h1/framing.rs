@@ -129,6 +129,28 @@ impl Fields {
         }
     }
 
+    /// Returns the framing of an answer to a request, which may be one for the head alone; `None` for a body that
+    /// ends with the connection.
+    pub(crate) fn answer_framing(&self, status: StatusCode, head: bool) -> Option<Framing> {
+        let is_empty = status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if head || is_empty {
+            return Some(Framing::Length(0));
+        }
+        match self.transfer_encoding {
+            // A length beside it says nothing (RFC 9112, section 6.3).
+            Some(Coding::Chunked | Coding::OthersChunked) => Some(Framing::Chunked),
+            Some(Coding::Others) => None,
+            None => self.content_length.map(Framing::Length),
+        }
+    }
+
+    /// Returns whether an answer has a transfer coding other than chunked, or two lengths.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let only_chunked = matches!(self.transfer_encoding, None | Some(Coding::Chunked));
+        !only_chunked || (self.transfer_encoding.is_some() && self.content_length.is_some())
+    }
+
     /// Returns whether the connection may carry another message after this one.
     pub(crate) fn keeps_alive(&self, version: Version) -> bool {
         match version {

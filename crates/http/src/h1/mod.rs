@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod framing;
 pub(crate) mod head;
+pub(crate) mod response;
 
 use http::StatusCode;
 

@@ -19,11 +19,11 @@ thread_local! {
 
 /// Bytes to be sent, in a buffer of the thread's.
 #[derive(Default)]
-pub(super) struct Output(Vec<u8>);
+pub(crate) struct Output(Vec<u8>);
 
 impl Output {
     #[inline]
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.0.capacity() == 0 {
             let kept = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop());
             let kept = kept.ok().flatten();
@@ -32,13 +32,13 @@ impl Output {
         &mut self.0
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// Gives the buffer back.
     #[inline]
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         let mut buffer = std::mem::take(&mut self.0);
         if buffer.capacity() == 0 || buffer.capacity() > KEPT_CAPACITY {
             return;
@@ -60,7 +60,7 @@ impl Drop for Output {
 }
 
 /// Bytes that were received: those of the last chunk, or a copy where a head came in pieces.
-pub(super) struct Input {
+pub(crate) struct Input {
     chunk: Option<Chunk>,
     copy: Vec<u8>,
     /// The bytes that are done with.
@@ -68,11 +68,11 @@ pub(super) struct Input {
     /// How many bytes were there when a head was last looked for.
     searched: usize,
     /// Whether the client has ended its direction.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Input {
-    pub(super) fn new(chunk: Chunk) -> Input {
+    pub(crate) fn new(chunk: Chunk) -> Input {
         Input {
             chunk: Some(chunk),
             copy: Vec::new(),
@@ -83,7 +83,7 @@ impl Input {
     }
 
     #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match &self.chunk {
             Some(chunk) => &chunk[self.at..],
             None => &self.copy[self.at..],
@@ -91,13 +91,13 @@ impl Input {
     }
 
     #[inline]
-    pub(super) fn consume(&mut self, bytes: usize) {
+    pub(crate) fn consume(&mut self, bytes: usize) {
         self.at += bytes;
         self.searched = 0;
     }
 
     /// Consumes bytes and returns them. A large part that ends its chunk is not copied.
-    pub(super) fn take(&mut self, length: usize) -> Bytes {
+    pub(crate) fn take(&mut self, length: usize) -> Bytes {
         let end = self.at + length;
         if length >= SHARED
             && let Some(chunk) = self.chunk.take_if(|chunk| chunk.len() == end)
@@ -114,14 +114,14 @@ impl Input {
 
     /// Consumes the ends of lines that some clients send behind a body.
     #[inline]
-    pub(super) fn skip_empty_lines(&mut self) {
+    pub(crate) fn skip_empty_lines(&mut self) {
         while self.bytes().starts_with(b"\r\n") {
             self.consume(2);
         }
     }
 
     /// Frees the chunk, since the connection begins to wait.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         if let Some(chunk) = self.chunk.take() {
             self.copy = chunk[self.at..].to_vec();
             self.at = 0;
@@ -133,7 +133,7 @@ impl Input {
 
     /// Adds bytes behind those that are left. Returns whether a head of at most `limit` bytes may be whole, or
     /// malformed, with them. Each byte is looked at a few times only, however slowly they come.
-    pub(super) fn push(&mut self, chunk: Chunk, limit: usize) -> bool {
+    pub(crate) fn push(&mut self, chunk: Chunk, limit: usize) -> bool {
         let before = self.bytes().len();
         if before == 0 {
             self.copy = Vec::new();
@@ -152,7 +152,7 @@ impl Input {
     }
 
     /// Notes that no whole head is in the bytes.
-    pub(super) fn searched(&mut self) {
+    pub(crate) fn searched(&mut self) {
         self.searched = self.bytes().len();
     }
 }

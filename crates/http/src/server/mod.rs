@@ -11,13 +11,13 @@
 //! ```
 
 mod answer;
-mod buffers;
+pub(crate) mod buffers;
 mod burst;
 mod connection;
 mod feed;
 mod limits;
 mod pace;
-mod transport;
+pub(crate) mod transport;
 mod wire;
 
 use std::error::Error as StdError;
