@@ -1,0 +1,107 @@
+//! The proxy, under every model and driver, and on virtual time.
+
+mod tcp;
+mod time;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use switchboard_apps::proxy::{Check, Proxy, Settings, To};
+use switchboard_runtime::{Driver, Hooks, Model};
+
+/// A model, and the driver of its loop if it has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way(pub(crate) Model, pub(crate) Driver);
+
+impl Way {
+    pub(crate) fn run<T>(self, future: impl Future<Output = T>) -> T {
+        let Way(model, driver) = self;
+        match model.has_loop() {
+            true => model.run_with(driver, future).unwrap(),
+            false => model.run(future).unwrap(),
+        }
+    }
+}
+
+/// Defines a module for each way to wait for real peers, and in it a test for each case.
+macro_rules! stamp {
+    ($($case:ident)*) => {
+        crate::stamp!(@ blocking Blocking Poll $($case)*);
+        crate::stamp!(@ threads Threads Poll $($case)*);
+        crate::stamp!(@ pool Pool Poll $($case)*);
+        crate::stamp!(@ processes Processes Poll $($case)*);
+        crate::stamp!(@ tasks_select Tasks Select $($case)*);
+        crate::stamp!(@ tasks_poll Tasks Poll $($case)*);
+        crate::stamp!(@ tasks_epoll Tasks Epoll $($case)*);
+        crate::stamp!(@ tasks_uring Tasks Uring $($case)*);
+        crate::stamp!(@ tasks_portable Tasks Portable $($case)*);
+        crate::stamp!(@ green_poll Green Poll $($case)*);
+        crate::stamp!(@ green_epoll Green Epoll $($case)*);
+        crate::stamp!(@ green_uring Green Uring $($case)*);
+    };
+    (@ $way:ident $model:ident $driver:ident $($case:ident)*) => {
+        mod $way {
+            use switchboard_runtime::{Driver, Model};
+            $(
+                #[test]
+                fn $case() {
+                    super::$case(crate::Way(Model::$model, Driver::$driver));
+                }
+            )*
+        }
+    };
+}
+pub(crate) use stamp;
+
+/// Hooks that keep what they are told.
+#[derive(Clone, Default)]
+pub(crate) struct Notices(Arc<Mutex<Vec<String>>>);
+
+impl Notices {
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Hooks for Notices {
+    fn notice(&self, text: &dyn fmt::Display) {
+        self.0.lock().unwrap().push(text.to_string());
+    }
+}
+
+/// Returns the settings of a proxy without checks to back ends at addresses.
+pub(crate) fn settings(to: &[SocketAddr]) -> Settings {
+    let mut settings = Settings::default();
+    settings.pools[0].check = Check::Off;
+    settings.pools[0].to = to
+        .iter()
+        .map(|it| it.to_string().parse::<To>().unwrap())
+        .collect();
+    settings
+}
+
+/// Returns a listener on a free port of this machine, and its address.
+pub(crate) fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    (listener, addr)
+}
+
+/// Returns an address at which nothing listens.
+pub(crate) fn nowhere() -> SocketAddr {
+    listen().1
+}
+
+/// Has the proxy serve one client, and returns the client's end.
+pub(crate) fn serve_one(way: Way, proxy: &Proxy) -> (TcpStream, JoinHandle<io::Result<()>>) {
+    let (listener, addr) = listen();
+    let client = TcpStream::connect(addr).unwrap();
+    let (served, _) = listener.accept().unwrap();
+    let proxy = proxy.clone();
+    let serving = std::thread::spawn(move || way.run(proxy.serve(served.into())));
+    (client, serving)
+}

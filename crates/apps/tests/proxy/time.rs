@@ -1,0 +1,313 @@
+//! What takes time, on virtual time: all peers are flows of one simulated loop.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_apps::proxy::{Check, Proxy, Settings, To};
+use switchboard_net::{Listener, Stream};
+use switchboard_runtime::{self as runtime, Driver, Model, join, race};
+
+use crate::Notices;
+
+fn simulated<T>(future: impl Future<Output = T>) -> T {
+    Model::Tasks.run_with(Driver::Sim, future).unwrap()
+}
+
+/// A path for the socket of a back end, in a directory of its own that is removed at the end.
+struct SocketPath(PathBuf);
+
+impl SocketPath {
+    fn new(name: &str) -> SocketPath {
+        let directory = std::env::temp_dir().join(format!("proxy-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        SocketPath(directory.join("socket"))
+    }
+
+    fn to(&self) -> To {
+        format!("unix:{}", self.0.display()).parse().unwrap()
+    }
+
+    fn listen(&self) -> Listener {
+        let _ = std::fs::remove_file(&self.0);
+        Listener::bind_unix(&self.0).unwrap()
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.0.parent().unwrap_or(Path::new("/none")));
+    }
+}
+
+fn settings(path: &SocketPath, check: Check) -> Settings {
+    let mut settings = Settings::default();
+    settings.pools[0].to = vec![path.to()];
+    settings.pools[0].check = check;
+    settings
+}
+
+fn proxy(settings: Settings) -> (Proxy, Notices) {
+    let notices = Notices::default();
+    let proxy = Proxy::with_hooks(settings, Arc::new(notices.clone())).unwrap();
+    (proxy, notices)
+}
+
+/// Serves one connection, in which `client` and `server` do something; returns how it ended, and after how long.
+fn relayed<C, S>(
+    name: &str,
+    client: impl FnOnce(Stream) -> C,
+    server: impl FnOnce(Stream) -> S,
+) -> (std::io::Result<()>, Duration)
+where
+    C: Future<Output = Stream>,
+    S: Future<Output = Stream>,
+{
+    let path = SocketPath::new(name);
+    let listener = path.listen();
+    let (proxy, _) = proxy(settings(&path, Check::Off));
+    let (here, there) = Stream::pair().unwrap();
+    simulated(async {
+        let begin = runtime::now();
+        let answering = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            server(stream).await
+        };
+        let peers = join(client(here), answering);
+        let served = async {
+            let served = proxy.serve(there).await;
+            (served, runtime::now() - begin)
+        };
+        // The peers keep their streams until the proxy has ended.
+        let (served, _peers) = join(served, peers).await;
+        served
+    })
+}
+
+#[test]
+fn a_connection_without_a_byte_is_cut() {
+    let quiet = |stream| async { stream };
+    let (result, lasted) = relayed("idle", quiet, quiet);
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(
+        error
+            .to_string()
+            .starts_with("the connection was idle for 600s; back end unix:"),
+        "{error}"
+    );
+    assert!((600..=780).contains(&lasted.as_secs()), "{lasted:?}");
+}
+
+#[test]
+fn every_byte_renews_a_half_closed_connection() {
+    let half_closing = |stream: Stream| async {
+        stream.shutdown_write().unwrap();
+        stream
+    };
+    let slow = |stream: Stream| async {
+        for _ in 0..20 {
+            runtime::sleep(Duration::from_secs(80)).await;
+            stream.write_all(b"!").await.unwrap();
+        }
+        stream
+    };
+    let (result, lasted) = relayed("half", half_closing, slow);
+    let error = result.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("the connection was half-closed for 120s"),
+        "{error}"
+    );
+    assert!((1720..=1760).contains(&lasted.as_secs()), "{lasted:?}");
+}
+
+#[test]
+fn checks_find_a_back_end_down_and_up_again() {
+    let path = SocketPath::new("checks");
+    let listener = path.listen();
+    let (proxy, notices) = proxy(settings(&path, Check::Tcp));
+    let to = path.to();
+    simulated(async {
+        let script = async {
+            runtime::sleep(Duration::from_secs(60)).await;
+            assert_eq!(notices.take(), [""; 0]);
+            drop(listener);
+            runtime::sleep(Duration::from_millis(3500)).await;
+            assert_eq!(notices.take(), [""; 0], "two checks have failed at most");
+            runtime::sleep(Duration::from_secs(4)).await;
+            let [down] = &notices.take()[..] else {
+                panic!("one notice")
+            };
+            assert!(
+                down.starts_with(&format!("back end {to} is down: cannot connect to")),
+                "{down}"
+            );
+            let (here, there) = Stream::pair().unwrap();
+            let error = proxy.serve(there).await.unwrap_err();
+            assert_eq!(error.to_string(), "every back end of pool default is down");
+            drop(here);
+            let _listener = path.listen();
+            runtime::sleep(Duration::from_secs(5)).await;
+            let up = format!("back end {to} is up; 1 of 1 in pool default can be used");
+            assert_eq!(notices.take(), [up]);
+        };
+        race(script, proxy.watch()).await;
+    });
+}
+
+#[test]
+fn a_check_by_http_wants_a_good_status_in_time() {
+    let path = SocketPath::new("http");
+    let listener = path.listen();
+    let (proxy, notices) = proxy(settings(&path, Check::Http("/health".to_owned())));
+    simulated(async {
+        let answer_with = async |answer: &str, times: usize| {
+            for _ in 0..times {
+                let (stream, _) = listener.accept().await.unwrap();
+                let request = stream.recv().await.unwrap();
+                assert!(request.starts_with(b"GET /health HTTP/1.1\r\nHost: localhost\r\n"));
+                if answer.is_empty() {
+                    while !stream.recv().await.unwrap().is_empty() {}
+                } else {
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            }
+            // The last answer has been read when the next check comes, or the pause before it.
+            runtime::sleep(Duration::from_secs(1)).await;
+            notices.take()
+        };
+        let script = async {
+            assert_eq!(answer_with("HTTP/1.1 200 OK\r\n\r\n", 3).await, [""; 0]);
+            let down = answer_with("HTTP/1.1 503 Service Unavailable\r\n\r\n", 3).await;
+            assert!(
+                down[0].contains("a check of /health was answered with `HTTP/1.1 503`"),
+                "{down:?}"
+            );
+            assert_eq!(
+                answer_with("HTTP/1.0 204 No Content\r\n\r\n", 2)
+                    .await
+                    .len(),
+                1
+            );
+            let down = answer_with("", 3).await;
+            assert!(
+                down[0].contains("no answer to a check within 2s"),
+                "{down:?}"
+            );
+        };
+        race(script, proxy.watch()).await;
+    });
+}
+
+#[test]
+fn an_ejection_ends_after_its_time_and_doubles() {
+    let path = SocketPath::new("ejected");
+    let (proxy, notices) = proxy(settings(&path, Check::Off));
+    simulated(async {
+        let refused = async || {
+            let (_here, there) = Stream::pair().unwrap();
+            proxy.serve(there).await.unwrap_err().to_string()
+        };
+        for seconds in [1, 2, 4] {
+            while notices.take().is_empty() {
+                assert!(
+                    refused()
+                        .await
+                        .starts_with("no back end of pool default answers")
+                );
+            }
+            runtime::sleep(Duration::from_millis(seconds * 1000 - 100)).await;
+            assert_eq!(refused().await, "every back end of pool default is down");
+            runtime::sleep(Duration::from_millis(101)).await;
+        }
+        let listener = path.listen();
+        let (here, there) = Stream::pair().unwrap();
+        let peers = async {
+            drop(listener.accept().await.unwrap());
+            drop(here);
+        };
+        join(proxy.serve(there), peers).await.0.unwrap();
+        let answers = format!(
+            "back end {} answers again; 1 of 1 in pool default can be used",
+            path.to()
+        );
+        assert_eq!(notices.take(), [answers]);
+    });
+}
+
+#[test]
+fn connections_above_the_limit_wait_for_a_place() {
+    let path = SocketPath::new("places");
+    let listener = path.listen();
+    let mut settings = settings(&path, Check::Off);
+    settings.pools[0].max_in_flight = Some(1);
+    let (proxy, _) = proxy(settings);
+    simulated(async {
+        let (first, served) = Stream::pair().unwrap();
+        let serving = runtime::spawn_local({
+            let proxy = proxy.clone();
+            async move { proxy.serve(served).await }
+        });
+        let (at_back_end, _) = listener.accept().await.unwrap();
+        // The second one waits as long as it may.
+        let (_second, served) = Stream::pair().unwrap();
+        let error = proxy.serve(served).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(
+            error.to_string().ends_with("had no free place within 5s"),
+            "{error}"
+        );
+        // The third one gets the place that the first one leaves.
+        let (third, served) = Stream::pair().unwrap();
+        let leaving = async {
+            runtime::sleep(Duration::from_secs(1)).await;
+            drop((first, at_back_end));
+            serving.await.unwrap().unwrap();
+            drop((listener.accept().await.unwrap(), third));
+        };
+        join(proxy.serve(served), leaving).await.0.unwrap();
+    });
+}
+
+#[test]
+fn new_settings_take_the_place_of_old_ones_and_wrong_ones_do_not() {
+    let (path, other) = (SocketPath::new("old"), SocketPath::new("new"));
+    let (proxy, notices) = proxy(settings(&path, Check::Tcp));
+    simulated(async {
+        let script = async {
+            runtime::sleep(Duration::from_secs(1)).await;
+            assert_eq!(notices.take().len(), 1, "the first check finds it down");
+            let mut both = settings(&path, Check::Tcp);
+            both.pools[0].to.push(other.to());
+            let listener = other.listen();
+            proxy.replace(both).unwrap();
+            let (here, there) = Stream::pair().unwrap();
+            here.shutdown_write().unwrap();
+            // Checks connect too.
+            let peers = async {
+                loop {
+                    drop(listener.accept().await.unwrap());
+                }
+            };
+            // The old back end is known to be down, so that the new one is asked at once.
+            race(proxy.serve(there), peers).await.unwrap();
+            assert_eq!(notices.take(), [""; 0]);
+            let mut wrong = Settings::default();
+            wrong.pools[0].to.clear();
+            let error = proxy.replace(wrong).unwrap_err();
+            assert!(error.to_string().contains("has no back end"), "{error}");
+            runtime::sleep(Duration::from_secs(10)).await;
+            drop(listener);
+            runtime::sleep(Duration::from_secs(10)).await;
+            let down = notices.take();
+            assert!(
+                down[0].contains("0 of 2 in pool default"),
+                "the checks go on: {down:?}"
+            );
+        };
+        race(script, proxy.watch()).await;
+    });
+}
