@@ -11,6 +11,7 @@ mod half_close;
 mod limits;
 mod matrix;
 mod output;
+mod proxy;
 mod served;
 mod shell;
 mod slow_clients;

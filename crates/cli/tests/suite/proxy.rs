@@ -1,0 +1,239 @@
+//! `switchboard serve proxy` in front of echo servers.
+
+use std::io::{BufRead, ErrorKind, Read};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+
+use crate::served::{Served, round_trip, run};
+
+fn proxy(to: &[&str], arguments: &[&str]) -> Served {
+    let mut all = vec!["proxy", "--listen", "127.0.0.1:0"];
+    for to in to {
+        all.extend(["--to", to]);
+    }
+    all.extend(arguments);
+    Served::start(&all, None)
+}
+
+/// An address at which nothing listens.
+fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// Reads the log up to a line that has `part`.
+fn wait_for(served: &mut Served, part: &str) {
+    let mut line = String::new();
+    while !line.contains(part) {
+        line.clear();
+        assert_ne!(
+            served.stderr.read_line(&mut line).unwrap(),
+            0,
+            "no line with {part}"
+        );
+    }
+}
+
+#[test]
+fn every_model_that_can_passes_connections_on() {
+    let echo = Served::echo(&[]);
+    let ways: [&[&str]; 8] = [
+        &["--model", "blocking"],
+        &["--model", "threads"],
+        &["--model", "pool"],
+        &["--model", "processes"],
+        &["--model", "tasks"],
+        &["--model", "tasks", "--driver", "auto", "--workers", "2"],
+        &["--model", "green"],
+        &["--workers", "2", "--workers-as", "processes"],
+    ];
+    for way in ways {
+        let proxy = proxy(&[&nowhere(), &echo.addr], way);
+        for _ in 0..4 {
+            round_trip(&mut proxy.connect());
+        }
+        let log = proxy.stop();
+        assert!(!log.contains("panicked at"), "{way:?}: {log}");
+    }
+}
+
+#[test]
+fn a_back_end_that_goes_down_is_told_of_and_clients_are_refused() {
+    let echo = Served::echo(&[]);
+    let mut proxy = proxy(&[&echo.addr], &["--check-interval", "0.05"]);
+    round_trip(&mut proxy.connect());
+    let addr = echo.addr.clone();
+    drop(echo);
+    wait_for(
+        &mut proxy,
+        &format!("back end {addr} is down: cannot connect to {addr}"),
+    );
+    let error = proxy.connect().read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    wait_for(&mut proxy, "every back end of pool default is down");
+    let _echo = Served::start(&["echo", "--listen", &addr], None);
+    wait_for(
+        &mut proxy,
+        &format!("back end {addr} is up; 1 of 1 in pool default can be used"),
+    );
+    round_trip(&mut proxy.connect());
+    proxy.stop();
+}
+
+/// A file of a configuration, which is removed at the end.
+struct Config(PathBuf);
+
+impl Config {
+    fn new(name: &str, text: &str) -> Config {
+        let path = std::env::temp_dir().join(format!("proxy-{}-{name}.toml", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Config(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_file_says_what_to_run() {
+    let echo = Served::echo(&[]);
+    let text = format!(
+        "[pool.main]\nto = [\"{}\"]\nbalance = \"least\"\nmax_in_flight = 7\n",
+        echo.addr
+    );
+    let config = Config::new("right", &text);
+    let arguments = [
+        "serve",
+        "proxy",
+        "--config",
+        config.path(),
+        "--check-config",
+    ];
+    let output = run(&arguments);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    let pool = "pool main: balance least, check tcp every 2s (fall 3, rise 2), connect 5s, at most 7 in flight";
+    assert!(
+        printed.starts_with("proxy: mode tcp at 127.0.0.1:7007 under tasks"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains(pool) && printed.ends_with(&format!("\n  {}\n", echo.addr)),
+        "{printed}"
+    );
+    let proxy = proxy(&[], &["--config", config.path()]);
+    round_trip(&mut proxy.connect());
+    proxy.stop();
+}
+
+#[track_caller]
+fn assert_refused(arguments: &[&str], status: i32, parts: &[&str]) {
+    let output = run(&[&["serve", "proxy"], arguments].concat());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+    for part in parts {
+        assert!(
+            text.contains(part),
+            "{arguments:?} should print {part:?}, but printed: {text}"
+        );
+    }
+}
+
+#[test]
+fn wrong_input_is_refused_with_one_line() {
+    let free = nowhere();
+    let port = free.rsplit(':').next().unwrap();
+    assert_refused(
+        &["--to", &free, "--listen", &free],
+        2,
+        &[&free, "is this proxy itself", "another address"],
+    );
+    let everywhere = format!("0.0.0.0:{port}");
+    assert_refused(
+        &["--to", &free, "--listen", &everywhere],
+        2,
+        &["is this proxy itself"],
+    );
+    assert_refused(
+        &["--to", "nowhere.invalid:1"],
+        1,
+        &["cannot resolve nowhere.invalid", "check the name"],
+    );
+    assert_refused(
+        &["--to", "nowhere"],
+        2,
+        &["`nowhere` is no back end: use HOST:PORT"],
+    );
+    assert_refused(
+        &["--to", &free, "--to", &free],
+        2,
+        &["twice", "leave one out"],
+    );
+    assert_refused(
+        &["--to", &free, "--balance", "fair"],
+        2,
+        &["unknown balance `fair`: use round-robin"],
+    );
+    assert_refused(
+        &["--to", &free, "--check", "ping"],
+        2,
+        &["unknown check `ping`: use tcp"],
+    );
+    assert_refused(
+        &["--to", &free, "--connect-timeout", "0"],
+        2,
+        &["a time of zero"],
+    );
+    assert_refused(&[], 2, &["--to <BACKEND>"]);
+    let arguments = ["--to", &free, "--model", "processes", "--check", "tcp"];
+    assert_refused(&arguments, 2, &["--check", "processes", "--check off"]);
+    assert_refused(
+        &["--to", &free, "--model", "callbacks"],
+        2,
+        &["callbacks", "tasks"],
+    );
+    assert_refused(
+        &["--config", "/none/such.toml"],
+        2,
+        &["cannot read /none/such.toml"],
+    );
+    let config = Config::new(
+        "wrong",
+        "[pool.a]\nto = ['127.0.0.1:1']\nbalanse = 'least'\n",
+    );
+    let place = format!(
+        "{}:3:1: unknown key `balanse`: did you mean `balance`?",
+        config.path()
+    );
+    assert_refused(&["--config", config.path()], 2, &[&place]);
+    assert_refused(
+        &["--config", config.path(), "--to", &free],
+        2,
+        &["cannot be used with"],
+    );
+}
+
+#[test]
+fn a_client_that_reads_nothing_yet_does_not_hold_others() {
+    let back_end = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = proxy(
+        &[&back_end.local_addr().unwrap().to_string()],
+        &["--check", "off", "--drain", "0"],
+    );
+    let _first: TcpStream = proxy.connect();
+    let (_held, _) = back_end.accept().unwrap();
+    let mut second = proxy.connect();
+    let (mut at_back_end, _) = back_end.accept().unwrap();
+    std::io::Write::write_all(&mut at_back_end, b"welcome").unwrap();
+    let mut greeting = [0; 7];
+    second.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"welcome");
+    proxy.stop();
+}
