@@ -13,6 +13,7 @@ use switchboard_runtime::sync::{Semaphore, SemaphoreGuardArc};
 
 use super::balance::hash;
 use super::health::Health;
+use super::http::idle::IdleConnections;
 use super::to::To;
 
 /// The shortest time between two look-ups of a name whose addresses do not answer.
@@ -29,6 +30,7 @@ pub(crate) struct Backend {
     /// Its free places, if there is a limit.
     places: Option<Arc<Semaphore>>,
     pub(crate) health: Health,
+    pub(crate) idle: IdleConnections,
 }
 
 impl Backend {
@@ -41,6 +43,7 @@ impl Backend {
             in_flight: AtomicUsize::new(0),
             places: most.map(|most| Arc::new(Semaphore::new(most))),
             health: Health::default(),
+            idle: IdleConnections::default(),
             to,
         })
     }

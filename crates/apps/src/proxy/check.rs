@@ -86,6 +86,7 @@ async fn watch_one(pool: &Pool, backend: &Arc<Backend>) {
         if let Some(change) = changed {
             pool.report(backend, change, result.err().as_ref());
         }
+        backend.idle.purge(pool.now());
         runtime::sleep(jittered(settings.check_interval, &mut rng)).await;
     }
 }

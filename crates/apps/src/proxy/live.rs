@@ -9,11 +9,14 @@ use switchboard_net::{Addr, Stream};
 use switchboard_reactor::Log;
 use switchboard_runtime::sync::Notify;
 use switchboard_runtime::{self as runtime, Hooks, Model, race};
+use switchboard_tls::TlsClient;
 
 use super::check::{self, Check};
+use super::http::{self, Route};
 use super::pool::{Clock, Pool};
 use super::settings::{Mode, Settings};
 use super::tcp;
+use super::to::To;
 
 /// A proxy in front of pools of back ends. A clone is the same proxy; the module has an example.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ struct Live {
     clock: Clock,
     hooks: Arc<dyn Hooks>,
     own: Mutex<Option<Addr>>,
+    /// How the proxy names itself in `Via`: unlike every other one, so that it knows its own requests.
+    via: String,
     /// The process that has a thread for the checks; a forked one has none.
     checks_in: AtomicU32,
 }
@@ -35,6 +40,10 @@ struct Live {
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) pools: Vec<Arc<Pool>>,
+    /// The routes, with the places of their pools, the most specific first.
+    routes: Vec<(Route, usize)>,
+    /// Present if a back end has TLS.
+    pub(crate) tls: Option<TlsClient>,
 }
 
 impl Proxy {
@@ -60,6 +69,7 @@ impl Proxy {
             clock,
             hooks,
             own: Mutex::new(None),
+            via: format!("1.1 switchboard-{:08x}", fastrand::u32(..)),
             checks_in: AtomicU32::new(0),
         })))
     }
@@ -99,10 +109,27 @@ impl Proxy {
     /// long; those of either connection, such as `ConnectionReset`. The client's connection is reset then, so
     /// that it does not take what it got for all there is.
     pub async fn serve(&self, client: Stream) -> io::Result<()> {
+        self.serve_until(client, std::future::pending()).await
+    }
+
+    /// Serves as [`serve`](Proxy::serve) does. In mode http, once `stop` completes a connection that waits for a
+    /// request ends, and another one ends after its answer; in mode tcp, connections go on.
+    ///
+    /// # Errors
+    /// Those of [`serve`](Proxy::serve).
+    pub async fn serve_until(
+        &self,
+        client: Stream,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         self.start_checks()?;
         let setup = self.setup();
         match setup.settings.mode {
             Mode::Tcp => tcp::serve(client, &setup).await,
+            Mode::Http => {
+                drop(setup);
+                http::serve(client, self, stop).await
+            }
         }
     }
 
@@ -145,6 +172,15 @@ impl Proxy {
         Ok(())
     }
 
+    pub(super) fn via(&self) -> &str {
+        &self.0.via
+    }
+
+    /// Tells the operator something.
+    pub(super) fn notice(&self, text: &dyn fmt::Display) {
+        self.0.hooks.notice(text);
+    }
+
     pub(crate) fn setup(&self) -> Arc<Setup> {
         lock(&self.0.setup).clone()
     }
@@ -173,12 +209,49 @@ impl Setup {
         let pools: io::Result<_> = settings.pools.iter().map(pool).collect();
         Ok(Setup {
             pools: pools?,
+            routes: routes(&settings),
+            tls: tls(&settings)?,
             settings,
         })
     }
 
+    /// Returns the pool that a request goes to.
+    pub(super) fn route(&self, host: &str, path: &str) -> Option<&Arc<Pool>> {
+        let place = match self.routes.is_empty() {
+            true => 0,
+            false => {
+                self.routes
+                    .iter()
+                    .find(|(route, _)| route.fits(host, path))?
+                    .1
+            }
+        };
+        self.pools.get(place)
+    }
+
     fn listens_on(&self, addr: &Addr) -> io::Result<()> {
         self.pools.iter().try_for_each(|pool| pool.listens_on(addr))
+    }
+}
+
+/// Returns the routes in the order in which they are looked at.
+fn routes(settings: &Settings) -> Vec<(Route, usize)> {
+    let place = |name: &str| settings.pools.iter().position(|pool| pool.name == name);
+    let routes = settings.routes.iter();
+    let mut routes: Vec<_> = routes
+        .filter_map(|route| Some((route.clone(), place(&route.pool)?)))
+        .collect();
+    routes.sort_by_key(|(route, _)| std::cmp::Reverse(route.rank()));
+    routes
+}
+
+/// Returns whom to trust, if a back end has TLS.
+fn tls(settings: &Settings) -> io::Result<Option<TlsClient>> {
+    let mut to = settings.pools.iter().flat_map(|pool| &pool.to);
+    match (to.any(To::has_tls), &settings.roots) {
+        (false, _) => Ok(None),
+        (true, None) => TlsClient::new().map(Some),
+        (true, Some(roots)) => TlsClient::with_roots(roots).map(Some),
     }
 }
 

@@ -14,17 +14,21 @@
 //! let bound = Server::new().model(Model::Tasks).bind("127.0.0.1:7007")?;
 //! proxy.listens_on(bound.local_addr())?;
 //! proxy.start_checks()?;
+//! let stop = bound.stop_handle();
 //! bound.serve(move |client| {
 //!     let proxy = proxy.clone();
-//!     async move { proxy.serve(client).await }
+//!     let stop = stop.clone();
+//!     async move { proxy.serve_until(client, stop.wait()).await }
 //! })?;
 //! # std::io::Result::Ok(())
 //! ```
 
 mod backend;
 mod balance;
+mod budget;
 mod check;
 mod health;
+mod http;
 mod live;
 mod own;
 mod pool;
@@ -36,6 +40,7 @@ mod to;
 pub use balance::Balance;
 pub use check::Check;
 pub use health::HealthRules;
+pub use http::{Cidr, Route};
 pub use live::Proxy;
 pub use pool::PoolSettings;
 pub use settings::{Mode, Settings, Timeouts};

@@ -7,18 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use switchboard_net::{Addr, DescriptorLimit, Stream};
+use switchboard_net::{Addr, Stream};
 use switchboard_runtime::{self as runtime, Hooks};
 
-use super::backend::{Backend, Busy};
+use super::backend::Backend;
 use super::balance::{self, Balance, Candidates};
+use super::budget::RetryBudget;
 use super::check::Check;
 use super::health::{Change, HealthRules};
 use super::own;
 use super::to::To;
 
 /// How many back ends are tried for one connection or request.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// The settings of a pool. The fields that are not set have the defaults that they document.
 ///
@@ -53,6 +54,14 @@ pub struct PoolSettings {
     pub max_in_flight: Option<usize>,
     /// The time that a connection or request may wait for a place at a back end: 5 s.
     pub queue_timeout: Duration,
+    /// The most connections that each back end has waiting for a request, in mode http; they wait 4 s: 1,024.
+    pub max_idle: usize,
+    /// Retries for a hundred requests, in mode http: 20.
+    pub retry_percent: u32,
+    /// Retries a second whatever the number of requests: 10.
+    pub retries_per_second: u32,
+    /// Whether requests have the back end's host in the field `Host` and not the client's: no.
+    pub rewrite_host: bool,
     /// The seed of what is left to chance: 1.
     pub seed: u64,
 }
@@ -70,6 +79,10 @@ impl Default for PoolSettings {
             connect_timeout: Duration::from_secs(5),
             max_in_flight: None,
             queue_timeout: Duration::from_secs(5),
+            max_idle: 1024,
+            retry_percent: 20,
+            retries_per_second: 10,
+            rewrite_host: false,
             seed: 1,
         }
     }
@@ -94,29 +107,11 @@ pub(crate) struct Pool {
     settings: PoolSettings,
     backends: Vec<Arc<Backend>>,
     turns: AtomicU64,
+    pub(crate) budget: RetryBudget,
     clock: Clock,
     hooks: Arc<dyn Hooks>,
     /// Where the proxy itself listens.
     own: OnceLock<SocketAddr>,
-}
-
-/// A connection to a back end.
-pub(crate) struct Connected {
-    pub(crate) stream: Stream,
-    pub(crate) busy: Busy,
-}
-
-/// Why there is no connection to a back end.
-#[derive(Debug)]
-pub(crate) enum NoBackend {
-    /// All of them are down or left out.
-    AllDown,
-    /// The places of the back end that was chosen are all taken.
-    Busy(io::Error),
-    /// The last one that was tried did not answer.
-    Failed(io::Error),
-    /// This process can have no more connections.
-    Local(io::Error),
 }
 
 impl Pool {
@@ -148,6 +143,7 @@ impl Pool {
         Ok(Pool {
             backends: backends?,
             turns: AtomicU64::new(settings.seed),
+            budget: RetryBudget::new(settings.retry_percent, settings.retries_per_second),
             clock,
             hooks,
             own: OnceLock::new(),
@@ -191,34 +187,6 @@ impl Pool {
         };
         let chosen = balance::choose(&self.settings.balance, &view, turn, key)?;
         self.backends.get(chosen)
-    }
-
-    /// Connects to a back end; to another one if connecting fails, up to three in all.
-    ///
-    /// # Errors
-    /// Says what was the matter with the last one.
-    pub(crate) async fn connect(&self, key: u64) -> Result<Connected, NoBackend> {
-        let mut tried = Vec::new();
-        let mut last = NoBackend::AllDown;
-        while tried.len() < ATTEMPTS {
-            let Some(backend) = self.choose(key, &tried) else {
-                return Err(last);
-            };
-            let entered = backend.enter(self.settings.queue_timeout).await;
-            let busy = entered.map_err(NoBackend::Busy)?;
-            match self.dial(backend, self.settings.connect_timeout).await {
-                Ok(stream) => return Ok(Connected { stream, busy }),
-                Err(error) if DescriptorLimit::of(&error).is_some() => {
-                    return Err(NoBackend::Local(error));
-                }
-                Err(error) => {
-                    self.failed(backend, &error);
-                    tried.push(backend.clone());
-                    last = NoBackend::Failed(error);
-                }
-            }
-        }
-        Err(last)
     }
 
     /// Connects to one back end, and notes nothing.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::http::{Cidr, Route};
 use super::pool::PoolSettings;
 
 /// What a proxy passes on.
@@ -20,6 +21,8 @@ pub enum Mode {
     /// Bytes, of any protocol, both ways.
     #[default]
     Tcp,
+    /// Requests of HTTP/1, each to a back end of its own.
+    Http,
 }
 
 impl FromStr for Mode {
@@ -28,7 +31,8 @@ impl FromStr for Mode {
     fn from_str(text: &str) -> Result<Mode, String> {
         match text {
             "tcp" => Ok(Mode::Tcp),
-            _ => Err(format!("unknown mode `{text}`: use tcp")),
+            "http" => Ok(Mode::Http),
+            _ => Err(format!("unknown mode `{text}`: use tcp or http")),
         }
     }
 }
@@ -37,6 +41,7 @@ impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Mode::Tcp => f.write_str("tcp"),
+            Mode::Http => f.write_str("http"),
         }
     }
 }
@@ -50,10 +55,15 @@ impl fmt::Display for Mode {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// The time without a byte in either direction after which a connection is cut, up to a quarter more: 10 min.
+    /// In mode tcp, the time without a byte in either direction after which a connection is cut, up to a quarter
+    /// more: 10 min.
     pub idle: Duration,
     /// The same once one side has ended its direction: 2 min.
     pub half_closed: Duration,
+    /// In mode http, the time from the last byte of a request to the head of its answer: 60 s.
+    pub first_byte: Duration,
+    /// In mode http, the time between two pieces of an answer's body: 60 s.
+    pub body_idle: Duration,
 }
 
 impl Default for Timeouts {
@@ -61,6 +71,8 @@ impl Default for Timeouts {
         Timeouts {
             idle: Duration::from_secs(600),
             half_closed: Duration::from_secs(120),
+            first_byte: Duration::from_secs(60),
+            body_idle: Duration::from_secs(60),
         }
     }
 }
@@ -81,6 +93,12 @@ pub struct Settings {
     pub mode: Mode,
     /// The pools, by name: one without a back end.
     pub pools: Vec<PoolSettings>,
+    /// In mode http, which requests go to which pool. Without any, all go to the only pool.
+    pub routes: Vec<Route>,
+    /// In mode http, the peers whose `Forwarded` and `X-Forwarded-…` fields are kept: none.
+    pub trust: Vec<Cidr>,
+    /// Certificates of authorities for back ends by TLS, as PEM, beside Mozilla's.
+    pub roots: Option<Vec<u8>>,
     /// How long the proxy waits for its peers.
     pub timeouts: Timeouts,
 }
@@ -90,6 +108,9 @@ impl Default for Settings {
         Settings {
             mode: Mode::default(),
             pools: vec![PoolSettings::default()],
+            routes: Vec::new(),
+            trust: Vec::new(),
+            roots: None,
             timeouts: Timeouts::default(),
         }
     }
@@ -114,11 +135,33 @@ impl Settings {
             }
             self.check_pool(pool)?;
         }
+        for route in &self.routes {
+            self.check_route(route)?;
+        }
         match self.mode {
-            Mode::Tcp if self.pools.len() > 1 => Err(
-                "mode tcp has one pool: it knows neither hosts nor paths to choose by".to_owned(),
+            Mode::Tcp if self.pools.len() > 1 || !self.routes.is_empty() => Err(
+                "mode tcp has one pool and no route: it knows neither hosts nor paths to choose by"
+                    .to_owned(),
             ),
-            Mode::Tcp => Ok(()),
+            Mode::Http if self.pools.len() > 1 && self.routes.is_empty() => {
+                Err("several pools and no route: say which requests go to which pool".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_route(&self, route: &Route) -> Result<(), String> {
+        let Route { path, pool, .. } = route;
+        if !path.starts_with('/') {
+            return Err(format!(
+                "a route has the path `{path}`: begin it with a slash"
+            ));
+        }
+        match self.pools.iter().any(|it| it.name == *pool) {
+            true => Ok(()),
+            false => Err(format!(
+                "the route of {path} goes to the pool `{pool}`, which is not there"
+            )),
         }
     }
 
@@ -152,9 +195,15 @@ impl Settings {
             pool.check_timeout,
             pool.connect_timeout,
         ];
+        let Timeouts {
+            idle,
+            half_closed,
+            first_byte,
+            body_idle,
+        } = self.timeouts;
         let times = times
             .into_iter()
-            .chain([self.timeouts.idle, self.timeouts.half_closed]);
+            .chain([idle, half_closed, first_byte, body_idle]);
         match times.min() {
             Some(Duration::ZERO) => Err("a time of zero: use a longer one".to_owned()),
             _ => Ok(()),

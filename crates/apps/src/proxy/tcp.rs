@@ -2,17 +2,18 @@
 
 use std::io;
 
-use switchboard_net::{Addr, Stream};
+use switchboard_net::{Addr, DescriptorLimit, Stream};
 
+use super::backend::Busy;
 use super::balance::{Balance, hash};
 use super::live::Setup;
-use super::pool::{Connected, NoBackend, Pool};
+use super::pool::{ATTEMPTS, Pool};
 use super::relay::relay;
 
 /// Connects a client to a back end, and copies until both have ended.
 pub(super) async fn serve(client: Stream, setup: &Setup) -> io::Result<()> {
     let pool = &setup.pools[0];
-    let Connected { stream, busy } = match pool.connect(key(pool, &client)).await {
+    let Connected { stream, busy } = match connect(pool, key(pool, &client)).await {
         Ok(connected) => connected,
         Err(why) => {
             // A close alone would look like an answer of no bytes.
@@ -29,7 +30,7 @@ pub(super) async fn serve(client: Stream, setup: &Setup) -> io::Result<()> {
 }
 
 /// Returns what the choice of a back end goes by, if it goes by the client.
-pub(super) fn key(pool: &Pool, client: &Stream) -> u64 {
+fn key(pool: &Pool, client: &Stream) -> u64 {
     if !matches!(pool.settings().balance, Balance::Hash(_)) {
         return 0;
     }
@@ -37,6 +38,49 @@ pub(super) fn key(pool: &Pool, client: &Stream) -> u64 {
         Ok(Addr::Tcp(addr)) => hash(addr.ip().to_canonical().to_string().as_bytes()),
         _ => 0,
     }
+}
+
+/// A connection to a back end.
+struct Connected {
+    stream: Stream,
+    busy: Busy,
+}
+
+/// Why there is no connection to a back end.
+enum NoBackend {
+    /// All of them are down or left out.
+    AllDown,
+    /// The places of the back end that was chosen are all taken.
+    Busy(io::Error),
+    /// The last one that was tried did not answer.
+    Failed(io::Error),
+    /// This process can have no more connections.
+    Local(io::Error),
+}
+
+/// Connects to a back end; to another one if connecting fails, up to three in all.
+async fn connect(pool: &Pool, key: u64) -> Result<Connected, NoBackend> {
+    let mut tried = Vec::new();
+    let mut last = NoBackend::AllDown;
+    while tried.len() < ATTEMPTS {
+        let Some(backend) = pool.choose(key, &tried) else {
+            return Err(last);
+        };
+        let entered = backend.enter(pool.settings().queue_timeout).await;
+        let busy = entered.map_err(NoBackend::Busy)?;
+        match pool.dial(backend, pool.settings().connect_timeout).await {
+            Ok(stream) => return Ok(Connected { stream, busy }),
+            Err(error) if DescriptorLimit::of(&error).is_some() => {
+                return Err(NoBackend::Local(error));
+            }
+            Err(error) => {
+                pool.failed(backend, &error);
+                tried.push(backend.clone());
+                last = NoBackend::Failed(error);
+            }
+        }
+    }
+    Err(last)
 }
 
 fn refused(pool: &Pool, why: NoBackend) -> io::Error {

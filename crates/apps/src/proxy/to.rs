@@ -54,6 +54,18 @@ impl To {
         }
     }
 
+    /// Returns the host, without port and brackets: the name that a certificate must have.
+    pub(crate) fn host(&self) -> String {
+        match &self.target {
+            Target::Name(host, _) => host.clone(),
+            Target::Addrs(addrs) => addrs
+                .first()
+                .map(|it| it.ip().to_string())
+                .unwrap_or_default(),
+            Target::Path(_) => "localhost".to_owned(),
+        }
+    }
+
     /// Returns the addresses; none of a path. Blocks the thread while a name is looked up, and starts no other
     /// one, so that a server may fork afterwards.
     pub(crate) fn look_up(&self) -> io::Result<Vec<SocketAddr>> {

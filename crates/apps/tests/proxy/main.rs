@@ -1,5 +1,6 @@
 //! The proxy, under every model and driver, and on virtual time.
 
+mod http;
 mod tcp;
 mod time;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_apps::proxy::{Check, Proxy, Settings, To};
+use switchboard_apps::proxy::{Check, Mode, Proxy, Settings, To};
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model, join, race};
 
@@ -310,4 +310,122 @@ fn new_settings_take_the_place_of_old_ones_and_wrong_ones_do_not() {
         };
         race(script, proxy.watch()).await;
     });
+}
+
+/// Serves one client by HTTP, which sends a request; returns its answer. `server` does what the back end does.
+fn asked<S: Future<Output = Stream>>(
+    name: &str,
+    server: impl FnOnce(Stream) -> S,
+) -> (String, Vec<String>, Duration) {
+    let path = SocketPath::new(name);
+    let listener = path.listen();
+    let settings = Settings {
+        mode: Mode::Http,
+        ..settings(&path, Check::Off)
+    };
+    let (proxy, notices) = proxy(settings);
+    let (here, there) = Stream::pair().unwrap();
+    let (answer, lasted) = simulated(async {
+        let begin = runtime::now();
+        let client = async {
+            here.write_all(b"GET /x HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
+            let mut all = Vec::new();
+            loop {
+                match here.recv().await {
+                    Ok(chunk) if !chunk.is_empty() => all.extend_from_slice(&chunk),
+                    _ => return (String::from_utf8(all).unwrap(), runtime::now() - begin),
+                }
+            }
+        };
+        let answering = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            server(stream).await
+        };
+        let (answer, _peers) = join(client, join(proxy.serve(there), answering)).await;
+        answer
+    });
+    (answer, notices.take(), lasted)
+}
+
+#[test]
+fn a_back_end_that_does_not_answer_in_time_is_given_up() {
+    let (answer, notices, lasted) = asked("silent", |stream| async { stream });
+    assert!(
+        answer.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"),
+        "{answer}"
+    );
+    assert!((60..=61).contains(&lasted.as_secs()), "{lasted:?}");
+    assert!(
+        notices[0].starts_with("GET /x: 504: back end unix:"),
+        "{notices:?}"
+    );
+    assert!(
+        notices[0].ends_with(": first byte: no answer within 60s"),
+        "{notices:?}"
+    );
+}
+
+#[test]
+fn an_answer_that_takes_long_between_its_pieces_is_cut() {
+    let (answer, _, lasted) = asked("stalling", |stream| async {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        for _ in 0..10 {
+            runtime::sleep(Duration::from_secs(50)).await;
+            stream.write_all(b"!").await.unwrap();
+        }
+        stream
+    });
+    assert!(answer.ends_with("\r\n\r\n!!!!!!!!!!"), "{answer}");
+    assert!((560..=561).contains(&lasted.as_secs()), "{lasted:?}");
+}
+
+#[test]
+fn a_request_waits_for_a_place_at_the_back_end() {
+    let path = SocketPath::new("queue");
+    let listener = path.listen();
+    let mut settings = Settings {
+        mode: Mode::Http,
+        ..settings(&path, Check::Off)
+    };
+    settings.pools[0].max_in_flight = Some(1);
+    let (proxy, notices) = proxy(settings);
+    let ask = async || {
+        let (here, there) = Stream::pair().unwrap();
+        let client = async {
+            here.write_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
+            here.recv().await.unwrap()[9..12].to_vec()
+        };
+        join(proxy.serve(there), client).await.1
+    };
+    let mut statuses = simulated(async {
+        let answering = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            // One connection serves all requests, each in four seconds.
+            loop {
+                if stream.recv().await.unwrap().is_empty() {
+                    return;
+                }
+                runtime::sleep(Duration::from_secs(4)).await;
+                stream
+                    .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                    .await
+                    .unwrap();
+            }
+        };
+        let asking = async { runtime::gather([ask(), ask(), ask()]).await };
+        race(asking, async {
+            answering.await;
+            std::future::pending().await
+        })
+        .await
+    });
+    // Whichever comes last has waited for five seconds.
+    statuses.sort();
+    assert_eq!(statuses, [&b"204"[..], b"204", b"503"]);
+    assert!(notices.take()[0].ends_with("had no free place within 5s"));
 }

@@ -128,6 +128,17 @@ impl Body {
         self.size_hint().exact()
     }
 
+    /// Returns whether all of the body is in memory already, or it is empty.
+    ///
+    /// ```
+    /// use switchboard_http::Body;
+    ///
+    /// assert!(Body::from("hello").is_whole());
+    /// ```
+    pub fn is_whole(&self) -> bool {
+        matches!(self.0, Kind::Empty | Kind::Bytes(_))
+    }
+
     /// Waits for the next bytes; `None` at the end. Trailers are left out. A dropped future loses nothing.
     ///
     /// # Errors

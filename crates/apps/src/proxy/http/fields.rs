@@ -1,0 +1,235 @@
+//! The fields of a request as a back end gets them.
+
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
+    PROXY_AUTHORIZATION, VIA,
+};
+use switchboard_http::{ConnectionFields, RequestHead};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What the proxy knows of the sender of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// `None` for one behind a Unix socket.
+    pub(super) ip: Option<IpAddr>,
+    /// Whether what it says about the client is believed.
+    pub(super) is_trusted: bool,
+}
+
+impl Peer {
+    /// The address as `X-Forwarded-For` has it.
+    fn plain(&self) -> Option<String> {
+        self.ip.map(|ip| ip.to_string())
+    }
+
+    /// The address as `Forwarded` has it (RFC 7239, section 6).
+    fn node(&self) -> String {
+        match self.ip {
+            Some(IpAddr::V6(ip)) => format!("\"[{ip}]\""),
+            Some(IpAddr::V4(ip)) => ip.to_string(),
+            None => "unknown".to_owned(),
+        }
+    }
+}
+
+/// Writes the fields of a request: those that are passed on, those that say where it came from, and the host.
+pub(super) fn write(
+    head: &mut RequestHead,
+    headers: &HeaderMap,
+    host: &[u8],
+    peer: &Peer,
+    via: &str,
+) {
+    let mut of_connection = ConnectionFields::default();
+    for value in headers.get_all(CONNECTION) {
+        of_connection.note(value.as_bytes());
+    }
+    head.field("host", host);
+    for (name, value) in headers {
+        let is_own = match name.as_str().len() {
+            3 => *name == VIA,
+            4 => *name == HOST,
+            6 => *name == EXPECT,
+            9 => *name == FORWARDED,
+            14 => *name == CONTENT_LENGTH,
+            15 => *name == FORWARDED_FOR,
+            16 => *name == FORWARDED_HOST,
+            17 => *name == FORWARDED_PROTO,
+            19 => *name == PROXY_AUTHORIZATION,
+            _ => false,
+        };
+        if !is_own && !of_connection.has(name) {
+            head.header(name, value);
+        }
+    }
+    write_forwarded(head, headers, peer);
+    let joined = joined(headers, &VIA, true, via);
+    head.field("via", joined.as_bytes());
+}
+
+/// Writes where the request came from. Only what a trusted peer says of that is kept.
+fn write_forwarded(head: &mut RequestHead, headers: &HeaderMap, peer: &Peer) {
+    let given_host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
+    if let Some(ip) = peer.plain() {
+        let all = joined(headers, &FORWARDED_FOR, peer.is_trusted, &ip);
+        head.field("x-forwarded-for", all.as_bytes());
+    }
+    let kept = |name: &HeaderName| headers.get(name).filter(|_| peer.is_trusted);
+    let proto = kept(&FORWARDED_PROTO).map_or(&b"http"[..], |it| it.as_bytes());
+    head.field("x-forwarded-proto", proto);
+    let host = kept(&FORWARDED_HOST).map_or(given_host, |it| it.as_bytes());
+    if !host.is_empty() {
+        head.field("x-forwarded-host", host);
+    }
+    let own = match std::str::from_utf8(given_host) {
+        Ok(host) if !host.is_empty() => format!("for={};host=\"{host}\";proto=http", peer.node()),
+        _ => format!("for={};proto=http", peer.node()),
+    };
+    let all = joined(headers, &FORWARDED, peer.is_trusted, &own);
+    head.field("forwarded", all.as_bytes());
+}
+
+/// Returns the list of a field's values, if they are `kept`, and one more.
+fn joined(headers: &HeaderMap, name: &HeaderName, kept: bool, more: &str) -> String {
+    let mut list = String::new();
+    for value in headers.get_all(name).iter().filter(|_| kept) {
+        // A value that is no text is no address either.
+        if let Ok(value) = value.to_str() {
+            list.push_str(value);
+            list.push_str(", ");
+        }
+    }
+    list.push_str(more);
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Method};
+    use switchboard_http::Body;
+
+    use super::*;
+
+    const PEER: [u8; 4] = [192, 0, 2, 7];
+
+    /// Returns the fields that a back end gets.
+    fn passed(fields: &[(&'static str, &'static str)], is_trusted: bool) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let host = headers
+            .get(HOST)
+            .cloned()
+            .unwrap_or(HeaderValue::from_static("back"));
+        let peer = Peer {
+            ip: Some(IpAddr::from(PEER)),
+            is_trusted,
+        };
+        let mut head = RequestHead::new(&Method::GET, "/");
+        write(&mut head, &headers, host.as_bytes(), &peer, "1.1 me");
+        head.finish(&Body::empty());
+        let text = String::from_utf8(head.bytes().to_vec()).unwrap();
+        let lines = text.trim_end().split("\r\n").skip(1);
+        lines.map(str::to_owned).collect()
+    }
+
+    const PLAIN: [&str; 6] = [
+        "host: here",
+        "x-forwarded-for: 192.0.2.7",
+        "x-forwarded-proto: http",
+        "x-forwarded-host: here",
+        "forwarded: for=192.0.2.7;host=\"here\";proto=http",
+        "via: 1.1 me",
+    ];
+
+    #[test]
+    fn a_request_says_where_it_came_from() {
+        assert_eq!(passed(&[("host", "here")], false), PLAIN);
+    }
+
+    #[test]
+    fn fields_of_the_connection_are_not_passed_on() {
+        let fields = [
+            ("host", "here"),
+            ("connection", "keep-alive, X-Own"),
+            ("connection", "upgrade, host, via, x-forwarded-for"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authorization", "Basic x"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
+            ("upgrade", "websocket"),
+            ("expect", "100-continue"),
+            ("x-own", "1"),
+        ];
+        assert_eq!(passed(&fields, false), PLAIN);
+    }
+
+    #[test]
+    fn others_are_passed_on_in_their_order() {
+        let fields = [
+            ("accept", "a"),
+            ("cookie", "b"),
+            ("accept", "c"),
+            ("authorization", "d"),
+            ("trailer", "e"),
+        ];
+        let expected = [
+            "host: back",
+            "accept: a",
+            "accept: c",
+            "cookie: b",
+            "authorization: d",
+            "trailer: e",
+        ];
+        assert_eq!(passed(&fields, false)[..6], expected);
+    }
+
+    #[test]
+    fn only_trusted_peers_are_believed() {
+        let fields = [
+            ("host", "here"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "there"),
+            ("forwarded", "for=203.0.113.9"),
+            ("via", "1.0 other"),
+        ];
+        let mut stranger = PLAIN;
+        stranger[5] = "via: 1.0 other, 1.1 me";
+        assert_eq!(passed(&fields, false), stranger);
+        let believed = [
+            "host: here",
+            "x-forwarded-for: 203.0.113.9, 198.51.100.1, 192.0.2.7",
+            "x-forwarded-proto: https",
+            "x-forwarded-host: there",
+            "forwarded: for=203.0.113.9, for=192.0.2.7;host=\"here\";proto=http",
+            "via: 1.0 other, 1.1 me",
+        ];
+        assert_eq!(passed(&fields, true), believed);
+    }
+
+    #[test]
+    fn addresses_of_ipv6_are_quoted_and_others_unknown() {
+        let peer = |ip| Peer {
+            ip,
+            is_trusted: false,
+        };
+        assert_eq!(
+            peer(Some("2001:db8::1".parse().unwrap())).node(),
+            "\"[2001:db8::1]\""
+        );
+        assert_eq!(
+            (peer(None).node(), peer(None).plain()),
+            ("unknown".to_owned(), None)
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! One request: a back end, a connection to it, its answer; and another try where that is safe.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use switchboard_http::{
+    Body, ClientConnection, ExchangeError, ExchangeLimits, ExchangePhase, RequestHead, Response,
+};
+use switchboard_net::DescriptorLimit;
+use switchboard_runtime as runtime;
+
+use super::fields::{self, Peer};
+use super::passing::Passing;
+use crate::proxy::backend::{Backend, Busy};
+use crate::proxy::live::Setup;
+use crate::proxy::pool::{ATTEMPTS, Pool};
+
+/// A request that is to be passed on.
+pub(super) struct Job<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) pool: Arc<Pool>,
+    pub(super) head: &'a Parts,
+    pub(super) peer: &'a Peer,
+    pub(super) via: &'a str,
+    pub(super) key: u64,
+}
+
+/// A request that is answered by the proxy itself.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    text: String,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Refused {
+        Refused {
+            status,
+            text: text.into(),
+        }
+    }
+
+    /// What failed at a back end, and in which phase.
+    fn at(backend: &Backend, phase: impl fmt::Display, error: &io::Error) -> Refused {
+        let status = match error.kind() {
+            io::ErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Refused::new(status, format!("back end {backend}: {phase}: {error}"))
+    }
+
+    /// Returns the answer, which tells clients nothing of back ends.
+    pub(super) fn answer(&self) -> Response<Body> {
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        let text = match self.status.is_server_error() {
+            true => format!("{} {reason}\n", self.status.as_str()),
+            false => format!("{} {reason}: {}\n", self.status.as_str(), self.text),
+        };
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = self.status;
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status.as_str(), self.text)
+    }
+}
+
+/// Passes a request on, to another back end if connecting fails. A request that a waiting connection has lost is
+/// sent once more if nothing can come of that.
+pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>, Refused> {
+    let pool = &job.pool;
+    let can_repeat = body.length() == Some(0) && job.head.method.is_idempotent();
+    pool.budget.request();
+    let mut body = Some(body);
+    let mut tried: Vec<Arc<Backend>> = Vec::new();
+    let (mut reuses, mut last) = (true, None);
+    while tried.len() < ATTEMPTS {
+        let Some(backend) = pool.choose(job.key, &tried) else {
+            break;
+        };
+        let entered = backend.enter(pool.settings().queue_timeout).await;
+        let busy = entered.map_err(|error| {
+            Refused::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("back end {backend}: queue: {error}"),
+            )
+        })?;
+        let (connection, is_reused) = match connection(job, backend, reuses).await {
+            Ok(connection) => connection,
+            Err((_, error)) if DescriptorLimit::of(&error).is_some() => {
+                return Err(Refused::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    error.to_string(),
+                ));
+            }
+            Err((phase, error)) => {
+                pool.failed(backend, &error);
+                last = Some(Refused::at(backend, phase, &error));
+                tried.push(backend.clone());
+                continue;
+            }
+        };
+        let body = body.take().unwrap_or_default();
+        match send(job, backend, connection, body).await {
+            Ok(response) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
+                pool.succeeded(backend);
+                return Ok(passing(job, busy, response));
+            }
+            Ok(_) => {
+                let text = "an upgrade that nobody has asked for";
+                let error = io::Error::new(io::ErrorKind::InvalidData, text);
+                return Err(Refused::at(backend, "head", &error));
+            }
+            Err(error)
+                if is_reused && can_repeat && has_died(&error) && pool.budget.take(pool.now()) =>
+            {
+                reuses = false;
+            }
+            Err(error) => return Err(blame(pool, backend, is_reused, &error)),
+        }
+    }
+    let all_down = || {
+        let name = &pool.settings().name;
+        let text = format!("every back end of pool {name} is down");
+        Refused::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    };
+    Err(last.unwrap_or_else(all_down))
+}
+
+/// Returns a connection that waits, or a new one, and whether it is one that has waited.
+async fn connection(
+    job: &Job<'_>,
+    backend: &Arc<Backend>,
+    reuses: bool,
+) -> Result<(ClientConnection, bool), (&'static str, io::Error)> {
+    let pool = &job.pool;
+    while reuses && let Some(mut connection) = backend.idle.take(pool.now()) {
+        if !connection.is_stale().await {
+            return Ok((connection, true));
+        }
+    }
+    let limit = pool.settings().connect_timeout;
+    let dialled = pool.dial(backend, limit).await;
+    let stream = dialled.map_err(|error| ("connect", error))?;
+    let Some(tls) = job.setup.tls.as_ref().filter(|_| backend.to().has_tls()) else {
+        return Ok((ClientConnection::new(stream), false));
+    };
+    let host = backend.to().host();
+    match runtime::timeout(limit, tls.connect(&host, stream)).await {
+        Ok(Ok(stream)) => Ok((ClientConnection::over_tls(stream), false)),
+        Ok(Err(error)) => Err(("TLS", error)),
+        Err(_) => {
+            let text = format!("no handshake within {limit:?}");
+            Err(("TLS", io::Error::new(io::ErrorKind::TimedOut, text)))
+        }
+    }
+}
+
+/// Sends the request over a connection, which goes back to the back end's others after the answer.
+async fn send(
+    job: &Job<'_>,
+    backend: &Arc<Backend>,
+    connection: ClientConnection,
+    body: Body,
+) -> Result<Response<Body>, ExchangeError> {
+    let Job {
+        pool,
+        head,
+        peer,
+        via,
+        ..
+    } = job;
+    let timeouts = &job.setup.settings.timeouts;
+    let limits = ExchangeLimits {
+        first_byte: timeouts.first_byte,
+        body_idle: timeouts.body_idle,
+    };
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let mut request = RequestHead::new(&head.method, target);
+    let given = head
+        .headers
+        .get(HOST)
+        .filter(|_| !pool.settings().rewrite_host);
+    let host = given.map_or(backend.to().authority().as_bytes(), HeaderValue::as_bytes);
+    fields::write(&mut request, &head.headers, host, peer, via);
+    request.finish(&body);
+    let (pool, backend) = (pool.clone(), backend.clone());
+    let keep = move |connection| {
+        backend
+            .idle
+            .put(connection, pool.now(), pool.settings().max_idle);
+    };
+    connection.send(&request, body, &limits, keep).await
+}
+
+/// Returns whether a connection was lost before any byte of an answer.
+fn has_died(error: &ExchangeError) -> bool {
+    matches!(error.phase, ExchangePhase::Send | ExchangePhase::FirstByte)
+        && matches!(
+            error.error.kind(),
+            io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+        )
+}
+
+/// Notes the failure of a back end, if it was one, and returns what the client is told.
+fn blame(pool: &Pool, backend: &Backend, is_reused: bool, error: &ExchangeError) -> Refused {
+    if error.phase == ExchangePhase::Body {
+        let text = format!("the request's body: {}", error.error);
+        return Refused::new(StatusCode::BAD_REQUEST, text);
+    }
+    // A server may close a connection that waits at any time.
+    if !(is_reused && has_died(error)) {
+        pool.failed(backend, &error.error);
+    }
+    Refused::at(backend, error.phase, &error.error)
+}
+
+/// Returns the answer as it goes to the client. The back end is busy until the end of its body.
+fn passing(job: &Job<'_>, busy: Busy, response: Response<Body>) -> Response<Body> {
+    match response.body().is_whole() {
+        true => response,
+        false => response.map(|body| Body::new(Passing::new(body, busy, job.pool.clone()))),
+    }
+}
