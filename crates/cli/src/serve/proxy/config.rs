@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use switchboard_apps::proxy::{
-    Balance, Check, HealthRules, Mode, PoolSettings, Settings, Timeouts, To,
+    Balance, Check, Cidr, HealthRules, Mode, PoolSettings, Route, Settings, Timeouts, To,
 };
 
 use super::nearest::nearest;
@@ -68,7 +68,24 @@ struct File {
     mode: Text<Mode>,
     #[serde(default)]
     timeouts: TimeoutsTable,
+    #[serde(default)]
+    trust: Vec<Text<Cidr>>,
     pool: BTreeMap<String, PoolTable>,
+    #[serde(default)]
+    route: Vec<RouteTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteTable {
+    host: Option<String>,
+    #[serde(default = "root")]
+    path: String,
+    pool: String,
+}
+
+fn root() -> String {
+    "/".to_owned()
 }
 
 #[derive(Default, Deserialize)]
@@ -76,6 +93,8 @@ struct File {
 struct TimeoutsTable {
     idle: Option<Seconds>,
     half_closed: Option<Seconds>,
+    first_byte: Option<Seconds>,
+    body_idle: Option<Seconds>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +113,11 @@ struct PoolTable {
     connect_timeout: Option<Seconds>,
     max_in_flight: Option<AtLeastOne>,
     queue_timeout: Option<Seconds>,
+    max_idle: Option<u32>,
+    retry_percent: Option<u32>,
+    retries_per_second: Option<u32>,
+    #[serde(default)]
+    rewrite_host: bool,
 }
 
 impl File {
@@ -104,13 +128,25 @@ impl File {
             timeouts: Timeouts {
                 idle: or(self.timeouts.idle, default.idle),
                 half_closed: or(self.timeouts.half_closed, default.half_closed),
+                first_byte: or(self.timeouts.first_byte, default.first_byte),
+                body_idle: or(self.timeouts.body_idle, default.body_idle),
             },
+            trust: self.trust.into_iter().map(|it| it.0).collect(),
+            routes: self.route.into_iter().map(RouteTable::route).collect(),
+            roots: None,
             pools: self
                 .pool
                 .into_iter()
                 .map(|(name, pool)| pool.settings(name))
                 .collect(),
         }
+    }
+}
+
+impl RouteTable {
+    fn route(self) -> Route {
+        let RouteTable { host, path, pool } = self;
+        Route { host, path, pool }
     }
 }
 
@@ -135,6 +171,12 @@ impl PoolTable {
             connect_timeout: or(self.connect_timeout, default.connect_timeout),
             max_in_flight: self.max_in_flight.map(|it| it.0 as usize),
             queue_timeout: or(self.queue_timeout, default.queue_timeout),
+            max_idle: self.max_idle.map_or(default.max_idle, |it| it as usize),
+            retry_percent: self.retry_percent.unwrap_or(default.retry_percent),
+            retries_per_second: self
+                .retries_per_second
+                .unwrap_or(default.retries_per_second),
+            rewrite_host: self.rewrite_host,
             seed: default.seed,
         }
     }

@@ -6,13 +6,14 @@ mod options;
 
 use std::fmt::Write;
 
-use switchboard_apps::proxy::{Check, PoolSettings, Proxy, Settings};
+use switchboard_apps::proxy::{Check, Mode, PoolSettings, Proxy, Settings};
+use switchboard_http::has_head;
 use switchboard_runtime::{Dispatch, Style};
 use switchboard_server::{Bound, Server};
 
 pub(crate) use self::options::ProxyOptions;
 use super::options::WorkersAs;
-use super::{Watched, serve_prepared};
+use super::{HEAD_LIMIT, Watched, serve_prepared};
 use crate::output::{self, Failure};
 
 /// Checks need a thread that sees what becomes of all connections.
@@ -31,6 +32,7 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
     if options.check_config {
         return output::print(description(&settings, options));
     }
+    let mode = settings.mode;
     let prepare = |bound: &Bound, watched: &Watched| {
         let proxy = Proxy::with_hooks(settings, watched.hooks.clone())?;
         let own = proxy.listens_on(bound.local_addr());
@@ -41,7 +43,11 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         }
         Ok(proxy)
     };
-    let server = Server::new();
+    let server = match mode {
+        // A client of HTTP speaks first, so that one that has sent nothing needs no thread.
+        Mode::Http => Server::new().first_bytes(HEAD_LIMIT, has_head),
+        Mode::Tcp => Server::new(),
+    };
     serve_prepared(
         server,
         &options.options,
@@ -50,9 +56,10 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         None,
         prepare,
         |bound, proxy| {
+            let stop = bound.stop_handle();
             bound.serve(move |client| {
-                let proxy = proxy.clone();
-                async move { proxy.serve(client).await }
+                let (proxy, stop) = (proxy.clone(), stop.clone());
+                async move { proxy.serve_until(client, stop.wait()).await }
             })
         },
     )
@@ -84,11 +91,23 @@ fn description(settings: &Settings, options: &ProxyOptions) -> String {
         None => common.listen.clone(),
     };
     // Writing to a string never fails.
-    let _ = writeln!(
-        text,
-        "proxy: mode {} at {listen} under {}, idle {:?}, half-closed {:?}",
-        settings.mode, common.model, settings.timeouts.idle, settings.timeouts.half_closed
-    );
+    let (mode, model, times) = (settings.mode, common.model, &settings.timeouts);
+    let _ = match mode {
+        Mode::Tcp => writeln!(
+            text,
+            "proxy: mode tcp at {listen} under {model}, idle {:?}, half-closed {:?}",
+            times.idle, times.half_closed
+        ),
+        Mode::Http => writeln!(
+            text,
+            "proxy: mode http at {listen} under {model}, first byte {:?}, body {:?}",
+            times.first_byte, times.body_idle
+        ),
+    };
+    for route in &settings.routes {
+        let host = route.host.as_deref().unwrap_or("any host");
+        let _ = writeln!(text, "route {host} {}: pool {}", route.path, route.pool);
+    }
     for pool in &settings.pools {
         let PoolSettings {
             name,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use switchboard_apps::proxy::{
-    Balance, Check, HealthRules, Mode, PoolSettings, Settings, Timeouts, To,
+    Balance, Check, Cidr, HealthRules, Mode, PoolSettings, Settings, Timeouts, To,
 };
 
 use super::config;
@@ -18,7 +18,7 @@ use crate::serve::options::{AFTER_HELP, Options, seconds};
 pub(crate) struct ProxyOptions {
     #[command(flatten)]
     pub(super) options: Options,
-    /// Back end, as HOST:PORT or unix:PATH; give the option once for each
+    /// Back end, as HOST:PORT, unix:PATH, http://HOST:PORT or https://HOST:PORT; give the option once for each
     #[arg(
         long,
         value_name = "BACKEND",
@@ -32,11 +32,12 @@ pub(crate) struct ProxyOptions {
     /// Print what would run, and exit: 0 if the configuration is right, 2 if not
     #[arg(long)]
     pub(super) check_config: bool,
-    /// What is passed on: tcp, any bytes both ways
-    #[arg(long, default_value_t, conflicts_with = "config")]
-    mode: Mode,
-    /// How connections are spread: round-robin, least (the fewest connections), two-choices (the better of two
-    /// random ones) or hash (by the client's address)
+    /// What is passed on: tcp, any bytes both ways; or http, requests of HTTP/1 [default: http if a back end is a
+    /// URL, else tcp]
+    #[arg(long, conflicts_with = "config")]
+    mode: Option<Mode>,
+    /// How connections or requests are spread: round-robin, least (the fewest in flight), two-choices (the better of
+    /// two random ones), hash (by the client's address) or hash:HEADER (by a field of the request)
     #[arg(long, default_value_t, conflicts_with = "config")]
     balance: Balance,
     /// How back ends are checked: tcp (by connecting), http:/PATH (by a request, answered with 200 to 399) or off
@@ -55,24 +56,46 @@ pub(crate) struct ProxyOptions {
     /// Seconds that connecting to a back end may take before the next one is tried
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
     connect_timeout: Duration,
-    /// Connections that each back end has at once; others wait up to 5 seconds [default: no limit]
+    /// Connections or requests that each back end has at once; others wait up to 5 seconds [default: no limit]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), conflicts_with = "config")]
     max_in_flight: Option<usize>,
-    /// Seconds without a byte after which a connection is cut
+    /// Seconds without a byte after which a connection is cut, in mode tcp
     #[arg(long, default_value = "600", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
     idle_timeout: Duration,
     /// The same once one side has ended its direction
     #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
     half_closed_timeout: Duration,
+    /// Seconds from a request to the head of its answer, in mode http
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
+    first_byte_timeout: Duration,
+    /// Seconds between two pieces of an answer, in mode http
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
+    body_timeout: Duration,
+    /// Keep what peers in this range say of a request's client in Forwarded and X-Forwarded-… fields, as
+    /// 10.0.0.0/8; may be given more than once [default: nobody is believed]
+    #[arg(long, value_name = "CIDR", conflicts_with = "config")]
+    trust: Vec<Cidr>,
+    /// Give back ends their own host in the field Host, and not the one that the client has sent
+    #[arg(long, conflicts_with = "config")]
+    rewrite_host: bool,
+    /// Trust the authorities in this PEM file too, for back ends by https
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl ProxyOptions {
     /// Returns what the proxy is told, by the options or by the file.
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
-        match &self.config {
-            Some(path) => config::read(path).map_err(Failure::Usage),
-            None => Ok(self.own_settings()),
+        let mut settings = match &self.config {
+            Some(path) => config::read(path).map_err(Failure::Usage)?,
+            None => self.own_settings(),
+        };
+        if let Some(path) = &self.ca {
+            let read = std::fs::read(path);
+            let wrong = |error| Failure::usage(format_args!("--ca {}: {error}", path.display()));
+            settings.roots = Some(read.map_err(wrong)?);
         }
+        Ok(settings)
     }
 
     fn own_settings(&self) -> Settings {
@@ -88,15 +111,25 @@ impl ProxyOptions {
             },
             connect_timeout: self.connect_timeout,
             max_in_flight: self.max_in_flight,
+            rewrite_host: self.rewrite_host,
             ..PoolSettings::default()
         };
         Settings {
-            mode: self.mode,
+            mode: self
+                .mode
+                .unwrap_or_else(|| match self.to.iter().any(To::is_url) {
+                    true => Mode::Http,
+                    false => Mode::Tcp,
+                }),
             pools: vec![pool],
+            trust: self.trust.clone(),
             timeouts: Timeouts {
                 idle: self.idle_timeout,
                 half_closed: self.half_closed_timeout,
+                first_byte: self.first_byte_timeout,
+                body_idle: self.body_timeout,
             },
+            ..Settings::default()
         }
     }
 
