@@ -17,6 +17,7 @@ use switchboard_http::{Body, Request, Response};
 use switchboard_net::Addr;
 
 use crate::date::{common_log, timestamp};
+use crate::proxy::Passed;
 
 /// The status that is logged for a client that hung up before it was answered, as nginx has it.
 const HUNG_UP: u16 = 499;
@@ -25,10 +26,12 @@ const HUNG_UP: u16 = 499;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The combined format of Apache and nginx. Quotes, backslashes, and bytes that are not printable ASCII are
-    /// written as `\xHH`, so that a client cannot forge a line.
+    /// written as `\xHH`, so that a client cannot forge a line. The line of a request that a proxy has passed on ends
+    /// with the back end, the seconds that the request waited for it and that it took, and the number of tries.
     Combined,
     /// A JSON object: `time`, `peer`, `method`, `path`, `protocol`, `status`, `bytes`, `seconds`, `end`
-    /// (`whole`, `cut` or `unanswered`), `referer`, `user_agent`.
+    /// (`whole`, `cut` or `unanswered`), `referer`, `user_agent`; and of one that a proxy has passed on `back_end`,
+    /// `waited` and `took` (seconds), `tries`.
     Json,
 }
 
@@ -156,7 +159,10 @@ impl Access {
             status: None,
             sent: (0, false),
         };
-        let response = answer(request).await;
+        let mut response = answer(request).await;
+        if let Some(line) = &mut record.line {
+            line.heard.passed = response.extensions_mut().remove();
+        }
         record.status = Some(response.status().as_u16());
         response.map(|body| {
             body.on_end(move |bytes, whole| {
@@ -203,6 +209,7 @@ struct Heard {
     version: Version,
     referer: Option<String>,
     user_agent: Option<String>,
+    passed: Option<Passed>,
 }
 
 impl Drop for Record {
@@ -242,12 +249,13 @@ impl Heard {
             version: request.version(),
             referer: field(REFERER),
             user_agent: field(USER_AGENT),
+            passed: None,
         }
     }
 
     fn combined(&self, status: Option<u16>, (bytes, _): (u64, bool)) -> String {
         let text = |text: &Option<String>| escape(text.as_deref().unwrap_or("-"));
-        format!(
+        let mut line = format!(
             "{} - - [{}] \"{} {} {:?}\" {} {bytes} \"{}\" \"{}\"",
             escape(&self.peer),
             common_log(self.at),
@@ -257,7 +265,12 @@ impl Heard {
             status.unwrap_or(HUNG_UP),
             text(&self.referer),
             text(&self.user_agent),
-        )
+        );
+        if let Some(passed) = &self.passed {
+            // Writing to a string never fails.
+            let _ = write!(line, " {passed}");
+        }
+        line
     }
 
     fn json(&self, status: Option<u16>, (bytes, whole): (u64, bool)) -> String {
@@ -266,7 +279,7 @@ impl Heard {
             (Some(_), true) => "whole",
             (Some(_), false) => "cut",
         };
-        json!({
+        let mut line = json!({
             "time": timestamp(self.at),
             "peer": self.peer,
             "method": self.method.as_str(),
@@ -278,8 +291,14 @@ impl Heard {
             "end": end,
             "referer": self.referer,
             "user_agent": self.user_agent,
-        })
-        .to_string()
+        });
+        if let Some(passed) = &self.passed {
+            line["back_end"] = json!(passed.back_end);
+            line["waited"] = json!(passed.waited.as_secs_f64());
+            line["took"] = json!(passed.took.as_secs_f64());
+            line["tries"] = json!(passed.tries);
+        }
+        line.to_string()
     }
 }
 

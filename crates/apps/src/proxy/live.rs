@@ -17,6 +17,7 @@ use super::pool::{Clock, Pool};
 use super::settings::{Mode, Settings};
 use super::tcp;
 use super::to::To;
+use crate::access::Access;
 
 /// A proxy in front of pools of back ends. A clone is the same proxy; the module has an example.
 #[derive(Clone)]
@@ -109,11 +110,12 @@ impl Proxy {
     /// long; those of either connection, such as `ConnectionReset`. The client's connection is reset then, so
     /// that it does not take what it got for all there is.
     pub async fn serve(&self, client: Stream) -> io::Result<()> {
-        self.serve_until(client, std::future::pending()).await
+        self.serve_until(client, std::future::pending(), None).await
     }
 
     /// Serves as [`serve`](Proxy::serve) does. In mode http, once `stop` completes a connection that waits for a
-    /// request ends, and another one ends after its answer; in mode tcp, connections go on.
+    /// request ends, and another one ends after its answer; in mode tcp, connections go on. In mode http, `access`
+    /// hears of the requests.
     ///
     /// # Errors
     /// Those of [`serve`](Proxy::serve).
@@ -121,6 +123,7 @@ impl Proxy {
         &self,
         client: Stream,
         stop: impl Future<Output = ()>,
+        access: Option<&Access>,
     ) -> io::Result<()> {
         self.start_checks()?;
         let setup = self.setup();
@@ -128,7 +131,7 @@ impl Proxy {
             Mode::Tcp => tcp::serve(client, &setup).await,
             Mode::Http => {
                 drop(setup);
-                http::serve(client, self, stop).await
+                http::serve(client, self, stop, access).await
             }
         }
     }

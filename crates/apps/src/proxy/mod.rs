@@ -18,7 +18,7 @@
 //! bound.serve(move |client| {
 //!     let proxy = proxy.clone();
 //!     let stop = stop.clone();
-//!     async move { proxy.serve_until(client, stop.wait()).await }
+//!     async move { proxy.serve_until(client, stop.wait(), None).await }
 //! })?;
 //! # std::io::Result::Ok(())
 //! ```
@@ -40,7 +40,7 @@ mod to;
 pub use balance::Balance;
 pub use check::Check;
 pub use health::HealthRules;
-pub use http::{Cidr, Route};
+pub use http::{Cidr, Passed, Route};
 pub use live::Proxy;
 pub use pool::PoolSettings;
 pub use settings::{Mode, Settings, Timeouts};

@@ -13,6 +13,7 @@ use switchboard_http::{
 use switchboard_net::DescriptorLimit;
 use switchboard_runtime as runtime;
 
+use super::Passed;
 use super::fields::{self, Peer};
 use super::passing::Passing;
 use crate::proxy::backend::{Backend, Busy};
@@ -26,6 +27,8 @@ pub(super) struct Job<'a> {
     pub(super) head: &'a Parts,
     pub(super) peer: &'a Peer,
     pub(super) via: &'a str,
+    /// Whether the answer says how it was passed on.
+    pub(super) tells: bool,
     pub(super) key: u64,
 }
 
@@ -80,6 +83,8 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
     let pool = &job.pool;
     let can_repeat = body.length() == Some(0) && job.head.method.is_idempotent();
     pool.budget.request();
+    let began = runtime::now();
+    let mut tries = 0;
     let mut body = Some(body);
     let mut tried: Vec<Arc<Backend>> = Vec::new();
     let (mut reuses, mut last) = (true, None);
@@ -87,6 +92,7 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
         let Some(backend) = pool.choose(job.key, &tried) else {
             break;
         };
+        tries += 1;
         let entered = backend.enter(pool.settings().queue_timeout).await;
         let busy = entered.map_err(|error| {
             Refused::new(
@@ -110,10 +116,20 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
             }
         };
         let body = body.take().unwrap_or_default();
+        let asked = runtime::now();
         match send(job, backend, connection, body).await {
             Ok(response) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
                 pool.succeeded(backend);
-                return Ok(passing(job, busy, response));
+                let mut response = passing(job, busy, response);
+                if job.tells {
+                    response.extensions_mut().insert(Passed {
+                        back_end: backend.to_string(),
+                        waited: asked - began,
+                        took: runtime::now() - asked,
+                        tries,
+                    });
+                }
+                return Ok(response);
             }
             Ok(_) => {
                 let text = "an upgrade that nobody has asked for";

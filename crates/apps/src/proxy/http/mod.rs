@@ -16,9 +16,11 @@ mod route;
 mod trust;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{HOST, VIA};
 use http::request::Parts;
@@ -33,30 +35,75 @@ use self::fields::Peer;
 use self::forward::{Job, Refused, forward};
 use super::balance::{Balance, hash};
 use super::live::{Proxy, Setup};
+use crate::access::Access;
+
+/// How a request was passed on: an extension of its answer, for the log of requests.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_apps::proxy::Passed;
+///
+/// let passed = Passed { back_end: "a:80".to_owned(), waited: Duration::ZERO, took: Duration::from_millis(200), tries: 1 };
+/// assert_eq!(passed.to_string(), "a:80 0.000 0.200 1");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The back end that has answered.
+    pub back_end: String,
+    /// The time that the request waited for a connection to it, with tries that failed.
+    pub waited: Duration,
+    /// The time from the request to the head of the answer.
+    pub took: Duration,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Passed {
+            back_end, tries, ..
+        } = self;
+        let [waited, took] = [self.waited, self.took].map(|time| time.as_secs_f64());
+        write!(f, "{back_end} {waited:.3} {took:.3} {tries}")
+    }
+}
 
 /// Serves the requests of a connection, until `stop` completes.
 pub(super) async fn serve(
     client: Stream,
     proxy: &Proxy,
     stop: impl Future<Output = ()>,
+    access: Option<&Access>,
 ) -> io::Result<()> {
-    let ip = match client.peer_addr() {
-        Ok(Addr::Tcp(addr)) => Some(addr.ip().to_canonical()),
-        _ => None,
+    let peer = client.peer_addr().ok();
+    let ip = peer
+        .as_ref()
+        .and_then(Addr::as_tcp)
+        .map(|addr| addr.ip().to_canonical());
+    let peer = peer.as_ref();
+    let handler = |request: Request| async move {
+        let answer = |request| answer(proxy, ip, access.is_some(), request);
+        Ok::<_, Infallible>(match access {
+            Some(access) => access.watch(peer, request, answer).await,
+            None => answer(request).await,
+        })
     };
-    let handler =
-        |request: Request| async move { Ok::<_, Infallible>(answer(proxy, ip, request).await) };
     serve_connection_until(client, handler, stop).await
 }
 
-/// Answers a request of a client.
-async fn answer(proxy: &Proxy, ip: Option<IpAddr>, request: Request) -> Response<Body> {
+/// Answers a request of a client. The answer says how it was passed on if it `tells`.
+async fn answer(
+    proxy: &Proxy,
+    ip: Option<IpAddr>,
+    tells: bool,
+    request: Request,
+) -> Response<Body> {
     let setup = proxy.setup();
     let is_trusted =
         ip.is_some_and(|ip| setup.settings.trust.iter().any(|range| range.contains(ip)));
     let peer = Peer { ip, is_trusted };
     let (head, body) = request.into_parts();
-    let mut response = match pass(&setup, &peer, proxy.via(), &head, body).await {
+    let mut response = match pass(&setup, &peer, proxy.via(), tells, &head, body).await {
         Ok(response) => response,
         Err((refused, line)) => {
             if refused.status.is_server_error() {
@@ -74,6 +121,7 @@ async fn pass(
     setup: &Setup,
     peer: &Peer,
     via: &str,
+    tells: bool,
     head: &Parts,
     body: Body,
 ) -> Result<Response<Body>, (Refused, String)> {
@@ -115,6 +163,7 @@ async fn pass(
         head,
         peer,
         via,
+        tells,
         key,
     };
     forward(&job, body).await.map_err(failed)

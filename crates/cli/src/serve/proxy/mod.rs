@@ -12,7 +12,7 @@ use switchboard_runtime::{Dispatch, Style};
 use switchboard_server::{Bound, Server};
 
 pub(crate) use self::options::ProxyOptions;
-use super::options::WorkersAs;
+use super::options::{AccessFormat, WorkersAs};
 use super::{HEAD_LIMIT, Watched, serve_prepared};
 use crate::output::{self, Failure};
 
@@ -33,6 +33,11 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         return output::print(description(&settings, options));
     }
     let mode = settings.mode;
+    if mode == Mode::Tcp && options.http.access_log != AccessFormat::Off {
+        let text =
+            "--access-log: mode tcp knows no requests: leave the option out, or use --mode http";
+        return Err(Failure::usage(text));
+    }
     let prepare = |bound: &Bound, watched: &Watched| {
         let proxy = Proxy::with_hooks(settings, watched.hooks.clone())?;
         let own = proxy.listens_on(bound.local_addr());
@@ -41,7 +46,7 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         if matches!(options.options.workers_as, WorkersAs::Threads) {
             proxy.start_checks()?;
         }
-        Ok(proxy)
+        Ok((proxy, watched.access.clone()))
     };
     let server = match mode {
         // A client of HTTP speaks first, so that one that has sent nothing needs no thread.
@@ -53,13 +58,17 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         &options.options,
         "proxy",
         Style::Async,
-        None,
+        Some(&options.http),
         prepare,
-        |bound, proxy| {
+        |bound, (proxy, access)| {
             let stop = bound.stop_handle();
             bound.serve(move |client| {
-                let (proxy, stop) = (proxy.clone(), stop.clone());
-                async move { proxy.serve_until(client, stop.wait()).await }
+                let (proxy, access, stop) = (proxy.clone(), access.clone(), stop.clone());
+                async move {
+                    proxy
+                        .serve_until(client, stop.wait(), access.as_ref())
+                        .await
+                }
             })
         },
     )

@@ -11,13 +11,15 @@ use switchboard_apps::proxy::{
 
 use super::config;
 use crate::output::Failure;
-use crate::serve::options::{AFTER_HELP, Options, seconds};
+use crate::serve::options::{AFTER_HELP, HttpOptions, Options, seconds};
 
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ProxyOptions {
     #[command(flatten)]
     pub(super) options: Options,
+    #[command(flatten)]
+    pub(super) http: HttpOptions,
     /// Back end, as HOST:PORT, unix:PATH, http://HOST:PORT or https://HOST:PORT; give the option once for each
     #[arg(
         long,
