@@ -156,13 +156,14 @@ fn threads_for(workers: usize) -> (usize, &'static str) {
 
 /// Returns the lowest of the limits that the system sets a process of `workers`.
 fn of_process(settings: &Settings, workers: usize) -> Capacity {
-    let descriptors = descriptor_capacity();
+    let each = settings.descriptors;
+    let descriptors = descriptor_capacity() / each;
     let mut limits = vec![Capacity::new(
         descriptors,
         format!("RLIMIT_NOFILE allows {descriptors}"),
     )];
     if settings.model.has_loop() && settings.driver == Driver::Select {
-        let select = left_of(FD_SETSIZE);
+        let select = left_of(FD_SETSIZE) / each;
         limits.push(Capacity::new(
             select,
             format!("select's FD_SETSIZE allows {select}"),

@@ -51,6 +51,7 @@ impl Server {
             pool: 10,
             first: None,
             max_connections: None,
+            descriptors: 1,
             drain: Duration::from_secs(10),
             signals: false,
             until_eof: false,
@@ -130,6 +131,23 @@ impl Server {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Server {
         self.0.max_connections = Some(connections.max(1));
+        self
+    }
+
+    /// Sets how many descriptors a connection takes, its own included: two of a proxy. The server then holds no more
+    /// connections than there are descriptors for.
+    ///
+    /// ```
+    /// use switchboard_server::Server;
+    ///
+    /// let all = Server::new().bind("127.0.0.1:0")?.capacity().0;
+    /// let half = Server::new().descriptors(2).bind("127.0.0.1:0")?.capacity().0;
+    /// assert!(half <= all.div_ceil(2));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn descriptors(mut self, each: usize) -> Server {
+        self.0.descriptors = each.max(1);
         self
     }
 

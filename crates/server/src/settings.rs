@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) pool: usize,
     pub(crate) first: Option<FirstBytes>,
     pub(crate) max_connections: Option<usize>,
+    /// How many descriptors a connection takes.
+    pub(crate) descriptors: usize,
     pub(crate) drain: Duration,
     pub(crate) signals: bool,
     pub(crate) until_eof: bool,

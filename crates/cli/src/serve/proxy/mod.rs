@@ -53,6 +53,8 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         Mode::Http => Server::new().first_bytes(HEAD_LIMIT, has_head),
         Mode::Tcp => Server::new(),
     };
+    // One to the client and one to the back end.
+    let server = server.descriptors(2);
     serve_prepared(
         server,
         &options.options,
