@@ -61,6 +61,29 @@ impl fmt::Display for PlainText {
 
 impl Error for PlainText {}
 
+/// Returns whether `bytes`, the first of a client, hold its whole greeting, or are none of TLS. For servers that
+/// run a handler only once it has something to do.
+///
+/// ```
+/// use switchboard_tls::has_hello;
+///
+/// assert!(!has_hello(b"\x16\x03\x01\x00\x04\x01\x00"));
+/// assert!(has_hello(b"\x16\x03\x01\x00\x04\x01\x00\x00\x00"));
+/// assert!(has_hello(b"GET / HTTP/1.1"));
+/// ```
+pub fn has_hello(bytes: &[u8]) -> bool {
+    match bytes {
+        [] => false,
+        [HANDSHAKE, _, _, high, low, hello @ ..] => {
+            hello.len() >= u16::from_be_bytes([*high, *low]).into()
+        }
+        [first, ..] => *first != HANDSHAKE,
+    }
+}
+
+/// The first byte of a record of a handshake.
+const HANDSHAKE: u8 = 22;
+
 /// A stream whose first read is looked at.
 pub(crate) struct First {
     stream: Stream,

@@ -44,7 +44,7 @@ mod server;
 mod stream;
 
 pub use client::TlsClient;
-pub use first::PlainText;
+pub use first::{PlainText, has_hello};
 pub use rustls;
 pub use server::TlsServer;
 pub use stream::TlsStream;

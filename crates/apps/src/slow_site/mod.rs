@@ -15,4 +15,4 @@ mod serve;
 
 pub use latency::Latency;
 pub use page::{Outcome, Page, Site};
-pub use serve::{serve, serve_until};
+pub use serve::{answer, serve, serve_until};

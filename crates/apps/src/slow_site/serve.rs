@@ -56,12 +56,39 @@ pub async fn serve_until(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let connection = stream.clone();
-    let handler = move |request: Request| {
-        let page = site.page(request.uri().path());
-        let connection = connection.clone();
-        async move { Ok::<_, Infallible>(respond(page, connection).await) }
+    let handler = move |request| {
+        let answer = answer(&site, &request, connection.clone());
+        async move { Ok::<_, Infallible>(answer.await) }
     };
     serve_connection_until(stream, handler, stop).await
+}
+
+/// Returns the answer to a request, for connections that the caller serves. A page that resets does so to
+/// `connection`, the socket underneath.
+///
+/// ```no_run
+/// use std::convert::Infallible;
+/// use switchboard_apps::slow_site::{self, Site};
+/// use switchboard_http::HttpServer;
+/// use switchboard_net::Stream;
+///
+/// /// Serves the site within other limits.
+/// async fn serve(site: &Site, http: HttpServer, stream: Stream) -> std::io::Result<()> {
+///     let socket = stream.clone();
+///     let handler = |request| {
+///         let answer = slow_site::answer(site, &request, socket.clone());
+///         async { Ok::<_, Infallible>(answer.await) }
+///     };
+///     http.serve(stream, handler).await
+/// }
+/// ```
+pub fn answer(
+    site: &Site,
+    request: &Request,
+    connection: Stream,
+) -> impl Future<Output = Response<impl Body<Data = Bytes, Error = io::Error> + use<>>> + use<> {
+    let page = site.page(request.uri().path());
+    respond(page, connection)
 }
 
 async fn respond(page: Option<Page>, connection: Stream) -> Response<SlowBody> {

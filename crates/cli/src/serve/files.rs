@@ -9,12 +9,13 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use switchboard_apps::access::Access;
 use switchboard_apps::files::{Files, FilesOptions, Users};
-use switchboard_http::{Request, has_head, serve_connection_until};
+use switchboard_http::Request;
 use switchboard_net::Stream;
 use switchboard_runtime::Style;
 use switchboard_server::{Bound, Report, Server};
 
 use super::options::{AFTER_HELP, HttpOptions, Options};
+use super::tls::{Front, TlsOptions};
 use super::{HEAD_LIMIT, Watched, serve_prepared};
 use crate::output::Failure;
 
@@ -23,7 +24,7 @@ const AFTER_FILES: &str = "Paths are those of files below DIR. A folder is answe
 with a list of its files: a page, or JSON if the client accepts application/json. Symbolic links that leave DIR, \
 files that may not be read, pipes and devices are answered with 403, and a line in the log says why.\n\nThe file of \
 --auth-file has a line USER:HASH for each user, where the hash is one of bcrypt, as `htpasswd -B FILE USER` writes \
-it. It is read at the start. Passwords are in the clear on the way: use TLS in front.";
+it. It is read at the start. Passwords are in the clear on the way without TLS.";
 
 #[derive(Args)]
 #[command(after_help = format!("{AFTER_FILES}\n\n{AFTER_HELP}"))]
@@ -66,6 +67,9 @@ pub(crate) struct FilesArgs {
     /// Ask for a name and a password of this file
     #[arg(long, value_name = "FILE")]
     auth_file: Option<PathBuf>,
+    // The last one, since its heading is also that of what follows.
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 impl FilesArgs {
@@ -75,9 +79,12 @@ impl FilesArgs {
         let dir = self.dir.display();
         let files = Files::new(&self.dir, options);
         let files = files.map_err(|error| Failure::usage(format_args!("DIR {dir}: {error}")))?;
-        let server = Server::new().first_bytes(HEAD_LIMIT, has_head);
-        let prepare = |_: &Bound, watched: &Watched| {
-            Ok((files.hooks(watched.hooks.clone()), watched.access.clone()))
+        let front = self.tls.front(&self.options)?;
+        let server = Server::new().first_bytes(HEAD_LIMIT, front.first_bytes());
+        let prepare = |bound: &Bound, watched: &Watched| {
+            self.tls.open(&front, bound, &watched.log)?;
+            let files = files.hooks(watched.hooks.clone());
+            Ok((files, watched.access.clone(), front))
         };
         serve_prepared(
             server,
@@ -137,10 +144,11 @@ impl FilesArgs {
 }
 
 /// Answers each request of each connection, until the server stops.
-fn run(bound: Bound, (files, access): (Files, Option<Access>)) -> io::Result<Report> {
+fn run(bound: Bound, (files, access, front): (Files, Option<Access>, Front)) -> io::Result<Report> {
     let stop = bound.stop_handle();
     bound.serve(move |stream: Stream| {
-        let (files, access, stop) = (files.clone(), access.clone(), stop.clone());
+        let (files, access) = (files.clone(), access.clone());
+        let (front, stop) = (front.clone(), stop.clone());
         async move {
             let peer = access.as_ref().and_then(|_| stream.peer_addr().ok());
             let handler = |request: Request| {
@@ -153,7 +161,7 @@ fn run(bound: Bound, (files, access): (Files, Option<Access>)) -> io::Result<Rep
                     })
                 }
             };
-            serve_connection_until(stream, handler, stop.wait()).await
+            front.serve(stream, handler, stop.wait()).await
         }
     })
 }

@@ -4,7 +4,10 @@ mod bind;
 mod files;
 mod options;
 mod proxy;
+mod redirect;
+mod tls;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -15,7 +18,7 @@ use clap::Subcommand;
 use switchboard_apps as apps;
 use switchboard_apps::access::Access;
 use switchboard_apps::slow_site;
-use switchboard_http::has_head;
+use switchboard_net::Stream;
 use switchboard_runtime::{Dispatch, Hooks, Model, Style};
 use switchboard_server::{Bound, Report, Server, raise_descriptor_limit};
 
@@ -63,20 +66,32 @@ pub(crate) fn run(service: Service) -> ExitCode {
         }
         Service::Files(options) => options.serve(),
         Service::Proxy(options) => proxy::run(&options),
-        Service::SlowSite(options) => options.site().and_then(|site| {
-            let site = Arc::new(site);
-            let server = Server::new().first_bytes(HEAD_LIMIT, has_head);
-            let options = &options.options;
-            serve(server, options, "slow-site", Style::Async, |bound| {
-                let stop = bound.stop_handle();
-                bound.serve(move |stream| {
-                    let (site, stop) = (site.clone(), stop.clone());
-                    async move { slow_site::serve_until(stream, site, stop.wait()).await }
-                })
-            })
-        }),
+        Service::SlowSite(options) => serve_site(&options),
     };
     output::status(served.map(|()| true))
+}
+
+fn serve_site(options: &SiteOptions) -> Result<(), Failure> {
+    let site = Arc::new(options.site()?);
+    let front = options.tls.front(&options.options)?;
+    let server = Server::new().first_bytes(HEAD_LIMIT, front.first_bytes());
+    let prepare = |bound: &Bound, watched: &Watched| options.tls.open(&front, bound, &watched.log);
+    let run = |bound: Bound, ()| {
+        let (stop, front) = (bound.stop_handle(), front.clone());
+        bound.serve(move |stream: Stream| {
+            let (site, stop, front) = (site.clone(), stop.clone(), front.clone());
+            async move {
+                let socket = stream.clone();
+                let handler = |request| {
+                    let answer = slow_site::answer(&site, &request, socket.clone());
+                    async { Ok::<_, Infallible>(answer.await) }
+                };
+                front.serve(stream, handler, stop.wait()).await
+            }
+        })
+    };
+    let (options, style) = (&options.options, Style::Async);
+    serve_prepared(server, options, "slow-site", style, None, prepare, run)
 }
 
 fn serve(
@@ -97,6 +112,7 @@ struct Watched {
     hooks: Arc<dyn Hooks>,
     /// Hears of requests; `None` if nobody wants to.
     access: Option<Access>,
+    log: Log,
 }
 
 /// Serves what `prepare` makes once the address is known and before it is announced. A service that answers HTTP
@@ -127,7 +143,11 @@ fn serve_prepared<P>(
     });
     let access = http.and_then(|http| http.access(options, &log));
     let bound = bind(server, options, driver, hooks.clone())?;
-    let watched = Watched { hooks, access };
+    let watched = Watched {
+        hooks,
+        access,
+        log: log.clone(),
+    };
     let prepared = prepare(&bound, &watched)?;
     announce(options, name, &bound, &log);
     if let (Some(addr), Some(turns)) = (&options.metrics, turns) {

@@ -9,6 +9,7 @@ use switchboard_apps::access::{Access, Format};
 use switchboard_apps::slow_site::{Latency, Site};
 use switchboard_runtime::Model;
 
+use super::tls::TlsOptions;
 use crate::driver::DriverOption;
 use crate::log::Log;
 use crate::output::Failure;
@@ -150,6 +151,9 @@ pub(crate) struct SiteOptions {
     /// Share of pages that come in a hundred pieces over ten times their latency
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     pub(super) drips: f64,
+    // The last one, since its heading is also that of what follows.
+    #[command(flatten)]
+    pub(super) tls: TlsOptions,
 }
 
 impl SiteOptions {
