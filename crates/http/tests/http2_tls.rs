@@ -132,3 +132,17 @@ fn http_1_is_spoken_where_it_was_agreed_on() {
         });
     }
 }
+
+#[test]
+fn the_end_of_an_answer_is_told_apart_from_a_cut() {
+    with_connection(&["http/1.1"], async |mut stream| {
+        let request = b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut ends = Vec::new();
+        // Without a farewell the last read would fail.
+        while !ends.ends_with(&[0]) {
+            ends.push(stream.recv().await.unwrap().len());
+        }
+        assert!(ends.len() > 1);
+    });
+}

@@ -153,14 +153,16 @@ fn request_body(body: Incoming, limits: &Arc<ServerLimits>) -> crate::Body {
     }
 }
 
-/// Returns hyper's error, of the kind of the error of the stream that it may be around.
+/// Returns hyper's error with its causes in words, of the kind of the stream's error if that is one of them.
 fn connection_error(error: hyper::Error) -> io::Error {
+    let (mut text, mut kind) = (error.to_string(), io::ErrorKind::Other);
     let mut cause = error.source();
     while let Some(deeper) = cause {
+        text = format!("{text}: {deeper}");
         if let Some(io) = deeper.downcast_ref::<io::Error>() {
-            return io::Error::new(io.kind(), error);
+            kind = io.kind();
         }
         cause = deeper.source();
     }
-    io::Error::other(error)
+    io::Error::new(kind, text)
 }

@@ -7,10 +7,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Response;
 use hyper::body::Body as HttpBody;
 use switchboard_net::Chunk;
+use switchboard_runtime as runtime;
 
 use super::burst::{After, serve_burst};
 use super::limits::ServerLimits;
@@ -18,6 +20,9 @@ use super::pace::Phase;
 use super::transport::Transport;
 use super::wire::Wire;
 use crate::{Request, h2};
+
+/// Time in which a client must take the end of its stream.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves HTTP/1.1, or HTTP/2 if the client begins with it, on `io` until the client, a response or `stop`
 /// ends it.
@@ -43,7 +48,7 @@ where
         loop {
             let idle = poll_fn(|context| poll_idle(&mut wire, stop.as_mut(), &stopping, context));
             let Some(chunk) = idle.await? else {
-                return Ok(());
+                break;
             };
             if wire.served == 0 && h2::begins(&chunk) {
                 let stopped = stopping.load(Ordering::Relaxed);
@@ -58,10 +63,21 @@ where
                 burst.as_mut().poll(context)
             });
             if burst.await? == After::Close {
-                return Ok(());
+                break;
             }
         }
+        if wire.io.socket().is_none() {
+            Box::pin(farewell(&mut wire.io)).await;
+        }
+        Ok(())
     }
+}
+
+/// Tells the client of the end in the way of its stream, as TLS has one. A socket's end is its closing.
+async fn farewell(io: &mut impl Transport) {
+    let told = poll_fn(|context| io.poll_shutdown(context));
+    // A client that does not read learns it from the closing.
+    let _ = runtime::timeout(FAREWELL, told).await;
 }
 
 /// Returns whether the server stops.
