@@ -71,9 +71,9 @@ pub trait CompletionDriver {
     /// accepted before stays among the completions.
     fn cancel_accept(&mut self, token: Token) -> bool;
 
-    /// Cancels the receive of a socket, and returns whether one is in flight. An event says when it has
-    /// ended. Bytes that were received before stay among the completions.
-    fn cancel_recv(&mut self, token: Token) -> bool;
+    /// Cancels the receive or the accept of a socket, and returns whether one is in flight. An event says when
+    /// it has ended. What was received or accepted before stays among the completions.
+    fn stop(&mut self, token: Token) -> bool;
 
     /// Queues bytes to be sent with the next wait. Returns the number under which
     /// [`poll_posted`](CompletionDriver::poll_posted) finds the result;

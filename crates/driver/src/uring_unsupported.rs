@@ -36,6 +36,10 @@ impl CompletionDriver for Uring {
         match *self {}
     }
 
+    fn stop(&mut self, _: Token) -> bool {
+        match *self {}
+    }
+
     fn post(&mut self, _: Token, _: BorrowedFd<'_>, _: &[u8], _: &Waker) -> Option<u32> {
         match *self {}
     }

@@ -108,6 +108,23 @@ impl Incoming {
         self.back_off.poll_accept(&self.listener, context)
     }
 
+    /// Returns a connection that the system has accepted and no step has returned; `None` if there is none. To be
+    /// called until it returns `None` after the last step was dropped, where another process goes on with the
+    /// listener: closing the listener would lose the connection.
+    ///
+    /// ```
+    /// use switchboard_net::{Incoming, Listener};
+    /// use switchboard_runtime::Model;
+    ///
+    /// let mut incoming = Incoming::new(Listener::bind("127.0.0.1:0")?);
+    /// assert!(Model::Tasks.run(incoming.last())?.is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn last(&mut self) -> Option<Stream> {
+        let poll = |context: &mut Context<'_>| self.listener.poll_last(context);
+        self.listener.operation(poll).await
+    }
+
     /// Ends the pause, as when a connection has ended and its descriptor is free again. If accepting
     /// fails again, the next pause is longer all the same.
     pub fn retry_now(&mut self) {

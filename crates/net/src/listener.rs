@@ -152,6 +152,13 @@ impl Listener {
         }
     }
 
+    /// Takes a connection that was accepted for a dropped accept.
+    pub(crate) fn poll_last(&self, context: &mut Context<'_>) -> Poll<Option<Stream>> {
+        self.0
+            .poll_last_accept(context)
+            .map(|last| last.map(Stream::from_fd))
+    }
+
     /// Returns `poll`, which accepts, as a future that withdraws its interest when it is dropped.
     pub(crate) fn operation<T, F>(&self, poll: F) -> OperationFuture<'_, F>
     where

@@ -26,39 +26,34 @@ pub(crate) async fn accept_loop(
     shared: &Arc<Shared>,
     listener: &Listener,
     halt: impl Future<Output = ()>,
-    start: impl FnMut(NewConnection),
+    mut start: impl FnMut(NewConnection),
 ) -> io::Result<()> {
     let halt = async {
         halt.await;
         Ok(())
     };
-    race(halt, accept(shared, listener, start)).await
+    let mut incoming = Incoming::new(listener.clone());
+    race(halt, accept(shared, &mut incoming, &mut start)).await?;
+    // The process that goes on with the socket would not find it in the queue.
+    while let Some(stream) = incoming.last().await {
+        start(admit(shared, stream, None));
+    }
+    Ok(())
 }
 
 async fn accept(
     shared: &Arc<Shared>,
-    listener: &Listener,
+    incoming: &mut Incoming,
     mut start: impl FnMut(NewConnection),
 ) -> io::Result<()> {
-    let mut incoming = Incoming::new(listener.clone());
     let mut notices = Notices::default();
     loop {
         notices.full(shared);
         shared.permits.below(shared.capacity.connections).await;
         match incoming.next().await {
-            Accepted::Connection(mut stream, peer) => {
+            Accepted::Connection(stream, peer) => {
                 notices.exhausted = false;
-                let admission = Admission::new(shared, &mut stream);
-                let (id, peer) = (admission.id(), Peer(&stream, peer));
-                let span = info_span!(target: "switchboard", "connection", id, %peer);
-                let span = FlowSpan::new(span);
-                let (peer, handler) = (&peer, shared.handler);
-                span.in_scope(|| shared.hooks.accept(&Opened { id, peer, handler }));
-                start(NewConnection {
-                    stream,
-                    admission,
-                    span,
-                });
+                start(admit(shared, stream, peer));
             }
             Accepted::BackOff { error, pause } => {
                 notices.exhausted(shared, &error);
@@ -68,6 +63,21 @@ async fn accept(
             Accepted::Closed => return Ok(()),
             Accepted::Failed(error) => return Err(error),
         }
+    }
+}
+
+/// Takes a permit for a connection, and tells the hooks of it.
+fn admit(shared: &Arc<Shared>, mut stream: Stream, peer: Option<Addr>) -> NewConnection {
+    let admission = Admission::new(shared, &mut stream);
+    let (id, peer) = (admission.id(), Peer(&stream, peer));
+    let span = info_span!(target: "switchboard", "connection", id, %peer);
+    let span = FlowSpan::new(span);
+    let (peer, handler) = (&peer, shared.handler);
+    span.in_scope(|| shared.hooks.accept(&Opened { id, peer, handler }));
+    NewConnection {
+        stream,
+        admission,
+        span,
     }
 }
 

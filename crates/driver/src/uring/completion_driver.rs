@@ -39,8 +39,8 @@ impl CompletionDriver for Uring {
         self.sockets.cancel_accept(token, &mut self.ring)
     }
 
-    fn cancel_recv(&mut self, token: Token) -> bool {
-        self.sockets.cancel_recv(token, &mut self.ring)
+    fn stop(&mut self, token: Token) -> bool {
+        self.sockets.stop(token, &mut self.ring)
     }
 
     #[inline]

@@ -61,7 +61,7 @@ pub(super) const SINGLE_SHOT: u32 = 16;
 pub(super) const WRITE_ARMED: u32 = 32;
 /// The socket's owner wants to release it, and needs an event when nothing is in flight.
 pub(super) const RELEASING: u32 = 64;
-/// A flow waits until the receive that is being cancelled has ended, and needs an event then.
+/// A flow waits until what is being cancelled has ended, and needs an event then.
 pub(super) const STOPPING: u32 = 128;
 /// The socket is [parked](super::parked), or will be with the next wait.
 pub(super) const PARKED: u32 = 256;

@@ -129,9 +129,9 @@ impl Sockets {
         true
     }
 
-    /// Cancels the receive of a socket; returns whether one is in flight.
-    pub(super) fn cancel_recv(&mut self, token: Token, ring: &mut Ring) -> bool {
-        let Some(socket) = self.get(token).filter(|socket| !socket.is(LISTENER)) else {
+    /// Cancels the receive or the accept of a socket; returns whether one is in flight.
+    pub(super) fn stop(&mut self, token: Token, ring: &mut Ring) -> bool {
+        let Some(socket) = self.get(token) else {
             return false;
         };
         socket.set(REQUESTED, false);

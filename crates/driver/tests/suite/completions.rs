@@ -60,15 +60,15 @@ fn a_cancelled_receive_ends_with_an_event_and_takes_no_more_bytes() {
     let mut poller = Driver::Uring.open().expect("the ring opens");
     let (mut here, mut there) = UnixStream::pair().expect("the pair opens");
     let ring = poller.completion_driver().expect("the ring completes");
-    assert!(!ring.cancel_recv(SOCKET), "none is in flight");
+    assert!(!ring.stop(SOCKET), "none is in flight");
     ring.request(SOCKET, here.as_fd(), Request::Bytes)
         .expect("the receive starts");
-    assert!(ring.cancel_recv(SOCKET));
-    assert!(ring.cancel_recv(SOCKET), "it has not ended yet");
+    assert!(ring.stop(SOCKET));
+    assert!(ring.stop(SOCKET), "it has not ended yet");
     wait(&mut *poller);
     let ring = poller.completion_driver().expect("the ring completes");
     assert!(!ring.is_requested(SOCKET));
-    assert!(!ring.cancel_recv(SOCKET));
+    assert!(!ring.stop(SOCKET));
     there.write_all(b"hello").expect("the bytes are sent");
     let mut events = Vec::new();
     poller

@@ -27,12 +27,13 @@ impl Stream {
     /// On Linux, large ranges go from the system's cache to the socket without a copy (`sendfile`), whatever
     /// the driver; the socket is set to non-blocking mode for that, for good. Small ones, and all on other
     /// systems, go through a chunk of the thread's pool, which is held during the call only. The position of
-    /// `file` stays. What has to come from a disk holds the thread meanwhile, as with any read of a file: on a loop,
-    /// files that are not in the system's cache delay other flows.
+    /// `file` stays. What has to come from a disk holds the thread meanwhile, as with any read of a file: on a
+    /// loop, files that are not in the system's cache delay other flows.
     ///
     /// # Errors
     /// `UnexpectedEof` if the file is shorter than the range, or becomes so meanwhile: what it has was sent,
-    /// and nothing takes the place of the rest. The system's, such as `BrokenPipe`, and `NotSeekable` for a pipe.
+    /// and nothing takes the place of the rest. The system's, such as `BrokenPipe`, and `NotSeekable` for a
+    /// pipe.
     ///
     /// ```
     /// use std::fs::File;

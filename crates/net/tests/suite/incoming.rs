@@ -6,8 +6,9 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use switchboard_net::{Accepted, Addr, Incoming, Listener, Stream};
-use switchboard_runtime as runtime;
+use switchboard_runtime::{self as runtime, Driver};
 
 use crate::Way;
 
@@ -16,6 +17,7 @@ crate::stamp!(
     a_unix_connection_comes
     a_dropped_step_loses_no_connection
     connections_can_be_polled_for
+    a_dropped_step_leaves_each_connection_to_the_last_or_to_the_queue
     a_listener_that_is_shut_down_is_closed
     a_shutdown_ends_a_waiting_step
     a_descriptor_that_cannot_listen_fails
@@ -45,6 +47,40 @@ fn a_connection_comes_with_its_peer(way: Way) {
             assert_eq!(stream.peer_addr().unwrap(), expected);
         }
     });
+}
+
+/// As where another process goes on with the socket of a listener that is closed here.
+fn a_dropped_step_leaves_each_connection_to_the_last_or_to_the_queue(way: Way) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut taken = 0;
+    for turns in 0..40 {
+        let here = Listener::from_fd(listener.try_clone().unwrap().into()).unwrap();
+        let mut incoming = Incoming::new(here);
+        let mut client = way.run(async {
+            let mut step = Box::pin(incoming.next());
+            assert!(poll_once(&mut step).await.is_none());
+            for _ in 0..turns % 4 {
+                runtime::yield_now().await;
+            }
+            let client = TcpStream::connect(addr).unwrap();
+            drop(step);
+            let mut last = Vec::new();
+            while let Some(stream) = incoming.last().await {
+                stream.write_all(b"x").await.unwrap();
+                last.push(stream);
+            }
+            taken += last.len();
+            drop(incoming);
+            client
+        });
+        // It is non-blocking since it was used here.
+        if let Ok((mut stream, _)) = listener.accept() {
+            stream.write_all(b"x").unwrap();
+        }
+        client.read_exact(&mut [0]).unwrap();
+    }
+    assert!(taken > 0 || way.1 != Driver::Uring || !way.0.has_loop());
 }
 
 fn a_unix_connection_comes(way: Way) {

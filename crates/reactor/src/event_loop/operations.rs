@@ -176,8 +176,8 @@ impl Sockets for Loop {
         requested.unwrap_or(false)
     }
 
-    fn stop_receiving(&self, registration: Registration, waker: &Waker) -> bool {
-        let stopping = self.complete(registration, |driver, token| driver.cancel_recv(token));
+    fn stop_request(&self, registration: Registration, waker: &Waker) -> bool {
+        let stopping = self.complete(registration, |driver, token| driver.stop(token));
         if stopping != Some(true) {
             return false;
         }

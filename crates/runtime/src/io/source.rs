@@ -125,6 +125,13 @@ impl Source {
         machine::poll(&self.0, context, Accept)
     }
 
+    /// Ends the accept of a dropped [`poll_accept`](Source::poll_accept), and returns the connection that a
+    /// completion driver has accepted for it all the same. To be polled until it returns `None`, before a listener
+    /// is closed whose queue another process goes on with.
+    pub fn poll_last_accept(&self, context: &mut Context<'_>) -> Poll<Option<OwnedFd>> {
+        machine::poll_last_accept(&self.0, context)
+    }
+
     /// Returns whether the connection is broken, or closed in both directions. Does not wait.
     ///
     /// A peer that has shut down only its sending side can still be sent to: the connection is not hung up.

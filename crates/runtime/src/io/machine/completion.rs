@@ -1,7 +1,7 @@
 //! Operations on a loop with a completion driver.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -10,7 +10,7 @@ use switchboard_reactor::plumbing::{Descriptor, Registration, Sockets, SystemCal
 use switchboard_reactor::{Direction, Loop};
 
 use super::poll_readiness;
-use crate::io::ops::Operation;
+use crate::io::ops::{Accept, Operation};
 
 /// Polls an operation on a loop with a completion driver, which carries operations out itself.
 #[inline(never)]
@@ -64,7 +64,7 @@ pub(super) fn poll_stopped<O: Operation>(
         Some(done) => return Poll::Ready(done.map(|(output, _)| output)),
         None => {}
     }
-    if lp.stop_receiving(registration, context.waker()) {
+    if lp.stop_request(registration, context.waker()) {
         return Poll::Pending;
     }
     let (fd, direction) = (descriptor.fd(), operation.direction());
@@ -75,6 +75,30 @@ pub(super) fn poll_stopped<O: Operation>(
         context,
         &mut NeverShort(operation),
     )
+}
+
+/// Ends the accept that the driver has in flight for a listener, and takes the connection if it was accepted
+/// all the same.
+pub(crate) fn poll_last_accept(
+    descriptor: &Arc<Descriptor>,
+    context: &mut Context<'_>,
+) -> Poll<Option<OwnedFd>> {
+    Loop::with_current(|lp| {
+        let on_loop = lp.and_then(|lp| Some((lp, descriptor.registered_on(lp)?)));
+        let Some((lp, registration)) = on_loop.filter(|(lp, _)| lp.completes()) else {
+            return Poll::Ready(None);
+        };
+        let taken = lp.complete(registration, |driver, token| {
+            Accept.take_from(driver, token)
+        });
+        if let Some(Ok(((fd, _), _))) = taken.flatten() {
+            return Poll::Ready(Some(fd));
+        }
+        match lp.stop_request(registration, context.waker()) {
+            true => Poll::Pending,
+            false => Poll::Ready(None),
+        }
+    })
 }
 
 /// A system call that never counts as short.

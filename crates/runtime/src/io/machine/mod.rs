@@ -20,6 +20,7 @@ use switchboard_reactor::plumbing::{Descriptor, Registration, Sockets, uninterru
 use switchboard_reactor::{Direction, Loop, Waiting};
 
 use self::completion::poll_completion;
+pub(crate) use self::completion::poll_last_accept;
 pub(crate) use self::thread::block_thread;
 use self::thread::poll_blocking;
 use super::ops::Operation;
