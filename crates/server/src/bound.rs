@@ -13,11 +13,12 @@ use tracing::info_span;
 use crate::counts::Report;
 use crate::observer::Observer;
 use crate::output::HandlerOutput;
+use crate::reload::Reload;
 use crate::settings::Workers;
 use crate::setup::Setup;
 use crate::stop::Stop;
 use crate::unix_socket::SocketFile;
-use crate::{processes, workers};
+use crate::{processes, registry, workers};
 
 /// A server that listens and does not accept yet.
 ///
@@ -73,6 +74,12 @@ impl Bound {
     /// Returns a handle that stops the server from another thread.
     pub fn stop_handle(&self) -> Stop {
         self.setup.stop.clone()
+    }
+
+    /// Returns what the server reads again on SIGHUP, for services to register their parts with before they
+    /// serve.
+    pub fn reload_handle(&self) -> Reload {
+        self.setup.settings.reload.clone()
     }
 
     /// Returns a view of the server while it serves, for another thread.
@@ -189,7 +196,7 @@ impl Bound {
             }),
             Workers::Threads(_) => workers::run(setup, observer, handler),
         };
-        if let Some(socket_file) = socket_file {
+        if let Some(socket_file) = socket_file.filter(|_| !registry::is_handed_over()) {
             socket_file.remove();
         }
         result

@@ -12,6 +12,9 @@ use switchboard_reactor::Log;
 use switchboard_runtime::{Driver, Hooks, Model};
 
 use crate::bound::Bound;
+use crate::counts::Count;
+use crate::passed;
+use crate::reload::Reload;
 use crate::settings::{FirstBytes, Settings, Workers};
 use crate::setup::Setup;
 use crate::unix_socket;
@@ -56,6 +59,9 @@ impl Server {
             signals: false,
             until_eof: false,
             observed: false,
+            managed: false,
+            program: None,
+            reload: Reload::default(),
             hooks: Arc::new(Log),
         })
     }
@@ -183,6 +189,29 @@ impl Server {
         self
     }
 
+    /// Sets whether the server is a service of its own that stays up:
+    ///
+    /// - SIGUSR2 starts the program again, with the same arguments, and hands the listening sockets of all servers
+    ///   of this process over to it. Once it accepts, this process drains and its servers end; no connection is
+    ///   refused or lost. If it fails to start, this process goes on and a notice says why.
+    /// - A service manager is told when the server accepts, reloads, stops and hands over (`NOTIFY_SOCKET`).
+    ///
+    /// For the main server of a program that binds all its servers before it serves, and that can be started
+    /// twice at once.
+    #[must_use]
+    pub fn managed(mut self, on: bool) -> Server {
+        self.0.managed = on;
+        self
+    }
+
+    /// Sets what is read again on SIGHUP, if [signals](Server::on_signals) are caught; see
+    /// [`Bound::reload_handle`].
+    #[must_use]
+    pub fn reload(mut self, reload: Reload) -> Server {
+        self.0.reload = reload;
+        self
+    }
+
     /// Sets the observer of the server and of its loops. Without it the server [logs](Log) what an operator
     /// should know.
     #[must_use]
@@ -220,16 +249,32 @@ impl Server {
     /// for than the system allows, or fewer than there are workers; a driver that the platform lacks; workers
     /// that the model cannot have. Each error says what to do.
     pub fn bind(self, addr: impl ToSocketAddrs + Debug) -> io::Result<Bound> {
-        // Without SO_REUSEPORT first: a port that another program shares would not be refused.
-        let first = Listener::bind(addr)?;
+        let name = format!("{addr:?}");
         let count = self.0.workers.count();
-        let Some(addr) = first.local_addr()?.as_tcp().filter(|_| count > 1) else {
-            return Ok(Bound::new(Setup::new(self.0, vec![first])?, None));
+        let listeners = match passed::take(&name)? {
+            none if none.is_empty() => bind_each(addr, count)?,
+            passed => divide(passed, count)?,
         };
-        drop(first);
-        let listeners: io::Result<Vec<_>> =
-            (0..count).map(|_| Listener::bind_shared(addr)).collect();
-        Ok(Bound::new(Setup::new(self.0, listeners?)?, None))
+        Ok(Bound::new(Setup::new(self.0, listeners, &name)?, None))
+    }
+
+    /// Listens on the sockets that systemd has passed to this process (`LISTEN_FDS`). They go on to listen when
+    /// the server ends. See [`has_passed_sockets`](crate::has_passed_sockets).
+    ///
+    /// # Errors
+    /// `NotFound` if none were passed; `InvalidInput` if they are no listening sockets, and if the workers cannot
+    /// share them evenly; those of [`bind`](Server::bind).
+    pub fn bind_passed(self) -> io::Result<Bound> {
+        let passed = passed::take(passed::BY_SYSTEMD)?;
+        if passed.is_empty() {
+            let text = "no sockets were passed to this process (LISTEN_FDS)";
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        let listeners = divide(passed, self.0.workers.count())?;
+        Ok(Bound::new(
+            Setup::new(self.0, listeners, passed::BY_SYSTEMD)?,
+            None,
+        ))
     }
 
     /// Listens on a Unix socket at `path`; its workers share one queue. A socket file there that no
@@ -239,15 +284,45 @@ impl Server {
     /// As [`bind`](Server::bind).
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Bound> {
         let path = path.as_ref();
-        let first = unix_socket::listen(path)?;
-        let mut listeners = Vec::new();
-        for _ in 1..self.0.workers.count() {
-            listeners.push(first.try_clone()?);
-        }
-        listeners.push(first);
-        let setup = Setup::new(self.0, listeners)?;
+        let name = format!("unix {}", path.display());
+        let sockets = match passed::take(&name)? {
+            none if none.is_empty() => vec![unix_socket::listen(path)?],
+            passed => passed,
+        };
+        let listeners = divide(sockets, self.0.workers.count())?;
+        let setup = Setup::new(self.0, listeners, &name)?;
         Ok(Bound::new(setup, unix_socket::SocketFile::new(path)))
     }
+}
+
+/// Returns a listener for each of `count` workers.
+fn bind_each(addr: impl ToSocketAddrs + Debug, count: usize) -> io::Result<Vec<Listener>> {
+    // Without SO_REUSEPORT first: a port that another program shares would not be refused.
+    let first = Listener::bind(addr)?;
+    let Some(addr) = first.local_addr()?.as_tcp().filter(|_| count > 1) else {
+        return Ok(vec![first]);
+    };
+    drop(first);
+    (0..count).map(|_| Listener::bind_shared(addr)).collect()
+}
+
+/// Returns a listener for each of `count` workers, which share the sockets evenly: a worker has one of them.
+fn divide(sockets: Vec<Listener>, count: usize) -> io::Result<Vec<Listener>> {
+    let passed = sockets.len();
+    if !count.is_multiple_of(passed) {
+        let text = format!(
+            "{} cannot share {} evenly: use {passed} workers, or twice as many",
+            Count(count, "worker"),
+            Count(passed, "listening socket")
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let mut listeners = Vec::with_capacity(count);
+    for again in passed..count {
+        listeners.push(sockets[again % passed].try_clone()?);
+    }
+    listeners.splice(..0, sockets);
+    Ok(listeners)
 }
 
 impl fmt::Debug for Server {

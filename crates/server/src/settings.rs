@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use switchboard_runtime::{Driver, Hooks, Model};
 
+use crate::reload::Reload;
+use crate::successor::Program;
+
 /// How a server's work is divided.
 ///
 /// ```
@@ -63,6 +66,11 @@ pub(crate) struct Settings {
     pub(crate) signals: bool,
     pub(crate) until_eof: bool,
     pub(crate) observed: bool,
+    /// Whether a service manager's ways apply.
+    pub(crate) managed: bool,
+    /// What takes over from this process; present once a managed server listens.
+    pub(crate) program: Option<Program>,
+    pub(crate) reload: Reload,
     pub(crate) hooks: Arc<dyn Hooks>,
 }
 

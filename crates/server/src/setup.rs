@@ -9,8 +9,11 @@ use switchboard_runtime::{Dispatch, Driver};
 
 use crate::capacity::{self, Capacity};
 use crate::counts::Count;
+use crate::passed;
+use crate::registry::{self, Registered};
 use crate::settings::{Settings, Workers};
 use crate::stop::Stop;
+use crate::successor::Program;
 use crate::triggers::Supervised;
 
 /// The setup that the workers of a server run with.
@@ -26,6 +29,10 @@ pub(crate) struct Setup {
     pub(crate) handler: Name,
     /// Present in a worker process.
     pub(crate) supervised: Option<Supervised>,
+    /// Whether the sockets are left to listen at the end, because systemd has them too.
+    pub(crate) stays: bool,
+    /// Missing in a worker process.
+    pub(crate) registered: Option<Registered>,
 }
 
 impl Setup {
@@ -34,7 +41,12 @@ impl Setup {
         self.supervised.as_ref().map_or(listener, |by| by.index)
     }
 
-    pub(crate) fn new(mut settings: Settings, listeners: Vec<Listener>) -> io::Result<Setup> {
+    /// Returns a server on `listeners`, which a process that takes over looks for under `name`.
+    pub(crate) fn new(
+        mut settings: Settings,
+        listeners: Vec<Listener>,
+        name: &str,
+    ) -> io::Result<Setup> {
         if settings.model.has_loop() {
             settings.driver = available(&settings)?;
         }
@@ -42,14 +54,20 @@ impl Setup {
         if settings.model.dispatch() == Dispatch::PooledThread {
             settings.pool = available_threads(&settings);
         }
+        if settings.managed {
+            settings.program = Some(Program::this()?);
+        }
+        let stop = Stop::default();
         Ok(Setup {
             addr: listeners[0].local_addr()?,
+            registered: Some(Registered::new(name, &listeners, &stop)),
             capacity: capacity::of_worker(&settings)?,
             settings,
             listeners,
-            stop: Stop::default(),
+            stop,
             handler: Location::caller(),
             supervised: None,
+            stays: name == passed::BY_SYSTEMD,
         })
     }
 
@@ -64,10 +82,12 @@ impl Setup {
 
     /// Ends the listeners' queues: further clients are refused, even if another process has the sockets
     /// too. A supervised worker leaves that to its supervisor, because the worker that replaces it goes
-    /// on with the same sockets.
+    /// on with the same sockets; and so does a process from which another one has taken over.
     pub(crate) fn close(&mut self) {
+        self.registered = None;
+        let ends = self.supervised.is_none() && !self.stays && !registry::is_handed_over();
         for listener in self.listeners.drain(..) {
-            if self.supervised.is_none() {
+            if ends {
                 // The socket may have been shut down before.
                 let _ = listener.shutdown();
             }

@@ -65,6 +65,11 @@ impl Stop {
         self.stopped.set();
     }
 
+    /// Returns whether `other` stops the same server.
+    pub(crate) fn is_same(&self, other: &Stop) -> bool {
+        Arc::ptr_eq(&self.server, &other.server)
+    }
+
     /// Returns whether the server was asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.stopped.is_set() || self.server.get().is_some_and(has_ended)

@@ -12,6 +12,7 @@ use switchboard_reactor::SignalPipe;
 use switchboard_runtime::{self as runtime, Direction, Source, race};
 
 use crate::counts::Count;
+use crate::manager::{Change, Manager};
 use crate::settings::Settings;
 use crate::stop::Stop;
 
@@ -40,6 +41,16 @@ impl Signals {
             }
         }
     }
+
+    /// Waits for a signal, and returns its number.
+    pub(crate) async fn next(&self) -> io::Result<i32> {
+        loop {
+            self.source.ready(Direction::Read).await?;
+            if let Some(signal) = self.pipe.take_signal()? {
+                return Ok(signal);
+            }
+        }
+    }
 }
 
 /// The part of a supervisor that its worker process knows.
@@ -51,14 +62,17 @@ pub(crate) struct Supervised {
     pub(crate) index: usize,
     /// Whether signals stop the supervisor. They stop each worker.
     pub(crate) signals: bool,
+    /// The signal by which the supervisor says that it has reloaded, if it does.
+    pub(crate) changes: Option<Arc<Signals>>,
     /// Readable once the supervisor cuts what its workers drain. All workers share it, so its byte is
     /// not taken.
     pub(crate) cut: Arc<UnixStream>,
 }
 
-/// Everything that can stop a server.
+/// Everything that can stop or change a server.
 pub(crate) struct StopTriggers {
     stop: Stop,
+    pub(crate) manager: Manager,
     signals: Option<Signals>,
     stdin: Option<Source>,
     /// The supervisor's word to cut. A worker's second signal may be the first of the whole group.
@@ -85,6 +99,7 @@ impl StopTriggers {
         });
         Ok(StopTriggers {
             stop: stop.clone(),
+            manager: Manager::new(settings, supervised)?,
             signals,
             stdin,
             supervisor: supervisor.transpose()?,
@@ -93,6 +108,23 @@ impl StopTriggers {
 
     /// Waits until something stops the server, and sets its stop handle.
     pub(crate) async fn wait(&self) -> io::Result<()> {
+        while self.next().await? == Change::Reloaded {}
+        Ok(())
+    }
+
+    /// Waits as [`wait`](StopTriggers::wait) does, or until everything was read again. May be dropped and called
+    /// again.
+    pub(crate) async fn next(&self) -> io::Result<Change> {
+        let stopped = async { self.stopped().await.map(|()| Change::Stopped) };
+        let next = race(stopped, self.manager.change()).await;
+        if !matches!(next, Ok(Change::Reloaded)) {
+            self.stop.stop();
+            self.manager.stopping();
+        }
+        next
+    }
+
+    async fn stopped(&self) -> io::Result<()> {
         let eof = async {
             match &self.stdin {
                 Some(stdin) => end_of(stdin).await,
@@ -103,9 +135,7 @@ impl StopTriggers {
             self.stop.wait().await;
             Ok(())
         };
-        let result = race(stopped, race(self.signal(), eof)).await;
-        self.stop.stop();
-        result
+        race(stopped, race(self.signal(), eof)).await
     }
 
     /// Waits until something cuts the connections of a server that drains since `start`: its stop handle, the supervisor
@@ -251,6 +281,7 @@ mod tests {
             by: 1,
             index: 3,
             signals: false,
+            changes: None,
             cut: Arc::new(cut),
         };
         let server = Server::new().hooks(notices.clone());

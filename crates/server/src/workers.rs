@@ -45,6 +45,7 @@ where
     let started = threads.start(&setup, &observer, handler);
     // The workers that run already end too.
     started.inspect_err(|_| setup.stop.stop())?;
+    triggers.manager.ready();
     let watch = threads.watch(setup, &triggers);
     Model::Threads.run(race(watch, listing.answer()))??;
     threads.join()

@@ -5,10 +5,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use switchboard_runtime::{Driver, Hooks, Model};
-use switchboard_server::{Bound, Server, Workers};
+use switchboard_server::{Bound, Server, Workers, has_passed_sockets};
 
 use super::options::{Options, WorkersAs};
 use crate::output::Failure;
+
+/// The address where a server listens that is told no other.
+const LISTEN: &str = "127.0.0.1:7007";
 
 /// Listens where the options say.
 pub(super) fn bind(
@@ -30,6 +33,7 @@ pub(super) fn bind(
         .on_signals(true)
         .until_eof(options.until_eof)
         .observed(true)
+        .managed(true)
         .hooks(hooks);
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
@@ -45,10 +49,11 @@ pub(super) fn bind(
         io::ErrorKind::Unsupported => Failure::usage(format_args!("--driver: {error}")),
         _ => error.into(),
     })?;
-    let (option, bound) = match &options.unix {
-        Some(path) => ("--unix", server.bind_unix(path)),
-        None => {
-            let addresses = addresses(&options.listen)?;
+    let (option, bound) = match (&options.unix, &options.listen) {
+        (Some(path), _) => ("--unix", server.bind_unix(path)),
+        (None, None) if has_passed_sockets() => ("LISTEN_FDS", server.bind_passed()),
+        (None, listen) => {
+            let addresses = addresses(listen.as_deref().unwrap_or(LISTEN))?;
             ("--listen", server.bind(addresses.as_slice()))
         }
     };

@@ -26,14 +26,17 @@ pub(super) const AFTER_HELP: &str = "The address goes to stdout and the log to s
 reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and the next line \
 written says how many were lost.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
 lets open ones end, for as long as --drain says. A second SIGINT or SIGTERM stops it at once. SIGUSR1 logs what each open \
-connection waits for and since when, the longest wait first.\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
+connection waits for and since when, the longest wait first. SIGUSR2 starts the program again with the same arguments: \
+the new process takes the listening sockets over, and this one drains once the new one accepts, so no connection is \
+refused or lost; if it does not start, this one goes on.\n\nsystemd may pass the listening sockets (LISTEN_FDS), and is \
+told of the start, the stop and who takes over (NOTIFY_SOCKET).\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
 wrong usage.";
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:7007", value_name = "HOST:PORT")]
-    pub(super) listen: String,
+    /// Address to listen on; port 0 takes a free one [default: the sockets that systemd passes, or 127.0.0.1:7007]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) listen: Option<String>,
     /// Listen on a Unix socket at this path instead
     #[arg(long, value_name = "PATH", conflicts_with = "listen")]
     pub(super) unix: Option<PathBuf>,

@@ -8,6 +8,7 @@ mod fallback;
 mod fetch;
 mod files;
 mod half_close;
+mod handover;
 mod limits;
 mod matrix;
 mod output;

@@ -53,10 +53,12 @@ where
         stop: setup.stop.clone(),
         server,
         writer: Cell::new(Some(writer)),
+        changes: triggers.manager.signals().to_vec(),
     };
     observer.add(&connections.shared);
     let child_ended = Signals::new(&[SIGCHLD])?;
     let listing = Listing::new(&setup.settings, &observer)?;
+    triggers.manager.ready();
     let serving = async {
         let halt = async { drop(triggers.wait().await) };
         let start = |new| connections.start(&handler, new);
@@ -102,6 +104,8 @@ struct Connections {
     /// The pipe whose end stops the handlers in the processes.
     server: StopReader,
     writer: Cell<Option<StopWriter>>,
+    /// The signals that change the server.
+    changes: Vec<i32>,
 }
 
 impl Connections {
@@ -117,6 +121,7 @@ impl Connections {
             // A terminal and a service manager send these to every process of the group, but the
             // server drains. It ends this process by SIGKILL, or by ending itself.
             ignore_signals(&[SIGINT, SIGTERM, SIGUSR1]);
+            ignore_signals(&self.changes);
         };
         let NewConnection {
             stream,

@@ -1,18 +1,20 @@
 //! Worker processes that are forked before the first connection, and the supervisor that replaces
 //! those that die.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGCHLD, SIGUSR1};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGUSR1};
 use switchboard_process::Supervisor;
 use switchboard_runtime::{self as runtime, Model, race};
 
 use super::FAILED;
 use crate::counts::Report;
 use crate::listing::Listing;
+use crate::manager::{Change, worker_signals};
 use crate::observer::Observer;
 use crate::settings::Workers;
 use crate::setup::Setup;
@@ -70,12 +72,19 @@ enum Wakeup {
     CheckWorkers,
     /// The workers are to list their connections.
     List,
+    /// The workers are to read again what this process has read.
+    Reload,
 }
 
 impl Events {
     /// Waits for an event, until `next_start` at the longest.
     async fn wait(&self, next_start: Option<Instant>) -> io::Result<Wakeup> {
-        let stop = async { self.triggers.wait().await.map(|()| Wakeup::Stop) };
+        let stop = async {
+            Ok(match self.triggers.next().await? {
+                Change::Reloaded => Wakeup::Reload,
+                Change::HandedOver | Change::Stopped => Wakeup::Stop,
+            })
+        };
         let ended = async {
             let ended = self.child_ended.wait().await;
             ended.map(|()| Wakeup::CheckWorkers)
@@ -119,15 +128,23 @@ where
     /// Forks a worker, which serves one listener on one thread.
     fn start(&mut self, index: usize) -> io::Result<()> {
         let (setup, handler, run) = (&self.setup, &self.handler, &self.run);
-        let supervised = Supervised {
+        let mut supervised = Supervised {
             by: std::process::id(),
             index,
             signals: setup.settings.signals,
+            changes: None,
             cut: self.cut.clone(),
         };
         let events = &mut self.events;
-        let drop_events = || drop(events.take());
+        // Caught from the first instruction on: a reload that the worker missed would not come again.
+        let changes = RefCell::new(None);
+        let replace_signals = || {
+            drop(events.take());
+            changes.replace(Some(worker_signals(&setup.settings)));
+        };
         let work = || {
+            let caught = changes.take().transpose().map_err(|_| FAILED)?;
+            supervised.changes = caught.flatten().map(Arc::new);
             let worker = worker(setup, supervised);
             run(worker, handler.clone()).map_err(|error| {
                 let hooks = &setup.settings.hooks;
@@ -135,11 +152,14 @@ where
                 FAILED
             })
         };
-        self.workers.start(index, drop_events, work)
+        self.workers.start(index, replace_signals, work)
     }
 
     /// Starts a new worker for each that dies, until the server is to end.
     fn replace_until_stopped(&mut self) -> io::Result<()> {
+        if let Some(events) = &self.events {
+            events.triggers.manager.ready();
+        }
         loop {
             let Some(events) = &self.events else {
                 unreachable!("only a worker drops the events")
@@ -149,6 +169,7 @@ where
                 Wakeup::Stop => return Ok(()),
                 Wakeup::CheckWorkers => self.check_workers()?,
                 Wakeup::List => self.workers.signal(SIGUSR1),
+                Wakeup::Reload => self.workers.signal(SIGHUP),
             }
         }
     }
@@ -215,5 +236,7 @@ fn worker(setup: &Setup, supervised: Supervised) -> Setup {
         stop: setup.stop.clone(),
         handler: setup.handler,
         supervised: Some(supervised),
+        stays: setup.stays,
+        registered: None,
     }
 }

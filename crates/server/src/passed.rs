@@ -1,0 +1,228 @@
+//! Listening sockets that this process did not bind: systemd passed them, or the process that this one takes
+//! over from.
+//!
+//! Between two processes they go through a socket of messages, which the new process has as its stdin:
+//!
+//! ```text
+//!   old                                                     new
+//!    ├─ starts it, with SWITCHBOARD_SUCCEEDS=PID ──────────►│
+//!    ├─ STDIN, and the old one's stdin ────────────────────►│
+//!    ├─ LISTENER and a name, with the sockets of a server ─►│ for each server
+//!    ├─ END ───────────────────────────────────────────────►│
+//!    │◄───────────────────────────────────────────── READY ─┤ as soon as it accepts
+//! ```
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use listenfd::ListenFd;
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use switchboard_net::Listener;
+
+/// The environment variable with the process that the new one takes over from.
+pub(crate) const SUCCEEDS: &str = "SWITCHBOARD_SUCCEEDS";
+
+/// The name of the sockets that systemd passed.
+pub(crate) const BY_SYSTEMD: &str = "systemd";
+
+/// The most descriptors of a message, which is Linux's limit.
+const MOST: usize = 253;
+/// The longest message: a kind and a name.
+const LONGEST: usize = 4096;
+
+const STDIN: u8 = b'I';
+const LISTENER: u8 = b'L';
+const END: u8 = b'E';
+const READY: u8 = b'R';
+
+/// What was passed to this process and not taken yet.
+#[derive(Default)]
+struct Passed {
+    /// Listening sockets, and the name under which a server looks for them.
+    sockets: Vec<(String, OwnedFd)>,
+    /// The process that waits until this one is ready.
+    predecessor: Option<OwnedFd>,
+}
+
+/// Takes the sockets of a name, in the order in which they were passed.
+///
+/// # Errors
+/// The system's, of what the predecessor or systemd passed.
+pub(crate) fn take(name: &str) -> io::Result<Vec<Listener>> {
+    let mut passed = passed()?;
+    let taken: Vec<_> = passed
+        .sockets
+        .extract_if(.., |(of, _)| of == name)
+        .collect();
+    let listeners = taken.into_iter().map(|(_, socket)| listener(socket));
+    listeners.collect()
+}
+
+/// Returns whether systemd has passed sockets, to this process or to one that it takes over from, and no server
+/// has taken them. A program asks before it starts threads.
+///
+/// ```
+/// assert!(!switchboard_server::has_passed_sockets());
+/// ```
+pub fn has_passed_sockets() -> bool {
+    passed().is_ok_and(|passed| passed.sockets.iter().any(|(of, _)| of == BY_SYSTEMD))
+}
+
+/// Tells the predecessor that this process accepts; returns whether there is one. Sockets that no server has
+/// taken are closed.
+pub(crate) fn tell_ready() -> io::Result<bool> {
+    let mut passed = passed()?;
+    passed.sockets.clear();
+    let Some(predecessor) = passed.predecessor.take() else {
+        return Ok(false);
+    };
+    rustix::net::send(predecessor, &[READY], SendFlags::NOSIGNAL)?;
+    Ok(true)
+}
+
+fn passed() -> io::Result<MutexGuard<'static, Passed>> {
+    static PASSED: OnceLock<Result<Mutex<Passed>, String>> = OnceLock::new();
+    let passed = PASSED.get_or_init(|| {
+        let passed = Passed::receive().map(Mutex::new);
+        passed.map_err(|error| format!("the sockets passed to this process: {error}"))
+    });
+    match passed {
+        Ok(passed) => Ok(passed.lock().unwrap_or_else(PoisonError::into_inner)),
+        Err(text) => Err(io::Error::other(text.clone())),
+    }
+}
+
+impl Passed {
+    fn receive() -> io::Result<Passed> {
+        match succeeds() {
+            true => Passed::by_predecessor(),
+            false => Passed::by_systemd(),
+        }
+    }
+
+    /// Receives what the predecessor sends, and takes its stdin for this process's.
+    fn by_predecessor() -> io::Result<Passed> {
+        let socket = io::stdin().as_fd().try_clone_to_owned()?;
+        let mut sockets = Vec::new();
+        loop {
+            let (kind, name, fds) = receive(&socket)?;
+            match kind {
+                LISTENER => sockets.extend(fds.into_iter().map(|fd| (name.clone(), fd))),
+                STDIN => fds.iter().try_for_each(rustix::stdio::dup2_stdin)?,
+                _ => break,
+            }
+        }
+        Ok(Passed {
+            sockets,
+            predecessor: Some(socket),
+        })
+    }
+
+    fn by_systemd() -> io::Result<Passed> {
+        let mut all = ListenFd::from_env();
+        let mut sockets = Vec::new();
+        for at in 0..all.len() {
+            // Of an IP socket if it is none of a Unix socket; the error is the one of that.
+            let socket = match all.take_unix_listener(at) {
+                Ok(socket) => socket.map(OwnedFd::from),
+                Err(_) => all.take_tcp_listener(at)?.map(OwnedFd::from),
+            };
+            sockets.extend(socket.map(|socket| (BY_SYSTEMD.to_owned(), socket)));
+        }
+        Ok(Passed {
+            sockets,
+            predecessor: None,
+        })
+    }
+}
+
+/// Returns whether the parent of this process has started it to take over. A process that this one starts has
+/// another parent.
+fn succeeds() -> bool {
+    let Ok(predecessor) = std::env::var(SUCCEEDS) else {
+        return false;
+    };
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    predecessor.parse().ok() == parent
+}
+
+/// Makes a listener from a socket that must listen.
+fn listener(socket: OwnedFd) -> io::Result<Listener> {
+    if !rustix::net::sockopt::socket_acceptconn(&socket)? {
+        let text = "a socket passed to this process does not listen (systemd: Accept=no)";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    // Accepted sockets inherit it. Unix sockets have no such option.
+    let _ = rustix::net::sockopt::set_tcp_nodelay(&socket, true);
+    Listener::from_fd(socket)
+}
+
+/// Sends the stdin of this process, and the sockets of servers with their names. Does not wait.
+///
+/// # Errors
+/// The system's; `WouldBlock` for more servers than the socket has room for.
+pub(crate) fn send_all<'a>(
+    to: impl AsFd,
+    servers: impl Iterator<Item = (&'a str, Vec<BorrowedFd<'a>>)>,
+) -> io::Result<()> {
+    let to = to.as_fd();
+    send(to, STDIN, "", &[io::stdin().as_fd()])?;
+    for (name, sockets) in servers {
+        for sockets in sockets.chunks(MOST) {
+            send(to, LISTENER, name, sockets)?;
+        }
+    }
+    send(to, END, "", &[])
+}
+
+/// Returns whether the new process has said that it is ready; `false` if it has ended instead.
+///
+/// # Errors
+/// The system's; `WouldBlock` before either.
+pub(crate) fn is_ready(socket: impl AsFd) -> io::Result<bool> {
+    let mut byte = [0];
+    match rustix::net::recv(socket, &mut byte, RecvFlags::DONTWAIT) {
+        Ok((_, length)) => Ok(length == 1 && byte[0] == READY),
+        // It has ended before it read what was sent.
+        Err(Errno::CONNRESET) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn send(to: BorrowedFd<'_>, kind: u8, name: &str, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(fds));
+    }
+    let kind = [kind];
+    let bytes = [IoSlice::new(&kind), IoSlice::new(name.as_bytes())];
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    sendmsg(to, &bytes, &mut control, flags)?;
+    Ok(())
+}
+
+fn receive(socket: &OwnedFd) -> io::Result<(u8, String, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [0; LONGEST];
+    let mut buffers = [IoSliceMut::new(&mut bytes)];
+    let received = recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut fds = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            fds.extend(received);
+        }
+    }
+    let Some((&kind, name)) = bytes[..received.bytes].split_first() else {
+        let text = "the process to take over from has ended";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+    };
+    Ok((kind, String::from_utf8_lossy(name).into_owned(), fds))
+}
