@@ -20,7 +20,8 @@ pub struct Report {
     pub panicked: u64,
     /// Handlers that returned an error, such as a reset by the peer.
     pub failed: u64,
-    /// Connections accepted but closed at once, because no thread or process could be started.
+    /// Connections accepted but closed at once, because no thread or process could be started, or because their
+    /// address had too many.
     pub refused: u64,
     /// Connections that were still open at the end of the drain.
     pub cut: u64,

@@ -47,6 +47,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod addresses;
 mod bound;
 mod capacity;
 mod connection;
@@ -61,6 +62,7 @@ mod output;
 mod passed;
 mod permits;
 mod processes;
+mod proxies;
 mod registry;
 mod reload;
 mod server;

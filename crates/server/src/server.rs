@@ -1,5 +1,7 @@
 //! A server before it listens: the builder.
 
+mod clients;
+
 use std::fmt::{self, Debug};
 use std::io;
 use std::net::ToSocketAddrs;
@@ -55,6 +57,9 @@ impl Server {
             first: None,
             max_connections: None,
             descriptors: 1,
+            addresses: None,
+            refuse: None,
+            proxies: None,
             drain: Duration::from_secs(10),
             signals: false,
             until_eof: false,

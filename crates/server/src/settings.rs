@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use switchboard_runtime::{Driver, Hooks, Model};
 
+use crate::addresses::{Addresses, Refuse};
+use crate::proxies::Proxies;
 use crate::reload::Reload;
 use crate::successor::Program;
 
@@ -62,6 +64,9 @@ pub(crate) struct Settings {
     pub(crate) max_connections: Option<usize>,
     /// How many descriptors a connection takes.
     pub(crate) descriptors: usize,
+    pub(crate) addresses: Option<Arc<Addresses>>,
+    pub(crate) refuse: Option<Refuse>,
+    pub(crate) proxies: Option<Arc<Proxies>>,
     pub(crate) drain: Duration,
     pub(crate) signals: bool,
     pub(crate) until_eof: bool,

@@ -9,10 +9,12 @@ use switchboard_net::{Addr, Stream, WeakStream};
 use switchboard_reactor::{Closed, Ending, Name, Traffic};
 use switchboard_runtime::{Activity, Dispatch, Hooks, Model};
 
+use crate::addresses::{Addresses, Refuse};
 use crate::capacity::Capacity;
 use crate::counts::{Counts, Report, add};
 use crate::lag::LagSamples;
 use crate::permits::Permits;
+use crate::proxies::Proxies;
 use crate::settings::FirstBytes;
 use crate::setup::Setup;
 
@@ -21,6 +23,9 @@ pub(crate) struct Shared {
     pub(crate) capacity: Capacity,
     pub(crate) pool: usize,
     pub(crate) first: Option<FirstBytes>,
+    pub(crate) addresses: Option<Arc<Addresses>>,
+    pub(crate) refuse: Option<Refuse>,
+    pub(crate) proxies: Option<Arc<Proxies>>,
     pub(crate) hooks: Arc<dyn Hooks>,
     /// The place where the handler was given to the server.
     pub(crate) handler: Name,
@@ -42,6 +47,9 @@ impl Shared {
             capacity: setup.capacity.of(setup.worker(listener)),
             pool: setup.settings.pool,
             first: setup.settings.first.clone(),
+            addresses: setup.settings.addresses.clone(),
+            refuse: setup.settings.refuse.clone(),
+            proxies: setup.settings.proxies.clone(),
             hooks: setup.settings.hooks.clone(),
             handler: setup.handler,
             counts: Counts::default(),
@@ -175,13 +183,18 @@ pub(crate) struct Admission(Option<Permit>);
 
 impl Admission {
     /// Takes a permit for a connection that was accepted, and numbers the connection.
-    pub(crate) fn new(shared: &Arc<Shared>, stream: &mut Stream) -> Admission {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Admission {
         static IDS: AtomicU64 = AtomicU64::new(1);
         add(&shared.counts.accepted);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        let mut permit = Permit::take(shared, id);
-        permit.entry = shared.enlist(stream, id, permit.accepted_at);
-        Admission(Some(permit))
+        Admission(Some(Permit::take(shared, id)))
+    }
+
+    /// Adds the connection to the list.
+    pub(crate) fn enlist(&mut self, stream: &mut Stream) {
+        if let Some(permit) = &mut self.0 {
+            permit.entry = permit.shared.enlist(stream, permit.id, permit.accepted_at);
+        }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -191,6 +204,14 @@ impl Admission {
     /// Returns the admission of the same connection in the process that was forked to handle it.
     pub(crate) fn in_child(&self) -> Admission {
         Admission(self.0.as_ref().map(Permit::again))
+    }
+
+    /// Returns the permit of a connection that its address may not have, of which the hooks are not told: a client
+    /// could fill the log.
+    pub(crate) fn refuse(self) -> Permit {
+        let permit = self.start();
+        add(&permit.shared.counts.refused);
+        permit
     }
 
     /// Returns the permit of a connection whose handler, or whose process, starts.
@@ -265,6 +286,9 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
             self.shared.delist(entry);
+        }
+        if let Some(addresses) = &self.shared.addresses {
+            addresses.leave(self.id);
         }
         self.shared.permits.give_back();
     }

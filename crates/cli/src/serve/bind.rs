@@ -38,6 +38,15 @@ pub(super) fn bind(
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }
+    if let Some(connections) = options.max_per_address {
+        server = server.max_connections_per_address(connections);
+    }
+    if !options.proxy_protocol.is_empty() {
+        let networks = options.proxy_protocol.iter().map(String::as_str);
+        let trusting = server.proxy_protocol(networks);
+        server =
+            trusting.map_err(|error| Failure::usage(format_args!("--proxy-protocol: {error}")))?;
+    }
     server.check().map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Failure::usage(format_args!("--max-connections: {error}")),
         io::ErrorKind::Unsupported if options.model == Model::Processes => {

@@ -58,6 +58,14 @@ pub(crate) struct Options {
     /// Connections that all workers together hold at once; further clients wait [default: as many as the machine's limits leave room for]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_connections: Option<usize>,
+    /// Connections that one client address (IPv4 address, or IPv6 network of 64 bits) has at once; further ones are
+    /// closed. Each worker process counts for itself [default: no limit]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(super) max_per_address: Option<usize>,
+    /// Proxies that say who their clients are by the PROXY protocol, version 1 or 2: networks as 10.0.0.0/8,
+    /// addresses, or `unix`. They must send the header within 5 seconds; other peers are clients
+    #[arg(long, value_name = "NETWORK,…", value_delimiter = ',')]
+    pub(super) proxy_protocol: Vec<String>,
     /// Seconds that open connections get to end in when the server stops
     #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(super) drain: Duration,

@@ -11,7 +11,7 @@ mod weak;
 
 use std::fmt;
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -254,11 +254,29 @@ impl Stream {
         SockRef::from(&self.0).local_addr().map(Addr::from)
     }
 
-    /// Returns the peer's address.
+    /// Sets what [`peer_addr`](Stream::peer_addr) returns, for this connection and its clones: the address of the
+    /// client for which a proxy speaks. Only the first one is kept.
+    ///
+    /// ```
+    /// use switchboard_net::{Addr, Stream};
+    ///
+    /// let (stream, _proxy) = Stream::pair()?;
+    /// stream.set_peer_addr(([192, 0, 2, 7], 4711).into());
+    /// assert_eq!(stream.peer_addr()?.to_string(), "192.0.2.7:4711");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_peer_addr(&self, client: SocketAddr) {
+        self.0.set_peer(client);
+    }
+
+    /// Returns the peer's address, or the one that was [set](Stream::set_peer_addr).
     ///
     /// # Errors
     /// `NotConnected` if the connection is over.
     pub fn peer_addr(&self) -> io::Result<Addr> {
+        if let Some(client) = self.0.peer() {
+            return Ok(Addr::Tcp(client));
+        }
         SockRef::from(&self.0).peer_addr().map(Addr::from)
     }
 }

@@ -22,15 +22,17 @@
 
 mod shared;
 
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 
 use switchboard_driver::{Completions, Unclaimed};
 
 use crate::event_loop::Loop;
 use crate::event_loop::activity::Activity;
+use crate::event_loop::peers;
 use crate::event_loop::registry::Registration;
 use crate::event_loop::remote::{Remote, completes};
 use crate::event_loop::sockets::Sockets;
@@ -41,6 +43,8 @@ use crate::event_loop::unclaimed::{self, Table, forget_loop, table};
 pub struct Descriptor {
     /// `None` only while the descriptor is dropped.
     fd: Option<OwnedFd>,
+    /// The number of the address for which the peer speaks, if it does; 0 otherwise. It fills a gap.
+    peer: AtomicU32,
     /// An encoded [`Owner`], and the flags in [`FLAGS`].
     owner: AtomicU64,
     /// Where operations are noted, if somebody looks at them.
@@ -93,6 +97,7 @@ impl Descriptor {
     pub fn new(fd: OwnedFd) -> Descriptor {
         Descriptor {
             fd: Some(fd),
+            peer: AtomicU32::new(0),
             owner: AtomicU64::new(Owner::Nobody.encode()),
             activity: None,
         }
@@ -108,6 +113,23 @@ impl Descriptor {
     #[inline]
     pub fn activity(&self) -> Option<&Activity> {
         self.activity.as_deref()
+    }
+
+    /// Sets the address for which the peer speaks, as a proxy does. Only the first one is kept.
+    pub fn set_peer(&self, peer: SocketAddr) {
+        let number = peers::add(peer);
+        let order = Ordering::AcqRel;
+        let set = self
+            .peer
+            .compare_exchange(0, number, order, Ordering::Relaxed);
+        if set.is_err() {
+            peers::remove(number);
+        }
+    }
+
+    /// Returns the address for which the peer speaks, if it does.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        peers::get(self.peer.load(Ordering::Acquire))
     }
 
     /// Has all reads go by readiness from now on, without requests of a completion driver and without
@@ -361,6 +383,10 @@ impl Drop for WakeOnDrop {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
+        let peer = *self.peer.get_mut();
+        if peer != 0 {
+            peers::remove(peer);
+        }
         if *self.owner.get_mut() & UNCLAIMED != 0 {
             let unclaimed = table().descriptors.remove(&self.address());
             drop(unclaimed);

@@ -18,6 +18,7 @@ mod current;
 mod descriptor;
 mod fd_callbacks;
 mod operations;
+mod peers;
 mod registry;
 mod remote;
 mod sockets;

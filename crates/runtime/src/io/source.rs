@@ -82,6 +82,16 @@ impl Source {
         !self.0.may_have_completions() && (blocking::is_blocking() || !completes().unwrap_or(false))
     }
 
+    /// Sets the address for which the peer speaks, as a proxy does; only the first one is kept.
+    pub fn set_peer(&self, peer: SocketAddr) {
+        self.0.set_peer(peer);
+    }
+
+    /// Returns the address for which the peer speaks, if it does.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer()
+    }
+
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
         &self.0
     }

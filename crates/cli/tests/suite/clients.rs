@@ -1,0 +1,126 @@
+//! Limits of one client's connections, and clients behind proxies.
+
+use std::io::{BufRead, Read, Write};
+use std::net::TcpStream;
+
+use rustix::process::{Pid, Signal, kill_process};
+use switchboard_runtime::Model;
+
+use crate::served::{Served, round_trip, run};
+
+/// Returns the options of every model but `blocking`, which serves one client at a time, and of worker processes.
+fn rows() -> Vec<Vec<&'static str>> {
+    let models = Model::ALL
+        .into_iter()
+        .filter(|model| *model != Model::Blocking);
+    let mut rows: Vec<_> = models.map(|model| vec!["--model", model.name()]).collect();
+    rows.push(vec!["--driver", "auto"]);
+    rows.push(vec!["--workers-as", "processes"]);
+    rows
+}
+
+fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0) | Err(_))
+}
+
+fn connect_as(served: &Served, header: &str) -> TcpStream {
+    let mut stream = served.connect();
+    stream.write_all(header.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn an_address_has_no_more_connections_than_the_limit() {
+    for row in rows() {
+        let mut served = Served::echo(&[&row[..], &["--max-per-address", "2"]].concat());
+        let mut first = served.connect();
+        round_trip(&mut first);
+        round_trip(&mut served.connect());
+        let mut kept = vec![first];
+        // The end of the second one may not have been seen yet.
+        while kept.len() < 2 {
+            let mut stream = served.connect();
+            stream.write_all(b"x").unwrap();
+            if matches!(stream.read(&mut [0]), Ok(1)) {
+                kept.push(stream);
+            }
+        }
+        for _ in 0..3 {
+            assert!(is_closed(&mut served.connect()), "{row:?}");
+        }
+        kept.iter_mut().for_each(round_trip);
+        drop(kept);
+        let mut log = String::new();
+        while !log.contains("refused 127.0.0.1:") {
+            assert_ne!(
+                served.stderr.read_line(&mut log).unwrap(),
+                0,
+                "{row:?}: {log}"
+            );
+        }
+        log += &served.stop();
+        let line = "its address has 2 connections, which is the limit";
+        assert_eq!(log.matches(line).count(), 1, "{row:?}: {log}");
+    }
+}
+
+#[test]
+fn a_proxy_says_who_its_clients_are() {
+    let options = [
+        "--proxy-protocol",
+        "10.0.0.0/8,127.0.0.1",
+        "--max-per-address",
+        "1",
+    ];
+    for row in rows() {
+        let mut served = Served::echo(&[&row[..], &options].concat());
+        let mut seven = connect_as(&served, "PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n");
+        round_trip(&mut seven);
+        let mut again = connect_as(&served, "PROXY TCP4 192.0.2.7 10.0.0.1 4712 80\r\n");
+        assert!(is_closed(&mut again), "{row:?}");
+        let mut eight = connect_as(&served, "PROXY TCP4 192.0.2.8 10.0.0.1 4711 80\r\n");
+        round_trip(&mut eight);
+        // A proxy that sends nothing holds nobody up, and one that sends no header is closed.
+        let silent = served.connect();
+        assert!(
+            is_closed(&mut connect_as(&served, "GET / HTTP/1.1\r\n\r\n")),
+            "{row:?}"
+        );
+        round_trip(&mut seven);
+        let pid = Pid::from_raw(served.child.id() as i32).unwrap();
+        kill_process(pid, Signal::USR1).unwrap();
+        let mut log = String::new();
+        while !log.contains(" from 192.0.2.8:4711: ") || !log.contains(" from 192.0.2.7:4711: ") {
+            assert_ne!(
+                served.stderr.read_line(&mut log).unwrap(),
+                0,
+                "{row:?}: {log}"
+            );
+        }
+        drop((seven, eight, silent));
+        log += &served.stop();
+        assert!(
+            log.contains("the proxy sent no PROXY header"),
+            "{row:?}: {log}"
+        );
+        assert!(
+            log.contains("refused 192.0.2.7:4712: its address has 1 connection"),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn other_peers_are_clients() {
+    let served = Served::echo(&["--proxy-protocol", "10.0.0.0/8"]);
+    round_trip(&mut served.connect());
+    served.stop();
+    let output = run(&["serve", "echo", "--proxy-protocol", "10.0.0.0/40"]);
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected = "switchboard: --proxy-protocol: \"10.0.0.0/40\" is no network";
+    assert!(
+        stderr.starts_with(expected) && stderr.lines().count() == 1,
+        "{stderr}"
+    );
+}
