@@ -185,8 +185,8 @@ impl Chunk {
         Ok(length)
     }
 
-    /// Reads at most `most` bytes of a file from `offset` on, behind those it holds, with one `pread(2)`; returns
-    /// their number, 0 at the end of the file. Blocks while the bytes come from a disk.
+    /// Reads at most `most` bytes of a file from `offset` on, behind those it holds, with one `pread(2)`;
+    /// returns their number, 0 at the end of the file. Blocks while the bytes come from a disk.
     ///
     /// # Errors
     /// The system's error.

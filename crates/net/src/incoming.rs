@@ -108,9 +108,9 @@ impl Incoming {
         self.back_off.poll_accept(&self.listener, context)
     }
 
-    /// Returns a connection that the system has accepted and no step has returned; `None` if there is none. To be
-    /// called until it returns `None` after the last step was dropped, where another process goes on with the
-    /// listener: closing the listener would lose the connection.
+    /// Returns a connection that the system has accepted and no step has returned; `None` if there is none. To
+    /// be called until it returns `None` after the last step was dropped, where another process goes on with
+    /// the listener: closing the listener would lose the connection.
     ///
     /// ```
     /// use switchboard_net::{Incoming, Listener};

@@ -12,8 +12,8 @@
 //!
 //! Files import downwards only: `server` (the builder) → `bound` (the ways to serve) → `workers` →
 //! `processes`, `dispatch` → `waiting` → `accept`, `connection`, `listing` → `observer` → `shared` (permits,
-//! counts, lag) → `setup` → `capacity`, `triggers` → `stop`, `settings`,
-//! `output`.
+//! counts, lag) → `setup` → `capacity`, `triggers` → `manager` (reloads, handing over) → `successor` →
+//! `registry` → `passed`, `stop`, `settings`, `addresses`, `proxies`, `reload`, `output`.
 //!
 //! ```
 //! use std::io::{Read, Write};

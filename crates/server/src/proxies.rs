@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2: a proxy in front of this server says who its client is, before the bytes
-//! of the client.
+//! The PROXY protocol, versions 1 and 2: a proxy in front of this server says who its client is, before the
+//! bytes of the client.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -56,8 +56,8 @@ impl Proxies {
     }
 }
 
-/// Reads the header that a proxy sends first, and nothing behind it; returns the client's address. `None` means that
-/// the proxy speaks for itself, or does not know.
+/// Reads the header that a proxy sends first, and nothing behind it; returns the client's address. `None` means
+/// that the proxy speaks for itself, or does not know.
 ///
 /// # Errors
 /// `InvalidData` for what is no header, `TimedOut` after five seconds, `UnexpectedEof`; the system's.
@@ -208,7 +208,7 @@ mod tests {
         let v4: SocketAddr = "192.0.2.7:4711".parse().unwrap();
         let v6: SocketAddr = "[2001:db8::7]:4711".parse().unwrap();
         let mut of_v6 = [0; 36];
-        of_v6[..16].copy_from_slice(&u128::from(0x2001_0db8_u128 << 96 | 7).to_be_bytes());
+        of_v6[..16].copy_from_slice(&(0x2001_0db8_u128 << 96 | 7).to_be_bytes());
         of_v6[32..34].copy_from_slice(&4711_u16.to_be_bytes());
         let of_v4 = [
             &[192, 0, 2, 7, 10, 0, 0, 1, 18, 103, 0, 80][..],

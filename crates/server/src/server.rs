@@ -196,9 +196,9 @@ impl Server {
 
     /// Sets whether the server is a service of its own that stays up:
     ///
-    /// - SIGUSR2 starts the program again, with the same arguments, and hands the listening sockets of all servers
-    ///   of this process over to it. Once it accepts, this process drains and its servers end; no connection is
-    ///   refused or lost. If it fails to start, this process goes on and a notice says why.
+    /// - SIGUSR2 starts the program again, with the same arguments, and hands the listening sockets of all
+    ///   servers of this process over to it. Once it accepts, this process drains and its servers end; no
+    ///   connection is refused or lost. If it fails to start, this process goes on and a notice says why.
     /// - A service manager is told when the server accepts, reloads, stops and hands over (`NOTIFY_SOCKET`).
     ///
     /// For the main server of a program that binds all its servers before it serves, and that can be started
@@ -267,8 +267,8 @@ impl Server {
     /// the server ends. See [`has_passed_sockets`](crate::has_passed_sockets).
     ///
     /// # Errors
-    /// `NotFound` if none were passed; `InvalidInput` if they are no listening sockets, and if the workers cannot
-    /// share them evenly; those of [`bind`](Server::bind).
+    /// `NotFound` if none were passed; `InvalidInput` if they are no listening sockets, and if the workers
+    /// cannot share them evenly; those of [`bind`](Server::bind).
     pub fn bind_passed(self) -> io::Result<Bound> {
         let passed = passed::take(passed::BY_SYSTEMD)?;
         if passed.is_empty() {

@@ -206,8 +206,8 @@ impl Admission {
         Admission(self.0.as_ref().map(Permit::again))
     }
 
-    /// Returns the permit of a connection that its address may not have, of which the hooks are not told: a client
-    /// could fill the log.
+    /// Returns the permit of a connection that its address may not have, of which the hooks are not told: a
+    /// client could fill the log.
     pub(crate) fn refuse(self) -> Permit {
         let permit = self.start();
         add(&permit.shared.counts.refused);

@@ -112,8 +112,8 @@ impl StopTriggers {
         Ok(())
     }
 
-    /// Waits as [`wait`](StopTriggers::wait) does, or until everything was read again. May be dropped and called
-    /// again.
+    /// Waits as [`wait`](StopTriggers::wait) does, or until everything was read again. May be dropped and
+    /// called again.
     pub(crate) async fn next(&self) -> io::Result<Change> {
         let stopped = async { self.stopped().await.map(|()| Change::Stopped) };
         let next = race(stopped, self.manager.change()).await;

@@ -1,5 +1,5 @@
-//! Reloads on SIGHUP under load: each request is answered, a wrong file changes nothing, and the service manager
-//! is told. The servers run in processes of their own, because signals go to a whole process.
+//! Reloads on SIGHUP under load: each request is answered, a wrong file changes nothing, and the service
+//! manager is told. The servers run in processes of their own, because signals go to a whole process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;

@@ -70,8 +70,8 @@ pub use switchboard_runtime::{
     thread_capacity, timeout, timeout_at, yield_now,
 };
 pub use switchboard_server::{
-    Bound, HandlerOutput, Hooks, Lag, Observer, OpenConnection, Report, Server, Stop, Workers,
-    descriptor_capacity, raise_descriptor_limit,
+    Bound, HandlerOutput, Hooks, Lag, Observer, OpenConnection, Reload, Report, Server, Stop,
+    Workers, descriptor_capacity, has_passed_sockets, raise_descriptor_limit,
 };
 pub use switchboard_tls as tls;
 

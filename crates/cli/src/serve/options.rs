@@ -34,7 +34,8 @@ wrong usage.";
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Address to listen on; port 0 takes a free one [default: the sockets that systemd passes, or 127.0.0.1:7007]
+    /// Address to listen on; port 0 takes a free one [default: the sockets that systemd passes, or
+    /// 127.0.0.1:7007]
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) listen: Option<String>,
     /// Listen on a Unix socket at this path instead
@@ -58,8 +59,8 @@ pub(crate) struct Options {
     /// Connections that all workers together hold at once; further clients wait [default: as many as the machine's limits leave room for]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_connections: Option<usize>,
-    /// Connections that one client address (IPv4 address, or IPv6 network of 64 bits) has at once; further ones are
-    /// closed. Each worker process counts for itself [default: no limit]
+    /// Connections that one client address (IPv4 address, or IPv6 network of 64 bits) has at once; further ones
+    /// are closed. Each worker process counts for itself [default: no limit]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_per_address: Option<usize>,
     /// Proxies that say who their clients are by the PROXY protocol, version 1 or 2: networks as 10.0.0.0/8,

@@ -8,7 +8,8 @@ use switchboard_runtime::Model;
 
 use crate::served::{Served, round_trip, run};
 
-/// Returns the options of every model but `blocking`, which serves one client at a time, and of worker processes.
+/// Returns the options of every model but `blocking`, which serves one client at a time, and of worker
+/// processes.
 fn rows() -> Vec<Vec<&'static str>> {
     let models = Model::ALL
         .into_iter()

@@ -1,4 +1,5 @@
-//! Servers that are replaced while they serve, sockets that systemd passes, and what the service manager is told.
+//! Servers that are replaced while they serve, sockets that systemd passes, and what the service manager is
+//! told.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

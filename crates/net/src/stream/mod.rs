@@ -254,8 +254,8 @@ impl Stream {
         SockRef::from(&self.0).local_addr().map(Addr::from)
     }
 
-    /// Sets what [`peer_addr`](Stream::peer_addr) returns, for this connection and its clones: the address of the
-    /// client for which a proxy speaks. Only the first one is kept.
+    /// Sets what [`peer_addr`](Stream::peer_addr) returns, for this connection and its clones: the address of
+    /// the client for which a proxy speaks. Only the first one is kept.
     ///
     /// ```
     /// use switchboard_net::{Addr, Stream};

@@ -125,8 +125,8 @@ pub trait Sockets {
     /// Returns whether a receive or an accept is in flight.
     fn is_requested(&self, registration: Registration) -> bool;
 
-    /// Cancels the receive or the accept that is in flight, and wakes `waker` when it has ended. Returns whether
-    /// there is one.
+    /// Cancels the receive or the accept that is in flight, and wakes `waker` when it has ended. Returns
+    /// whether there is one.
     fn stop_request(&self, registration: Registration, waker: &Waker) -> bool;
 
     /// If the direction of `what` is ready, takes a completion by `take`, or makes the system call of an

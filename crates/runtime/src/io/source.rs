@@ -136,8 +136,8 @@ impl Source {
     }
 
     /// Ends the accept of a dropped [`poll_accept`](Source::poll_accept), and returns the connection that a
-    /// completion driver has accepted for it all the same. To be polled until it returns `None`, before a listener
-    /// is closed whose queue another process goes on with.
+    /// completion driver has accepted for it all the same. To be polled until it returns `None`, before a
+    /// listener is closed whose queue another process goes on with.
     pub fn poll_last_accept(&self, context: &mut Context<'_>) -> Poll<Option<OwnedFd>> {
         machine::poll_last_accept(&self.0, context)
     }

@@ -11,10 +11,11 @@ use crate::addresses::Addresses;
 use crate::proxies::Proxies;
 
 impl Server {
-    /// Sets how many connections one client address has at once: an IPv4 address, or an IPv6 network of 64 bits. A
-    /// further one is closed, or [refused](Server::refuse), and counted as refused; a notice says so, at most
-    /// every ten seconds, and the hooks are not told of each. Worker threads count together, and each worker process counts for itself. Clients on
-    /// Unix sockets have no address, unless a [proxy](Server::proxy_protocol) says it.
+    /// Sets how many connections one client address has at once: an IPv4 address, or an IPv6 network of 64
+    /// bits. A further one is closed, or [refused](Server::refuse), and counted as refused; a notice says so,
+    /// at most every ten seconds, and the hooks are not told of each. Worker threads count together, and each
+    /// worker process counts for itself. Clients on Unix sockets have no address, unless a
+    /// [proxy](Server::proxy_protocol) says it.
     ///
     /// ```
     /// use switchboard_server::Server;
@@ -29,8 +30,8 @@ impl Server {
     }
 
     /// Sets what a connection is told that its address may not have, before it is closed. `refuse` has five
-    /// seconds, and runs for 64 connections at once; further ones are closed without it, and so are all under the
-    /// models `blocking` and `processes`.
+    /// seconds, and runs for 64 connections at once; further ones are closed without it, and so are all under
+    /// the models `blocking` and `processes`.
     ///
     /// ```
     /// use switchboard_server::Server;
@@ -52,12 +53,12 @@ impl Server {
         self
     }
 
-    /// Believes the proxies in `networks` who their clients are, by the PROXY protocol, version 1 or 2: handlers,
-    /// hooks and limits see the client's address as the peer's. Networks are written as `10.0.0.0/8`, addresses by
-    /// themselves, and `unix` means all peers of Unix sockets.
+    /// Believes the proxies in `networks` who their clients are, by the PROXY protocol, version 1 or 2:
+    /// handlers, hooks and limits see the client's address as the peer's. Networks are written as `10.0.0.0/8`,
+    /// addresses by themselves, and `unix` means all peers of Unix sockets.
     ///
-    /// Such a proxy must send the header within five seconds; else its connection is closed and counts as failed.
-    /// Other peers are clients, whose bytes are not looked at.
+    /// Such a proxy must send the header within five seconds; else its connection is closed and counts as
+    /// failed. Other peers are clients, whose bytes are not looked at.
     ///
     /// # Errors
     /// `InvalidInput` for a text that is no network.
