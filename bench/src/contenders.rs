@@ -121,6 +121,7 @@ pub fn built() -> Vec<Contender> {
         ours("tasks/uring"),
         ours("green/epoll"),
         ours("callbacks/epoll"),
+        ours("callbacks/uring"),
         ours("threads"),
         built_here("tokio", "echo-tokio", &[]),
         built_here("tokio-multi", "echo-tokio", &["multi"]),
@@ -132,13 +133,16 @@ pub fn built() -> Vec<Contender> {
     ]
 }
 
-/// Another build of `echo-switchboard`.
+/// Another build of `echo-switchboard`, under every model that is known here.
 pub fn beside(program: &str) -> Vec<Contender> {
-    let of = |driver| Contender {
+    let this = beside_this("echo-switchboard");
+    let ours = built().into_iter().filter(|one| one.program == this);
+    ours.map(|one| Contender {
+        name: format!("beside/{}", one.name),
         program: program.into(),
-        ..built_here(&format!("beside/{driver}"), "", &["tasks", driver])
-    };
-    vec![of("epoll"), of("uring")]
+        ..one
+    })
+    .collect()
 }
 
 /// Those of other languages that this machine can run.

@@ -86,8 +86,10 @@ impl Options {
         let at = all.iter().position(|one| one.name == self.against);
         let at = at.ok_or_else(|| format!("{} is no contender here", self.against))?;
         let reference = all.remove(at);
+        let chosen = |name: &str| self.only.iter().any(|only| only == name);
         all.retain(|one| {
-            everyone || one.name.starts_with("beside/") || self.only.contains(&one.name)
+            let name = one.name.strip_prefix("beside/").unwrap_or(&one.name);
+            everyone || chosen(name) || chosen(&one.name)
         });
         Ok((reference, all))
     }
