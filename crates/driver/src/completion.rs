@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::{Poll, Waker};
 
@@ -98,6 +99,34 @@ pub trait CompletionDriver {
     /// not sent.
     fn withdraw(&mut self, number: u32);
 
+    /// Queues bytes as [`post`](CompletionDriver::post) does, for a writer that goes on at once: `waker` is
+    /// woken only if the kernel did not take all of them, or after
+    /// [`poll_later`](CompletionDriver::poll_later). Returns `None` if it is cheaper to send them at once.
+    fn send_later(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        waker: &Waker,
+    ) -> Option<Later>;
+
+    /// Adds bytes to those that are sent later. Returns whether it did: not if they are submitted already,
+    /// or if there is no space behind them. `None` if all of them are sent.
+    fn extend_later(&mut self, later: Later, bytes: &[u8]) -> Option<bool>;
+
+    /// Returns the bytes that the kernel did not take, once it was given them; none as a rule. If there are
+    /// any, or an error, this has to be called once. A waker is woken when it is time for another call.
+    ///
+    /// # Errors
+    /// The system's error of the send.
+    fn poll_later(&mut self, later: Later, waker: Option<&Waker>) -> Poll<io::Result<Box<[u8]>>>;
+
+    /// Gives up bytes that are sent later. Those that are not submitted yet are not sent.
+    fn withdraw_later(&mut self, later: Later);
+
+    /// Moves the wakers of writers that were not needed to `wakers`. They are to be dropped.
+    fn take_unneeded(&mut self, wakers: &mut Vec<Waker>);
+
     /// Sends posted bytes now, for a caller that is about to block this thread.
     fn flush(&mut self);
 
@@ -119,6 +148,32 @@ pub trait CompletionDriver {
     /// them, for one second at most; completions of a ring that fails are lost.
     fn quiesce(&mut self) -> Vec<(Token, Unclaimed)>;
 }
+
+/// Bytes that [`CompletionDriver::send_later`] took. Once they are sent, it names nothing.
+///
+/// ```
+/// use std::{io::Read, os::fd::AsFd, os::unix::net::UnixStream, task::{Poll, Waker}};
+/// use switchboard_driver::{CompletionDriver, Driver, Later, Token};
+///
+/// # let driver = Driver::auto();
+/// # if driver != Driver::Uring { return Ok(()); }
+/// let mut poller = driver.open()?;
+/// let (mut there, here) = UnixStream::pair()?;
+/// let (others, other) = UnixStream::pair()?;
+/// let uring = poller.completion_driver().unwrap();
+/// // The first bytes of a turn are better sent at once.
+/// assert_eq!(uring.send_later(Token(1), other.as_fd(), b"!", Waker::noop()), None);
+/// let later: Later = uring.send_later(Token(0), here.as_fd(), b"hel", Waker::noop()).unwrap();
+/// assert_eq!(uring.extend_later(later, b"lo"), Some(true));
+/// uring.flush();
+/// assert!(matches!(uring.poll_later(later, None), Poll::Ready(Ok(rest)) if rest.is_empty()));
+/// there.read_exact(&mut [0; 5])?;
+/// uring.close(Token(0), here.into());
+/// # drop(others);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later(pub(crate) NonZeroU64);
 
 /// An operation that a [`CompletionDriver`] starts.
 ///

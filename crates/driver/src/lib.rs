@@ -42,7 +42,7 @@ mod types;
 mod uring;
 
 pub use chunk::Chunk;
-pub use completion::{CompletionDriver, Completions, Request, Unclaimed};
+pub use completion::{CompletionDriver, Completions, Later, Request, Unclaimed};
 pub use driver::{Driver, UnknownDriver};
 pub use notify::{Notifier, NotifyFd};
 pub use sim::{Sim, Step};

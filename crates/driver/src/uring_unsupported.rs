@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::{Poll, Waker};
 
-use crate::completion::{CompletionDriver, Completions, Request, Unclaimed};
+use crate::completion::{CompletionDriver, Completions, Later, Request, Unclaimed};
 use crate::{Driver, Poller, Token};
 
 /// Returns the error of a platform without io_uring.
@@ -49,6 +49,26 @@ impl CompletionDriver for Uring {
     }
 
     fn withdraw(&mut self, _: u32) {
+        match *self {}
+    }
+
+    fn send_later(&mut self, _: Token, _: BorrowedFd<'_>, _: &[u8], _: &Waker) -> Option<Later> {
+        match *self {}
+    }
+
+    fn extend_later(&mut self, _: Later, _: &[u8]) -> Option<bool> {
+        match *self {}
+    }
+
+    fn poll_later(&mut self, _: Later, _: Option<&Waker>) -> Poll<io::Result<Box<[u8]>>> {
+        match *self {}
+    }
+
+    fn withdraw_later(&mut self, _: Later) {
+        match *self {}
+    }
+
+    fn take_unneeded(&mut self, _: &mut Vec<Waker>) {
         match *self {}
     }
 

@@ -40,7 +40,7 @@ mod timers;
 #[doc(hidden)]
 pub mod plumbing {
     pub use crate::event_loop::{
-        Descriptor, Registration, Sockets, SystemCall, Transfer, uninterrupted,
+        Descriptor, Posts, Registration, Sockets, SystemCall, Transfer, uninterrupted,
     };
 }
 

@@ -118,6 +118,7 @@ pub use async_channel::{
 pub use combine::{join, race};
 pub use event::Event;
 pub use io::future::OperationFuture;
+pub use io::post::Post;
 pub use io::send_all::SendAll;
 pub use io::source::{Source, WeakSource};
 pub use model::{Dispatch, Model, Refusal, Style, UnknownModel, Wait};

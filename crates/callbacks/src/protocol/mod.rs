@@ -10,10 +10,12 @@
 //! | `connection` | When is which method called? |
 //! | `transport` | What may a protocol do to its connection? |
 //! | `shared` | How do bytes get from one to the other? |
+//! | `posting` | Which bytes are sent as the turn ends? |
 //! | `state` | What may each direction still do? |
 //! | `write_buffer` | Which bytes wait to be sent? |
 
 mod connection;
+mod posting;
 mod shared;
 mod state;
 mod transport;

@@ -5,7 +5,7 @@ use std::io;
 use std::task::{Context, Poll, Waker};
 
 use switchboard_net::{Chunk, Stream};
-use switchboard_runtime as runtime;
+use switchboard_runtime::{self as runtime, Post};
 
 use super::state::{Buffer, Receiving, Sending, State};
 use super::write_buffer::WriteBuffer;
@@ -16,9 +16,11 @@ use super::write_buffer::WriteBuffer;
 /// back before anything else can look at it.
 pub(super) struct Shared {
     /// `None` once the connection is lost.
-    stream: Cell<Option<Stream>>,
+    pub(super) stream: Cell<Option<Stream>>,
     /// `None` while it would be [like new](WriteBuffer::is_like_new).
     buffer: Cell<Option<Box<WriteBuffer>>>,
+    /// The last bytes that were posted, unless they are known to be sent. Those of the buffer follow.
+    pub(super) post: Cell<Option<Post>>,
     /// The waker of the connection's flow; `None` before its first poll and after its end.
     waker: Cell<Option<Waker>>,
     pub(super) state: State,
@@ -40,6 +42,7 @@ impl Shared {
         Shared {
             stream: Cell::new(Some(stream)),
             buffer: Cell::default(),
+            post: Cell::default(),
             waker: Cell::default(),
             state: State::default(),
         }
@@ -87,7 +90,7 @@ impl Shared {
         result
     }
 
-    fn with_buffer<T>(&self, f: impl FnOnce(&mut WriteBuffer) -> T) -> T {
+    pub(super) fn with_buffer<T>(&self, f: impl FnOnce(&mut WriteBuffer) -> T) -> T {
         let mut buffer = self.buffer.take().unwrap_or_default();
         let result = f(&mut buffer);
         self.buffer
@@ -122,7 +125,7 @@ impl Shared {
 
     /// Buffers what a send left.
     #[cold]
-    fn keep(&self, sent: io::Result<usize>, bytes: &[u8]) {
+    pub(super) fn keep(&self, sent: io::Result<usize>, bytes: &[u8]) {
         self.with_buffer(|buffer| buffer.add(sent, bytes));
         if self.state.buffer.get() == Buffer::Empty {
             self.state.buffer.set(Buffer::Filled);
@@ -130,7 +133,8 @@ impl Shared {
         self.wake();
     }
 
-    /// Sends as many of `bytes` as the socket takes; none if others wait already.
+    /// Sends as many of `bytes` as the socket takes, or has them sent as this turn ends; none if others wait
+    /// already.
     fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
         if self.state.buffer.get() != Buffer::Empty {
             return Ok(0);
@@ -139,7 +143,7 @@ impl Shared {
         if !self.state.is_polled.get() && !runtime::is_on_loop() {
             return Ok(0);
         }
-        match self.with_waker(|waker| self.send(&mut Context::from_waker(waker), bytes)) {
+        match self.with_waker(|waker| self.post(&mut Context::from_waker(waker), bytes)) {
             Poll::Ready(sent) => sent,
             Poll::Pending => Ok(0),
         }
@@ -160,6 +164,7 @@ impl Shared {
     pub(super) fn next(&self, context: &mut Context<'_>) -> Next {
         let state = &self.state;
         let idle = state.sending.get() == Sending::Open && state.buffer.get() == Buffer::Empty;
+        let idle = idle && self.is_settled();
         if !idle && let Some(next) = self.finish_sending(context) {
             return next;
         }
@@ -190,6 +195,16 @@ impl Shared {
             // A socket that can't be reset is closed in the ordinary way.
             let _ = self.with_stream(Stream::reset_on_close);
             return Some(Next::Lost(None));
+        }
+        if let Some(post) = self.post.get() {
+            match self.settle(Some(context), post) {
+                Ok(Poll::Ready(())) => {}
+                Ok(Poll::Pending) => {
+                    let closes = state.sending.get() == Sending::Closing;
+                    return closes.then_some(Next::Pending);
+                }
+                Err(error) => return Some(Next::Lost(Some(error))),
+            }
         }
         if state.buffer.get() != Buffer::Empty {
             match self.flush(context) {
@@ -231,9 +246,16 @@ impl Shared {
 
     /// Ends the connection: its transport has no stream from now on.
     pub(super) fn lose(&self) {
+        self.end_post();
         self.state.lose();
         drop(self.stream.take());
         drop(self.buffer.take());
         drop(self.waker.take());
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.end_post();
     }
 }

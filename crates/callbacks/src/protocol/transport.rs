@@ -44,8 +44,10 @@ impl Transport {
         Transport(Rc::new(Shared::new(stream)))
     }
 
-    /// Sends `bytes`; keeps those that the socket does not take at once and sends them later. Bytes that
-    /// are written after [`close`](Transport::close), [`abort`](Transport::abort) or
+    /// Sends `bytes`; keeps those that the socket does not take at once and sends them later. With io_uring,
+    /// bytes may be sent only when this turn of the loop ends, together with those of other connections.
+    ///
+    /// Bytes that are written after [`close`](Transport::close), [`abort`](Transport::abort) or
     /// [`write_eof`](Transport::write_eof) are discarded.
     pub fn write(&self, bytes: &[u8]) {
         self.0.write(bytes);

@@ -38,6 +38,13 @@ impl WriteBuffer {
         }
     }
 
+    /// Adds bytes before all others.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        for &byte in bytes.iter().rev() {
+            self.bytes.push_front(byte);
+        }
+    }
+
     /// Hands the bytes to `send` until it would block; frees their memory once all are sent.
     pub(super) fn flush(
         &mut self,

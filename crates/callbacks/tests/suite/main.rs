@@ -5,6 +5,7 @@ mod chat;
 mod closing;
 mod dispatcher;
 mod listening;
+mod posted;
 mod protocol;
 mod protocol_ends;
 mod protocol_flow;

@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::Uring;
-use crate::completion::{CompletionDriver, Completions, Request, Unclaimed};
+use crate::completion::{CompletionDriver, Completions, Later, Request, Unclaimed};
 use crate::{Chunk, Token};
 
 /// The longest wait for the end of cancelled operations. The kernel needs one system call for some
@@ -66,6 +66,40 @@ impl CompletionDriver for Uring {
 
     fn withdraw(&mut self, number: u32) {
         self.sends.withdraw(number);
+    }
+
+    #[inline]
+    fn send_later(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        waker: &Waker,
+    ) -> Option<Later> {
+        if self.ring.is_forked() {
+            return None;
+        }
+        let later = self.sends.post_later(token, bytes, waker)?;
+        self.sockets.add(token, fd);
+        Some(later)
+    }
+
+    fn extend_later(&mut self, later: Later, bytes: &[u8]) -> Option<bool> {
+        self.sends.extend(later, bytes)
+    }
+
+    #[inline]
+    fn poll_later(&mut self, later: Later, waker: Option<&Waker>) -> Poll<io::Result<Box<[u8]>>> {
+        self.sends.poll_later(later, waker)
+    }
+
+    fn withdraw_later(&mut self, later: Later) {
+        self.sends.withdraw_later(later);
+    }
+
+    #[inline]
+    fn take_unneeded(&mut self, wakers: &mut Vec<Waker>) {
+        self.sends.take_unneeded(wakers);
     }
 
     fn flush(&mut self) {

@@ -184,7 +184,7 @@ impl Uring {
 
     /// Returns whether the next system call, or an earlier one, has results for writers.
     fn has_send_results(&self) -> bool {
-        self.sends.has_in_flight() || self.sends.has_wakers()
+        self.sends.has_awaited() || self.sends.has_wakers()
     }
 }
 

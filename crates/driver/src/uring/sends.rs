@@ -5,9 +5,14 @@
 //! ```
 //!
 //! A writer gets its result when the kernel has taken the bytes, and not before: this queue never
-//! holds bytes that their writer believes to be sent. A send never waits in the kernel. When the system
-//! call that submits it returns, it is complete and has no completion, or a completion says how much
-//! of it was sent. The kernel therefore reads the bytes only during that call.
+//! holds bytes that their writer believes to be sent. A writer that goes on at once ([`Later`](crate::Later))
+//! asks for no result: its send is removed when all is sent, and keeps the rest for it otherwise.
+//!
+//! A send never waits in the kernel. When the system call that submits it returns, it is complete and has
+//! no completion, or a completion says how much of it was sent. The kernel therefore reads the bytes only
+//! during that call.
+
+mod later;
 
 use std::io;
 use std::os::fd::RawFd;
@@ -19,6 +24,7 @@ use slab::Slab;
 use super::ring::Ring;
 use super::sockets::Sockets;
 use super::{KIND_SHIFT, SEND};
+use crate::completion::Later;
 use crate::{Chunk, Token};
 
 /// The most bytes that are posted. Copying more costs as much as a system call.
@@ -37,6 +43,12 @@ struct PostedSend {
     length: u32,
     state: State,
     waker: Option<Waker>,
+    /// Of bytes whose writer has gone on.
+    later: Option<Later>,
+    /// Whether the writer waits for the result. It does, unless it has gone on.
+    awaited: bool,
+    /// What the kernel did not take of bytes whose writer has gone on.
+    rest: Box<[u8]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,8 +72,14 @@ pub(super) struct Sends {
     pages: Vec<Chunk>,
     queued: Vec<u32>,
     in_flight: Vec<u32>,
+    /// How many of those in flight are awaited.
+    awaited: usize,
+    /// How many sends there were whose writers went on.
+    later: u64,
     /// The wakers of sends that are done, until they are taken.
     wakers: Vec<Waker>,
+    /// The wakers that need not be woken, until they are taken.
+    unneeded: Vec<Waker>,
     /// How many sends were asked for in this turn, and in each of the two before.
     posts: [u32; 3],
     /// The socket whose result was taken last in this turn, if no flow has received since. A writer that
@@ -88,6 +106,9 @@ impl Sends {
             length: bytes.len() as u32,
             state: State::Queued,
             waker: Some(waker.clone()),
+            later: None,
+            awaited: true,
+            rest: Box::default(),
         }) as u32;
         self.queued.push(number);
         Some(number)
@@ -111,10 +132,7 @@ impl Sends {
     pub(super) fn poll(&mut self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
         let send = &mut self.sends[number as usize];
         let State::Done(result) = send.state else {
-            if !send.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                // Woken rather than dropped, as in `withdraw`.
-                self.wakers.extend(send.waker.replace(waker.clone()));
-            }
+            self.wake_later(number, waker);
             return Poll::Pending;
         };
         self.last_done = Some(send.token);
@@ -123,6 +141,15 @@ impl Sends {
             Ok(sent) => Ok(sent),
             Err(_) => Err(io::Error::from_raw_os_error(-result)),
         })
+    }
+
+    /// Has a send wake `waker` when it is done.
+    fn wake_later(&mut self, number: u32, waker: &Waker) {
+        let send = &mut self.sends[number as usize];
+        if !send.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            // Woken rather than dropped, as in `withdraw`.
+            self.wakers.extend(send.waker.replace(waker.clone()));
+        }
     }
 
     /// Notes that a flow receives: its next bytes are an answer, and not the rest of what it wrote.
@@ -162,9 +189,11 @@ impl Sends {
                     break;
                 }
                 send.state = State::InFlight;
+                self.awaited += usize::from(send.awaited);
                 self.in_flight.push(number);
             } else {
                 // The socket has migrated to another loop: its writer must send there.
+                send.keep_rest(&self.pages, 0);
                 send.state = State::Done(-libc::EAGAIN);
                 self.wakers.extend(send.waker.take());
             }
@@ -178,9 +207,9 @@ impl Sends {
         !self.queued.is_empty()
     }
 
-    /// Returns whether there are results as soon as the next system call returns.
-    pub(super) fn has_in_flight(&self) -> bool {
-        !self.in_flight.is_empty()
+    /// Returns whether there are results for writers as soon as the next system call returns.
+    pub(super) fn has_awaited(&self) -> bool {
+        self.awaited > 0
     }
 
     /// Handles the completion of a send that was not sent as a whole.
@@ -197,6 +226,7 @@ impl Sends {
     pub(super) fn finish_turn(&mut self) {
         self.last_done = None;
         self.posts = [0, self.posts[0], self.posts[1]];
+        self.awaited = 0;
         for number in self.in_flight.drain(..) {
             let send = &mut self.sends[number as usize];
             match send.state {
@@ -204,8 +234,16 @@ impl Sends {
                     self.sends.remove(number as usize);
                     continue;
                 }
+                State::InFlight if !send.awaited => {
+                    let send = self.sends.remove(number as usize);
+                    self.unneeded.extend(send.waker);
+                    continue;
+                }
                 State::InFlight => send.state = State::Done(send.length.cast_signed()),
-                State::Completed(result) => send.state = State::Done(result),
+                State::Completed(result) => {
+                    send.keep_rest(&self.pages, result);
+                    send.state = State::Done(result);
+                }
                 State::Done(_) | State::Queued => {
                     unreachable!("a send in flight has been submitted")
                 }

@@ -98,7 +98,9 @@ impl Stream {
         WeakStream::new(self.0.downgrade())
     }
 
-    pub(crate) fn source(&self) -> &Source {
+    /// Returns the descriptor of the stream with the operations that hand-written futures poll.
+    #[inline]
+    pub fn source(&self) -> &Source {
         &self.0
     }
 

@@ -65,6 +65,11 @@ impl Activity {
         self.begin(Waiting::Nothing);
     }
 
+    /// Takes back that so many bytes were sent.
+    pub fn take_back_sent(&self, bytes: usize) {
+        self.sent.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Returns the bytes received so far.
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)

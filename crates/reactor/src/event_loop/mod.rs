@@ -8,6 +8,7 @@
 //! | `registry/` | registrations: what the loop knows of each descriptor |
 //! | `fd_callbacks.rs` | callbacks of descriptors |
 //! | `sockets.rs`, `operations.rs` | operations of sockets: the trait and its implementation |
+//! | `posts.rs` | bytes that are sent as a turn ends |
 //! | `descriptor.rs`, `unclaimed.rs` | migration of descriptors and of their completions |
 //! | `current.rs` | the loop that runs on this thread |
 //! | `remote.rs` | access from other threads, and the loops' numbers |
@@ -19,6 +20,7 @@ mod descriptor;
 mod fd_callbacks;
 mod operations;
 mod peers;
+mod posts;
 mod registry;
 mod remote;
 mod sockets;
@@ -53,6 +55,7 @@ use unclaimed::Releasing;
 pub use activity::{Activity, Waiting};
 pub use calls::Handle;
 pub use descriptor::Descriptor;
+pub use posts::Posts;
 pub use registry::{CallbackKey, Direction, Registration};
 pub use remote::{Remote, completes};
 pub use sockets::{Sockets, SystemCall, Transfer, uninterrupted};
@@ -81,7 +84,7 @@ struct Inner {
     calls: RefCell<Calls>,
     tasks: RefCell<Tasks>,
     ready: RefCell<VecDeque<Item>>,
-    /// An empty list whose memory each turn reuses; so are `sent` and `wakers`.
+    /// An empty list whose memory each turn reuses; so are `sent`, `wakers` and `unneeded`.
     events: RefCell<Vec<Event>>,
     sent: RefCell<Vec<Sent>>,
     /// The time of this turn, once it was read.
@@ -94,6 +97,7 @@ struct Inner {
     budget: Cell<Budget>,
     hooks: RefCell<Arc<dyn Hooks>>,
     wakers: RefCell<Vec<Waker>>,
+    unneeded: RefCell<Vec<Waker>>,
     /// Sockets that are being released to other loops.
     releasing: RefCell<Vec<Releasing>>,
     /// The rest of the running task's budget.
@@ -165,6 +169,7 @@ impl Loop {
             budget: Cell::default(),
             hooks: RefCell::new(Arc::new(Log)),
             wakers: RefCell::default(),
+            unneeded: RefCell::default(),
             releasing: RefCell::default(),
             credit: Cell::new(Credit::FULL),
         }))

@@ -10,7 +10,6 @@ use switchboard_driver::{CompletionDriver, Request, Token, Uring};
 use crate::budget::Credit;
 use crate::event_loop::registry::{Direction, Registration, gone};
 use crate::event_loop::sockets::{Sockets, SystemCall, uninterrupted};
-use crate::event_loop::task::id::TaskId;
 use crate::event_loop::{Loop, TimerEvent};
 use crate::timers::TimerKey;
 
@@ -138,37 +137,6 @@ impl Sockets for Loop {
         let token = self.0.registry.borrow().token(registration)?;
         let mut poller = self.0.poller.borrow_mut();
         Some(f(poller.completion_driver()?, token))
-    }
-
-    fn post(
-        &self,
-        registration: Registration,
-        fd: BorrowedFd<'_>,
-        bytes: &[u8],
-        waker: &Waker,
-    ) -> Option<u32> {
-        self.complete(registration, |driver, token| {
-            driver.post(token, fd, bytes, waker)
-        })?
-    }
-
-    fn poll_posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>> {
-        match self.0.poller.borrow_mut().completion_driver() {
-            Some(driver) => driver.poll_posted(number, waker),
-            None => Poll::Pending,
-        }
-    }
-
-    fn withdraw(&self, number: u32) {
-        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
-            driver.withdraw(number);
-        }
-    }
-
-    fn flush_posted(&self) {
-        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
-            driver.flush();
-        }
     }
 
     fn is_requested(&self, registration: Registration) -> bool {
@@ -299,20 +267,5 @@ impl Loop {
             && self
                 .complete(registration, |driver, token| driver.cancel_accept(token))
                 .unwrap_or(false)
-    }
-
-    /// Wakes the tasks whose posted bytes were sent.
-    pub(crate) fn wake_writers(&self) {
-        let mut wakers = self.0.wakers.take();
-        if let Some(driver) = self.0.poller.borrow_mut().completion_driver() {
-            driver.take_wakers(&mut wakers);
-        }
-        for waker in wakers.drain(..) {
-            match TaskId::of(&waker) {
-                Some(task) if task.is_of(self.id()) => self.wake_task(task),
-                _ => waker.wake(),
-            }
-        }
-        self.0.wakers.replace(wakers);
     }
 }

@@ -100,28 +100,6 @@ pub trait Sockets {
         f: impl FnOnce(&mut Uring, Token) -> R,
     ) -> Option<R>;
 
-    /// Sends bytes at the end of this turn; see [`post`](switchboard_driver::CompletionDriver::post).
-    fn post(
-        &self,
-        registration: Registration,
-        fd: BorrowedFd<'_>,
-        bytes: &[u8],
-        waker: &Waker,
-    ) -> Option<u32>;
-
-    /// Waits for the result of a send that was [posted](Sockets::post).
-    ///
-    /// # Errors
-    /// The system's error.
-    fn poll_posted(&self, number: u32, waker: &Waker) -> Poll<io::Result<usize>>;
-
-    /// Gives up the result of a send that was [posted](Sockets::post). Bytes that are not submitted yet are
-    /// not sent.
-    fn withdraw(&self, number: u32);
-
-    /// Sends all posted bytes at once, before this thread blocks.
-    fn flush_posted(&self);
-
     /// Returns whether a receive or an accept is in flight.
     fn is_requested(&self, registration: Registration) -> bool;
 

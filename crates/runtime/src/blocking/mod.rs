@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use switchboard_reactor::plumbing::Sockets;
+use switchboard_reactor::plumbing::Posts;
 use switchboard_reactor::{Loop, Timers};
 
 use self::parker::Parker;
@@ -107,7 +107,7 @@ pub(crate) fn run_cancellable<F: Future>(
     if !BLOCKING.get() {
         // A blocking flow within a task blocks the loop, and may wait for an answer to bytes that other
         // tasks of this turn have posted.
-        Loop::with_current(|lp| lp.map(Sockets::flush_posted));
+        Loop::with_current(|lp| lp.map(Posts::flush_posted));
     }
     let flow = Rc::new(BlockingFlow::new(parker));
     let _current = RestoreCurrent(CURRENT.replace(Some(flow.clone())));

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use switchboard_reactor::plumbing::Sockets;
+use switchboard_reactor::plumbing::{Posts, Sockets};
 use switchboard_reactor::{Activity, Direction, Loop, Remote, Waiting};
 
 use super::source::Source;
