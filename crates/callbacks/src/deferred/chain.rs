@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
+use crate::deferred::nested::Cancel;
+
 /// Where a Deferred was created.
 pub(crate) type CreatedAt = &'static Location<'static>;
 
@@ -76,12 +78,8 @@ impl Chain {
             return;
         };
         chain.cancelled.set(true);
-        if let Some(canceller) = canceller {
-            canceller();
-        }
-        if let Some(origin) = origin.upgrade() {
-            origin.cancel();
-        }
+        let origin = origin.upgrade();
+        Cancel { canceller, origin }.happen();
     }
 }
 

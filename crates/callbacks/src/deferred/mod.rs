@@ -7,6 +7,7 @@ mod drops;
 mod future;
 mod link;
 mod list;
+mod nested;
 mod unhandled;
 
 pub use cancelled::Cancelled;
@@ -228,7 +229,8 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
 
     /// Cancels what the chain waits for: its origin, or the Deferred that a callback returned. Calls the
     /// canceller of that Deferred, which fails with [`Cancelled`] if the canceller does not fire it. The errbacks
-    /// run before this returns.
+    /// run before this returns. Within a canceller, all of that happens when the canceller has returned, and
+    /// before its own Deferred fails.
     ///
     /// Does nothing if that Deferred has fired. After a cancel, its resolver does nothing.
     pub fn cancel(&self) {

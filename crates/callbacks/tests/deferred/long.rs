@@ -1,6 +1,7 @@
 //! Chains with more callbacks than a stack has room for frames.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use switchboard_callbacks::Resolver;
@@ -135,6 +136,58 @@ fn long_chains_of_unfired_deferreds_are_dropped_in_constant_stack() {
         drop(first);
         assert_eq!(seen.take(), LINKS);
     });
+}
+
+/// Each canceller cancels the next Deferred.
+#[test]
+fn cancellers_that_cancel_run_in_constant_stack() {
+    const DEPTH: u32 = 100_000;
+    on_a_small_stack(|| {
+        let failed = Rc::new(Cell::new(0));
+        let mut resolvers = Vec::new();
+        let mut last: Option<Text> = None;
+        for depth in 0..DEPTH {
+            let next = last.take();
+            let (deferred, resolver) = Text::with_canceller(move || {
+                if let Some(next) = next {
+                    next.cancel();
+                }
+            });
+            resolvers.push(resolver);
+            let failed = failed.clone();
+            last = Some(deferred.add_errback(move |error| {
+                assert_eq!(error, "cancelled");
+                // The innermost fails first.
+                assert_eq!(failed.replace(depth + 1), depth);
+                Ok(0)
+            }));
+        }
+        last.unwrap().cancel();
+        assert_eq!(failed.get(), DEPTH);
+    });
+}
+
+#[test]
+fn a_canceller_that_panics_asks_for_nothing_later() {
+    let log = Log::default();
+    let (inner, _inner) = Text::with_canceller({
+        let log = log.clone();
+        move || log.add("inner")
+    });
+    let handle = inner.canceller();
+    let (outer, _outer) = Text::with_canceller(move || {
+        handle.cancel();
+        panic!("in the canceller");
+    });
+    let panicked = catch_unwind(AssertUnwindSafe(|| outer.cancel()));
+    assert!(panicked.is_err());
+    log.is(&[]);
+    let (other, _other) = Text::with_canceller({
+        let log = log.clone();
+        move || log.add("other")
+    });
+    other.cancel();
+    log.is(&["other"]);
 }
 
 /// A loop of callbacks, in which each round waits for the next.
