@@ -52,6 +52,7 @@ mod reader;
 mod resolve;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sigpipe;
+mod socket_options;
 mod stream;
 mod target;
 #[cfg(feature = "tokio")]

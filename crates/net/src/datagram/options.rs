@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use socket2::SockRef;
 
 use super::udp::UdpSocket;
-use crate::stream::{set_ttl, ttl};
 
 // Each method fails with the system's error.
 impl UdpSocket {
@@ -24,22 +23,6 @@ impl UdpSocket {
     /// The system's.
     pub fn broadcast(&self) -> io::Result<bool> {
         SockRef::from(self).broadcast()
-    }
-
-    /// Sets how many routers datagrams may pass (`IP_TTL`, or the hop limit of IPv6).
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        set_ttl(SockRef::from(self), hops)
-    }
-
-    /// Returns how many routers datagrams may pass.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn ttl(&self) -> io::Result<u32> {
-        ttl(SockRef::from(self))
     }
 
     /// Sets how many routers datagrams to IPv4 groups may pass. 1 unless it is set.
@@ -90,38 +73,6 @@ impl UdpSocket {
         SockRef::from(self).multicast_loop_v6()
     }
 
-    /// Sets the size of the send buffer in bytes (`SO_SNDBUF`). Linux doubles the number.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        SockRef::from(self).set_send_buffer_size(bytes)
-    }
-
-    /// Returns the size of the send buffer in bytes, as the system counts it.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn send_buffer_size(&self) -> io::Result<usize> {
-        SockRef::from(self).send_buffer_size()
-    }
-
-    /// Sets the size of the receive buffer in bytes (`SO_RCVBUF`). Linux doubles the number.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        SockRef::from(self).set_recv_buffer_size(bytes)
-    }
-
-    /// Returns the size of the receive buffer in bytes, as the system counts it.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn recv_buffer_size(&self) -> io::Result<usize> {
-        SockRef::from(self).recv_buffer_size()
-    }
-
     /// Joins a multicast group, so that datagrams to it are received, on the interface with this address; the system chooses for `UNSPECIFIED`.
     ///
     /// # Errors
@@ -152,13 +103,5 @@ impl UdpSocket {
     /// The system's, such as `AddrNotAvailable` for an address that is no group.
     pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         SockRef::from(self).leave_multicast_v6(&group, interface)
-    }
-
-    /// Takes the error that the system keeps for the socket (`SO_ERROR`), if there is one.
-    ///
-    /// # Errors
-    /// The system's, of asking.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        SockRef::from(self).take_error()
     }
 }

@@ -23,7 +23,6 @@ use crate::addr::Addr;
 
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use options::TcpKeepalive;
-pub(crate) use options::{set_ttl, ttl};
 pub use weak::WeakStream;
 
 /// A TCP or Unix connection, for every model.
