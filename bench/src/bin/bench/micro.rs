@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 pub(crate) const NAME: &str = "micro";
 
-/// Nanoseconds for each: spawn and join, timer, wake-up.
-pub(crate) type Runs = Vec<(String, Vec<[f64; 3]>)>;
+/// Nanoseconds for each: spawn and join, timer, wake-up, short run.
+pub(crate) type Runs = Vec<(String, Vec<[f64; 4]>)>;
 
 pub(crate) fn run(rounds: usize, cores: &[usize]) -> io::Result<Runs> {
     let cores: Vec<String> = cores.iter().map(usize::to_string).collect();

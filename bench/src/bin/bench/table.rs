@@ -129,11 +129,12 @@ pub(crate) fn of_micro(header: &str, load: &Load, runs: &Runs) -> String {
         "spawn and join",
         "timer armed and cancelled, 100,000 pending",
         "wake-up from another thread",
+        "short run, 1,000 idle sockets",
     ];
     let mut text = begin(header, load, &columns);
     for (name, runs) in runs {
         let _ = write!(text, "| {name} |");
-        for at in 0..3 {
+        for at in 0..4 {
             let all: Vec<f64> = runs.iter().map(|run| run[at]).collect();
             let (least, most) = spread(&all);
             let _ = write!(text, " {:.0} ({least:.0}–{most:.0}) |", median(all));
