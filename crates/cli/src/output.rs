@@ -7,6 +7,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+pub(crate) use switchboard_server::Count;
+
 /// The exit status after wrong usage, as clap's.
 const USAGE: u8 = 2;
 
@@ -89,14 +91,4 @@ pub(crate) fn remark(text: impl fmt::Display) {
 /// Writes a line to stderr that names the command, or drops it.
 pub(crate) fn complain(text: impl fmt::Display) {
     remark(format_args!("switchboard: {text}"));
-}
-
-/// A number with its noun, as "1 page" and "2 pages".
-pub(crate) struct Count<N>(pub(crate) N, pub(crate) &'static str);
-
-impl<N: fmt::Display + PartialEq + From<u8>> fmt::Display for Count<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ending = if self.0 == N::from(1) { "" } else { "s" };
-        write!(f, "{} {}{ending}", self.0, self.1)
-    }
 }

@@ -45,11 +45,12 @@ impl Report {
 }
 
 /// A number with its noun, as "1 connection" and "2 connections".
-pub(crate) struct Count(pub(crate) usize, pub(crate) &'static str);
+#[doc(hidden)]
+pub struct Count<N>(pub N, pub &'static str);
 
-impl fmt::Display for Count {
+impl<N: fmt::Display + PartialEq + From<u8>> fmt::Display for Count<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ending = if self.0 == 1 { "" } else { "s" };
+        let ending = if self.0 == N::from(1) { "" } else { "s" };
         write!(f, "{} {}{ending}", self.0, self.1)
     }
 }

@@ -82,6 +82,8 @@ mod workers;
 
 pub use bound::Bound;
 pub use capacity::{descriptor_capacity, raise_descriptor_limit};
+#[doc(hidden)]
+pub use counts::Count;
 pub use counts::Report;
 pub use lag::Lag;
 pub use observer::{Observer, OpenConnection};

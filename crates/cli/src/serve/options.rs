@@ -80,7 +80,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(super) trace: TraceOptions,
     /// Answer at this address: with figures for Prometheus under /metrics, and with `ok` under /health; refused
-    /// with model `processes` and with --workers-as processes
+    /// with model `processes` and with --workers-as processes, where each process counts for itself, and the one
+    /// that forks them may have no thread to answer with
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) metrics: Option<String>,
 }
