@@ -50,8 +50,8 @@ impl Default for BindOptions {
 }
 
 impl BindOptions {
-    /// Returns the options that [`Listener::bind`](crate::Listener::bind) and [`UdpSocket::bind`](crate::UdpSocket::bind)
-    /// use.
+    /// Returns the options that [`Listener::bind`](crate::Listener::bind) and
+    /// [`UdpSocket::bind`](crate::UdpSocket::bind) use.
     pub fn new() -> BindOptions {
         BindOptions::default()
     }

@@ -33,8 +33,8 @@ impl BindOptions {
     /// Listens on a TCP address, as [`Listener::bind`] does. Looking up a name may block the thread.
     ///
     /// # Errors
-    /// `InvalidInput` for a text that is no address with a port; the system's, such as `AddrInUse`. Each has the
-    /// address and what to do.
+    /// `InvalidInput` for a text that is no address with a port; the system's, such as `AddrInUse`. Each has
+    /// the address and what to do.
     ///
     /// ```
     /// use switchboard_net::BindOptions;

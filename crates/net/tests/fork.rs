@@ -58,7 +58,8 @@ fn pipes() -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Copies so many bytes that they go through a pipe, and returns the pipes that are open after that and are not in `before`.
+/// Copies so many bytes that they go through a pipe, and returns the pipes that are open after that and are not
+/// in `before`.
 #[cfg(target_os = "linux")]
 fn copy_by_pipe(before: &BTreeSet<PathBuf>) -> std::io::Result<BTreeSet<PathBuf>> {
     const LENGTH: usize = 100_000;

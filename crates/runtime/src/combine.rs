@@ -29,20 +29,21 @@ where
 
 /// Returns the output of whichever future completes first; the other one, the loser, is dropped.
 ///
-/// Both futures have the same output type `T`: let each return a variant of an enum, or an `Option`, to tell them
-/// apart. Each poll asks `first` before `second`, so `first` wins if both are ready. Nest calls to race more
-/// than two: `race(a, race(b, c))`.
+/// Both futures have the same output type `T`: let each return a variant of an enum, or an `Option`, to tell
+/// them apart. Each poll asks `first` before `second`, so `first` wins if both are ready. Nest calls to race
+/// more than two: `race(a, race(b, c))`.
 ///
 /// The futures run in one flow: they may borrow what the flow has, and they need not be `Send`. A race works
 /// under every model, because a thread that waits for several things waits for whichever comes first.
 ///
 /// # Cancellation
-/// The loser is dropped together with the race, which ends its wait. Reads, [`Receiver::recv`](crate::Receiver::recv),
-/// [`Sleep`](crate::Sleep), [`Interval::tick`](crate::Interval::tick), [`Event::wait`](crate::Event::wait) and
-/// [`JoinHandle`](crate::JoinHandle) lose nothing by that, so a loop may race them again and again. An async block
-/// loses what it had done: race whole loops instead of their steps where a step must not be cut in the middle. A
-/// future that must not start anew, such as a sleep that limits the whole loop, is pinned outside of the loop and
-/// raced by `as_mut()`. Dropping the race drops both futures.
+/// The loser is dropped together with the race, which ends its wait. Reads,
+/// [`Receiver::recv`](crate::Receiver::recv), [`Sleep`](crate::Sleep),
+/// [`Interval::tick`](crate::Interval::tick), [`Event::wait`](crate::Event::wait) and
+/// [`JoinHandle`](crate::JoinHandle) lose nothing by that, so a loop may race them again and again. An async
+/// block loses what it had done: race whole loops instead of their steps where a step must not be cut in the
+/// middle. A future that must not start anew, such as a sleep that limits the whole loop, is pinned outside of
+/// the loop and raced by `as_mut()`. Dropping the race drops both futures.
 ///
 /// ```
 /// use std::pin::pin;

@@ -104,12 +104,12 @@ pub mod sync;
 mod threads;
 mod time;
 
-/// The receiving end of a [`channel`]. In the examples below, read `async_channel::bounded` as `switchboard::channel`,
-/// and `async_channel::x` as `switchboard::x`.
+/// The receiving end of a [`channel`]. In the examples below, read `async_channel::bounded` as
+/// `switchboard::channel`, and `async_channel::x` as `switchboard::x`.
 #[doc(inline)]
 pub use async_channel::Receiver;
-/// The sending end of a [`channel`]. In the examples below, read `async_channel::bounded` as `switchboard::channel`,
-/// and `async_channel::x` as `switchboard::x`.
+/// The sending end of a [`channel`]. In the examples below, read `async_channel::bounded` as
+/// `switchboard::channel`, and `async_channel::x` as `switchboard::x`.
 #[doc(inline)]
 pub use async_channel::Sender;
 pub use async_channel::{

@@ -67,8 +67,9 @@ impl<T, E: Failure> Outcome<T, E> for Deferred<T, E> {
 ///
 /// A callback that is added to a Deferred which has fired runs at once, within `add_*`. Otherwise it runs
 /// within the call that fires the Deferred, after the callbacks that were added before it. When a callback
-/// returns a Deferred, the chain waits for that one. No method blocks. Chains of any length need constant stack,
-/// except that a callback which builds the next round of a loop must return a Deferred that has not fired.
+/// returns a Deferred, the chain waits for that one. No method blocks. Chains of any length need constant
+/// stack, except that a callback which builds the next round of a loop must return a Deferred that has not
+/// fired.
 ///
 /// A panic in a callback unwinds to the caller that fired the Deferred. Meanwhile the rest of the chain fails
 /// with [`Cancelled`]; if one of those errbacks panics too, the process aborts.
@@ -228,9 +229,9 @@ impl<T: 'static, E: Failure> Deferred<T, E> {
     }
 
     /// Cancels what the chain waits for: its origin, or the Deferred that a callback returned. Calls the
-    /// canceller of that Deferred, which fails with [`Cancelled`] if the canceller does not fire it. The errbacks
-    /// run before this returns. Within a canceller, all of that happens when the canceller has returned, and
-    /// before its own Deferred fails.
+    /// canceller of that Deferred, which fails with [`Cancelled`] if the canceller does not fire it. The
+    /// errbacks run before this returns. Within a canceller, all of that happens when the canceller has
+    /// returned, and before its own Deferred fails.
     ///
     /// Does nothing if that Deferred has fired. After a cancel, its resolver does nothing.
     pub fn cancel(&self) {

@@ -142,8 +142,8 @@ impl Copier {
         }
     }
 
-    /// Copies until the reader's input ends, and returns the number of bytes that all runs have copied. Dropping
-    /// the future loses nothing.
+    /// Copies until the reader's input ends, and returns the number of bytes that all runs have copied.
+    /// Dropping the future loses nothing.
     ///
     /// # Errors
     /// Those of [`Stream::recv`] and [`Stream::write`].

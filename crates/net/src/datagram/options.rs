@@ -73,7 +73,8 @@ impl UdpSocket {
         SockRef::from(self).multicast_loop_v6()
     }
 
-    /// Joins a multicast group, so that datagrams to it are received, on the interface with this address; the system chooses for `UNSPECIFIED`.
+    /// Joins a multicast group, so that datagrams to it are received, on the interface with this address; the
+    /// system chooses for `UNSPECIFIED`.
     ///
     /// # Errors
     /// The system's, such as `AddrNotAvailable` for an address that is no group.
@@ -89,7 +90,8 @@ impl UdpSocket {
         SockRef::from(self).leave_multicast_v4(&group, &interface)
     }
 
-    /// Joins a multicast group, so that datagrams to it are received, on the interface with this number; the system chooses for 0.
+    /// Joins a multicast group, so that datagrams to it are received, on the interface with this number; the
+    /// system chooses for 0.
     ///
     /// # Errors
     /// The system's, such as `AddrNotAvailable` for an address that is no group.

@@ -11,10 +11,10 @@ use crate::stream::Stream;
 /// chunk; only one that lies in several chunks is put together. A connection that waits between lines holds
 /// no buffer.
 ///
-/// A line that is too long is an error of [`next`](Lines::next), of kind `InvalidData`. Its rest cannot be skipped,
-/// so answer by [`stream`](Lines::stream) and close: match the error of `next`, write the answer, and end with
-/// [`Stream::linger_close`], because a stream that is dropped with unread input resets the connection, and the
-/// client may lose the answer.
+/// A line that is too long is an error of [`next`](Lines::next), of kind `InvalidData`. Its rest cannot be
+/// skipped, so answer by [`stream`](Lines::stream) and close: match the error of `next`, write the answer, and
+/// end with [`Stream::linger_close`], because a stream that is dropped with unread input resets the connection,
+/// and the client may lose the answer.
 ///
 /// ```
 /// use switchboard_net::{Lines, Stream};

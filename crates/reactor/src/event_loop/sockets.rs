@@ -67,7 +67,8 @@ pub trait Sockets {
     /// Wakes `waker` once, when the direction becomes ready.
     ///
     /// # Errors
-    /// `NotFound` if the registration ended; those of [`Poller::register`](switchboard_driver::Poller::register).
+    /// `NotFound` if the registration ended; those of
+    /// [`Poller::register`](switchboard_driver::Poller::register).
     fn wait_for(
         &self,
         registration: Registration,

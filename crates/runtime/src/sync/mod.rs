@@ -25,8 +25,8 @@
 //! The locks are those of the crate `async-lock`, the broadcast channel is that of `async-broadcast`. Their
 //! methods with `blocking` in the name block the thread, also in a task; plain code waits with
 //! [`green::block_on`](crate::green::block_on) instead. In the examples of re-exported types, read
-//! `async_lock::x` as `switchboard::sync::x`, `async_channel::x` as `switchboard::x`, and `async_broadcast::x` as
-//! `switchboard::sync::broadcast::x`.
+//! `async_lock::x` as `switchboard::sync::x`, `async_channel::x` as `switchboard::x`, and `async_broadcast::x`
+//! as `switchboard::sync::broadcast::x`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -71,18 +71,19 @@ pub use crate::{Event, Receiver, Sender, channel};
 ///
 /// The channel differs from tokio's in these points:
 ///
-/// - A sender waits for the slowest receiver while `capacity` messages are in the channel. For a sender that never
-///   waits, call [`set_overflow(true)`](broadcast::Sender::set_overflow): the oldest messages are dropped, and a
-///   receiver learns by [`RecvError::Overflowed`](broadcast::RecvError) how many it missed.
+/// - A sender waits for the slowest receiver while `capacity` messages are in the channel. For a sender that
+///   never waits, call [`set_overflow(true)`](broadcast::Sender::set_overflow): the oldest messages are
+///   dropped, and a receiver learns by [`RecvError::Overflowed`](broadcast::RecvError) how many it missed.
 /// - The channel closes with its last active or inactive receiver. Keep
-///   [`receiver.deactivate()`](broadcast::Receiver::deactivate), which takes no messages, where receivers come and
-///   go. A message that is sent while there is no active receiver waits for one;
+///   [`receiver.deactivate()`](broadcast::Receiver::deactivate), which takes no messages, where receivers come
+///   and go. A message that is sent while there is no active receiver waits for one;
 ///   [`set_await_active(false)`](broadcast::Sender::set_await_active) makes it an error instead.
-/// - Subscribe with [`sender.new_receiver()`](broadcast::Sender::new_receiver), which gets the messages that are
-///   sent from then on. A clone of a receiver also gets those that the receiver has not taken yet.
+/// - Subscribe with [`sender.new_receiver()`](broadcast::Sender::new_receiver), which gets the messages that
+///   are sent from then on. A clone of a receiver also gets those that the receiver has not taken yet.
 ///
 /// Dropping a future of `recv` or `broadcast_direct` loses no message. In the examples of these types, read
-/// `async_broadcast::x` as `switchboard::sync::broadcast::x`; the function `channel` is called `broadcast` there.
+/// `async_broadcast::x` as `switchboard::sync::broadcast::x`; the function `channel` is called `broadcast`
+/// there.
 ///
 /// ```
 /// use switchboard_runtime::{Model, sync::broadcast};

@@ -48,7 +48,8 @@ pub(super) fn poll_completion<O: Operation>(
 }
 
 /// Polls an operation that goes by readiness under every driver: each of a shared descriptor, a read from
-/// one whose reads do, or a system call of the caller that reads. Ends the receive that the driver has in flight, and takes its completions first.
+/// one whose reads do, or a system call of the caller that reads. Ends the receive that the driver has in
+/// flight, and takes its completions first.
 pub(super) fn poll_stopped<O: Operation>(
     lp: &Loop,
     descriptor: &Arc<Descriptor>,
