@@ -41,7 +41,7 @@ enum Command {
     Compare(compare::Options),
     /// Run a server (files, proxy, echo, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
-    Serve(serve::Service),
+    Serve(Box<serve::Service>),
     /// Fetch pages, many at once, and print a line for each as it finishes
     Fetch(fetch::Options),
     /// Print what runs under which model
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Compare(options) => compare::run(&options),
-        Command::Serve(service) => serve::run(service),
+        Command::Serve(service) => serve::run(*service),
         Command::Fetch(options) => fetch::run(options),
         Command::Models(options) => models::run(&options),
         Command::Completions(options) => shell::completions(parser, &options),

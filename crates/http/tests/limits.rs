@@ -24,6 +24,7 @@ const SMALL: ServerLimits = ServerLimits {
     rate_grace: Duration::ZERO,
     keep_alive_idle: Duration::from_millis(50),
     requests: 3,
+    streams: 3,
 };
 
 #[test]

@@ -11,7 +11,7 @@ use super::options::{Options, WorkersAs};
 use crate::output::Failure;
 
 /// The address where a server listens that is told no other.
-const LISTEN: &str = "127.0.0.1:7007";
+pub(super) const LISTEN: &str = "127.0.0.1:7007";
 
 /// Listens where the options say.
 pub(super) fn bind(

@@ -50,9 +50,9 @@ impl TlsOptions {
     /// Reads the certificates.
     pub(super) fn front(&self, options: &Options) -> Result<Front, Failure> {
         let tls = match (self.self_signed, self.tls_cert.is_empty()) {
-            (true, _) => Some(self_signed(&options.listen)?),
+            (true, _) => Some(self_signed(options.listen.as_deref())?),
             (false, true) => None,
-            (false, false) => Some(self.from_files()?),
+            (false, false) => Some(self.read_files()?),
         };
         if self.redirect_http.is_some() {
             can_redirect(options, tls.is_some())?;
@@ -60,7 +60,7 @@ impl TlsOptions {
         Ok(Front(tls.map(|tls| tls.protocols(&["h2", "http/1.1"]))))
     }
 
-    fn from_files(&self) -> Result<TlsServer, Failure> {
+    fn read_files(&self) -> Result<TlsServer, Failure> {
         let (certificates, keys) = (self.tls_cert.len(), self.tls_keys.len());
         if certificates != keys {
             return Err(Failure::usage(format_args!(
@@ -106,14 +106,15 @@ fn can_redirect(options: &Options, tls: bool) -> Result<(), Failure> {
     Err(Failure::usage(format_args!("--redirect-http: {text}")))
 }
 
-/// Makes a certificate for this machine, and for the host of `listen`.
-fn self_signed(listen: &str) -> Result<TlsServer, Failure> {
+/// Makes a certificate for this machine, and for the host of `listen` if an address was given.
+fn self_signed(listen: Option<&str>) -> Result<TlsServer, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::Failed(format!(
             "--self-signed: no certificate can be made: {error}"
         ))
     };
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
+    let listen = listen.unwrap_or_default();
     let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
     let host = host.trim_matches(['[', ']']);
     let any = host.parse().is_ok_and(|addr: IpAddr| addr.is_unspecified());

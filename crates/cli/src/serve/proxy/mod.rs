@@ -12,6 +12,7 @@ use switchboard_runtime::{Dispatch, Style};
 use switchboard_server::{Bound, Server};
 
 pub(crate) use self::options::ProxyOptions;
+use super::bind::LISTEN;
 use super::options::{AccessFormat, WorkersAs};
 use super::{HEAD_LIMIT, Watched, serve_prepared};
 use crate::output::{self, Failure};
@@ -99,7 +100,7 @@ fn description(settings: &Settings, options: &ProxyOptions) -> String {
     let common = &options.options;
     let listen = match &common.unix {
         Some(path) => path.display().to_string(),
-        None => common.listen.clone(),
+        None => common.listen.as_deref().unwrap_or(LISTEN).to_owned(),
     };
     // Writing to a string never fails.
     let (mode, model, times) = (settings.mode, common.model, &settings.timeouts);
