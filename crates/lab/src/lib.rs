@@ -35,4 +35,4 @@ pub use measured::{Echo, Measured, median};
 pub use report::{Cell, Report, Spread};
 pub use rows::{ComputeIn, Row, UnknownRow, Workload, rows};
 pub use sampler::Sampler;
-pub use usage::{Usage, tree_cpu, tree_memory};
+pub use usage::{Usage, tree, tree_cpu, tree_memory};

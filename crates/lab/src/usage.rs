@@ -74,8 +74,13 @@ fn memory(pid: u32) -> Option<u64> {
     pss.or_else(|| bytes(&read("status")?, "VmRSS:"))
 }
 
-/// Returns a process and its present descendants, parents before their children.
-fn tree(root: u32) -> Vec<u32> {
+/// Returns a process and its present descendants, parents before their children; the process alone where
+/// there is no `/proc`, or if it does not exist.
+///
+/// ```
+/// assert!(switchboard_lab::tree(std::process::id()).contains(&std::process::id()));
+/// ```
+pub fn tree(root: u32) -> Vec<u32> {
     let mut tree = vec![root];
     let mut at = 0;
     while at < tree.len() {
