@@ -1,8 +1,12 @@
 //! The part that the programs share: who is compared, what connections do, and for the servers, how they say where
 //! they listen and how much they read at once.
 
+pub mod backend;
 pub mod clients;
 pub mod contenders;
+pub mod epoll;
+pub mod exchange;
+pub mod raw_uring;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
