@@ -1,5 +1,5 @@
-//! The back end that proxies stand in front of: it is a part of the load, so that it needs no core of its own and
-//! no proxy pays for waking it.
+//! The back end that proxies stand in front of: it is a part of the load, so that it needs no core of its own
+//! and no proxy pays for waking it.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -92,8 +92,8 @@ impl Backend {
     }
 }
 
-/// Returns a whole answer with the [`body`] of `length` bytes. It has no date, so that it never changes; another field
-/// of the same length stands for it.
+/// Returns a whole answer with the [`body`] of `length` bytes. It has no date, so that it never changes; another
+/// field of the same length stands for it.
 pub fn answer(length: usize) -> Vec<u8> {
     let mut answer = head(length).into_bytes();
     answer.extend(body(length));

@@ -4,19 +4,25 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+use crate::backend::Backend;
+use crate::epoll::{Epoll, Events, events};
+use crate::exchange::{Exchange, SMALL};
 
 /// Connections to one server.
 pub struct Clients {
-    epoll: OwnedFd,
+    epoll: Epoll,
     connections: Vec<Connection>,
-    message: usize,
-    /// As many messages as may be under way.
+    exchange: Exchange,
+    /// As many requests as may be under way.
     block: Vec<u8>,
     /// So many bytes of small answers may wait to be taken at once; 0 where each is taken as it comes.
     lazy: usize,
+    buffer: Vec<u8>,
     wait_ms: i32,
+    /// The back end of the server, if it is a proxy.
+    backend: Option<Backend>,
 }
 
 struct Connection {
@@ -25,41 +31,41 @@ struct Connection {
     part: usize,
 }
 
-/// Answers this small come in one piece.
-const SMALL: usize = 1024;
-/// So many of them are taken at once.
+/// So many small answers are taken at once.
 const LAZY: usize = 32;
 
 /// How long a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Clients {
-    /// Of no connection yet; `depth` messages of each will be under way at once.
+    /// Of no connection yet; `depth` requests of each will be under way at once.
     ///
     /// One that spins has a core to itself and never sleeps, so that no server pays for waking it.
     ///
     /// # Errors
     /// The system's.
-    pub fn new(message: usize, depth: usize, spins: bool) -> io::Result<Clients> {
-        // SAFETY: a plain system call, whose descriptor is nobody else's.
-        let epoll = unsafe {
-            let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
-            if epoll < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            OwnedFd::from_raw_fd(epoll)
-        };
+    pub fn new(exchange: Exchange, depth: usize, spins: bool) -> io::Result<Clients> {
         Ok(Clients {
-            epoll,
+            epoll: Epoll::new()?,
             connections: Vec::new(),
-            message,
-            block: vec![b'x'; message * depth],
-            lazy: match (depth, message) {
-                (1, ..=SMALL) => message * LAZY,
+            block: exchange.request.repeat(depth),
+            lazy: match (depth, exchange.answer) {
+                (1, ..=SMALL) => exchange.answer * LAZY,
                 _ => 0,
             },
+            buffer: vec![0; SMALL * LAZY],
+            exchange,
             wait_ms: if spins { 0 } else { 100 },
+            backend: None,
         })
+    }
+
+    /// The same, which also serve the back end of their proxy, and so spin.
+    #[must_use]
+    pub fn serving(mut self, backend: Backend) -> Clients {
+        self.backend = Some(backend);
+        self.wait_ms = 0;
+        self
     }
 
     /// Adds a connection.
@@ -69,33 +75,27 @@ impl Clients {
     pub fn connect(&mut self, addr: SocketAddr) -> io::Result<()> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
-        let mut event = libc::epoll_event {
-            events: (libc::EPOLLIN | libc::EPOLLET) as u32,
-            u64: self.connections.len() as u64,
-        };
-        let (epoll, fd) = (self.epoll.as_raw_fd(), stream.as_raw_fd());
-        // SAFETY: both descriptors are open, and the event is only read.
-        if unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let key = self.connections.len() as u64;
+        self.epoll
+            .add(&stream, libc::EPOLLIN | libc::EPOLLET, key)?;
         self.connections.push(Connection { stream, part: 0 });
         Ok(())
     }
 
     /// Sends until a moment, at least once on each connection, and waits until nothing is under way; how
-    /// many messages came back.
+    /// many answers came back.
     ///
     /// # Errors
-    /// The system's; `UnexpectedEof` and `TimedOut` for a server that does not answer.
+    /// The system's; `UnexpectedEof` and `TimedOut` for a server that does not answer; `InvalidData` for one
+    /// that answers something else.
     pub fn drive(&mut self, end: Instant) -> io::Result<u64> {
-        let depth = (self.block.len() / self.message) as u64;
+        let depth = (self.block.len() / self.exchange.request.len()) as u64;
         let (mut under_way, mut done) = (0, 0);
         for at in 0..self.connections.len() {
             self.send(at, depth)?;
             under_way += depth;
         }
-        // SAFETY: all zeros are valid events.
-        let mut events: [libc::epoll_event; 1024] = unsafe { std::mem::zeroed() };
+        let mut events = events();
         while under_way > 0 {
             let ready = self.wait(&mut events)?;
             let now = Instant::now();
@@ -122,61 +122,47 @@ impl Clients {
     fn settle(&mut self) -> io::Result<()> {
         for connection in self.connections.iter_mut().filter(|one| one.part > 0) {
             let due = std::mem::take(&mut connection.part);
-            if discard(&connection.stream, due + 1)? != due {
+            let taken = self
+                .exchange
+                .take(&connection.stream, 0, due + 1, &mut self.buffer)?;
+            if taken != due {
                 return Err(io::Error::other(
-                    "the server's answers are not what was sent",
+                    "the server's answers are not what was expected",
                 ));
             }
         }
         Ok(())
     }
 
-    fn wait(&self, events: &mut [libc::epoll_event; 1024]) -> io::Result<usize> {
-        let epoll = self.epoll.as_raw_fd();
-        // SAFETY: room for 1024 events.
-        match unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), 1024, self.wait_ms) } {
-            ready @ 0.. => Ok(ready as usize),
-            _ => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-                error => Err(error),
-            },
+    fn wait(&mut self, events: &mut Events) -> io::Result<usize> {
+        if let Some(backend) = &mut self.backend {
+            backend.turn()?;
         }
+        self.epoll.wait(events, self.wait_ms)
     }
 
-    /// Sends so many messages, and waits for room.
-    fn send(&mut self, at: usize, messages: u64) -> io::Result<()> {
-        let length = messages as usize * self.message;
+    /// Sends so many requests, and waits for room.
+    fn send(&mut self, at: usize, requests: u64) -> io::Result<()> {
+        let length = requests as usize * self.exchange.request.len();
         self.connections[at].stream.write_all(&self.block[..length])
     }
 
     /// Takes what is there; how many answers that makes whole. One that is small is there when it is told,
     /// and most of them are taken later.
     fn receive(&mut self, at: usize) -> io::Result<u64> {
-        let connection = &mut self.connections[at];
+        let Connection { stream, part } = &mut self.connections[at];
+        let (exchange, answer) = (&self.exchange, self.exchange.answer);
         if self.lazy > 0 {
-            connection.part += self.message;
-            if connection.part == self.lazy {
-                connection.part -= discard(&connection.stream, self.lazy)?;
+            *part += answer;
+            if *part == self.lazy {
+                *part -= exchange.take(stream, 0, self.lazy, &mut self.buffer)?;
             }
             return Ok(1);
         }
-        connection.part += discard(&connection.stream, self.block.len() + 1)?;
-        let answers = connection.part / self.message;
-        connection.part %= self.message;
+        let depth = self.block.len() / exchange.request.len();
+        *part += exchange.take(stream, *part, answer * depth + 1, &mut self.buffer)?;
+        let answers = *part / answer;
+        *part %= answer;
         Ok(answers as u64)
-    }
-}
-
-/// Takes at most so many bytes, none if there are none, and copies them nowhere.
-fn discard(stream: &TcpStream, most: usize) -> io::Result<usize> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-    // SAFETY: with `MSG_TRUNC`, TCP writes to no buffer.
-    match unsafe { libc::recv(stream.as_raw_fd(), std::ptr::null_mut(), most, flags) } {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        length @ 1.. => Ok(length as usize),
-        _ => match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            error => Err(error),
-        },
     }
 }

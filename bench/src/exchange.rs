@@ -65,7 +65,8 @@ impl Exchange {
         Exchange::get_on(&mut stream, path, length, between)
     }
 
-    /// Asks as [`get`](Exchange::get) does, on an open connection. `between` is called after a read that timed out.
+    /// Asks as [`get`](Exchange::get) does, on an open connection. `between` is called after a read that timed
+    /// out.
     ///
     /// # Errors
     /// As [`get`](Exchange::get).

@@ -7,6 +7,7 @@ pub mod contenders;
 pub mod epoll;
 pub mod exchange;
 pub mod raw_uring;
+pub mod site;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};

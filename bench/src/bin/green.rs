@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use switchboard_runtime as runtime;
-use switchboard_runtime::green::{self, Green};
 use switchboard_lab::median;
 use switchboard_reactor::{Driver, Loop};
+use switchboard_runtime as runtime;
+use switchboard_runtime::green::{self, Green};
 
 const ROUNDS: usize = 11;
 const SPAWNS: u32 = 200_000;

@@ -147,7 +147,7 @@ impl Server {
     }
 }
 
-/// Has the kernel hold back what does not fill a packet, or lets it go. What fails is seen in the time it takes.
+/// Has the kernel hold back what does not fill a packet, or lets it go.
 fn cork(stream: &TcpStream, on: bool) {
     let on = i32::from(on);
     let size = size_of::<i32>() as u32;

@@ -1,7 +1,7 @@
 //! User instructions of a round trip, counted by valgrind's callgrind: two runs of different length, and
 //! the difference between them, so that what is done once cancels.
 //!
-//!     instructions CONTENDER [function | file | line]
+//!     instructions [http] CONTENDER [function | file | line]
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use switchboard_bench::clients::Clients;
-use switchboard_bench::contenders::{self, Contender};
+use switchboard_bench::contenders::{self, Contender, Service};
+use switchboard_bench::exchange::Exchange;
+use switchboard_bench::site::Site;
 
 const CONNECTIONS: usize = 50;
 const MESSAGE: usize = 64;
@@ -28,7 +30,11 @@ enum By {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut words = std::env::args().skip(1);
+    let mut words = std::env::args().skip(1).peekable();
+    let (all, what) = match words.next_if(|word| word == "http") {
+        Some(_) => (contenders::http(Service::Hello), "answers of 13 bytes"),
+        None => (contenders::built(), "messages of 64 bytes"),
+    };
     let name = words.next().unwrap_or_else(|| "tasks/epoll".to_owned());
     let by = match words.next().as_deref() {
         None | Some("function") => By::Function,
@@ -36,13 +42,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some("line") => By::Line,
         Some(other) => return Err(format!("{other} is none of function, file, line").into()),
     };
-    let contender = contenders::built()
+    let contender = all
         .into_iter()
         .find(|one| one.name == name)
         .ok_or_else(|| format!("{name} is not known; see bench/README.md"))?;
     let core = switchboard_lab::cores()[0];
     switchboard_lab::pin(None, core)?;
-    let count = |trips| count(&contender, core, trips, by);
+    let site = Site::new()?;
+    let count = |trips| count(&contender, &site, core, trips, by);
     let before = count(SHORT)?;
     let mut rows: Vec<(String, f64)> = count(LONG)?
         .into_iter()
@@ -54,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.sort_by(|a, b| b.1.total_cmp(&a.1));
     let total: f64 = rows.iter().map(|row| row.1).sum();
     let mut text = format!(
-        "{name}: {total:.1} user instructions a round trip, {CONNECTIONS} connections of {MESSAGE} bytes\n"
+        "{name}: {total:.1} user instructions a round trip, {CONNECTIONS} connections, {what}\n"
     );
     let listed = rows.iter().take(TOP);
     let rest = total - listed.clone().map(|row| row.1).sum::<f64>();
@@ -73,6 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// batch process, never preempts the load; so each of its turns finds the same events every time.
 fn count(
     contender: &Contender,
+    site: &Site,
     core: usize,
     trips: usize,
     by: By,
@@ -83,8 +91,12 @@ fn count(
         out.display()
     );
     let wrapper: Vec<String> = wrapper.split(' ').map(str::to_owned).collect();
-    let server = contender.start(core, &wrapper)?;
-    let mut clients = Clients::new(MESSAGE, 1, false)?;
+    let server = contender.start(core, &wrapper, site, None)?;
+    let exchange = match contender.service {
+        Service::Echo => Exchange::echo(MESSAGE),
+        _ => Exchange::get(server.addr, "/hello", 13, None)?.0,
+    };
+    let mut clients = Clients::new(exchange, 1, false)?;
     for _ in 0..CONNECTIONS {
         clients.connect(server.addr)?;
     }

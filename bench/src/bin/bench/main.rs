@@ -1,12 +1,15 @@
 //! `bench`: contenders against a reference, each under each load; a markdown table on stdout, JSON where
 //! `--json FILE` says. bench/README.md has the options.
 
+mod apart;
 mod churn;
+mod handshakes;
 mod idle;
 mod loads;
 mod micro;
 mod noise;
 mod options;
+mod show;
 mod table;
 mod turns;
 
@@ -14,8 +17,11 @@ use std::io;
 use std::time::Duration;
 
 use loads::{Load, Work};
-use options::Options;
-use switchboard_bench::contenders::{self, Contender};
+use micro::Runs;
+use options::{Contenders, Options};
+use switchboard_bench::contenders::Contender;
+use switchboard_bench::site::Site;
+use turns::Figures;
 
 /// One contender under one load.
 #[derive(serde::Serialize)]
@@ -23,50 +29,83 @@ pub(crate) struct Cell<T> {
     load: &'static str,
     contender: String,
     runs: Vec<T>,
+    /// Why it can't run here.
+    skipped: Option<String>,
     errors: Vec<String>,
+}
+
+/// What was measured.
+#[derive(Default, serde::Serialize)]
+struct Report {
+    machine: String,
+    cells: Vec<Cell<Figures>>,
+    idle: Vec<Cell<f64>>,
+    micro: Runs,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = options::read()?;
-    apart()?;
-    let (reference, chosen) = options.contenders()?;
-    let header = table::header(&reference.name);
+    apart::apart()?;
+    let loads = options.loads()?;
+    let site = Site::new()?;
     let cores = switchboard_lab::cores();
+    let mut report = Report {
+        machine: table::header(),
+        ..Report::default()
+    };
     if let Some(core) = cores.get(1) {
         switchboard_lab::pin(None, *core)?;
     }
-    let again = reference.called(format!("{} again", reference.name));
-    let (mut cells, mut idle, mut micro) = (Vec::new(), Vec::new(), Vec::new());
-    for load in options.loads()? {
-        match load.work {
-            Work::Echo { .. } | Work::Churn => {
-                let all: Vec<&Contender> = [&again].into_iter().chain(&chosen).collect();
-                let driven = Duration::from_secs_f64(options.seconds);
-                let row = rounds(load, &all, &options, |contender| {
-                    turns::run(&reference, contender, &load.work, &cores, driven)
-                });
-                print!("{}", table::of(&header, load, &row));
-                cells.extend(row);
+    for load in loads {
+        let contenders = options.contenders(load)?;
+        if options.show {
+            for contender in [&contenders.0].into_iter().chain(&contenders.1) {
+                show::show(load, contender, &site, cores[0]);
             }
-            Work::Idle => {
-                let all: Vec<&Contender> = [&reference].into_iter().chain(&chosen).collect();
-                let row = rounds(load, &all, &options, |contender| {
-                    idle::run(&contender.start(cores[0], &[])?)
-                });
-                print!("{}", table::of_idle(&header, load, &row));
-                idle.extend(row);
-            }
-            Work::Micro => {
-                micro = micro::run(options.rounds, &cores)?;
-                print!("{}", table::of_micro(&header, load, &micro));
-            }
+            continue;
         }
+        measure(load, &contenders, &options, &site, &cores, &mut report)?;
     }
     if let Some(path) = &options.json {
-        let report = serde_json::json!({
-            "machine": header, "against": reference.name, "cells": cells, "idle": idle, "micro": micro
-        });
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
+    }
+    Ok(())
+}
+
+/// Measures one load, and prints its table.
+fn measure(
+    load: &Load,
+    (reference, chosen): &Contenders,
+    options: &Options,
+    site: &Site,
+    cores: &[usize],
+    report: &mut Report,
+) -> io::Result<()> {
+    let header = format!("{}; against {}", report.machine, reference.name);
+    match load.work {
+        Work::Loops(..) | Work::Churn(_) | Work::Handshakes => {
+            let again = reference.called(format!("{} again", reference.name));
+            let all: Vec<&Contender> = [&again].into_iter().chain(chosen).collect();
+            let driven = Duration::from_secs_f64(options.seconds);
+            let row = rounds(load, &all, options, |contender| {
+                turns::run(reference, contender, load, site, cores, driven)
+            });
+            print!("{}", table::of(&header, load, &row));
+            report.cells.extend(row);
+        }
+        Work::Idle(connections, ask) => {
+            let all: Vec<&Contender> = [reference].into_iter().chain(chosen).collect();
+            let row = rounds(load, &all, options, |contender| {
+                let server = contender.start(cores[0], &[], site, None)?;
+                idle::run(&server, connections, ask)
+            });
+            print!("{}", table::of_idle(&header, load, &row));
+            report.idle.extend(row);
+        }
+        Work::Micro => {
+            report.micro = micro::run(options.rounds, cores)?;
+            print!("{}", table::of_micro(&header, load, &report.micro));
+        }
     }
     Ok(())
 }
@@ -82,11 +121,13 @@ fn rounds<T>(
         load: load.name,
         contender: one.name.clone(),
         runs: Vec::new(),
+        skipped: one.missing.clone(),
         errors: Vec::new(),
     };
     let mut row: Vec<Cell<T>> = contenders.iter().map(cell).collect();
     for round in 1..=options.rounds {
-        for (contender, cell) in contenders.iter().zip(&mut row) {
+        let both = contenders.iter().zip(&mut row);
+        for (contender, cell) in both.filter(|(_, cell)| cell.skipped.is_none()) {
             let (name, of) = (&contender.name, options.rounds);
             eprint!("\r\x1b[K{} {round}/{of}: {name}", load.name);
             match run(contender) {
@@ -97,22 +138,4 @@ fn rounds<T>(
     }
     eprint!("\r\x1b[K");
     row
-}
-
-/// Goes on in a child that is set apart. The parent waits: it is what a terminal or a script can end.
-fn apart() -> io::Result<()> {
-    // SAFETY: there is one thread, so the child may do what its parent might.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => contenders::set_apart(),
-        child => {
-            let mut status = 0;
-            // SAFETY: it is told where to write.
-            unsafe { libc::waitpid(child, &raw mut status, 0) };
-            std::process::exit(match libc::WIFEXITED(status) {
-                true => libc::WEXITSTATUS(status),
-                false => 1,
-            })
-        }
-    }
 }

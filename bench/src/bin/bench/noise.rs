@@ -33,8 +33,7 @@ impl Noise {
 }
 
 fn own(servers: [&Server; 2]) -> Duration {
-    let of = |server: &Server| clock(server.pid());
-    clock(0) + of(servers[0]) + of(servers[1])
+    clock(0) + servers[0].clock() + servers[1].clock()
 }
 
 /// The time that the cores were not idle, whoever had them, another machine included.

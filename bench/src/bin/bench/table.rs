@@ -14,8 +14,8 @@ use crate::turns::Figures;
 /// How far from 1 the reference's ratio to itself may be.
 const SHOULD_HOLD: f64 = 0.01;
 
-/// The machine, the kernel and the commit; who is compared with; what was refused.
-pub(crate) fn header(reference: &str) -> String {
+/// The machine, the kernel and the commit; what was refused.
+pub(crate) fn header() -> String {
     let commit = Command::new("git")
         .args(["rev-parse", "--short", "HEAD"])
         .output();
@@ -30,7 +30,7 @@ pub(crate) fn header(reference: &str) -> String {
         _ => "; high priority was refused",
     };
     format!(
-        "{}, {} cores, {}; commit {commit}; against {reference}{refused}",
+        "{}, {} cores, {}; commit {commit}{refused}",
         machine.cpu, machine.cores, machine.kernel
     )
 }
@@ -47,6 +47,9 @@ fn begin(header: &str, load: &Load, columns: &[&str]) -> String {
 
 /// The failures, or the reason why there is no run at all.
 fn errors<T>(cell: &Cell<T>) -> String {
+    if let Some(why) = &cell.skipped {
+        return format!(" skipped: {why}");
+    }
     match cell.errors.first() {
         Some(error) => format!(" {} failed: {error}", cell.errors.len()),
         None => String::new(),

@@ -13,9 +13,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use switchboard_bench::contenders::{Contender, Server, clock};
+use switchboard_bench::site::Site;
 use switchboard_lab::{median, tree_cpu};
 
-use crate::loads::{Drive, Work};
+use crate::loads::{Drive, Load};
 use crate::noise::Noise;
 
 const TURN: Duration = Duration::from_millis(100);
@@ -42,8 +43,9 @@ pub(crate) struct Figures {
 }
 
 struct Side {
-    server: Server,
+    /// Closes its connections first, so that a server that ends finds none.
     drive: Drive,
+    server: Server,
 }
 
 #[derive(Clone, Copy)]
@@ -55,10 +57,12 @@ struct Turn {
 }
 
 impl Side {
-    fn start(contender: &Contender, work: &Work, cores: &[usize]) -> io::Result<Side> {
-        let server = contender.start(cores[0], &[])?;
-        let drive = work.drive(&server, cores.len() > 1)?;
-        Ok(Side { server, drive })
+    fn start(contender: &Contender, load: &Load, site: &Site, cores: &[usize]) -> io::Result<Side> {
+        let backend = load.backend()?;
+        let to = backend.as_ref().map(|backend| backend.addr()).transpose()?;
+        let server = contender.start(cores[0], &[], site, to)?;
+        let (drive, _) = load.drive(&server, backend, site, cores.len() > 1)?;
+        Ok(Side { drive, server })
     }
 
     /// Nothing is under way where a turn begins and ends, so what is spent in it is its own.
@@ -86,16 +90,17 @@ impl Turn {
 pub(crate) fn run(
     reference: &Contender,
     contender: &Contender,
-    work: &Work,
+    load: &Load,
+    site: &Site,
     cores: &[usize],
     driven: Duration,
 ) -> io::Result<Figures> {
     let mut sides = [
-        Side::start(reference, work, cores)?,
-        Side::start(contender, work, cores)?,
+        Side::start(reference, load, site, cores)?,
+        Side::start(contender, load, site, cores)?,
     ];
     // By turns too, so that the sockets of both lie in memory alike.
-    for _ in 0..work.connections() {
+    for _ in 0..load.connections() {
         for side in &mut sides {
             side.drive.connect(&side.server)?;
         }
