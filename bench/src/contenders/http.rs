@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::Service::{Files, Hello, Proxy, Tls};
-use super::programs::{find, succeeds};
+use super::programs::{find, ours, succeeds};
 use super::{Contender, Service};
 
 /// Name, service, command line, configuration, which becomes the file `@FOLDER@/configuration`. `Told` has the
@@ -149,12 +149,12 @@ pub fn http(service: Service) -> Vec<Contender> {
     rows.map(|row| contender(row, &mut found)).collect()
 }
 
-/// Another build of `http-switchboard`, under tasks.
+/// Another build of `http-switchboard`, under every model that is known here.
 pub fn http_beside(service: Service, program: &str) -> Vec<Contender> {
-    let ours = http(service).into_iter();
-    let ours = ours.filter(|one| one.name.starts_with("tasks/"));
+    let this = ours("http-switchboard");
+    let ours = http(service).into_iter().filter(|one| one.program == this);
     ours.map(|one| Contender {
-        name: one.name.replace("tasks/", "beside/"),
+        name: format!("beside/{}", one.name),
         program: program.into(),
         ..one
     })
