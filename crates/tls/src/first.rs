@@ -61,8 +61,8 @@ impl fmt::Display for PlainText {
 
 impl Error for PlainText {}
 
-/// Returns whether `bytes`, the first of a client, hold its whole greeting, or are none of TLS. For servers that
-/// run a handler only once it has something to do.
+/// Returns whether `bytes`, the first of a client, hold its whole greeting, or are none of TLS. For servers
+/// that run a handler only once it has something to do.
 ///
 /// ```
 /// use switchboard_tls::has_hello;

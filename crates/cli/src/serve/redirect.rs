@@ -14,8 +14,8 @@ use switchboard_net::Addr;
 use switchboard_reactor::Quiet;
 use switchboard_server::Server;
 
-/// Redirects clients at `addr` to the same host at `port`, on a thread of its own, until the process ends. Returns
-/// the address.
+/// Redirects clients at `addr` to the same host at `port`, on a thread of its own, until the process ends.
+/// Returns the address.
 ///
 /// # Errors
 /// Those of binding the address and of starting a thread.

@@ -26,8 +26,8 @@ content-length: 48\r\n\r\nThis port speaks HTTP with TLS only: use https.\n";
 #[derive(Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsOptions {
-    /// Speak TLS with the certificate chain of this PEM file. Given more than once, each with its --tls-key, a client
-    /// is shown the certificate of the host that it asks for, or else the first one
+    /// Speak TLS with the certificate chain of this PEM file. Given more than once, each with its --tls-key, a
+    /// client is shown the certificate of the host that it asks for, or else the first one
     #[arg(long, value_name = "FILE", requires = "tls_keys")]
     tls_cert: Vec<PathBuf>,
     /// The private key of a certificate, in PEM; one for each --tls-cert, in the same order
@@ -36,7 +36,8 @@ pub(crate) struct TlsOptions {
     /// Speak TLS with a certificate that is made at the start and that no client trusts, to try it out
     #[arg(long, conflicts_with = "tls_cert")]
     self_signed: bool,
-    /// Answer HTTP without TLS at this address with a redirect to the service; refused with model `processes` and with
+    /// Answer HTTP without TLS at this address with a redirect to the service; refused with model `processes`
+    /// and with
     /// --workers-as processes
     #[arg(long, value_name = "HOST:PORT")]
     redirect_http: Option<String>,

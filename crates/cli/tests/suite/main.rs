@@ -19,5 +19,6 @@ mod shell;
 mod slow_clients;
 mod stop;
 mod telling;
+mod tls;
 mod varnishtest;
 mod workers;
