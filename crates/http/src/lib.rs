@@ -1,7 +1,8 @@
 //! HTTP/1.1 client, and HTTP/1.1 and HTTP/2 server, over Switchboard streams, the same under every model.
 //!
-//! hyper parses and formats. Nothing is spawned: a server's connection is one future, and a client's
-//! connection is polled together with the request that uses it.
+//! HTTP/1.1 servers are of this crate's own making, on `httparse`; hyper speaks HTTP/2 and serves the client.
+//! Nothing is spawned: a server's connection is one future, and a client's connection is polled together with
+//! the request that uses it.
 //!
 //! ```
 //! use std::convert::Infallible;
