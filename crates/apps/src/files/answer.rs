@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, VARY,
+    CONTENT_TYPE, HeaderValue, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -156,19 +156,6 @@ impl Files {
     }
 }
 
-impl Validators {
-    /// Sets the header fields that a client repeats in its conditions.
-    fn describe(&self, headers: &mut HeaderMap) {
-        // A tag and a date are letters, digits and punctuation.
-        if let Ok(tag) = HeaderValue::from_str(&self.tag) {
-            headers.insert(ETAG, tag);
-        }
-        if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(self.modified)) {
-            headers.insert(LAST_MODIFIED, date);
-        }
-    }
-}
-
 fn whole(file: File, length: u64) -> Result<Response<Body>, Errno> {
     Ok(Response::new(body(file, 0..length)?))
 }
@@ -189,7 +176,7 @@ fn parts(
     kind: &HeaderValue,
     validators: &Validators,
 ) -> Response<Body> {
-    let tag = validators.tag.trim_matches('"');
+    let tag = validators.tag().trim_matches('"');
     let boundary = format!("switchboard.{tag}");
     let kind = kind.to_str().unwrap_or("application/octet-stream");
     let body = ByteParts::new(file, ranges, length, kind, &boundary);

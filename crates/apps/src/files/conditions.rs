@@ -1,20 +1,22 @@
 //! Validators, and the conditions of a request, evaluated in the order of RFC 9110, section 13.2.2.
 
+use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{
-    HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, RANGE,
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
+use httpdate::HttpDate;
 use rustix::fs::Stat;
 
 /// What identifies the content of a file.
 #[derive(Debug)]
 pub(super) struct Validators {
     /// The entity tag with its quotes, and with `W/` if it is weak.
-    pub(super) tag: String,
+    tag: HeaderValue,
     /// In whole seconds, and not in the future.
-    pub(super) modified: SystemTime,
+    modified: SystemTime,
 }
 
 /// What the conditions of a request come to.
@@ -32,21 +34,46 @@ impl Validators {
     /// old version that is restored by a rename has another tag.
     pub(super) fn of(stat: &Stat) -> Validators {
         #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
-        let (seconds, nanos) = (stat.st_mtime as i64, stat.st_mtime_nsec as u64);
-        let since = Duration::from_secs(seconds.max(0).unsigned_abs());
+        let (seconds, nanos) = (stat.st_mtime as u64, stat.st_mtime_nsec as u64);
+        #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+        let (length, inode) = (stat.st_size as u64, stat.st_ino as u64);
+        let mut tag = Short::default();
+        tag.push(b'"');
+        tag.push_hex(seconds);
+        for number in [nanos, length, inode] {
+            tag.push(b'-');
+            tag.push_hex(number);
+        }
+        tag.push(b'"');
+        // A time before 1970 is told as 1970.
+        let since = Duration::from_secs(seconds.cast_signed().max(0).unsigned_abs());
         Validators {
-            tag: format!(
-                "\"{seconds:x}.{nanos:x}-{:x}-{:x}\"",
-                stat.st_size, stat.st_ino
-            ),
+            tag: tag.value(),
             modified: (UNIX_EPOCH + since).min(SystemTime::now()),
         }
     }
 
+    /// Returns the entity tag as text.
+    pub(super) fn tag(&self) -> &str {
+        self.tag.to_str().unwrap_or_default()
+    }
+
+    /// Sets the header fields that a client repeats in its conditions.
+    pub(super) fn describe(&self, headers: &mut HeaderMap) {
+        headers.insert(ETAG, self.tag.clone());
+        let mut date = Short::default();
+        // It is 29 bytes long, for which there is room.
+        let _ = write!(date, "{}", HttpDate::from(self.modified));
+        headers.insert(LAST_MODIFIED, date.value());
+    }
+
     /// Makes the tag that of the content in a coding that is made anew for each answer.
     pub(super) fn weaken(&mut self, coding: &str) {
-        let tag = self.tag.trim_end_matches('"');
-        self.tag = format!("W/{tag}-{coding}\"");
+        let weak = format!("W/{}-{coding}\"", self.tag().trim_end_matches('"'));
+        // The name of a coding is letters.
+        if let Ok(weak) = HeaderValue::try_from(weak) {
+            self.tag = weak;
+        }
     }
 
     /// Evaluates the conditions of a request that is GET or HEAD.
@@ -80,7 +107,7 @@ impl Validators {
         };
         let condition = condition.to_str().ok()?.trim();
         let same = match condition.contains('"') {
-            true => strong(condition, &self.tag),
+            true => strong(condition, self.tag()),
             // A date tells versions apart only once the second in which the file changed is over.
             false => {
                 let date = httpdate::parse_http_date(condition).ok()?;
@@ -101,7 +128,51 @@ impl Validators {
     ) -> bool {
         let lists = headers.get_all(name).iter();
         let mut lists = lists.filter_map(|list| list.to_str().ok());
-        lists.any(|list| list.trim() == "*" || tags(list).any(|tag| same(tag, &self.tag)))
+        lists.any(|list| list.trim() == "*" || tags(list).any(|tag| same(tag, self.tag())))
+    }
+}
+
+/// A field's value that is written without allocating: `format!` costs as much as opening a file.
+struct Short {
+    bytes: [u8; 80],
+    length: usize,
+}
+
+impl Default for Short {
+    fn default() -> Short {
+        Short {
+            bytes: [0; 80],
+            length: 0,
+        }
+    }
+}
+
+impl Short {
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    fn push_hex(&mut self, number: u64) {
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+        for at in (0..digits).rev() {
+            self.push(b"0123456789abcdef"[(number >> (4 * at)) as usize & 15]);
+        }
+    }
+
+    fn value(&self) -> HeaderValue {
+        // What is written is digits, letters and punctuation.
+        HeaderValue::from_bytes(&self.bytes[..self.length]).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+impl Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
     }
 }
 
@@ -147,7 +218,7 @@ mod tests {
 
     fn validators() -> Validators {
         Validators {
-            tag: "\"a\"".to_owned(),
+            tag: HeaderValue::from_static("\"a\""),
             modified: UNIX_EPOCH + Duration::from_secs(1_000_000_000),
         }
     }
@@ -242,7 +313,7 @@ mod tests {
     fn a_tag_of_compressed_content_is_weak() {
         let mut validators = validators();
         validators.weaken("gzip");
-        assert_eq!(validators.tag, "W/\"a-gzip\"");
+        assert_eq!(validators.tag(), "W/\"a-gzip\"");
         let asked = headers(&[("if-none-match", "W/\"a-gzip\"")]);
         assert_eq!(validators.judge(&asked), Verdict::NotModified);
     }

@@ -1,8 +1,5 @@
 //! The media type of a file, by the ending of its name.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-
 use http::HeaderValue;
 
 /// Types of text, with the charset that tells their readers how to decode them. Others bring it with them.
@@ -37,8 +34,13 @@ const COMPRESSIBLE: [&str; 12] = [
 
 /// Returns the media type of a file at this path, with a charset for text.
 pub(super) fn of(path: &[u8]) -> HeaderValue {
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let Some(kind) = mime_guess::from_path(path).first_raw() else {
+    let name = &path[path
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |at| at + 1)..];
+    let dot = name.iter().rposition(|byte| *byte == b'.');
+    let ending = dot.map(|at| std::str::from_utf8(&name[at + 1..]).unwrap_or_default());
+    let Some(kind) = ending.and_then(|ending| mime_guess::from_ext(ending).first_raw()) else {
         return HeaderValue::from_static("application/octet-stream");
     };
     if let Some((_, with_charset)) = TEXT.iter().find(|(text, _)| *text == kind) {
