@@ -9,7 +9,7 @@ use switchboard_runtime::{Driver, Model, Style};
 use crate::output::Failure;
 
 /// The option `--driver` of the commands that wait.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct DriverOption {
     /// Driver of the event loops: select, poll, epoll, uring, portable, or auto (uring where it can be used,
     /// else epoll); only under tasks, green and callbacks [default: epoll on Linux, else portable]

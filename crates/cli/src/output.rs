@@ -31,6 +31,14 @@ impl Failure {
         Failure::Usage(text.to_string())
     }
 
+    /// Returns the text that says why.
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Failure::Usage(text) | Failure::Failed(text) => text,
+            Failure::Reported | Failure::NotRead => String::new(),
+        }
+    }
+
     /// Prints the failure, and returns the exit status.
     fn report(self) -> u8 {
         match self {

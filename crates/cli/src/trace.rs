@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::log::Log;
 
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct TraceOptions {
     /// Log each connection as it comes and goes; twice: everything
     #[arg(long, short, action = clap::ArgAction::Count)]

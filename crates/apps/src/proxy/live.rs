@@ -1,10 +1,12 @@
 //! The proxy that runs, whose settings may be replaced.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use switchboard_http::{Body, Request, Response, serve_connection_until};
 use switchboard_net::{Addr, Stream};
 use switchboard_reactor::Log;
 use switchboard_runtime::sync::Notify;
@@ -12,7 +14,7 @@ use switchboard_runtime::{self as runtime, Hooks, Model, race};
 use switchboard_tls::TlsClient;
 
 use super::check::{self, Check};
-use super::http::{self, Route};
+use super::http::{self, Route, Sender};
 use super::pool::{Clock, Pool};
 use super::settings::{Mode, Settings};
 use super::tcp;
@@ -25,8 +27,6 @@ pub struct Proxy(Arc<Live>);
 
 struct Live {
     setup: Mutex<Arc<Setup>>,
-    /// One more with each change of the setup, so that a connection sees one without the lock.
-    generation: AtomicU64,
     changed: Notify,
     clock: Clock,
     hooks: Arc<dyn Hooks>,
@@ -65,7 +65,6 @@ impl Proxy {
         let setup = Setup::new(settings, None, clock, &hooks)?;
         Ok(Proxy(Arc::new(Live {
             setup: Mutex::new(Arc::new(setup)),
-            generation: AtomicU64::new(0),
             changed: Notify::new(),
             clock,
             hooks,
@@ -85,21 +84,39 @@ impl Proxy {
         Ok(())
     }
 
-    /// Replaces the settings. Connections that are open go on with the old ones. What is known of a back end
-    /// that stays in its pool is kept. Blocks the thread while names are looked up.
+    /// Replaces the settings. Connections to clients go on; in mode http, so do their next requests with the new
+    /// settings. What is known of a back end that stays in its pool is kept. Blocks the thread while names are
+    /// looked up.
     ///
     /// # Errors
-    /// As [`new`](Proxy::new) and [`listens_on`](Proxy::listens_on); then the old settings stay.
+    /// As [`new`](Proxy::new) and [`listens_on`](Proxy::listens_on), and `InvalidInput` for another mode; then the
+    /// old settings stay.
     pub fn replace(&self, settings: Settings) -> io::Result<()> {
-        let live = &self.0;
-        let setup = Setup::new(settings, Some(&self.setup()), live.clock, &live.hooks)?;
+        self.prepare(settings).map(|put_in_place| put_in_place())
+    }
+
+    /// Does all of [`replace`](Proxy::replace) that may fail, and returns what does the rest.
+    ///
+    /// # Errors
+    /// As [`replace`](Proxy::replace).
+    pub fn prepare(&self, settings: Settings) -> io::Result<impl FnOnce() + use<>> {
+        let live = self.0.clone();
+        let old = self.setup();
+        if settings.mode != old.settings.mode {
+            let text = format!(
+                "mode {} instead of {}: start the proxy anew",
+                settings.mode, old.settings.mode
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let setup = Setup::new(settings, Some(&old), live.clock, &live.hooks)?;
         if let Some(own) = &*lock(&live.own) {
             setup.listens_on(own)?;
         }
-        *lock(&live.setup) = Arc::new(setup);
-        live.generation.fetch_add(1, Ordering::Release);
-        live.changed.notify_waiters();
-        Ok(())
+        Ok(move || {
+            *lock(&live.setup) = Arc::new(setup);
+            live.changed.notify_waiters();
+        })
     }
 
     /// Serves a client until its connection ends. Waits in the flow's own way. Dropping the future closes the
@@ -131,8 +148,46 @@ impl Proxy {
             Mode::Tcp => tcp::serve(client, &setup).await,
             Mode::Http => {
                 drop(setup);
-                http::serve(client, self, stop, access).await
+                let peer = client.peer_addr().ok();
+                let from = Sender {
+                    peer: peer.as_ref(),
+                    has_tls: false,
+                };
+                let handler = |request| async move {
+                    Ok::<_, Infallible>(self.respond(from, access, request).await)
+                };
+                serve_connection_until(client, handler, stop).await
             }
+        }
+    }
+
+    /// Answers one request, in mode http: passes it on, or says why it could not be. `access` hears of it. Waits in the
+    /// flow's own way. Dropping the future closes the connection to the back end.
+    ///
+    /// ```
+    /// use switchboard_apps::proxy::{Mode, Proxy, Sender, Settings};
+    /// use switchboard_http::{Body, Request};
+    /// use switchboard_runtime::Model;
+    ///
+    /// let mut settings = Settings { mode: Mode::Http, ..Settings::default() };
+    /// // Nothing listens there.
+    /// settings.pools[0].to = vec!["127.0.0.1:9".parse().unwrap()];
+    /// let proxy = Proxy::new(settings)?;
+    /// let request = Request::new(Body::empty());
+    /// let answer = Model::Tasks.run(proxy.respond(Sender::default(), None, request))?;
+    /// assert_eq!(answer.status(), 502);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn respond(
+        &self,
+        from: Sender<'_>,
+        access: Option<&Access>,
+        request: Request,
+    ) -> Response<Body> {
+        let answer = |request| http::answer(self, from, access.is_some(), request);
+        match access {
+            Some(access) => access.watch(from.peer, request, answer).await,
+            None => answer(request).await,
         }
     }
 

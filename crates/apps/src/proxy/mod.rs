@@ -40,7 +40,7 @@ mod to;
 pub use balance::Balance;
 pub use check::Check;
 pub use health::HealthRules;
-pub use http::{Cidr, Passed, Route};
+pub use http::{Cidr, Passed, Route, Sender};
 pub use live::Proxy;
 pub use pool::PoolSettings;
 pub use settings::{Mode, Settings, Timeouts};

@@ -3,6 +3,7 @@
 mod http;
 mod tcp;
 mod time;
+mod tls;
 
 use std::fmt;
 use std::future::Future;

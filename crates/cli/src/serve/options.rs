@@ -32,7 +32,7 @@ refused or lost; if it does not start, this one goes on.\n\nsystemd may pass the
 told of the start, the stop and who takes over (NOTIFY_SOCKET).\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
 wrong usage.";
 
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct Options {
     /// Address to listen on; port 0 takes a free one [default: the sockets that systemd passes, or
     /// 127.0.0.1:7007]
@@ -94,7 +94,7 @@ pub(super) enum AccessFormat {
 }
 
 /// Options of services that answer HTTP requests.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(super) struct HttpOptions {
     /// Log each request when its answer has been sent, or cut: `combined` as Apache and nginx do, or a JSON
     /// object. The lines go to the log

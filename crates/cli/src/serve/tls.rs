@@ -23,7 +23,7 @@ const SPEAK_TLS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
 content-length: 48\r\n\r\nThis port speaks HTTP with TLS only: use https.\n";
 
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsOptions {
     /// Speak TLS with the certificate chain of this PEM file. Given more than once, each with its --tls-key, a
@@ -128,6 +128,11 @@ fn self_signed(listen: Option<&str>) -> Result<TlsServer, Failure> {
 }
 
 impl Front {
+    /// Returns whether clients speak TLS.
+    pub(super) fn has_tls(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Returns whether `bytes`, the first of a client, are enough to begin with.
     pub(super) fn first_bytes(&self) -> fn(&[u8]) -> bool {
         match self.0 {

@@ -220,6 +220,57 @@ fn wrong_input_is_refused_with_one_line() {
     );
 }
 
+/// Asks for a page, and returns the whole answer.
+fn get(proxy: &Served, path: &str) -> String {
+    let mut stream = proxy.connect();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn every_model_that_can_passes_requests_on() {
+    let options = ["slow-site", "--listen", "127.0.0.1:0", "--latency", "1ms"];
+    let site = Served::start(&options, None);
+    let url = format!("http://{}", site.addr);
+    let ways: [&[&str]; 7] = [
+        &["--model", "blocking"],
+        &["--model", "threads"],
+        &["--model", "pool"],
+        &["--model", "processes"],
+        &["--driver", "auto", "--workers", "2"],
+        &["--model", "green"],
+        &["--workers", "2", "--workers-as", "processes"],
+    ];
+    for way in ways {
+        let logged = [way, &["--access-log", "combined"]].concat();
+        let proxy = proxy(&[&url], &logged);
+        for number in 0..4 {
+            let answer = get(&proxy, &format!("/page/{number}"));
+            let title = format!("<h1>Page {number}</h1>");
+            assert!(
+                answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(&title),
+                "{way:?}: {answer}"
+            );
+        }
+        let log = proxy.stop();
+        let lines: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains("\"GET /page/"))
+            .collect();
+        assert_eq!(lines.len(), 4, "{way:?}: {log}");
+        let back_end = format!(" {url} 0.");
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.contains(&back_end) && line.ends_with(" 1")),
+            "{log}"
+        );
+    }
+}
+
 #[test]
 fn a_client_that_reads_nothing_yet_does_not_hold_others() {
     let back_end = TcpListener::bind("127.0.0.1:0").unwrap();

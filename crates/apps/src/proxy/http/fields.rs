@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use http::HeaderValue;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
     PROXY_AUTHORIZATION, VIA,
 };
 use switchboard_http::{ConnectionFields, RequestHead};
@@ -19,6 +20,8 @@ pub(super) struct Peer {
     pub(super) ip: Option<IpAddr>,
     /// Whether what it says about the client is believed.
     pub(super) is_trusted: bool,
+    /// Whether it speaks TLS.
+    pub(super) has_tls: bool,
 }
 
 impl Peer {
@@ -41,7 +44,8 @@ impl Peer {
 pub(super) fn write(
     head: &mut RequestHead,
     headers: &HeaderMap,
-    host: &[u8],
+    given_host: Option<&str>,
+    host: &str,
     peer: &Peer,
     via: &str,
 ) {
@@ -49,12 +53,20 @@ pub(super) fn write(
     for value in headers.get_all(CONNECTION) {
         of_connection.note(value.as_bytes());
     }
-    head.field("host", host);
+    head.field("host", host.as_bytes());
+    // In HTTP/2 the parts of a cookie may be fields of their own (RFC 9113, section 8.2.3).
+    let mut cookies = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    if let Some(first) = cookies.next() {
+        let cookie = cookies.fold(first.to_vec(), |all, next| {
+            [&all, &b"; "[..], next].concat()
+        });
+        head.field("cookie", &cookie);
+    }
     for (name, value) in headers {
         let is_own = match name.as_str().len() {
             3 => *name == VIA,
             4 => *name == HOST,
-            6 => *name == EXPECT,
+            6 => *name == EXPECT || *name == COOKIE,
             9 => *name == FORWARDED,
             14 => *name == CONTENT_LENGTH,
             15 => *name == FORWARDED_FOR,
@@ -67,28 +79,35 @@ pub(super) fn write(
             head.header(name, value);
         }
     }
-    write_forwarded(head, headers, peer);
+    write_forwarded(head, headers, given_host, peer);
     let joined = joined(headers, &VIA, true, via);
     head.field("via", joined.as_bytes());
 }
 
 /// Writes where the request came from. Only what a trusted peer says of that is kept.
-fn write_forwarded(head: &mut RequestHead, headers: &HeaderMap, peer: &Peer) {
-    let given_host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
+fn write_forwarded(
+    head: &mut RequestHead,
+    headers: &HeaderMap,
+    given_host: Option<&str>,
+    peer: &Peer,
+) {
     if let Some(ip) = peer.plain() {
         let all = joined(headers, &FORWARDED_FOR, peer.is_trusted, &ip);
         head.field("x-forwarded-for", all.as_bytes());
     }
     let kept = |name: &HeaderName| headers.get(name).filter(|_| peer.is_trusted);
-    let proto = kept(&FORWARDED_PROTO).map_or(&b"http"[..], |it| it.as_bytes());
+    let own_proto = if peer.has_tls { "https" } else { "http" };
+    let proto = kept(&FORWARDED_PROTO).map_or(own_proto.as_bytes(), HeaderValue::as_bytes);
     head.field("x-forwarded-proto", proto);
-    let host = kept(&FORWARDED_HOST).map_or(given_host, |it| it.as_bytes());
-    if !host.is_empty() {
+    let given = given_host.filter(|host| !host.is_empty());
+    let host = kept(&FORWARDED_HOST).map(HeaderValue::as_bytes);
+    if let Some(host) = host.or(given.map(str::as_bytes)) {
         head.field("x-forwarded-host", host);
     }
-    let own = match std::str::from_utf8(given_host) {
-        Ok(host) if !host.is_empty() => format!("for={};host=\"{host}\";proto=http", peer.node()),
-        _ => format!("for={};proto=http", peer.node()),
+    let node = peer.node();
+    let own = match given {
+        Some(host) => format!("for={node};host=\"{host}\";proto={own_proto}"),
+        None => format!("for={node};proto={own_proto}"),
     };
     let all = joined(headers, &FORWARDED, peer.is_trusted, &own);
     head.field("forwarded", all.as_bytes());
@@ -110,7 +129,7 @@ fn joined(headers: &HeaderMap, name: &HeaderName, kept: bool, more: &str) -> Str
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, Method};
+    use http::Method;
     use switchboard_http::Body;
 
     use super::*;
@@ -123,16 +142,23 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let host = headers
-            .get(HOST)
-            .cloned()
-            .unwrap_or(HeaderValue::from_static("back"));
+        let host = headers.get(HOST).cloned();
+        let host = host.as_ref().and_then(|host| host.to_str().ok());
+        let ip = Some(IpAddr::from(PEER));
         let peer = Peer {
-            ip: Some(IpAddr::from(PEER)),
+            ip,
             is_trusted,
+            has_tls: false,
         };
         let mut head = RequestHead::new(&Method::GET, "/");
-        write(&mut head, &headers, host.as_bytes(), &peer, "1.1 me");
+        write(
+            &mut head,
+            &headers,
+            host,
+            host.unwrap_or("back"),
+            &peer,
+            "1.1 me",
+        );
         head.finish(&Body::empty());
         let text = String::from_utf8(head.bytes().to_vec()).unwrap();
         let lines = text.trim_end().split("\r\n").skip(1);
@@ -177,15 +203,16 @@ mod tests {
         let fields = [
             ("accept", "a"),
             ("cookie", "b"),
+            ("cookie", "f=g"),
             ("accept", "c"),
             ("authorization", "d"),
             ("trailer", "e"),
         ];
         let expected = [
             "host: back",
+            "cookie: b; f=g",
             "accept: a",
             "accept: c",
-            "cookie: b",
             "authorization: d",
             "trailer: e",
         ];
@@ -222,6 +249,7 @@ mod tests {
         let peer = |ip| Peer {
             ip,
             is_trusted: false,
+            has_tls: false,
         };
         assert_eq!(
             peer(Some("2001:db8::1".parse().unwrap())).node(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use switchboard_http::{
@@ -13,9 +13,9 @@ use switchboard_http::{
 use switchboard_net::DescriptorLimit;
 use switchboard_runtime as runtime;
 
-use super::Passed;
 use super::fields::{self, Peer};
 use super::passing::Passing;
+use super::{Passed, given_host};
 use crate::proxy::backend::{Backend, Busy};
 use crate::proxy::live::Setup;
 use crate::proxy::pool::{ATTEMPTS, Pool};
@@ -205,12 +205,10 @@ async fn send(
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let mut request = RequestHead::new(&head.method, target);
-    let given = head
-        .headers
-        .get(HOST)
-        .filter(|_| !pool.settings().rewrite_host);
-    let host = given.map_or(backend.to().authority().as_bytes(), HeaderValue::as_bytes);
-    fields::write(&mut request, &head.headers, host, peer, via);
+    let given = given_host(head).filter(|_| !pool.settings().rewrite_host);
+    let host = given.unwrap_or(backend.to().authority());
+    let given = given_host(head);
+    fields::write(&mut request, &head.headers, given, host, peer, via);
     request.finish(&body);
     let (pool, backend) = (pool.clone(), backend.clone());
     let keep = move |connection| {

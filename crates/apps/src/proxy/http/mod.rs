@@ -1,7 +1,7 @@
 //! The proxy for HTTP/1: request by request, over connections to back ends that all workers share.
 //!
 //! ```text
-//!   serve     a client's connection: its requests, one by one
+//!   answer    one request
 //!   route     the pool that a request goes to
 //!   forward   a back end, a connection, the answer; another try where that is safe
 //!   fields    what the back end is told
@@ -15,18 +15,15 @@ mod passing;
 mod route;
 mod trust;
 
-use std::convert::Infallible;
 use std::fmt;
-use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HOST, VIA};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
-use switchboard_http::{Body, Request, Response, serve_connection_until};
-use switchboard_net::{Addr, Stream};
+use switchboard_http::{Body, Request, Response};
+use switchboard_net::Addr;
 
 pub use self::route::Route;
 pub use self::trust::Cidr;
@@ -35,7 +32,6 @@ use self::fields::Peer;
 use self::forward::{Job, Refused, forward};
 use super::balance::{Balance, hash};
 use super::live::{Proxy, Setup};
-use crate::access::Access;
 
 /// How a request was passed on: an extension of its answer, for the log of requests.
 ///
@@ -68,40 +64,40 @@ impl fmt::Display for Passed {
     }
 }
 
-/// Serves the requests of a connection, until `stop` completes.
-pub(super) async fn serve(
-    client: Stream,
-    proxy: &Proxy,
-    stop: impl Future<Output = ()>,
-    access: Option<&Access>,
-) -> io::Result<()> {
-    let peer = client.peer_addr().ok();
-    let ip = peer
-        .as_ref()
-        .and_then(Addr::as_tcp)
-        .map(|addr| addr.ip().to_canonical());
-    let peer = peer.as_ref();
-    let handler = |request: Request| async move {
-        let answer = |request| answer(proxy, ip, access.is_some(), request);
-        Ok::<_, Infallible>(match access {
-            Some(access) => access.watch(peer, request, answer).await,
-            None => answer(request).await,
-        })
-    };
-    serve_connection_until(client, handler, stop).await
+/// Who has sent a request, and how.
+///
+/// ```
+/// use switchboard_apps::proxy::Sender;
+///
+/// assert!(!Sender::default().has_tls);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sender<'a> {
+    /// The peer's address; `None` if it is not known.
+    pub peer: Option<&'a Addr>,
+    /// Whether it has come through TLS.
+    pub has_tls: bool,
 }
 
 /// Answers a request of a client. The answer says how it was passed on if it `tells`.
-async fn answer(
+pub(super) async fn answer(
     proxy: &Proxy,
-    ip: Option<IpAddr>,
+    from: Sender<'_>,
     tells: bool,
     request: Request,
 ) -> Response<Body> {
     let setup = proxy.setup();
+    let ip = from
+        .peer
+        .and_then(Addr::as_tcp)
+        .map(|addr| addr.ip().to_canonical());
     let is_trusted =
         ip.is_some_and(|ip| setup.settings.trust.iter().any(|range| range.contains(ip)));
-    let peer = Peer { ip, is_trusted };
+    let peer = Peer {
+        ip,
+        is_trusted,
+        has_tls: from.has_tls,
+    };
     let (head, body) = request.into_parts();
     let mut response = match pass(&setup, &peer, proxy.via(), tells, &head, body).await {
         Ok(response) => response,
@@ -140,11 +136,7 @@ async fn pass(
         let text = "the request has come through this proxy before";
         return Err(failed(Refused::new(StatusCode::LOOP_DETECTED, text)));
     }
-    let host = head
-        .headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
+    let host = given_host(head).unwrap_or_default();
     let Some(pool) = setup.route(host, head.uri.path()) else {
         let text = "no route fits the host and the path";
         return Err(failed(Refused::new(StatusCode::NOT_FOUND, text)));
@@ -167,6 +159,12 @@ async fn pass(
         key,
     };
     forward(&job, body).await.map_err(failed)
+}
+
+/// Returns the host that a client has asked for: by the field, or in HTTP/2 by the URI.
+fn given_host(head: &Parts) -> Option<&str> {
+    let field = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    field.or_else(|| head.uri.authority().map(|it| it.as_str()))
 }
 
 /// Tells the client which way its answer has come.

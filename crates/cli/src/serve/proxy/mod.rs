@@ -4,16 +4,20 @@ mod config;
 mod nearest;
 mod options;
 
+use std::convert::Infallible;
 use std::fmt::Write;
+use std::io;
 
-use switchboard_apps::proxy::{Check, Mode, PoolSettings, Proxy, Settings};
-use switchboard_http::has_head;
-use switchboard_runtime::{Dispatch, Style};
-use switchboard_server::{Bound, Server};
+use switchboard_apps::access::Access;
+use switchboard_apps::proxy::{Check, Mode, PoolSettings, Proxy, Sender, Settings};
+use switchboard_net::Stream;
+use switchboard_runtime::Style;
+use switchboard_server::{Bound, Report, Server};
 
 pub(crate) use self::options::ProxyOptions;
 use super::bind::LISTEN;
-use super::options::{AccessFormat, WorkersAs};
+use super::options::WorkersAs;
+use super::tls::Front;
 use super::{HEAD_LIMIT, Watched, serve_prepared};
 use crate::output::{self, Failure};
 
@@ -22,23 +26,18 @@ const CANNOT_CHECK: &str = "--check: under model `processes` each connection is 
 others what it sees: leave the option out, use --check off, or another model";
 
 pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
-    let mut settings = options.settings()?;
-    if options.options.model.dispatch() == Dispatch::Process {
-        can_do_without_checks(options, &mut settings)?;
-    }
-    settings.check().map_err(|text| match &options.config {
-        Some(path) => Failure::usage(format_args!("{}: {text}", path.display())),
-        None => Failure::usage(text),
-    })?;
+    let settings = options.checked_settings()?;
     if options.check_config {
         return output::print(description(&settings, options));
     }
     let mode = settings.mode;
-    if mode == Mode::Tcp && options.http.access_log != AccessFormat::Off {
-        let text =
-            "--access-log: mode tcp knows no requests: leave the option out, or use --mode http";
-        return Err(Failure::usage(text));
-    }
+    let front = options.tls.front(&options.options)?;
+    options.can_answer_requests(mode, &front)?;
+    let server = match mode {
+        // A client of HTTP speaks first, so that one that has sent nothing needs no thread.
+        Mode::Http => Server::new().first_bytes(HEAD_LIMIT, front.first_bytes()),
+        Mode::Tcp => Server::new(),
+    };
     let prepare = |bound: &Bound, watched: &Watched| {
         let proxy = Proxy::with_hooks(settings, watched.hooks.clone())?;
         let own = proxy.listens_on(bound.local_addr());
@@ -47,34 +46,65 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         if matches!(options.options.workers_as, WorkersAs::Threads) {
             proxy.start_checks()?;
         }
-        Ok((proxy, watched.access.clone()))
+        options.tls.open(&front, bound, &watched.log)?;
+        reload_with(bound, &proxy, options);
+        Ok((proxy, watched.access.clone(), front))
     };
-    let server = match mode {
-        // A client of HTTP speaks first, so that one that has sent nothing needs no thread.
-        Mode::Http => Server::new().first_bytes(HEAD_LIMIT, has_head),
-        Mode::Tcp => Server::new(),
-    };
-    // One to the client and one to the back end.
-    let server = server.descriptors(2);
     serve_prepared(
-        server,
+        // One descriptor to the client and one to the back end.
+        server.descriptors(2),
         &options.options,
         "proxy",
         Style::Async,
         Some(&options.http),
         prepare,
-        |bound, (proxy, access)| {
-            let stop = bound.stop_handle();
-            bound.serve(move |client| {
-                let (proxy, access, stop) = (proxy.clone(), access.clone(), stop.clone());
-                async move {
-                    proxy
-                        .serve_until(client, stop.wait(), access.as_ref())
-                        .await
-                }
-            })
+        move |bound, (proxy, access, front)| match mode {
+            Mode::Tcp => bound.serve(move |client| {
+                let proxy = proxy.clone();
+                async move { proxy.serve(client).await }
+            }),
+            Mode::Http => serve_http(bound, proxy, access, front),
         },
     )
+}
+
+fn serve_http(
+    bound: Bound,
+    proxy: Proxy,
+    access: Option<Access>,
+    front: Front,
+) -> io::Result<Report> {
+    let stop = bound.stop_handle();
+    bound.serve(move |client: Stream| {
+        let (proxy, access) = (proxy.clone(), access.clone());
+        let (front, stop) = (front.clone(), stop.clone());
+        async move {
+            proxy.start_checks()?;
+            let peer = client.peer_addr().ok();
+            let from = Sender {
+                peer: peer.as_ref(),
+                has_tls: front.has_tls(),
+            };
+            let (proxy, access) = (&proxy, access.as_ref());
+            let handler = |request| async move {
+                Ok::<_, Infallible>(proxy.respond(from, access, request).await)
+            };
+            front.serve(client, handler, stop.wait()).await
+        }
+    })
+}
+
+/// Has the configuration read again on SIGHUP.
+fn reload_with(bound: &Bound, proxy: &Proxy, options: &ProxyOptions) {
+    let Some(path) = &options.config else { return };
+    let (proxy, options) = (proxy.clone(), options.clone());
+    bound
+        .reload_handle()
+        .register(path.display().to_string(), move || {
+            let settings = options.checked_settings().map_err(Failure::into_text)?;
+            let prepared = proxy.prepare(settings);
+            prepared.map_err(|error| error.to_string())
+        });
 }
 
 /// Turns checks off, unless they were asked for.

@@ -9,17 +9,22 @@ use switchboard_apps::proxy::{
     Balance, Check, Cidr, HealthRules, Mode, PoolSettings, Settings, Timeouts, To,
 };
 
-use super::config;
-use crate::output::Failure;
-use crate::serve::options::{AFTER_HELP, HttpOptions, Options, seconds};
+use switchboard_runtime::Dispatch;
 
-#[derive(Args)]
+use super::{can_do_without_checks, config};
+use crate::output::Failure;
+use crate::serve::options::{AFTER_HELP, AccessFormat, HttpOptions, Options, seconds};
+use crate::serve::tls::{Front, TlsOptions};
+
+#[derive(Clone, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ProxyOptions {
     #[command(flatten)]
     pub(super) options: Options,
     #[command(flatten)]
     pub(super) http: HttpOptions,
+    #[command(flatten)]
+    pub(super) tls: TlsOptions,
     /// Back end, as HOST:PORT, unix:PATH, http://HOST:PORT or https://HOST:PORT; give the option once for each
     #[arg(
         long,
@@ -86,8 +91,32 @@ pub(crate) struct ProxyOptions {
 }
 
 impl ProxyOptions {
-    /// Returns what the proxy is told, by the options or by the file.
-    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+    /// Returns what the proxy is told, by the options or by the file, once it makes sense.
+    pub(super) fn checked_settings(&self) -> Result<Settings, Failure> {
+        let mut settings = self.settings()?;
+        if self.options.model.dispatch() == Dispatch::Process {
+            can_do_without_checks(self, &mut settings)?;
+        }
+        settings.check().map_err(|text| match &self.config {
+            Some(path) => Failure::usage(format_args!("{}: {text}", path.display())),
+            None => Failure::usage(text),
+        })?;
+        Ok(settings)
+    }
+
+    /// Refuses what concerns requests in mode tcp, which knows none.
+    pub(super) fn can_answer_requests(&self, mode: Mode, front: &Front) -> Result<(), Failure> {
+        let option = match mode {
+            Mode::Tcp if self.http.access_log != AccessFormat::Off => "--access-log",
+            Mode::Tcp if front.has_tls() => "--tls-cert, --self-signed",
+            _ => return Ok(()),
+        };
+        Err(Failure::usage(format_args!(
+            "{option}: mode tcp passes bytes on as they are: leave the option out, or use --mode http"
+        )))
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
         let mut settings = match &self.config {
             Some(path) => config::read(path).map_err(Failure::Usage)?,
             None => self.own_settings(),

@@ -1,0 +1,79 @@
+//! Back ends that speak HTTP through TLS.
+
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use switchboard_apps::proxy::{Mode, Proxy, Settings};
+use switchboard_http::{Request, Response, serve_stream};
+use switchboard_net::Listener;
+use switchboard_runtime::Model;
+use switchboard_tls::TlsServer;
+
+use crate::{Notices, Way, serve_one};
+
+crate::stamp!(requests_go_to_back_ends_by_tls);
+
+fn requests_go_to_back_ends_by_tls(way: Way) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let roots = cert.pem().into_bytes();
+    let server = TlsServer::from_pem(&roots, signing_key.serialize_pem().as_bytes()).unwrap();
+    let listener = Listener::bind("localhost:0").unwrap();
+    let port = listener.local_addr().unwrap().as_tcp().unwrap().port();
+    // One connection is served at a time, so that all requests must use the first one.
+    std::thread::spawn(move || {
+        Model::Threads.run(async {
+            while let Ok((stream, _)) = listener.accept().await {
+                let answer = |request: Request| async move {
+                    Ok::<_, Infallible>(Response::new(request.into_body()))
+                };
+                if let Ok(stream) = server.accept(stream).await {
+                    let _ = serve_stream(stream, answer).await;
+                }
+            }
+        })
+    });
+    let mut settings = Settings {
+        mode: Mode::Http,
+        roots: Some(roots),
+        ..crate::settings(&[])
+    };
+    settings.pools[0].to = vec![format!("https://localhost:{port}").parse().unwrap()];
+    let stranger = Settings {
+        roots: None,
+        ..settings.clone()
+    };
+    let proxy = Proxy::new(settings).unwrap();
+    let body = "x".repeat(100_000);
+    for close in ["", "connection: close\r\n"] {
+        let (mut client, serving) = serve_one(way, &proxy);
+        let request =
+            format!("POST / HTTP/1.1\r\nhost: here\r\n{close}content-length: 100000\r\n\r\n{body}");
+        client.write_all(request.as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(&body));
+        serving.join().unwrap().unwrap();
+    }
+    // The connection that waits is closed, and the next one is served.
+    drop(proxy);
+    let notices = Notices::default();
+    let stranger = Proxy::with_hooks(stranger, Arc::new(notices.clone())).unwrap();
+    let (mut client, serving) = serve_one(way, &stranger);
+    client
+        .write_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"),
+        "{answer}"
+    );
+    assert!(notices.take()[0].starts_with(&format!(
+        "GET /: 502: back end https://localhost:{port}: TLS: "
+    )));
+    serving.join().unwrap().unwrap();
+}
