@@ -154,15 +154,20 @@ impl Proxy {
                     has_tls: false,
                 };
                 let handler = |request| async move {
-                    Ok::<_, Infallible>(self.respond(from, access, request).await)
+                    let answer = |request| self.respond(from, access.is_some(), request);
+                    Ok::<_, Infallible>(match access {
+                        Some(access) => access.watch(from.peer, request, answer).await,
+                        None => answer(request).await,
+                    })
                 };
                 serve_connection_until(client, handler, stop).await
             }
         }
     }
 
-    /// Answers one request, in mode http: passes it on, or says why it could not be. `access` hears of it. Waits in the
-    /// flow's own way. Dropping the future closes the connection to the back end.
+    /// Answers one request, in mode http: passes it on, or says why it could not be. The answer has an extension
+    /// [`Passed`](super::Passed) if it `tells`. Waits in the flow's own way. Dropping the future closes the
+    /// connection to the back end.
     ///
     /// ```
     /// use switchboard_apps::proxy::{Mode, Proxy, Sender, Settings};
@@ -174,21 +179,12 @@ impl Proxy {
     /// settings.pools[0].to = vec!["127.0.0.1:9".parse().unwrap()];
     /// let proxy = Proxy::new(settings)?;
     /// let request = Request::new(Body::empty());
-    /// let answer = Model::Tasks.run(proxy.respond(Sender::default(), None, request))?;
+    /// let answer = Model::Tasks.run(proxy.respond(Sender::default(), false, request))?;
     /// assert_eq!(answer.status(), 502);
     /// # std::io::Result::Ok(())
     /// ```
-    pub async fn respond(
-        &self,
-        from: Sender<'_>,
-        access: Option<&Access>,
-        request: Request,
-    ) -> Response<Body> {
-        let answer = |request| http::answer(self, from, access.is_some(), request);
-        match access {
-            Some(access) => access.watch(from.peer, request, answer).await,
-            None => answer(request).await,
-        }
+    pub async fn respond(&self, from: Sender<'_>, tells: bool, request: Request) -> Response<Body> {
+        http::answer(self, from, tells, request).await
     }
 
     /// Checks the back ends for ever, at first at once; with other settings after a change. Waits in the flow's

@@ -1,6 +1,5 @@
 //! `switchboard serve files`.
 
-use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,14 +8,13 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use switchboard_apps::access::Access;
 use switchboard_apps::files::{Files, FilesOptions, Users};
-use switchboard_http::Request;
 use switchboard_net::Stream;
 use switchboard_runtime::Style;
 use switchboard_server::{Bound, Report, Server};
 
 use super::options::{AFTER_HELP, HttpOptions, Options};
-use super::tls::{Front, TlsOptions};
-use super::{HEAD_LIMIT, Watched, serve_prepared};
+use super::tls::Front;
+use super::{Watched, serve_prepared};
 use crate::output::Failure;
 
 /// The help about what is served.
@@ -34,8 +32,6 @@ pub(crate) struct FilesArgs {
     dir: PathBuf,
     #[command(flatten)]
     options: Options,
-    #[command(flatten)]
-    http: HttpOptions,
     /// Name of the file that stands for its folder
     #[arg(long, default_value = "index.html", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     index: String,
@@ -67,9 +63,8 @@ pub(crate) struct FilesArgs {
     /// Ask for a name and a password of this file
     #[arg(long, value_name = "FILE")]
     auth_file: Option<PathBuf>,
-    // The last one, since its heading is also that of what follows.
     #[command(flatten)]
-    tls: TlsOptions,
+    http: HttpOptions,
 }
 
 impl FilesArgs {
@@ -79,10 +74,10 @@ impl FilesArgs {
         let dir = self.dir.display();
         let files = Files::new(&self.dir, options);
         let files = files.map_err(|error| Failure::usage(format_args!("DIR {dir}: {error}")))?;
-        let front = self.tls.front(&self.options)?;
-        let server = Server::new().first_bytes(HEAD_LIMIT, front.first_bytes());
+        let front = self.http.front(&self.options)?;
+        let server = Server::new().first_bytes(self.http.limits.first_bytes(), front.first_bytes());
         let prepare = |bound: &Bound, watched: &Watched| {
-            self.tls.open(&front, bound, &watched.log)?;
+            self.http.tls.open(&front, bound, &watched.log)?;
             let files = files.hooks(watched.hooks.clone());
             Ok((files, watched.access.clone(), front))
         };
@@ -150,18 +145,10 @@ fn run(bound: Bound, (files, access, front): (Files, Option<Access>, Front)) -> 
         let (files, access) = (files.clone(), access.clone());
         let (front, stop) = (front.clone(), stop.clone());
         async move {
-            let peer = access.as_ref().and_then(|_| stream.peer_addr().ok());
-            let handler = |request: Request| {
-                let (files, access, peer) = (&files, &access, &peer);
-                async move {
-                    let answer = |request| files.respond(request);
-                    Ok::<_, Infallible>(match access {
-                        Some(access) => access.watch(peer.as_ref(), request, answer).await,
-                        None => answer(request).await,
-                    })
-                }
-            };
-            front.serve(stream, handler, stop.wait()).await
+            let answer = |request| files.respond(request);
+            front
+                .serve(stream, access.as_ref(), answer, stop.wait())
+                .await
         }
     })
 }

@@ -2,12 +2,12 @@
 
 mod bind;
 mod files;
+mod limits;
 mod options;
 mod proxy;
 mod redirect;
 mod tls;
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -18,6 +18,7 @@ use clap::Subcommand;
 use switchboard_apps as apps;
 use switchboard_apps::access::Access;
 use switchboard_apps::slow_site;
+use switchboard_http::Body;
 use switchboard_net::Stream;
 use switchboard_runtime::{Dispatch, Hooks, Model, Style};
 use switchboard_server::{Bound, Report, Server, raise_descriptor_limit};
@@ -37,16 +38,12 @@ pub(crate) enum Service {
     /// Send back every received byte
     Echo(EchoOptions),
     /// Serve a web site of slow pages, the same for the same seed: / and /page/N
-    SlowSite(SiteOptions),
+    SlowSite(Box<SiteOptions>),
     /// Serve the files of a folder
     Files(Box<FilesArgs>),
     /// Pass connections on to back ends that are up, and spread them
     Proxy(Box<ProxyOptions>),
 }
-
-/// The time in which a client must send the head of its first request, as the handler gives it for later
-/// ones.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(service: Service) -> ExitCode {
     let served = match service {
@@ -73,25 +70,40 @@ pub(crate) fn run(service: Service) -> ExitCode {
 
 fn serve_site(options: &SiteOptions) -> Result<(), Failure> {
     let site = Arc::new(options.site()?);
-    let front = options.tls.front(&options.options)?;
-    let server = Server::new().first_bytes(HEAD_LIMIT, front.first_bytes());
-    let prepare = |bound: &Bound, watched: &Watched| options.tls.open(&front, bound, &watched.log);
-    let run = |bound: Bound, ()| {
+    let http = &options.http;
+    let front = http.front(&options.options)?;
+    let server = Server::new().first_bytes(http.limits.first_bytes(), front.first_bytes());
+    let prepare = |bound: &Bound, watched: &Watched| {
+        http.tls.open(&front, bound, &watched.log)?;
+        Ok(watched.access.clone())
+    };
+    let run = |bound: Bound, access: Option<Access>| {
         let (stop, front) = (bound.stop_handle(), front.clone());
         bound.serve(move |stream: Stream| {
             let (site, stop, front) = (site.clone(), stop.clone(), front.clone());
+            let access = access.clone();
             async move {
                 let socket = stream.clone();
-                let handler = |request| {
+                let answer = |request| {
                     let answer = slow_site::answer(&site, &request, socket.clone());
-                    async { Ok::<_, Infallible>(answer.await) }
+                    async { answer.await.map(Body::new) }
                 };
-                front.serve(stream, handler, stop.wait()).await
+                front
+                    .serve(stream, access.as_ref(), answer, stop.wait())
+                    .await
             }
         })
     };
     let (options, style) = (&options.options, Style::Async);
-    serve_prepared(server, options, "slow-site", style, None, prepare, run)
+    serve_prepared(
+        server,
+        options,
+        "slow-site",
+        style,
+        Some(http),
+        prepare,
+        run,
+    )
 }
 
 fn serve(

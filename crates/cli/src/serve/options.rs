@@ -9,7 +9,8 @@ use switchboard_apps::access::{Access, Format};
 use switchboard_apps::slow_site::{Latency, Site};
 use switchboard_runtime::Model;
 
-use super::tls::TlsOptions;
+use super::limits::LimitOptions;
+use super::tls::{Front, TlsOptions};
 use crate::driver::DriverOption;
 use crate::log::Log;
 use crate::output::Failure;
@@ -26,7 +27,8 @@ pub(super) const AFTER_HELP: &str = "The address goes to stdout and the log to s
 reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and the next line \
 written says how many were lost.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
 lets open ones end, for as long as --drain says. A second SIGINT or SIGTERM stops it at once. SIGUSR1 logs what each open \
-connection waits for and since when, the longest wait first. SIGUSR2 starts the program again with the same arguments: \
+connection waits for and since when, the longest wait first. SIGHUP reads certificates and the proxy's configuration \
+again; if anything in them is wrong, one line says what and the old ones go on. SIGUSR2 starts the program again with the same arguments: \
 the new process takes the listening sockets over, and this one drains once the new one accepts, so no connection is \
 refused or lost; if it does not start, this one goes on.\n\nsystemd may pass the listening sockets (LISTEN_FDS), and is \
 told of the start, the stop and who takes over (NOTIFY_SOCKET).\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \
@@ -100,9 +102,19 @@ pub(super) struct HttpOptions {
     /// object. The lines go to the log
     #[arg(long, value_enum, default_value_t = AccessFormat::Off, value_name = "FORMAT")]
     pub(super) access_log: AccessFormat,
+    // The last ones, since their headings are also those of what follows.
+    #[command(flatten)]
+    pub(super) limits: LimitOptions,
+    #[command(flatten)]
+    pub(super) tls: TlsOptions,
 }
 
 impl HttpOptions {
+    /// Reads the certificates, and returns how the service meets its clients.
+    pub(super) fn front(&self, options: &Options) -> Result<Front, Failure> {
+        self.tls.front(options, self.limits.http())
+    }
+
     /// Returns the watch of requests, if somebody wants to hear of them.
     pub(super) fn access(&self, options: &Options, log: &Log) -> Option<Access> {
         let format = match self.access_log {
@@ -164,9 +176,8 @@ pub(crate) struct SiteOptions {
     /// Share of pages that come in a hundred pieces over ten times their latency
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     pub(super) drips: f64,
-    // The last one, since its heading is also that of what follows.
     #[command(flatten)]
-    pub(super) tls: TlsOptions,
+    pub(super) http: HttpOptions,
 }
 
 impl SiteOptions {
@@ -192,7 +203,7 @@ impl SiteOptions {
     }
 }
 
-/// Parses the value of `--drain`.
+/// Parses a number of seconds.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "use a number of seconds")?;
     let checked = Duration::try_from_secs_f64(seconds);

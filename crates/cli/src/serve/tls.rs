@@ -1,15 +1,16 @@
 //! TLS in front of the services that speak HTTP.
 
-use std::error::Error as StdError;
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use hyper::body::Body;
-use switchboard_http::{HttpServer, Request, Response, serve_connection_until};
+use switchboard_apps::access::Access;
+use switchboard_http::{Body, HttpServer, Request, Response};
 use switchboard_net::Stream;
-use switchboard_runtime::Dispatch;
+use switchboard_runtime::{Dispatch, timeout};
 use switchboard_server::Bound;
 use switchboard_tls::{PlainText, TlsServer};
 
@@ -17,6 +18,9 @@ use super::options::{Options, WorkersAs};
 use super::redirect;
 use crate::log::Log;
 use crate::output::{Count, Failure};
+
+/// The time in which a client must finish the handshake.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The answer to a client that speaks HTTP without TLS.
 const SPEAK_TLS: &[u8] =
@@ -37,19 +41,21 @@ pub(crate) struct TlsOptions {
     #[arg(long, conflicts_with = "tls_cert")]
     self_signed: bool,
     /// Answer HTTP without TLS at this address with a redirect to the service; refused with model `processes`
-    /// and with
-    /// --workers-as processes
+    /// and with --workers-as processes
     #[arg(long, value_name = "HOST:PORT")]
     redirect_http: Option<String>,
 }
 
 /// How a service meets its clients.
 #[derive(Clone)]
-pub(super) struct Front(Option<TlsServer>);
+pub(super) struct Front {
+    tls: Option<TlsServer>,
+    http: HttpServer,
+}
 
 impl TlsOptions {
     /// Reads the certificates.
-    pub(super) fn front(&self, options: &Options) -> Result<Front, Failure> {
+    pub(super) fn front(&self, options: &Options, http: HttpServer) -> Result<Front, Failure> {
         let tls = match (self.self_signed, self.tls_cert.is_empty()) {
             (true, _) => Some(self_signed(options.listen.as_deref())?),
             (false, true) => None,
@@ -58,7 +64,8 @@ impl TlsOptions {
         if self.redirect_http.is_some() {
             can_redirect(options, tls.is_some())?;
         }
-        Ok(Front(tls.map(|tls| tls.protocols(&["h2", "http/1.1"]))))
+        let tls = tls.map(|tls| tls.protocols(&["h2", "http/1.1"]));
+        Ok(Front { tls, http })
     }
 
     fn read_files(&self) -> Result<TlsServer, Failure> {
@@ -70,15 +77,39 @@ impl TlsOptions {
                 Count(keys as u64, "time")
             )));
         }
-        let pairs: Vec<_> = self.tls_cert.iter().zip(&self.tls_keys).collect();
-        let server = TlsServer::from_files(&pairs);
+        let server = TlsServer::from_files(&self.pairs());
         server.map_err(|error| Failure::usage(format_args!("--tls-cert, --tls-key: {error}")))
     }
 
-    /// Says what the operator should know of the certificates, and answers at the address of --redirect-http.
+    /// Returns the files of certificates and keys.
+    fn pairs(&self) -> Vec<(PathBuf, PathBuf)> {
+        self.tls_cert
+            .iter()
+            .cloned()
+            .zip(self.tls_keys.iter().cloned())
+            .collect()
+    }
+
+    /// Says what the operator should know of the certificates, has SIGHUP read them again, and answers at the
+    /// address of --redirect-http.
     pub(super) fn open(&self, front: &Front, bound: &Bound, log: &Log) -> Result<(), Failure> {
-        for warning in front.0.iter().flat_map(TlsServer::warnings) {
+        for warning in front.tls.iter().flat_map(TlsServer::warnings) {
             log.line(format_args!("switchboard: {warning}"));
+        }
+        if let Some(tls) = front.tls.clone().filter(|_| !self.tls_cert.is_empty()) {
+            let (pairs, log) = (self.pairs(), log.clone());
+            let read = move || {
+                let read = TlsServer::from_files(&pairs)?;
+                for warning in read.warnings() {
+                    log.line(format_args!("switchboard: {warning}"));
+                }
+                let tls = tls.clone();
+                // Servers whose certificates are files can always show those of others.
+                io::Result::Ok(move || drop(tls.replace(&read)))
+            };
+            bound
+                .reload_handle()
+                .register("--tls-cert, --tls-key", read);
         }
         let (Some(addr), Some(to)) = (&self.redirect_http, bound.local_addr().as_tcp()) else {
             return Ok(());
@@ -130,39 +161,46 @@ fn self_signed(listen: Option<&str>) -> Result<TlsServer, Failure> {
 impl Front {
     /// Returns whether clients speak TLS.
     pub(super) fn has_tls(&self) -> bool {
-        self.0.is_some()
+        self.tls.is_some()
     }
 
     /// Returns whether `bytes`, the first of a client, are enough to begin with.
     pub(super) fn first_bytes(&self) -> fn(&[u8]) -> bool {
-        match self.0 {
+        match self.tls {
             Some(_) => switchboard_tls::has_hello,
             None => switchboard_http::has_head,
         }
     }
 
-    /// Serves HTTP on a connection until `stop` completes, with TLS if the options say so.
-    pub(super) async fn serve<F, B, E>(
+    /// Answers the requests of a connection until `stop` completes, with TLS if the options say so. Tells `access` of
+    /// them.
+    pub(super) async fn serve<F>(
         &self,
         stream: Stream,
-        handler: impl Fn(Request) -> F,
+        access: Option<&Access>,
+        answer: impl Fn(Request) -> F,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()>
     where
-        F: Future<Output = Result<Response<B>, E>>,
-        B: Body + 'static,
-        B::Error: Into<Box<dyn StdError + Send + Sync>>,
-        E: Into<Box<dyn StdError + Send + Sync>>,
+        F: Future<Output = Response<Body>>,
     {
-        let Some(tls) = &self.0 else {
-            return serve_connection_until(stream, handler, stop).await;
+        let peer = access.and_then(|_| stream.peer_addr().ok());
+        let handler = |request| {
+            let (peer, answer) = (peer.as_ref(), &answer);
+            async move {
+                Ok::<_, Infallible>(match access {
+                    Some(access) => access.watch(peer, request, answer).await,
+                    None => answer(request).await,
+                })
+            }
+        };
+        let Some(tls) = &self.tls else {
+            return self.http.serve_until(stream, handler, stop).await;
         };
         let socket = stream.clone();
-        match tls.accept(stream).await {
-            Ok(stream) => {
-                let http = HttpServer::default();
-                http.serve_stream_until(stream, handler, stop).await
-            }
+        let accepted = timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await;
+        match accepted.unwrap_or_else(|late| Err(late.into())) {
+            Ok(stream) => self.http.serve_stream_until(stream, handler, stop).await,
             Err(error) => {
                 if PlainText::is(&error) {
                     // The error stands, whether or not the client hears of it.

@@ -4,7 +4,6 @@ mod config;
 mod nearest;
 mod options;
 
-use std::convert::Infallible;
 use std::fmt::Write;
 use std::io;
 
@@ -18,7 +17,7 @@ pub(crate) use self::options::ProxyOptions;
 use super::bind::LISTEN;
 use super::options::WorkersAs;
 use super::tls::Front;
-use super::{HEAD_LIMIT, Watched, serve_prepared};
+use super::{Watched, serve_prepared};
 use crate::output::{self, Failure};
 
 /// Checks need a thread that sees what becomes of all connections.
@@ -31,11 +30,14 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         return output::print(description(&settings, options));
     }
     let mode = settings.mode;
-    let front = options.tls.front(&options.options)?;
+    let front = options.http.front(&options.options)?;
     options.can_answer_requests(mode, &front)?;
     let server = match mode {
         // A client of HTTP speaks first, so that one that has sent nothing needs no thread.
-        Mode::Http => Server::new().first_bytes(HEAD_LIMIT, front.first_bytes()),
+        Mode::Http => {
+            let limit = options.http.limits.first_bytes();
+            Server::new().first_bytes(limit, front.first_bytes())
+        }
         Mode::Tcp => Server::new(),
     };
     let prepare = |bound: &Bound, watched: &Watched| {
@@ -46,7 +48,7 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
         if matches!(options.options.workers_as, WorkersAs::Threads) {
             proxy.start_checks()?;
         }
-        options.tls.open(&front, bound, &watched.log)?;
+        options.http.tls.open(&front, bound, &watched.log)?;
         reload_with(bound, &proxy, options);
         Ok((proxy, watched.access.clone(), front))
     };
@@ -85,11 +87,10 @@ fn serve_http(
                 peer: peer.as_ref(),
                 has_tls: front.has_tls(),
             };
-            let (proxy, access) = (&proxy, access.as_ref());
-            let handler = |request| async move {
-                Ok::<_, Infallible>(proxy.respond(from, access, request).await)
-            };
-            front.serve(client, handler, stop.wait()).await
+            let answer = |request| proxy.respond(from, access.is_some(), request);
+            front
+                .serve(client, access.as_ref(), answer, stop.wait())
+                .await
         }
     })
 }

@@ -14,17 +14,13 @@ use switchboard_runtime::Dispatch;
 use super::{can_do_without_checks, config};
 use crate::output::Failure;
 use crate::serve::options::{AFTER_HELP, AccessFormat, HttpOptions, Options, seconds};
-use crate::serve::tls::{Front, TlsOptions};
+use crate::serve::tls::Front;
 
 #[derive(Clone, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ProxyOptions {
     #[command(flatten)]
     pub(super) options: Options,
-    #[command(flatten)]
-    pub(super) http: HttpOptions,
-    #[command(flatten)]
-    pub(super) tls: TlsOptions,
     /// Back end, as HOST:PORT, unix:PATH, http://HOST:PORT or https://HOST:PORT; give the option once for each
     #[arg(
         long,
@@ -88,6 +84,8 @@ pub(crate) struct ProxyOptions {
     /// Trust the authorities in this PEM file too, for back ends by https
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) http: HttpOptions,
 }
 
 impl ProxyOptions {
