@@ -50,6 +50,7 @@ mod response;
 mod server;
 #[cfg(feature = "tower")]
 mod tower;
+mod upgrade;
 
 pub use body::Body;
 pub use client::{Client, Limits};
@@ -66,6 +67,7 @@ pub use server::{
 };
 #[cfg(feature = "tower")]
 pub use tower::{serve_service, serve_service_until};
+pub use upgrade::{Upgraded, upgrade};
 
 /// The request that a server's handler receives.
 pub type Request = http::Request<Body>;

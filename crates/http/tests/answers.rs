@@ -12,11 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, ETAG};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
-use switchboard_http::{Body, Request, Response, StatusCode, serve_connection, serve_stream};
+use switchboard_http::{
+    Body, Request, Response, StatusCode, serve_connection, serve_stream, upgrade,
+};
+use switchboard_net::Stream;
 use switchboard_runtime as runtime;
 
 use support::{exchange, models_and_drivers, run, statuses};
@@ -440,6 +444,59 @@ fn a_file_is_sent_whole_or_the_connection_is_cut() {
             assert_eq!(ends.recv(), Ok(end));
             let failed = served.err().map(|error| error.kind());
             assert_eq!(failed, (!end.1).then_some(ErrorKind::UnexpectedEof));
+        }
+    }
+}
+
+#[test]
+fn a_connection_changes_its_protocol_and_loses_no_byte() {
+    for (model, driver) in models_and_drivers() {
+        for plain in [true, false] {
+            let (mut client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+            let stream = Stream::from(server);
+            let server = std::thread::spawn(move || {
+                let handler = |request: Request| async move {
+                    let waits = request.uri().path() == "/wait";
+                    if waits {
+                        runtime::yield_now().await;
+                    }
+                    let protocol = request.headers()["upgrade"].clone();
+                    Ok::<_, Infallible>(upgrade(protocol, |mut connection| async move {
+                        let mut early = [0; 5];
+                        connection.read_exact(&mut early).await?;
+                        connection.write_all(&early).await?;
+                        let mut late = Vec::new();
+                        connection.read_to_end(&mut late).await?;
+                        connection.write_all(&late).await
+                    }))
+                };
+                match plain {
+                    true => run(model, driver, serve_connection(stream, handler)),
+                    false => run(model, driver, serve_stream(stream, handler)),
+                }
+            });
+            let path = if plain { "/" } else { "/wait" };
+            let head = "HTTP/1.1\r\nhost: here\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n";
+            client
+                .write_all(format!("GET {path} {head}early").as_bytes())
+                .unwrap();
+            let mut text = String::new();
+            let mut reader = BufReader::new(client.try_clone().unwrap());
+            while !text.ends_with("\r\n\r\n") {
+                assert!(reader.read_line(&mut text).unwrap() > 0, "{text}");
+            }
+            assert!(
+                text.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+                "{text}"
+            );
+            assert!(text.contains("\r\nconnection: upgrade\r\n"), "{text}");
+            assert!(text.contains("\r\nupgrade: echo\r\n"), "{text}");
+            client.write_all(b", late").unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut echoed = String::new();
+            reader.read_to_string(&mut echoed).unwrap();
+            assert_eq!(echoed, "early, late");
+            server.join().unwrap().unwrap();
         }
     }
 }

@@ -287,7 +287,6 @@ fn requests_that_others_may_read_differently_are_refused() {
             &["501"],
         ),
         ("an expectation", &post("Expect: a miracle", ""), &["417"]),
-        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &["505"]),
         ("TLS", "\x16\x03\x01\x02\0\x01", &["400"]),
     ]);
 }

@@ -24,6 +24,8 @@ pub(crate) enum Persistence {
     Unsaid,
     Close,
     KeepAlive,
+    /// Another protocol follows.
+    Upgrade,
 }
 
 /// Appends the head of a response. The fields that frame the message are written from `length` and
@@ -61,6 +63,7 @@ pub(crate) fn response_head(
         Persistence::Unsaid => {}
         Persistence::Close => out.extend_from_slice(b"connection: close\r\n"),
         Persistence::KeepAlive => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        Persistence::Upgrade => out.extend_from_slice(b"connection: upgrade\r\n"),
     }
     match dated {
         true => out.extend_from_slice(b"\r\n"),

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::Body as HttpBody;
 use switchboard_net::Chunk;
@@ -25,6 +26,7 @@ use crate::h1::encode::{BodyLength, Persistence, response_head};
 use crate::h1::framing::Framing;
 use crate::h1::head::{RequestHead, parse_request};
 use crate::h1::{Parsed, Refusal};
+use crate::upgrade::{Continuation, take_continuation};
 
 const HEAD_TOO_SLOW: Refusal = Refusal::new(
     StatusCode::REQUEST_TIMEOUT,
@@ -33,10 +35,12 @@ const HEAD_TOO_SLOW: Refusal = Refusal::new(
 const HEAD_IS_CUT: Refusal = Refusal::bad("the end of input in the middle of a request's head");
 
 /// What becomes of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum After {
     KeepAlive,
     Close,
+    /// It leaves HTTP, and these bytes have come already.
+    Upgrade(Bytes),
 }
 
 /// Serves the requests that begin in `chunk`.
@@ -95,6 +99,11 @@ where
                 }
             }
             Step::Refused(failure) => Err(failure),
+            Step::Upgrade(continuation) => {
+                wire.continuation = Some(continuation);
+                wire.flush(&mut out).await?;
+                Ok(false)
+            }
             // Apart, so that the space for it is there only while it is needed.
             Step::Pending(exchange) => {
                 Box::pin(wait(
@@ -114,6 +123,9 @@ where
         };
         match after {
             Ok(true) => {}
+            Ok(false) if wire.continuation.is_some() => {
+                return Ok(After::Upgrade(Bytes::copy_from_slice(input.bytes())));
+            }
             Ok(false) => {
                 if !input.bytes().is_empty() {
                     wire.linger().await;
@@ -145,6 +157,8 @@ enum Step<B> {
     Send(Exchange, Answer<B>),
     /// The answer is in the output; whether the connection may go on.
     Answered(bool),
+    /// The head is in the output, and the last of HTTP.
+    Upgrade(Continuation),
 }
 
 /// Parses a request and calls the handler, whose future it puts into `running`.
@@ -220,7 +234,7 @@ where
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn answer<B>(
     exchange: Exchange,
-    response: Response<B>,
+    mut response: Response<B>,
     stopping: &AtomicBool,
     out: &mut Output,
 ) -> Step<B>
@@ -228,12 +242,40 @@ where
     B: HttpBody + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return upgrade(exchange.asked, &mut response, out);
+    }
     let long = exchange.feed.as_ref().is_some_and(|feed| feed.is_long());
     let ends = long || stopping.load(Ordering::Relaxed);
     let answer = Answer::new(response, exchange.asked, ends, out.buffer());
     match (answer.is_sent(), &exchange.feed) {
         (true, None) => Step::Answered(answer.keeps_alive()),
         _ => Step::Send(exchange, answer),
+    }
+}
+
+/// Writes the head that ends HTTP on the connection.
+#[cold]
+fn upgrade<B>(asked: Asked, response: &mut Response<B>, out: &mut Output) -> Step<B> {
+    match take_continuation(response) {
+        Some(continuation) if !asked.old => {
+            let (status, headers) = (response.status(), response.headers());
+            let length = BodyLength::Nothing;
+            let now = runtime::now();
+            response_head(
+                out.buffer(),
+                status,
+                headers,
+                length,
+                Persistence::Upgrade,
+                now,
+            );
+            Step::Upgrade(continuation)
+        }
+        _ => {
+            let text = "a response of 101 without an upgrade, or to HTTP/1.0";
+            Step::Refused(io::Error::other(text).into())
+        }
     }
 }
 
@@ -274,7 +316,15 @@ where
             Ok(keeps_alive)
         }
         Step::Send(exchange, answer) => send(wire, exchange, answer, input, out).await,
-        _ => unreachable!("an answer was written"),
+        Step::Upgrade(continuation) => {
+            wire.continuation = Some(continuation);
+            wire.flush(out).await?;
+            Ok(false)
+        }
+        Step::Refused(failure) => Err(failure),
+        Step::Drained | Step::Partial | Step::Pending(_) => {
+            unreachable!("an answer was written")
+        }
     }
 }
 

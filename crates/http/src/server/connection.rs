@@ -56,14 +56,24 @@ where
                 let served = h2::serve(io, chunk, &handler, stop, stopped, limits);
                 return Box::pin(served).await;
             }
-            // In memory of its own, so that an idle connection is small.
-            let mut burst = Box::pin(serve_burst(&mut wire, &handler, &stopping, chunk));
-            let burst = poll_fn(|context| {
-                poll_stop(stop.as_mut(), &stopping, context);
-                burst.as_mut().poll(context)
-            });
-            if burst.await? == After::Close {
-                break;
+            let after = {
+                // In memory of its own, so that an idle connection is small.
+                let mut burst = Box::pin(serve_burst(&mut wire, &handler, &stopping, chunk));
+                let burst = poll_fn(|context| {
+                    poll_stop(stop.as_mut(), &stopping, context);
+                    burst.as_mut().poll(context)
+                });
+                burst.await?
+            };
+            match after {
+                After::KeepAlive => {}
+                After::Close => break,
+                After::Upgrade(early) => {
+                    return match wire.continuation {
+                        Some(run) => run(wire.io.upgraded(early)).await,
+                        None => Ok(()),
+                    };
+                }
             }
         }
         if wire.io.socket().is_none() {

@@ -134,7 +134,7 @@ where
 /// # let _ = serve;
 /// ```
 pub fn serve_stream<F, B, E>(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     handler: impl Fn(Request) -> F,
 ) -> impl Future<Output = io::Result<()>>
 where
@@ -235,7 +235,7 @@ impl HttpServer {
         stop: S,
     ) -> impl Future<Output = io::Result<()>> + use<F, B, E, H, I, S>
     where
-        I: AsyncRead + AsyncWrite + Unpin,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         H: Fn(Request) -> F,
         F: Future<Output = Result<Response<B>, E>>,
         B: Body + 'static,

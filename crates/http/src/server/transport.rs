@@ -7,10 +7,13 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use switchboard_net::{Chunk, Stream};
 
-pub(crate) trait Transport {
+use crate::upgrade::Upgraded;
+
+pub(crate) trait Transport: Sized {
     /// Receives bytes; an empty chunk is the end of input.
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>>;
 
@@ -44,6 +47,9 @@ pub(crate) trait Transport {
 
     /// Ends the direction to the client.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Leaves HTTP, with bytes that were received already.
+    fn upgraded(self, early: Bytes) -> Upgraded;
 
     /// Returns the socket, if it tells that the client has hung up.
     fn socket(&self) -> Option<&Stream>;
@@ -96,6 +102,10 @@ impl Transport for Stream {
         Pin::new(self).poll_close(context)
     }
 
+    fn upgraded(self, early: Bytes) -> Upgraded {
+        Upgraded::of_socket(self, early)
+    }
+
     fn socket(&self) -> Option<&Stream> {
         Some(self)
     }
@@ -112,7 +122,7 @@ thread_local! {
 /// Any stream of bytes.
 pub(crate) struct Adapted<S>(pub(crate) S);
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Adapted<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Adapted<S> {
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
         // The buffer is taken, because the stream's own read may come here again.
         let mut buffer = BUFFER.take();
@@ -160,6 +170,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Adapted<S> {
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_close(context)
+    }
+
+    fn upgraded(self, early: Bytes) -> Upgraded {
+        Upgraded::of_stream(self.0, early)
     }
 
     fn socket(&self) -> Option<&Stream> {

@@ -17,6 +17,7 @@ use super::pace::{Pace, Phase};
 use super::transport::Transport;
 use crate::body::{Body, FileRange};
 use crate::h1::Refusal;
+use crate::upgrade::Continuation;
 
 /// The time that a connection waits for a refused client to close, so that no reset overtakes the answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -64,6 +65,8 @@ pub(super) struct Wire<T> {
     pub(super) limits: Arc<ServerLimits>,
     /// The requests so far.
     pub(super) served: u64,
+    /// What follows HTTP.
+    pub(super) continuation: Option<Continuation>,
 }
 
 impl<T: Transport> Wire<T> {
@@ -73,6 +76,7 @@ impl<T: Transport> Wire<T> {
             pace: Pace::new(),
             limits,
             served: 0,
+            continuation: None,
         }
     }
 

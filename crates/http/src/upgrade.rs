@@ -1,0 +1,173 @@
+//! Connections that leave HTTP.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
+use http::header::{HeaderValue, UPGRADE};
+use http::{Response, StatusCode};
+use switchboard_net::Stream;
+
+use crate::Body;
+
+/// What a connection does after HTTP.
+pub(crate) type Continuation =
+    Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send>> + Send>;
+
+/// A continuation that travels with its response.
+#[derive(Clone)]
+struct Carried(Arc<Mutex<Option<Continuation>>>);
+
+/// Returns the response of a handler that changes the connection's protocol, as to WebSocket: status 101 with
+/// `protocol` in the field `upgrade`. Once it is sent, the connection's own flow runs `run` with the connection,
+/// under every model; it ends with its result. The limits and the stop of the server no longer apply.
+///
+/// The client must have asked for the protocol, in the request's field `upgrade`. Only HTTP/1.1 connections
+/// change their protocol.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::io::{Read, Write};
+/// use futures_lite::AsyncWriteExt;
+/// use http::HeaderValue;
+/// use switchboard_http::{Request, serve_connection, upgrade};
+/// use switchboard_runtime::Model;
+///
+/// let (mut client, stream) = std::os::unix::net::UnixStream::pair()?;
+/// client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: shout\r\n\r\n")?;
+/// let handler = |_request: Request| async {
+///     Ok::<_, Infallible>(upgrade(HeaderValue::from_static("shout"), |mut connection| async move {
+///         connection.write_all(b"HELLO").await
+///     }))
+/// };
+/// Model::Tasks.run(serve_connection(stream.into(), handler))??;
+/// let mut text = String::new();
+/// client.read_to_string(&mut text)?;
+/// assert!(text.starts_with("HTTP/1.1 101 ") && text.ends_with("\r\n\r\nHELLO"));
+/// # std::io::Result::Ok(())
+/// ```
+pub fn upgrade<F>(
+    protocol: HeaderValue,
+    run: impl FnOnce(Upgraded) -> F + Send + 'static,
+) -> Response<Body>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let run: Continuation = Box::new(|upgraded| Box::pin(run(upgraded)));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert(UPGRADE, protocol);
+    let carried = Carried(Arc::new(Mutex::new(Some(run))));
+    response.extensions_mut().insert(carried);
+    response
+}
+
+/// Takes what [`upgrade`] put into a response.
+pub(crate) fn take_continuation<B>(response: &mut Response<B>) -> Option<Continuation> {
+    let Carried(carried) = response.extensions_mut().remove()?;
+    carried
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+}
+
+pub(crate) trait Bytestream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Bytestream for S {}
+
+/// A connection that has left HTTP. Reads return what the client has sent behind its request first.
+///
+/// Dropping it closes the connection. See [`upgrade`].
+pub struct Upgraded {
+    early: Bytes,
+    io: Io,
+}
+
+enum Io {
+    Socket(Stream),
+    Other(Box<dyn Bytestream>),
+}
+
+impl Upgraded {
+    pub(crate) fn of_socket(socket: Stream, early: Bytes) -> Upgraded {
+        let io = Io::Socket(socket);
+        Upgraded { early, io }
+    }
+
+    pub(crate) fn of_stream(stream: impl Bytestream + 'static, early: Bytes) -> Upgraded {
+        let io = Io::Other(Box::new(stream));
+        Upgraded { early, io }
+    }
+
+    /// Returns the socket, and what the client has sent behind its request.
+    ///
+    /// # Errors
+    /// The same connection, if it is no socket, such as one with TLS.
+    pub fn into_socket(self) -> Result<(Stream, Bytes), Upgraded> {
+        match self.io {
+            Io::Socket(socket) => Ok((socket, self.early)),
+            Io::Other(_) => Err(self),
+        }
+    }
+
+    fn io(&mut self) -> Pin<&mut dyn Bytestream> {
+        match &mut self.io {
+            Io::Socket(socket) => Pin::new(socket),
+            Io::Other(stream) => Pin::new(&mut **stream),
+        }
+    }
+}
+
+impl AsyncRead for Upgraded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.early.is_empty() {
+            return self.io().poll_read(context, buffer);
+        }
+        let length = buffer.len().min(self.early.len());
+        buffer[..length].copy_from_slice(&self.early.split_to(length));
+        Poll::Ready(Ok(length))
+    }
+}
+
+impl AsyncWrite for Upgraded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.io().poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.io().poll_write_vectored(context, buffers)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_close(context)
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.io {
+            Io::Socket(socket) => write!(f, "Upgraded({socket:?})"),
+            Io::Other(_) => f.write_str("Upgraded"),
+        }
+    }
+}
