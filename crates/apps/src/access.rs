@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime};
 
 use http::header::{HeaderMap, HeaderName, REFERER, USER_AGENT};
 use http::{Method, Uri, Version};
-use serde_json::json;
+use serde::Serialize;
 use switchboard_http::{Body, Request, Response};
 use switchboard_net::Addr;
 
@@ -279,27 +279,53 @@ impl Heard {
             (Some(_), true) => "whole",
             (Some(_), false) => "cut",
         };
-        let mut line = json!({
-            "time": timestamp(self.at),
-            "peer": self.peer,
-            "method": self.method.as_str(),
-            "path": self.uri.to_string(),
-            "protocol": format!("{:?}", self.version),
-            "status": status.unwrap_or(HUNG_UP),
-            "bytes": bytes,
-            "seconds": self.start.elapsed().as_secs_f64(),
-            "end": end,
-            "referer": self.referer,
-            "user_agent": self.user_agent,
-        });
-        if let Some(passed) = &self.passed {
-            line["back_end"] = json!(passed.back_end);
-            line["waited"] = json!(passed.waited.as_secs_f64());
-            line["took"] = json!(passed.took.as_secs_f64());
-            line["tries"] = json!(passed.tries);
-        }
-        line.to_string()
+        let line = JsonLine {
+            time: timestamp(self.at),
+            peer: &self.peer,
+            method: self.method.as_str(),
+            path: self.uri.to_string(),
+            protocol: format!("{:?}", self.version),
+            status: status.unwrap_or(HUNG_UP),
+            bytes,
+            seconds: self.start.elapsed().as_secs_f64(),
+            end,
+            referer: self.referer.as_deref(),
+            user_agent: self.user_agent.as_deref(),
+            passed: self.passed.as_ref().map(|passed| JsonPassed {
+                back_end: &passed.back_end,
+                waited: passed.waited.as_secs_f64(),
+                took: passed.took.as_secs_f64(),
+                tries: passed.tries,
+            }),
+        };
+        // Strings and numbers can always be written.
+        serde_json::to_string(&line).unwrap_or_default()
     }
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    time: String,
+    peer: &'a str,
+    method: &'a str,
+    path: String,
+    protocol: String,
+    status: u16,
+    bytes: u64,
+    seconds: f64,
+    end: &'static str,
+    referer: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    #[serde(flatten)]
+    passed: Option<JsonPassed<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonPassed<'a> {
+    back_end: &'a str,
+    waited: f64,
+    took: f64,
+    tries: u32,
 }
 
 /// Returns a field's value, in which bytes that are not UTF-8 are replaced.

@@ -1,8 +1,7 @@
 //! The list of a folder's files.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{
@@ -12,7 +11,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use rustix::fs::{AtFlags, Dir, FileType, Stat, statat};
 use rustix::io::Errno;
-use serde_json::json;
+use serde::Serialize;
 use switchboard_http::Body;
 use switchboard_runtime::run_blocking;
 
@@ -190,22 +189,39 @@ impl Entry {
     }
 }
 
+#[derive(Serialize)]
+struct JsonList<'a> {
+    path: String,
+    complete: bool,
+    entries: Vec<JsonEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    name: Cow<'a, str>,
+    href: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    modified: String,
+}
+
 fn as_json(path: &[u8], entries: &Entries) -> String {
-    let list = entries.list.iter().map(|entry| {
-        let mut item = json!({
-            "name": String::from_utf8_lossy(&entry.name),
-            "href": entry.href(),
-            "type": if entry.is_folder { "directory" } else { "file" },
-            "modified": timestamp(entry.modified),
-        });
-        if !entry.is_folder {
-            item["size"] = entry.length.into();
-        }
-        item
+    let list = entries.list.iter().map(|entry| JsonEntry {
+        name: String::from_utf8_lossy(&entry.name),
+        href: entry.href(),
+        kind: if entry.is_folder { "directory" } else { "file" },
+        size: (!entry.is_folder).then_some(entry.length),
+        modified: timestamp(entry.modified),
     });
-    let list: Vec<_> = list.collect();
-    let path = Path::new(std::ffi::OsStr::from_bytes(path)).to_string_lossy();
-    json!({ "path": format!("/{path}"), "complete": !entries.cut, "entries": list }).to_string()
+    let list = JsonList {
+        path: format!("/{}", String::from_utf8_lossy(path)),
+        complete: !entries.cut,
+        entries: list.collect(),
+    };
+    // Strings and numbers can always be written.
+    serde_json::to_string(&list).unwrap_or_default()
 }
 
 #[cfg(test)]
