@@ -40,6 +40,7 @@
 //! | objects whose methods the loop calls, and deferreds | [`callbacks`] |
 //! | computation in other processes | [`process_pool`] |
 //! | HTTP | [`http`] |
+//! | files over HTTP, access logs, and other services | [`apps`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
 //! | plain functions that wait, in green threads or threads | [`green`] |
 //! | locks, permits, notifications and channels between flows | [`sync`] |
