@@ -18,6 +18,7 @@ mod served;
 mod shell;
 mod slow_clients;
 mod stop;
+mod storms;
 mod telling;
 mod tls;
 mod varnishtest;

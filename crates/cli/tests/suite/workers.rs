@@ -1,6 +1,8 @@
 //! Worker processes: replacing them, draining, stopping.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,8 +31,7 @@ fn a_killed_worker_is_replaced_and_fails_only_its_own_connections() {
         line.clear();
         assert_ne!(served.stderr.read_line(&mut line).unwrap(), 0);
     }
-    let alive = |client: &mut std::net::TcpStream| {
-        use std::io::Write;
+    let alive = |client: &mut TcpStream| {
         client.write_all(b"x").is_ok() && matches!(client.read(&mut [0; 1]), Ok(1))
     };
     let survivors = clients
@@ -53,6 +54,50 @@ fn a_killed_worker_is_replaced_and_fails_only_its_own_connections() {
     drop((clients, again));
     let stderr = served.stop();
     assert!(stderr.contains("workers replaced 1"), "{stderr}");
+}
+
+/// Connects again and again until `stop`, and returns how often that failed.
+fn failures(addr: &str, stop: &AtomicBool) -> usize {
+    let mut failures = 0;
+    while !stop.load(Ordering::SeqCst) {
+        // Never refused: the supervisor has the sockets too.
+        let mut client = TcpStream::connect(addr).unwrap();
+        let sent = client.write_all(b"x").is_ok();
+        failures += usize::from(!(sent && matches!(client.read(&mut [0; 1]), Ok(1))));
+    }
+    failures
+}
+
+#[test]
+fn a_worker_killed_under_load_fails_only_the_connections_that_it_had() {
+    let mut served = Served::echo(&["--workers", "2", "--workers-as", "processes"]);
+    round_trip(&mut served.connect());
+    let before = children(served.child.id());
+    let (addr, stop) = (served.addr.clone(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| failures(&addr, &stop)))
+            .collect();
+        kill_process(Pid::from_raw(before[0]).unwrap(), Signal::KILL).unwrap();
+        let mut line = String::new();
+        while !line.contains("died") {
+            line.clear();
+            assert_ne!(served.stderr.read_line(&mut line).unwrap(), 0);
+        }
+        // Long enough for each client to meet the new worker.
+        for _ in 0..100 {
+            round_trip(&mut served.connect());
+        }
+        stop.store(true, Ordering::SeqCst);
+        for client in clients {
+            let failed = client.join().unwrap();
+            assert!(
+                failed <= 1,
+                "a client had one connection at a time, and {failed} failed"
+            );
+        }
+    });
+    served.stop();
 }
 
 #[test]
@@ -105,7 +150,7 @@ fn a_draining_server_refuses_new_connections() {
         let pid = i32::try_from(served.child.id()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(&served.addr).is_ok() {
+        while TcpStream::connect(&served.addr).is_ok() {
             assert!(Instant::now() < deadline, "{arguments:?} still accepts");
             std::thread::yield_now();
         }
@@ -128,7 +173,7 @@ fn workers_end_with_their_supervisor() {
     let mut stderr = String::new();
     served.stderr.read_to_string(&mut stderr).unwrap();
     assert!(Instant::now() < deadline);
-    assert!(std::net::TcpStream::connect(&served.addr).is_err());
+    assert!(TcpStream::connect(&served.addr).is_err());
 }
 
 #[test]
