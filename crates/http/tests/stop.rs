@@ -124,6 +124,18 @@ fn a_request_that_has_arrived_before_the_stop_is_answered() {
 }
 
 #[test]
+fn a_first_request_is_answered_although_the_server_has_stopped() {
+    for way in models_and_drivers() {
+        let stop = Event::new();
+        stop.set();
+        let mut served = Served::start(way, b"", stop);
+        served.client.write_all(REQUEST).unwrap();
+        assert!(served.answer().contains("connection: close"));
+        served.ends();
+    }
+}
+
+#[test]
 fn a_head_that_has_come_in_part_before_the_stop_is_answered() {
     for way in models_and_drivers() {
         let stop = Event::new();

@@ -21,6 +21,9 @@ use super::transport::Transport;
 use super::wire::Wire;
 use crate::{Request, h2};
 
+/// Time in which a client that has just connected must send something, when the server stops.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
 /// Time in which a client must take the end of its stream.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -47,8 +50,14 @@ where
         let stopping = AtomicBool::new(false);
         loop {
             let idle = poll_fn(|context| poll_idle(&mut wire, stop.as_mut(), &stopping, context));
-            let Some(chunk) = idle.await? else {
-                break;
+            let chunk = match idle.await? {
+                Some(chunk) => chunk,
+                None if wire.served > 0 => break,
+                // In memory of its own, as the burst.
+                None => match Box::pin(last_chance(&mut wire.io)).await? {
+                    Some(chunk) => chunk,
+                    None => break,
+                },
             };
             if wire.served == 0 && h2::begins(&chunk) {
                 let stopped = stopping.load(Ordering::Relaxed);
@@ -80,6 +89,16 @@ where
             Box::pin(farewell(&mut wire.io)).await;
         }
         Ok(())
+    }
+}
+
+/// Receives from a client that has connected just before the server stops, whose first request is on its way;
+/// `None` if it sends nothing.
+async fn last_chance(io: &mut impl Transport) -> io::Result<Option<Chunk>> {
+    let received = poll_fn(|context| io.poll_recv(context));
+    match runtime::timeout(LAST_CHANCE, received).await {
+        Ok(chunk) => Ok(Some(chunk?).filter(|chunk| !chunk.is_empty())),
+        Err(_) => Ok(None),
     }
 }
 
