@@ -6,10 +6,12 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::Signal;
 use switchboard_net::Stream;
 use switchboard_runtime::Model;
 use switchboard_tls::{TlsClient, TlsStream};
 
+use crate::ending::{read_until, signal};
 use crate::served::{Served, run};
 
 const SITE: [&str; 5] = ["slow-site", "--latency", "1ms", "--listen", "127.0.0.1:0"];
@@ -140,6 +142,37 @@ fn each_host_has_its_certificate() {
         });
         assert_eq!(connected.unwrap(), host != "three.test", "{host}");
     }
+}
+
+#[test]
+fn certificates_are_read_again_on_sighup() {
+    let (folder, next) = (Folder::new("reload"), Folder::new("next"));
+    let (chain, key) = folder.certificate("one.test");
+    let (next_chain, next_key) = next.certificate("one.test");
+    let mut served = site(&["--tls-cert", &chain, "--tls-key", &key]);
+    let reload = |served: &mut Served| {
+        signal(served, Signal::HUP);
+        read_until(served, "reloaded", &["reload"])
+    };
+    let trusted = |served: &Served, pem: &[u8]| {
+        let client = TlsClient::with_roots_only(pem).unwrap();
+        let connected = Model::Blocking.run(async {
+            let stream = Stream::connect(&*served.addr).await.unwrap();
+            client.connect("one.test", stream).await.is_ok()
+        });
+        connected.unwrap()
+    };
+    let old = fs::read(&chain).unwrap();
+    // It serves, and so it catches signals.
+    assert!(trusted(&served, &old));
+    fs::copy(&next_chain, &chain).unwrap();
+    let line = reload(&mut served);
+    assert!(line.contains("is not that of the certificate in"), "{line}");
+    fs::copy(&next_key, &key).unwrap();
+    let new = fs::read(&chain).unwrap();
+    let line = reload(&mut served);
+    assert!(!line.contains("not reloaded"), "{line}");
+    assert!(trusted(&served, &new) && !trusted(&served, &old));
 }
 
 #[test]
