@@ -42,6 +42,11 @@ fn codec() {
     run(env!("CARGO_BIN_EXE_34-codec"), &[]);
 }
 
+#[test]
+fn grpc() {
+    run(env!("CARGO_BIN_EXE_36-grpc"), &[]);
+}
+
 /// A Redis server on a port of its own, which ends with this value.
 struct Redis(Child);
 
