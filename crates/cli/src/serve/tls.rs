@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use switchboard_apps::access::Access;
 use switchboard_http::{Body, HttpServer, Request, Response};
 use switchboard_net::Stream;
-use switchboard_runtime::{Dispatch, timeout};
+use switchboard_runtime::Dispatch;
 use switchboard_server::Bound;
 use switchboard_tls::{PlainText, TlsServer};
 
@@ -18,9 +17,6 @@ use super::options::{Options, WorkersAs};
 use super::redirect;
 use crate::log::Log;
 use crate::output::{Count, Failure};
-
-/// The time in which a client must finish the handshake.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The answer to a client that speaks HTTP without TLS.
 const SPEAK_TLS: &[u8] =
@@ -198,8 +194,7 @@ impl Front {
             return self.http.serve_until(stream, handler, stop).await;
         };
         let socket = stream.clone();
-        let accepted = timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await;
-        match accepted.unwrap_or_else(|late| Err(late.into())) {
+        match tls.accept(stream).await {
             Ok(stream) => self.http.serve_stream_until(stream, handler, stop).await,
             Err(error) => {
                 if PlainText::is(&error) {
