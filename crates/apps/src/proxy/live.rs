@@ -6,6 +6,7 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ::http::HeaderValue;
 use switchboard_http::{Body, Request, Response, serve_connection_until};
 use switchboard_net::{Addr, Stream};
 use switchboard_reactor::Log;
@@ -32,7 +33,7 @@ struct Live {
     hooks: Arc<dyn Hooks>,
     own: Mutex<Option<Addr>>,
     /// How the proxy names itself in `Via`: unlike every other one, so that it knows its own requests.
-    via: String,
+    via: HeaderValue,
     /// The process that has a thread for the checks; a forked one has none.
     checks_in: AtomicU32,
 }
@@ -69,7 +70,7 @@ impl Proxy {
             clock,
             hooks,
             own: Mutex::new(None),
-            via: format!("1.1 switchboard-{:08x}", fastrand::u32(..)),
+            via: own_name(),
             checks_in: AtomicU32::new(0),
         })))
     }
@@ -226,7 +227,7 @@ impl Proxy {
         Ok(())
     }
 
-    pub(super) fn via(&self) -> &str {
+    pub(super) fn via(&self) -> &HeaderValue {
         &self.0.via
     }
 
@@ -286,6 +287,12 @@ impl Setup {
     fn listens_on(&self, addr: &Addr) -> io::Result<()> {
         self.pools.iter().try_for_each(|pool| pool.listens_on(addr))
     }
+}
+
+/// Returns a name for `Via` that no other proxy has.
+fn own_name() -> HeaderValue {
+    let name = format!("1.1 switchboard-{:08x}", fastrand::u32(..));
+    HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("1.1 switchboard"))
 }
 
 /// Returns the routes in the order in which they are looked at.

@@ -12,8 +12,9 @@ use crate::h1::encode::{decimal, field};
 ///
 /// let mut head = RequestHead::new(&http::Method::GET, "/");
 /// head.field("host", b"here");
+/// head.field_fmt("x-number", format_args!("{}", 7));
 /// head.finish(&Body::empty());
-/// assert_eq!(head.bytes(), b"GET / HTTP/1.1\r\nhost: here\r\n\r\n");
+/// assert_eq!(head.bytes(), b"GET / HTTP/1.1\r\nhost: here\r\nx-number: 7\r\n\r\n");
 /// ```
 #[derive(Debug)]
 pub struct RequestHead {
@@ -40,6 +41,15 @@ impl RequestHead {
     /// Adds a field. Name and value must be valid, and no field that frames the message may be added.
     pub fn field(&mut self, name: &str, value: &[u8]) {
         field(&mut self.bytes, name, value);
+    }
+
+    /// Adds a field whose value is written in place.
+    pub fn field_fmt(&mut self, name: &str, value: std::fmt::Arguments<'_>) {
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.extend_from_slice(b": ");
+        // Writing to memory never fails.
+        let _ = std::io::Write::write_fmt(&mut self.bytes, value);
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// Adds a field that was received.

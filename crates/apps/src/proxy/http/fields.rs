@@ -1,5 +1,6 @@
 //! The fields of a request as a back end gets them.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use http::HeaderValue;
@@ -24,19 +25,40 @@ pub(super) struct Peer {
     pub(super) has_tls: bool,
 }
 
-impl Peer {
-    /// The address as `X-Forwarded-For` has it.
-    fn plain(&self) -> Option<String> {
-        self.ip.map(|ip| ip.to_string())
-    }
+/// An address as `Forwarded` has it (RFC 7239, section 6).
+struct Node(Option<IpAddr>);
 
-    /// The address as `Forwarded` has it (RFC 7239, section 6).
-    fn node(&self) -> String {
-        match self.ip {
-            Some(IpAddr::V6(ip)) => format!("\"[{ip}]\""),
-            Some(IpAddr::V4(ip)) => ip.to_string(),
-            None => "unknown".to_owned(),
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(IpAddr::V6(ip)) => write!(f, "\"[{ip}]\""),
+            Some(IpAddr::V4(ip)) => ip.fmt(f),
+            None => f.write_str("unknown"),
         }
+    }
+}
+
+/// The values of a field that are text, each with what separates it from the next one.
+struct Earlier<'a> {
+    headers: &'a HeaderMap,
+    name: &'a HeaderName,
+    /// Whether there are any: others are not believed.
+    kept: bool,
+}
+
+impl fmt::Display for Earlier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.kept {
+            return Ok(());
+        }
+        // A value that is no text is no address either.
+        let values = self.headers.get_all(self.name).iter();
+        values
+            .filter_map(|value| value.to_str().ok())
+            .try_for_each(|value| {
+                f.write_str(value)?;
+                f.write_str(", ")
+            })
     }
 }
 
@@ -80,8 +102,12 @@ pub(super) fn write(
         }
     }
     write_forwarded(head, headers, given_host, peer);
-    let joined = joined(headers, &VIA, true, via);
-    head.field("via", joined.as_bytes());
+    let earlier = Earlier {
+        headers,
+        name: &VIA,
+        kept: true,
+    };
+    head.field_fmt("via", format_args!("{earlier}{via}"));
 }
 
 /// Writes where the request came from. Only what a trusted peer says of that is kept.
@@ -91,40 +117,42 @@ fn write_forwarded(
     given_host: Option<&str>,
     peer: &Peer,
 ) {
-    if let Some(ip) = peer.plain() {
-        let all = joined(headers, &FORWARDED_FOR, peer.is_trusted, &ip);
-        head.field("x-forwarded-for", all.as_bytes());
+    let kept = peer.is_trusted;
+    if let Some(ip) = peer.ip {
+        let name = &FORWARDED_FOR;
+        let earlier = Earlier {
+            headers,
+            name,
+            kept,
+        };
+        head.field_fmt("x-forwarded-for", format_args!("{earlier}{ip}"));
     }
-    let kept = |name: &HeaderName| headers.get(name).filter(|_| peer.is_trusted);
     let own_proto = if peer.has_tls { "https" } else { "http" };
-    let proto = kept(&FORWARDED_PROTO).map_or(own_proto.as_bytes(), HeaderValue::as_bytes);
+    let believed = |name: &HeaderName| headers.get(name).filter(|_| kept);
+    let proto = believed(&FORWARDED_PROTO).map_or(own_proto.as_bytes(), HeaderValue::as_bytes);
     head.field("x-forwarded-proto", proto);
     let given = given_host.filter(|host| !host.is_empty());
-    let host = kept(&FORWARDED_HOST).map(HeaderValue::as_bytes);
+    let host = believed(&FORWARDED_HOST).map(HeaderValue::as_bytes);
     if let Some(host) = host.or(given.map(str::as_bytes)) {
         head.field("x-forwarded-host", host);
     }
-    let node = peer.node();
-    let own = match given {
-        Some(host) => format!("for={node};host=\"{host}\";proto={own_proto}"),
-        None => format!("for={node};proto={own_proto}"),
+    let node = Node(peer.ip);
+    let name = &FORWARDED;
+    let earlier = Earlier {
+        headers,
+        name,
+        kept,
     };
-    let all = joined(headers, &FORWARDED, peer.is_trusted, &own);
-    head.field("forwarded", all.as_bytes());
-}
-
-/// Returns the list of a field's values, if they are `kept`, and one more.
-fn joined(headers: &HeaderMap, name: &HeaderName, kept: bool, more: &str) -> String {
-    let mut list = String::new();
-    for value in headers.get_all(name).iter().filter(|_| kept) {
-        // A value that is no text is no address either.
-        if let Ok(value) = value.to_str() {
-            list.push_str(value);
-            list.push_str(", ");
+    match given {
+        Some(host) => {
+            let more = format_args!(";host=\"{host}\";proto={own_proto}");
+            head.field_fmt("forwarded", format_args!("{earlier}for={node}{more}"));
         }
+        None => head.field_fmt(
+            "forwarded",
+            format_args!("{earlier}for={node};proto={own_proto}"),
+        ),
     }
-    list.push_str(more);
-    list
 }
 
 #[cfg(test)]
@@ -246,18 +274,8 @@ mod tests {
 
     #[test]
     fn addresses_of_ipv6_are_quoted_and_others_unknown() {
-        let peer = |ip| Peer {
-            ip,
-            is_trusted: false,
-            has_tls: false,
-        };
-        assert_eq!(
-            peer(Some("2001:db8::1".parse().unwrap())).node(),
-            "\"[2001:db8::1]\""
-        );
-        assert_eq!(
-            (peer(None).node(), peer(None).plain()),
-            ("unknown".to_owned(), None)
-        );
+        let ip = Some("2001:db8::1".parse().unwrap());
+        assert_eq!(Node(ip).to_string(), "\"[2001:db8::1]\"");
+        assert_eq!(Node(None).to_string(), "unknown");
     }
 }

@@ -99,7 +99,8 @@ pub(super) async fn answer(
         has_tls: from.has_tls,
     };
     let (head, body) = request.into_parts();
-    let mut response = match pass(&setup, &peer, proxy.via(), tells, &head, body).await {
+    let via = proxy.via().to_str().unwrap_or_default();
+    let mut response = match pass(&setup, &peer, via, tells, &head, body).await {
         Ok(response) => response,
         Err((refused, line)) => {
             if refused.status.is_server_error() {
@@ -108,7 +109,8 @@ pub(super) async fn answer(
             return refused.answer();
         }
     };
-    add_via(&mut response, proxy.via());
+    // It tells the client which way its answer has come.
+    response.headers_mut().append(VIA, proxy.via().clone());
     response
 }
 
@@ -165,11 +167,4 @@ async fn pass(
 fn given_host(head: &Parts) -> Option<&str> {
     let field = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     field.or_else(|| head.uri.authority().map(|it| it.as_str()))
-}
-
-/// Tells the client which way its answer has come.
-fn add_via(response: &mut Response<Body>, via: &str) {
-    if let Ok(value) = HeaderValue::from_str(via) {
-        response.headers_mut().append(VIA, value);
-    }
 }
