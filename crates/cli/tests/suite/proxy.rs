@@ -133,6 +133,34 @@ fn a_file_says_what_to_run() {
     proxy.stop();
 }
 
+#[test]
+fn a_file_is_read_again_on_sighup_and_a_wrong_one_is_refused() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let text = |at: usize| {
+        let addr = listeners[at].local_addr().unwrap();
+        format!("[pool.main]\nto = ['{addr}']\ncheck = 'off'\n")
+    };
+    let config = Config::new("reload", &text(0));
+    let mut proxy = proxy(&[], &["--config", config.path(), "--drain", "0"]);
+    let reload = |proxy: &mut Served, text: &str, part: &str| {
+        std::fs::write(config.path(), text).unwrap();
+        let process = rustix::process::Pid::from_child(&proxy.child);
+        rustix::process::kill_process(process, rustix::process::Signal::HUP).unwrap();
+        wait_for(proxy, part);
+    };
+    let reaches = |proxy: &Served, at: usize| {
+        let _client = proxy.connect();
+        drop(listeners[at].accept().unwrap());
+    };
+    reaches(&proxy, 0);
+    let place = format!("{}:4:1: unknown key `bogus`", config.path());
+    reload(&mut proxy, &(text(1) + "bogus = 1\n"), &place);
+    reaches(&proxy, 0);
+    reload(&mut proxy, &text(1), "reloaded");
+    reaches(&proxy, 1);
+    proxy.stop();
+}
+
 #[track_caller]
 fn assert_refused(arguments: &[&str], status: i32, parts: &[&str]) {
     let output = run(&[&["serve", "proxy"], arguments].concat());
