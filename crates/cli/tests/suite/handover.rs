@@ -89,6 +89,15 @@ fn keep_connecting(addr: &str, stop: &AtomicBool) -> usize {
     answered
 }
 
+/// Stops the clients of a test that ends, or fails.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn restarts_lose_no_connection() {
     let socket = temporary("restarts");
@@ -121,6 +130,8 @@ fn restarts_lose_no_connection() {
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|_| scope.spawn(|| keep_connecting(&addr, &stop)))
                 .collect();
+            // A failure here must end the clients too.
+            let _stop = StopOnDrop(&stop);
             let mut pid = served.child.id();
             for _ in 0..restarts {
                 pid = replace(&mut served, pid);
