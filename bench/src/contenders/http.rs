@@ -77,25 +77,25 @@ const ROWS: &[Row] = &[
     (
         "serve/epoll",
         Files,
-        "switchboard serve files @SITE@/files --listen 0.0.0.0:@PORT@ --driver epoll",
+        "switchboard serve files @SITE@/files --max-requests 0 --listen 0.0.0.0:@PORT@ --driver epoll",
         "",
     ),
     (
         "serve/uring",
         Files,
-        "switchboard serve files @SITE@/files --listen 0.0.0.0:@PORT@ --driver uring",
+        "switchboard serve files @SITE@/files --max-requests 0 --listen 0.0.0.0:@PORT@ --driver uring",
         "",
     ),
     (
         "serve/epoll",
         Proxy,
-        "switchboard serve proxy --mode http --to @TO@ --listen 0.0.0.0:@PORT@ --driver epoll",
+        "switchboard serve proxy --mode http --max-requests 0 --to @TO@ --listen 0.0.0.0:@PORT@ --driver epoll",
         "",
     ),
     (
         "serve/uring",
         Proxy,
-        "switchboard serve proxy --mode http --to @TO@ --listen 0.0.0.0:@PORT@ --driver uring",
+        "switchboard serve proxy --mode http --max-requests 0 --to @TO@ --listen 0.0.0.0:@PORT@ --driver uring",
         "",
     ),
     (

@@ -16,7 +16,7 @@ const COPIED: u64 = 64 * 1024;
 
 /// The most bytes that one `sendfile` moves.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const MOST: u64 = 256 * 1024;
+const MOST: u64 = 1024 * 1024;
 
 impl Stream {
     /// Sends the bytes `range` of `file`, and waits until the socket is writable as often as that takes.
@@ -66,7 +66,7 @@ impl Stream {
     }
 
     /// Polls until bytes of `range` were sent, as [`send_file`](Stream::send_file) does; returns their number,
-    /// by which the start of `range` has advanced. At most 256 KiB are sent at once. Zero means that the range
+    /// by which the start of `range` has advanced. At most 1 MiB is sent at once. Zero means that the range
     /// is empty.
     pub fn poll_send_file(
         &self,
