@@ -18,6 +18,10 @@ const COPIED: u64 = 64 * 1024;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MOST: u64 = 1024 * 1024;
 
+/// The least bytes for which filled packets save more than the two calls cost.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CORKED: usize = 256 * 1024;
+
 impl Stream {
     /// Sends the bytes `range` of `file`, and waits until the socket is writable as often as that takes.
     ///
@@ -176,6 +180,7 @@ fn send_by_kernel(
     range: &Range<u64>,
 ) -> io::Result<Option<usize>> {
     use rustix::io::Errno;
+    use rustix::net::sockopt::set_tcp_cork;
 
     if !crate::sigpipe::survives_sigpipe() {
         return Ok(None);
@@ -183,7 +188,16 @@ fn send_by_kernel(
     rustix::io::ioctl_fionbio(socket, true)?;
     let mut offset = range.start;
     let most = (range.end - range.start).min(MOST) as usize;
-    match rustix::fs::sendfile(socket, file, Some(&mut offset), most) {
+    // Packets are filled, where pages would be pushed as they are found. An error only leaves that to the system.
+    let corks = most >= CORKED;
+    if corks {
+        let _ = set_tcp_cork(socket, true);
+    }
+    let sent = rustix::fs::sendfile(socket, file, Some(&mut offset), most);
+    if corks {
+        let _ = set_tcp_cork(socket, false);
+    }
+    match sent {
         Ok(0) => Err(ended(range)),
         Ok(sent) => Ok(Some(sent)),
         // Some file systems have no `splice`, and some sandboxes no `sendfile`.
