@@ -5,9 +5,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use switchboard_apps::proxy::{Check, Proxy, Settings};
-use switchboard_runtime::{Driver, Model};
+use switchboard_runtime::{self as runtime, Driver, Model};
 
 /// Counts the bytes that are allocated, and the most that were.
 struct Counting;
@@ -66,6 +67,8 @@ fn most_held(model: Model, driver: Driver) -> usize {
     });
     let client = listener.accept().unwrap().0.into();
     let serve = async {
+        // io_uring has buffers of its loop for the kernel to write to, from the loop's first wait on.
+        runtime::sleep(Duration::from_millis(1)).await;
         let before = LIVE.load(Ordering::Relaxed);
         MOST.store(before, Ordering::Relaxed);
         proxy.serve(client).await.unwrap_err();
@@ -94,9 +97,10 @@ fn a_slow_reader_of_a_fast_writer_takes_one_buffer() {
         let measured = std::thread::spawn(move || most_held(model, driver));
         let most = measured.join().unwrap();
         println!("{model}/{driver}: {most} bytes");
-        // io_uring has buffers of its loop for the kernel to write to.
+        // One chunk; io_uring may have a spare one.
+        let chunks = if driver == Driver::Uring { 2 } else { 1 };
         assert!(
-            most <= 64 * 1024 + 4096 || driver == Driver::Uring,
+            most <= chunks * 64 * 1024 + 4096,
             "{model}/{driver}: {most} bytes"
         );
     }

@@ -144,6 +144,7 @@ impl Proxy {
         access: Option<&Access>,
     ) -> io::Result<()> {
         self.start_checks()?;
+        client.receive_on_demand();
         let setup = self.setup();
         match setup.settings.mode {
             Mode::Tcp => tcp::serve(client, &setup).await,

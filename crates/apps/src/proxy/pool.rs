@@ -192,7 +192,9 @@ impl Pool {
     /// Connects to one back end, and notes nothing.
     pub(crate) async fn dial(&self, backend: &Backend, limit: Duration) -> io::Result<Stream> {
         let is_own = |addr: &SocketAddr| self.own.get().is_some_and(|own| own::is_same(addr, own));
-        backend.connect(limit, self.now(), is_own).await
+        let stream = backend.connect(limit, self.now(), is_own).await?;
+        stream.receive_on_demand();
+        Ok(stream)
     }
 
     /// Notes that a back end failed.

@@ -222,6 +222,30 @@ impl Stream {
         self.0.operation(Direction::Priority, poll).await
     }
 
+    /// Has nothing received ahead of a read, so that what this flow does not read stays in the socket: for a flow
+    /// that must not hold more of a fast peer's bytes than one chunk, such as a proxy's. To be called before the
+    /// first read, in the flow that reads.
+    ///
+    /// Only `uring` receives ahead: as much as the socket has at a connection's first read, then a chunk. On
+    /// demand, each read costs it a system call more. With other drivers nothing changes.
+    ///
+    /// ```
+    /// use switchboard_net::Stream;
+    /// use switchboard_runtime::Model;
+    ///
+    /// let (here, there) = Stream::pair()?;
+    /// let chunk = Model::Tasks.run(async {
+    ///     there.receive_on_demand();
+    ///     here.write_all(b"hello").await?;
+    ///     there.recv().await
+    /// })??;
+    /// assert_eq!(&*chunk, b"hello");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn receive_on_demand(&self) {
+        self.0.receive_on_demand();
+    }
+
     /// Ends the direction to the peer, which reads the end of input after what was sent. Its own bytes
     /// can still be read.
     ///

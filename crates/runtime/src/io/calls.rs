@@ -10,8 +10,8 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, RecvMsg, ReturnFlags, recvmsg,
 };
 use switchboard_driver::{Completions, Request};
-use switchboard_reactor::Direction;
-use switchboard_reactor::plumbing::{SystemCall, Transfer};
+use switchboard_reactor::plumbing::{Sockets, SystemCall, Transfer};
+use switchboard_reactor::{Direction, Loop};
 
 use super::machine;
 use super::ops::{Completed, Operation};
@@ -103,6 +103,15 @@ impl Source {
     /// is more.
     pub fn set_by_readiness(&self) {
         self.descriptor().set_by_readiness();
+    }
+
+    /// Has nothing received ahead of a read from now on, so that what no flow reads stays in the socket. Only a
+    /// completion driver receives ahead, and each read costs a system call more there. To be called in the flow
+    /// that reads, before its first read.
+    pub fn receive_on_demand(&self) {
+        if Loop::with_current(|lp| lp.is_some_and(Sockets::completes)) {
+            self.set_by_readiness();
+        }
     }
 }
 

@@ -82,6 +82,7 @@ fn serve_http(
         let (front, stop) = (front.clone(), stop.clone());
         async move {
             proxy.start_checks()?;
+            client.receive_on_demand();
             let peer = client.peer_addr().ok();
             let from = Sender {
                 peer: peer.as_ref(),
