@@ -24,6 +24,8 @@ crate::stamp!(
 
 /// As many connections as make one post at least likely to wait for the end of its turn.
 const CONNECTIONS: usize = 4;
+/// As many as fill several pages with the posts of a turn.
+const MANY: usize = 60;
 
 struct Idle;
 
@@ -37,14 +39,14 @@ fn started(streams: Vec<Stream>) -> Vec<Transport> {
     streams.into_iter().map(start).collect()
 }
 
-fn pairs() -> (Vec<Stream>, Vec<UnixStream>) {
-    (0..CONNECTIONS).map(|_| pair()).unzip()
+fn pairs(count: usize) -> (Vec<Stream>, Vec<UnixStream>) {
+    (0..count).map(|_| pair()).unzip()
 }
 
 /// Runs `write` with the transports in a callback of a turn in which the connections wait already, and returns
 /// what the peers receive.
 fn received(driver: Driver, write: impl FnOnce(&[Transport]) + 'static) -> Vec<Vec<u8>> {
-    let (streams, peers) = pairs();
+    let (streams, peers) = pairs(CONNECTIONS);
     // Each peer closes once it has everything.
     let readers = std::thread::spawn(|| peers.into_iter().map(rest).collect());
     run(driver, move || {
@@ -110,7 +112,7 @@ impl Protocol for Flood {
 }
 
 fn what_a_full_socket_does_not_take_follows(driver: Driver) {
-    let (streams, peers) = pairs();
+    let (streams, peers) = pairs(MANY);
     let (mut floods, mut readers) = (Vec::new(), Vec::new());
     for (stream, peer) in streams.into_iter().zip(peers) {
         let (paused, wait_for_pause) = channel();
@@ -177,7 +179,7 @@ impl Protocol for Panics {
 }
 
 fn writes_arrive_where_the_callback_panics(driver: Driver) {
-    let (streams, peers) = pairs();
+    let (streams, peers) = pairs(CONNECTIONS);
     let (stream, mut peer) = pair();
     io::Write::write_all(&mut peer, b"!").unwrap();
     run(driver, move || {

@@ -42,10 +42,12 @@ impl Sends {
         let number = self.find(later)?;
         let send = &mut self.sends[number as usize];
         let (length, last) = (send.length as usize, self.pages.len() as u32 - 1);
+        // The page of bytes that were sent may be gone.
+        if send.state != State::Queued || send.page != last {
+            return Some(false);
+        }
         let page = &mut self.pages[send.page as usize];
-        let extends = send.state == State::Queued
-            && send.page == last
-            && send.start as usize + length == page.len()
+        let extends = send.start as usize + length == page.len()
             && length + bytes.len() <= MAX_LENGTH
             && page.append(bytes);
         if extends {
