@@ -39,6 +39,10 @@ const BYTES: i64 = 128 * 1024;
 /// The least that a call counts for, in bytes, so that one poll makes at most 128 calls.
 const LEAST: usize = 1024;
 
+/// Stands for a budget that is spent and from which an operation was refused. No bytes add up to it.
+const REFUSED: i64 = -(1 << 60);
+const LAST_REFUSAL: i64 = REFUSED - 16;
+
 /// The rest of a task's budget, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Credit(i64);
@@ -49,6 +53,17 @@ impl Credit {
     #[inline]
     pub(crate) fn is_spent(self) -> bool {
         self.0 <= 0
+    }
+
+    /// Returns the rest after an operation was refused for want of credit: it stays spent, so that a writer which
+    /// takes a refusal for a short write does not go on. What goes on all the same, such as an executor within
+    /// the task, gets a new budget in the end.
+    pub(crate) fn refused(self) -> Credit {
+        match self.0 {
+            rest if rest > REFUSED => Credit(REFUSED),
+            rest if rest > LAST_REFUSAL => Credit(rest - 1),
+            _ => Credit::FULL,
+        }
     }
 
     /// Returns the rest after a call that moved `bytes`.

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use switchboard_driver::{CompletionDriver, Request, Token, Uring};
 
-use crate::budget::Credit;
 use crate::event_loop::registry::{Direction, Registration, gone};
 use crate::event_loop::sockets::{Sockets, SystemCall, uninterrupted};
 use crate::event_loop::{Loop, TimerEvent};
@@ -255,8 +254,7 @@ impl Loop {
 
     #[cold]
     fn yield_once(&self, context: &mut Context<'_>) -> Poll<()> {
-        // A task's budget is renewed before each poll; this line renews that of other futures.
-        self.0.credit.set(Credit::FULL);
+        self.0.credit.set(self.0.credit.get().refused());
         context.waker().wake_by_ref();
         Poll::Pending
     }
