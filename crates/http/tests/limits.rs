@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use switchboard_http::{Body, HttpServer, Request, Response, ServerLimits};
-use switchboard_runtime as runtime;
+use switchboard_runtime::{self as runtime, Model};
 
 use support::{echo, exchange, models_and_drivers, run, statuses};
 
@@ -174,6 +174,45 @@ fn a_client_that_reads_nothing_is_ended() {
         assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
         drop(client);
     }
+}
+
+#[test]
+fn a_client_that_reads_slowly_is_served() {
+    const LENGTH: usize = 600_000;
+    let limits = ServerLimits {
+        write_idle: Duration::from_millis(200),
+        ..SMALL
+    };
+    let serve = |model: Model, driver| {
+        let (mut client, stream) = std::os::unix::net::UnixStream::pair().unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        // The socket takes more once a third of its buffer is free, which is later than the limit.
+        let reading = std::thread::spawn(move || {
+            let (mut buffer, mut whole) = (vec![0; 4096], 0);
+            loop {
+                match client.read(&mut buffer).unwrap() {
+                    0 => return whole,
+                    length => whole += length,
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let serve = async {
+            let answer = |_request: Request| async {
+                Ok::<_, Infallible>(Response::new(Body::from(vec![0; LENGTH])))
+            };
+            HttpServer::new(limits).serve(stream.into(), answer).await
+        };
+        run(model, driver, serve).unwrap();
+        assert!(reading.join().unwrap() > LENGTH, "{model} with {driver}");
+    };
+    std::thread::scope(|scope| {
+        for (model, driver) in models_and_drivers() {
+            scope.spawn(move || serve(model, driver));
+        }
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! what it waits for and since when; if its time has not come, the timer is armed again.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use switchboard_runtime::{self as runtime, Sleep};
@@ -43,6 +43,9 @@ pub(super) struct Pace {
     /// The time that earlier waits in the directions of the current message took, and the bytes they brought.
     body: Moved,
     written: Moved,
+    /// For how long the client that a write waits for has taken nothing, and what it had left at the last look.
+    stalled: Duration,
+    left: Option<usize>,
 }
 
 /// What was moved in one direction of one message.
@@ -69,6 +72,8 @@ impl Pace {
             since: Instant::now(),
             body: Moved::default(),
             written: Moved::default(),
+            stalled: Duration::ZERO,
+            left: None,
         }
     }
 
@@ -96,8 +101,33 @@ impl Pace {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.written.bytes += bytes as u64;
         if self.phase == Phase::Write {
+            (self.stalled, self.left) = (Duration::ZERO, None);
             self.written.waited += runtime::now().saturating_duration_since(self.since);
             self.end();
+        }
+    }
+
+    /// Waits for a client to take bytes of an answer; completes once it is too slow. `left` tells how many it has
+    /// not taken, if that is known: a socket that is not writable may still be read from.
+    pub(super) fn poll_write(
+        &mut self,
+        left: impl Fn() -> Option<usize>,
+        limits: &ServerLimits,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            ready!(self.poll(Phase::Write, limits, context));
+            let waited = runtime::now().saturating_duration_since(self.since);
+            self.written.waited += waited;
+            let before = std::mem::replace(&mut self.left, left());
+            match (before, self.left) {
+                (Some(before), Some(left)) if left < before => self.stalled = Duration::ZERO,
+                _ => self.stalled += waited,
+            }
+            let too_slow = self.written.patience(limits) == Some(Duration::ZERO);
+            if too_slow || self.stalled >= limits.write_idle {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -153,7 +183,11 @@ impl Pace {
             Phase::Idle => limits.keep_alive_idle,
             Phase::First | Phase::Head => limits.head_time,
             Phase::Body => with_rate(limits.body_idle, &self.body),
-            Phase::Write => with_rate(limits.write_idle, &self.written),
+            // Looked at four times before it is too long.
+            Phase::Write => {
+                let rest = limits.write_idle.saturating_sub(self.stalled);
+                with_rate(rest.min(limits.write_idle / 4), &self.written)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a connection's bytes go through: a socket, or any stream of bytes.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -10,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use switchboard_net::{Chunk, Stream};
+use switchboard_tls::TlsStream;
 
 use crate::upgrade::Upgraded;
 
@@ -53,6 +55,9 @@ pub(crate) trait Transport: Sized {
 
     /// Returns the socket, if it tells that the client has hung up.
     fn socket(&self) -> Option<&Stream>;
+
+    /// Returns how many bytes the client has not taken of those that were sent, if that is known.
+    fn unacknowledged(&self) -> Option<usize>;
 }
 
 impl Transport for Stream {
@@ -108,6 +113,10 @@ impl Transport for Stream {
 
     fn socket(&self) -> Option<&Stream> {
         Some(self)
+    }
+
+    fn unacknowledged(&self) -> Option<usize> {
+        Stream::unacknowledged(self).ok()
     }
 }
 
@@ -178,6 +187,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Adapted<S
 
     fn socket(&self) -> Option<&Stream> {
         None
+    }
+
+    fn unacknowledged(&self) -> Option<usize> {
+        let stream: &dyn Any = &self.0;
+        let tls = stream.downcast_ref::<TlsStream>()?;
+        tls.socket().unacknowledged().ok()
     }
 }
 

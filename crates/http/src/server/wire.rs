@@ -109,7 +109,7 @@ impl<T: Transport> Wire<T> {
         let sent = {
             let mut sending = self.io.send_all(bytes);
             poll_fn(|context| match Pin::new(&mut sending).poll(context) {
-                Poll::Pending => poll_late(pace, limits, context),
+                Poll::Pending => poll_late(|| None, pace, limits, context),
                 sent => sent,
             })
             .await
@@ -141,7 +141,9 @@ impl<T: Transport> Wire<T> {
                 let used = filled + usize::from(whole == data.remaining());
                 let mut sent = match io.poll_send_vectored(context, &buffers[..used]) {
                     Poll::Ready(sent) => sent?,
-                    Poll::Pending => return poll_late(pace, limits, context),
+                    Poll::Pending => {
+                        return poll_late(|| io.unacknowledged(), pace, limits, context);
+                    }
                 };
                 if sent == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -154,7 +156,10 @@ impl<T: Transport> Wire<T> {
                 data.advance(of_data);
                 tail = &tail[sent - of_data..];
             }
-            io.poll_flush(context)
+            match io.poll_flush(context) {
+                Poll::Pending => poll_late(|| io.unacknowledged(), pace, limits, context),
+                flushed => flushed,
+            }
         });
         let sent = sent.await;
         out.release();
@@ -171,7 +176,9 @@ impl<T: Transport> Wire<T> {
             while !head.is_empty() {
                 match io.poll_send_more(context, head) {
                     Poll::Ready(sent) => head = &head[sent?..],
-                    Poll::Pending => return poll_late(pace, limits, context),
+                    Poll::Pending => {
+                        return poll_late(|| io.unacknowledged(), pace, limits, context);
+                    }
                 }
             }
             while let Some(FileRange { file, range }) = body.file_left()
@@ -179,7 +186,9 @@ impl<T: Transport> Wire<T> {
             {
                 let sent = match io.poll_send_file(context, file, range) {
                     Poll::Ready(sent) => sent?,
-                    Poll::Pending => return poll_late(pace, limits, context),
+                    Poll::Pending => {
+                        return poll_late(|| io.unacknowledged(), pace, limits, context);
+                    }
                 };
                 let whole = range.is_empty();
                 pace.sent(sent);
@@ -226,11 +235,13 @@ impl<T: Transport> Wire<T> {
 
 /// Waits for the client to take bytes of an answer.
 fn poll_late(
+    left: impl Fn() -> Option<usize>,
     pace: &mut Pace,
     limits: &ServerLimits,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    pace.poll(Phase::Write, limits, context).map(|()| {
+    let late = pace.poll_write(left, limits, context);
+    late.map(|()| {
         let text = "the client takes its answer too slowly";
         Err(io::Error::new(io::ErrorKind::TimedOut, text))
     })

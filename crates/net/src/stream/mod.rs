@@ -271,6 +271,33 @@ impl Stream {
         self.0.is_hung_up()
     }
 
+    /// Returns how many sent bytes the peer has not acknowledged, or, on a Unix connection, has not read. Does not
+    /// wait. A peer that reads slowly is told by it from one that does not: a socket is writable only once a third
+    /// of its buffer is free.
+    ///
+    /// # Errors
+    /// `Unsupported` on systems other than Linux; the system's.
+    ///
+    /// ```
+    /// use switchboard_net::Stream;
+    /// use switchboard_runtime::Model;
+    ///
+    /// let (here, there) = Stream::pair()?;
+    /// Model::Tasks.run(async {
+    ///     here.write_all(b"hello").await?;
+    ///     # if cfg!(target_os = "linux") {
+    ///     assert!(here.unacknowledged()? > 0);
+    ///     there.recv().await?;
+    ///     assert_eq!(here.unacknowledged()?, 0);
+    ///     # }
+    ///     std::io::Result::Ok(())
+    /// })?
+    /// # ; std::io::Result::Ok(())
+    /// ```
+    pub fn unacknowledged(&self) -> io::Result<usize> {
+        self.0.unacknowledged()
+    }
+
     /// Returns this end's address.
     ///
     /// # Errors

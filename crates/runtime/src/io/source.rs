@@ -163,6 +163,14 @@ impl Source {
         is_gone(self.as_fd())
     }
 
+    /// Returns how many sent bytes of a stream socket its peer has not acknowledged. Does not wait.
+    ///
+    /// # Errors
+    /// `Unsupported` on systems other than Linux; the system's.
+    pub fn unacknowledged(&self) -> io::Result<usize> {
+        switchboard_driver::unacknowledged(self.as_fd())
+    }
+
     /// Receives into `buffer` as [`std::io::Read::read`] does: suspends the green thread, or blocks the
     /// thread.
     ///
