@@ -1,12 +1,18 @@
 //! Requests that exceed a limit, under every model and driver: what they are answered, and the error.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io::{ErrorKind, Read, Write};
+use std::future::pending;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_io::{AsyncRead, AsyncWrite};
 use switchboard_http::{Body, HttpServer, Request, Response, ServerLimits};
-use switchboard_runtime::{self as runtime, Model};
+use switchboard_net::Stream;
+use switchboard_runtime::{self as runtime, Model, Sleep};
 
 use support::{echo, exchange, models_and_drivers, run, statuses};
 
@@ -228,4 +234,81 @@ fn a_handler_may_take_longer_than_every_limit() {
         served.unwrap();
         assert_eq!(statuses(&text), ["200"]);
     }
+}
+
+/// A client that sends its pieces one by one, each later than the one before, and then the end of input.
+struct Slow {
+    socket: Stream,
+    pieces: VecDeque<Vec<u8>>,
+    sleep: Sleep,
+}
+
+/// Less than each limit of time in `SMALL`.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl AsyncRead for Slow {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(Pin::new(&mut self.sleep).poll(context));
+        self.sleep.reset(runtime::now() + PAUSE);
+        let piece = self.pieces.pop_front().unwrap_or_default();
+        buffer[..piece.len()].copy_from_slice(&piece);
+        Poll::Ready(Ok(piece.len()))
+    }
+}
+
+impl AsyncWrite for Slow {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_close(context)
+    }
+}
+
+/// Has a client send `pieces` slowly; returns what it reads to the end, and the error.
+fn send_slowly(pieces: &[Vec<u8>], check: impl Fn(&str, io::Result<()>)) {
+    for way in models_and_drivers() {
+        println!("{way:?}");
+        let (text, served) = exchange(way, b"", |socket| {
+            let slow = Slow {
+                socket,
+                pieces: pieces.iter().cloned().collect(),
+                sleep: Sleep::until(runtime::now() + PAUSE),
+            };
+            HttpServer::new(SMALL).serve_stream_until(slow, echo, pending())
+        });
+        check(&text, served);
+    }
+}
+
+#[test]
+fn a_head_must_be_whole_in_its_time_however_its_pieces_grow() {
+    let head = format!(
+        "GET / HTTP/1.1\r\nhost: here\r\na: {}\r\n\r\n",
+        "x".repeat(100)
+    );
+    let (mut pieces, mut rest) = (Vec::new(), head.as_bytes());
+    while !rest.is_empty() {
+        let size = (head.len() - rest.len()).clamp(1, rest.len());
+        let (piece, after) = rest.split_at(size);
+        pieces.push(piece.to_vec());
+        rest = after;
+    }
+    send_slowly(&pieces, |text, served| {
+        assert_eq!(statuses(text), ["408"]);
+        assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
+    });
 }

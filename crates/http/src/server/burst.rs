@@ -180,6 +180,7 @@ fn begin<T, F, B>(
         Parsed::Refused(refusal) => return Step::Refused(Failure::refused(refusal)),
     };
     input.consume(head.length);
+    wire.pace.end();
     wire.served += 1;
     let mut exchange = Exchange {
         asked: Asked {
@@ -378,10 +379,7 @@ async fn more_of_head<T: Transport>(
         loop {
             match wire.poll_input(input, context) {
                 Poll::Ready(Ok(false)) => {}
-                Poll::Ready(received) => {
-                    wire.pace.end();
-                    return Poll::Ready(Ok(received?));
-                }
+                Poll::Ready(received) => return Poll::Ready(Ok(received?)),
                 // A first request is answered although the server stops.
                 Poll::Pending if wire.served > 0 && stopping.load(Ordering::Relaxed) => {
                     return Poll::Ready(Ok(false));
