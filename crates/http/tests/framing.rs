@@ -335,6 +335,9 @@ fn the_errors_of_connections_name_the_reason() {
     let refused = serve("GET / HTTP/1.1\r\n\r\n");
     assert_eq!(refused.kind(), ErrorKind::InvalidData);
     assert_eq!(refused.to_string(), "400 no Host field");
+    let empty = serve("\r\n\r\n\r\n\r\n\r\n");
+    let text = "400 more than 4 empty lines before a request";
+    assert_eq!(empty.to_string(), text);
     let cut = serve("GET / HT");
     let text = "400 the end of input in the middle of a request's head";
     assert_eq!(cut.to_string(), text);

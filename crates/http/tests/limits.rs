@@ -312,3 +312,21 @@ fn a_head_must_be_whole_in_its_time_however_its_pieces_grow() {
         assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
     });
 }
+
+#[test]
+fn empty_lines_keep_no_connection() {
+    let request = "GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+    let pieces = |texts: &[&str]| Vec::from_iter(texts.iter().map(|text| text.as_bytes().to_vec()));
+    let lines = ["\r\n", "\r\n", "\r\n", "\r\n", request];
+    send_slowly(&pieces(&lines), |text, served| {
+        assert_eq!(text, "");
+        assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
+    });
+    send_slowly(
+        &pieces(&[&[request], &lines[..]].concat()),
+        |text, served| {
+            assert_eq!(statuses(text), ["200"]);
+            served.unwrap();
+        },
+    );
+}

@@ -112,12 +112,15 @@ impl Input {
         bytes
     }
 
-    /// Consumes the ends of lines that some clients send behind a body.
+    /// Consumes the ends of lines that some clients send behind a body, and returns how many there were.
     #[inline]
-    pub(crate) fn skip_empty_lines(&mut self) {
+    pub(crate) fn skip_empty_lines(&mut self) -> usize {
+        let mut lines = 0;
         while self.bytes().starts_with(b"\r\n") {
             self.consume(2);
+            lines += 1;
         }
+        lines
     }
 
     /// Frees the chunk, since the connection begins to wait.

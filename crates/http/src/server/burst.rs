@@ -28,6 +28,10 @@ use crate::h1::head::{RequestHead, parse_request};
 use crate::h1::{Parsed, Refusal};
 use crate::upgrade::{Continuation, take_continuation};
 
+/// The most empty lines before a request.
+const EMPTY_LINES: usize = 4;
+
+const TOO_MANY_EMPTY_LINES: Refusal = Refusal::bad("more than 4 empty lines before a request");
 const HEAD_TOO_SLOW: Refusal = Refusal::new(
     StatusCode::REQUEST_TIMEOUT,
     "a request head that comes too slowly",
@@ -169,7 +173,10 @@ fn begin<T, F, B>(
     input: &mut Input,
     mut running: Pin<&mut Option<F>>,
 ) -> Step<B> {
-    input.skip_empty_lines();
+    wire.empty_lines += input.skip_empty_lines();
+    if wire.empty_lines > EMPTY_LINES {
+        return Step::Refused(Failure::refused(TOO_MANY_EMPTY_LINES));
+    }
     if input.bytes().is_empty() {
         return Step::Drained;
     }
@@ -181,6 +188,7 @@ fn begin<T, F, B>(
     };
     input.consume(head.length);
     wire.pace.end();
+    wire.empty_lines = 0;
     wire.served += 1;
     let mut exchange = Exchange {
         asked: Asked {

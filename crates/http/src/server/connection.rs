@@ -140,7 +140,7 @@ fn poll_idle<T: Transport>(
         received = wire.io.poll_recv(context);
     }
     if let Poll::Ready(received) = received {
-        wire.pace.end();
+        // The wait goes on until a head is whole: empty lines do not keep a connection.
         return Poll::Ready(received.map(|chunk| (!chunk.is_empty()).then_some(chunk)));
     }
     if stops {

@@ -65,6 +65,8 @@ pub(super) struct Wire<T> {
     pub(super) limits: Arc<ServerLimits>,
     /// The requests so far.
     pub(super) served: u64,
+    /// The empty lines since the last one.
+    pub(super) empty_lines: usize,
     /// What follows HTTP.
     pub(super) continuation: Option<Continuation>,
 }
@@ -76,6 +78,7 @@ impl<T: Transport> Wire<T> {
             pace: Pace::new(),
             limits,
             served: 0,
+            empty_lines: 0,
             continuation: None,
         }
     }
