@@ -338,6 +338,8 @@ fn the_errors_of_connections_name_the_reason() {
     let empty = serve("\r\n\r\n\r\n\r\n\r\n");
     let text = "400 more than 4 empty lines before a request";
     assert_eq!(empty.to_string(), text);
+    let lines = serve("\n\n");
+    assert_eq!(lines.to_string(), "400 a line that ends in LF alone");
     let cut = serve("GET / HT");
     let text = "400 the end of input in the middle of a request's head";
     assert_eq!(cut.to_string(), text);

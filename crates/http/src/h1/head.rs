@@ -67,6 +67,10 @@ fn parse_many<B>(
 /// Returns what an incomplete head is: one that goes on, or one that has exceeded a limit.
 #[cold]
 fn partial(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
+    // The parser skips any number of them, and would look at them again with each byte that comes.
+    if bytes.first() == Some(&b'\n') {
+        return Parsed::Refused(LF_ALONE);
+    }
     let (line, _) = first_line(bytes);
     // The longest method has 24 bytes in the registry; a longer URI than the limit ends in the same way.
     if line.len() > limits.uri + 64 {
@@ -91,6 +95,7 @@ const OTHER_VERSION: Refusal = Refusal::new(
     StatusCode::HTTP_VERSION_NOT_SUPPORTED,
     "a version other than HTTP/1.0 and HTTP/1.1",
 );
+const LF_ALONE: Refusal = Refusal::bad("a line that ends in LF alone");
 const BAD_TARGET: Refusal = Refusal::bad("a request target that is no URI");
 
 #[cold]
@@ -173,7 +178,7 @@ fn fill<B>(
         return Err(Refusal::bad("a malformed head"));
     };
     if !ends_lines_with_cr(head, parsed) {
-        return Err(Refusal::bad("a line that ends in LF alone"));
+        return Err(LF_ALONE);
     }
     if path.len() > limits.uri {
         return Err(URI_TOO_LONG);
