@@ -120,7 +120,7 @@ where
             && let Some(body) = own(&mut self.body)
             && body.file_left().is_some()
         {
-            wire.send_file(out, body).await?;
+            wire.send_file(out, body, input).await?;
             return Ok(self.keeps_alive);
         }
         let mut streamed = Streamed {
@@ -211,7 +211,7 @@ where
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     let pending = out.bytes().is_empty();
-                    wire.flush(out).await?;
+                    wire.flush(out, input).await?;
                     drive(wire, input, feed, pending, |context| {
                         self.body.as_mut().poll_frame(context)
                     })
@@ -220,7 +220,7 @@ where
             };
             let Some(frame) = frame else { break };
             match frame.map_err(io::Error::other)?.into_data() {
-                Ok(data) => self.send_data(data, wire, out).await?,
+                Ok(data) => self.send_data(data, wire, input, out).await?,
                 Err(frame) => trailers = frame.into_trailers().ok(),
             }
         }
@@ -233,7 +233,7 @@ where
             }
             _ => {}
         }
-        wire.flush(out).await?;
+        wire.flush(out, input).await?;
         Ok(())
     }
 
@@ -241,6 +241,7 @@ where
         &mut self,
         mut data: B::Data,
         wire: &mut Wire<T>,
+        input: &mut Input,
         out: &mut Output,
     ) -> Result<(), Failure> {
         let size = data.remaining();
@@ -267,6 +268,6 @@ where
             out.buffer().extend_from_slice(tail);
             return Ok(());
         }
-        Ok(wire.send_data(out, &mut data, tail).await?)
+        Ok(wire.send_data(out, &mut data, tail, input).await?)
     }
 }

@@ -84,18 +84,18 @@ where
         .await;
         let after = match step {
             Step::Answered(keeps_alive) => {
-                wire.flush(&mut out).await?;
+                wire.flush(&mut out, &mut input).await?;
                 Ok(keeps_alive)
             }
             Step::Drained => {
-                wire.flush(&mut out).await?;
+                wire.flush(&mut out, &mut input).await?;
                 return Ok(match input.ended {
                     true => After::Close,
                     false => After::KeepAlive,
                 });
             }
             Step::Partial => {
-                wire.flush(&mut out).await?;
+                wire.flush(&mut out, &mut input).await?;
                 match more_of_head(wire, &mut input, stopping).await {
                     // No answer is due.
                     Ok(false) => return Ok(After::Close),
@@ -105,7 +105,7 @@ where
             Step::Refused(failure) => Err(failure),
             Step::Upgrade(continuation) => {
                 wire.continuation = Some(continuation);
-                wire.flush(&mut out).await?;
+                wire.flush(&mut out, &mut input).await?;
                 Ok(false)
             }
             // Apart, so that the space for it is there only while it is needed.
@@ -136,7 +136,7 @@ where
                 }
                 return Ok(After::Close);
             }
-            Err(failure) => return refuse(wire, &mut out, failure).await,
+            Err(failure) => return refuse(wire, &mut input, &mut out, failure).await,
         }
     }
 }
@@ -306,7 +306,7 @@ where
 {
     // Earlier answers do not wait for this one.
     let pending = out.bytes().is_empty();
-    wire.flush(out).await?;
+    wire.flush(out, input).await?;
     let response = drive(
         wire,
         input,
@@ -321,13 +321,13 @@ where
     running.set(None);
     match answer(exchange, response, stopping, out) {
         Step::Answered(keeps_alive) => {
-            wire.flush(out).await?;
+            wire.flush(out, input).await?;
             Ok(keeps_alive)
         }
         Step::Send(exchange, answer) => send(wire, exchange, answer, input, out).await,
         Step::Upgrade(continuation) => {
             wire.continuation = Some(continuation);
-            wire.flush(out).await?;
+            wire.flush(out, input).await?;
             Ok(false)
         }
         Step::Refused(failure) => Err(failure),
@@ -354,7 +354,7 @@ where
     let mut feed = exchange.feed;
     let sent = answer.send(wire, input, &mut feed, out).await;
     let keeps_alive = sent.map_err(Failure::after_an_answer)?;
-    wire.flush(out).await?;
+    wire.flush(out, input).await?;
     if let Some(feed) = &mut feed {
         match finish(wire, input, feed).await {
             Ok(true) => {}
@@ -430,13 +430,14 @@ fn request_body<T>(
 /// Tells the client why its connection ends, if an answer is due, and returns the error.
 async fn refuse<T: Transport>(
     wire: &mut Wire<T>,
+    input: &mut Input,
     out: &mut Output,
     failure: Failure,
 ) -> io::Result<After> {
     if let Failure::Refused(refusal, _) = &failure {
         error_answer(out.buffer(), refusal);
     }
-    wire.flush(out).await?;
+    wire.flush(out, input).await?;
     if matches!(failure, Failure::Refused(..)) {
         wire.linger().await;
     }
@@ -459,4 +460,55 @@ fn error_answer(out: &mut Vec<u8>, refusal: &Refusal) {
         now,
     );
     out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use switchboard_net::Stream;
+    use switchboard_runtime::{Driver, Model};
+
+    use super::*;
+
+    /// A client asks for `path` many times and reads nothing.
+    async fn stall(path: &str) {
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        client.write_all(request.repeat(500).as_bytes()).unwrap();
+        let server = Stream::from(server);
+        let chunk = server.recv().await.unwrap();
+        let (buffer, limits) = (chunk.as_ptr(), super::super::ServerLimits::shared());
+        let mut wire = Wire::new(server, limits);
+        let handler = |request: Request| async move {
+            let body = match request.uri().path() {
+                "/small" => Body::from(vec![0; 4_000]),
+                "/streamed" => Body::new(http_body_util::Full::new(Bytes::from(vec![0; 8 << 20]))),
+                _ => {
+                    // A large file that is there.
+                    let file = std::fs::File::open(std::env::current_exe()?)?;
+                    let length = file.metadata()?.len();
+                    Body::file(file, 0..length)
+                }
+            };
+            io::Result::Ok(Response::new(body))
+        };
+        let stopping = AtomicBool::new(false);
+        let mut burst = pin!(serve_burst(&mut wire, &handler, &stopping, chunk));
+        poll_fn(|context| {
+            assert!(burst.as_mut().poll(context).is_pending());
+            // The pool of the thread gives the buffer that came last.
+            assert_eq!(Chunk::empty().as_ptr(), buffer, "{path}");
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_holds_no_chunk() {
+        for path in ["/small", "/streamed", "/file"] {
+            Model::Tasks.run_with(Driver::Poll, stall(path)).unwrap();
+        }
+    }
 }

@@ -102,8 +102,9 @@ impl<T: Transport> Wire<T> {
         Poll::Ready(Ok(input.push(chunk, self.limits.head_bytes)))
     }
 
-    /// Sends what is in `out`, and gives its buffer back.
-    pub(super) async fn flush(&mut self, out: &mut Output) -> io::Result<()> {
+    /// Sends what is in `out`, and gives its buffer back. A client that does not read holds no chunk of `input`,
+    /// here and below.
+    pub(super) async fn flush(&mut self, out: &mut Output, input: &mut Input) -> io::Result<()> {
         let bytes = out.bytes();
         if bytes.is_empty() {
             return Ok(());
@@ -112,7 +113,10 @@ impl<T: Transport> Wire<T> {
         let sent = {
             let mut sending = self.io.send_all(bytes);
             poll_fn(|context| match Pin::new(&mut sending).poll(context) {
-                Poll::Pending => poll_late(|| None, pace, limits, context),
+                Poll::Pending => {
+                    input.release();
+                    poll_late(|| None, pace, limits, context)
+                }
                 sent => sent,
             })
             .await
@@ -128,6 +132,7 @@ impl<T: Transport> Wire<T> {
         out: &mut Output,
         data: &mut impl Buf,
         tail: &'static [u8],
+        input: &mut Input,
     ) -> io::Result<()> {
         let (mut head, mut tail) = (out.bytes(), tail);
         let Wire {
@@ -145,6 +150,7 @@ impl<T: Transport> Wire<T> {
                 let mut sent = match io.poll_send_vectored(context, &buffers[..used]) {
                     Poll::Ready(sent) => sent?,
                     Poll::Pending => {
+                        input.release();
                         return poll_late(|| io.unacknowledged(), pace, limits, context);
                     }
                 };
@@ -160,7 +166,10 @@ impl<T: Transport> Wire<T> {
                 tail = &tail[sent - of_data..];
             }
             match io.poll_flush(context) {
-                Poll::Pending => poll_late(|| io.unacknowledged(), pace, limits, context),
+                Poll::Pending => {
+                    input.release();
+                    poll_late(|| io.unacknowledged(), pace, limits, context)
+                }
                 flushed => flushed,
             }
         });
@@ -170,7 +179,12 @@ impl<T: Transport> Wire<T> {
     }
 
     /// Sends what is in `out`, and then the file that `body` is, by the system where it can.
-    pub(super) async fn send_file(&mut self, out: &mut Output, body: &mut Body) -> io::Result<()> {
+    pub(super) async fn send_file(
+        &mut self,
+        out: &mut Output,
+        body: &mut Body,
+        input: &mut Input,
+    ) -> io::Result<()> {
         let mut head = out.bytes();
         let Wire {
             io, pace, limits, ..
@@ -180,6 +194,7 @@ impl<T: Transport> Wire<T> {
                 match io.poll_send_more(context, head) {
                     Poll::Ready(sent) => head = &head[sent?..],
                     Poll::Pending => {
+                        input.release();
                         return poll_late(|| io.unacknowledged(), pace, limits, context);
                     }
                 }
@@ -190,6 +205,7 @@ impl<T: Transport> Wire<T> {
                 let sent = match io.poll_send_file(context, file, range) {
                     Poll::Ready(sent) => sent?,
                     Poll::Pending => {
+                        input.release();
                         return poll_late(|| io.unacknowledged(), pace, limits, context);
                     }
                 };
