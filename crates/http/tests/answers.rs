@@ -500,3 +500,25 @@ fn a_connection_changes_its_protocol_and_loses_no_byte() {
         }
     }
 }
+
+#[test]
+fn an_interim_response_is_no_answer() {
+    let requests = "GET /early HTTP/1.1\r\nhost: here\r\n\r\nGET /b HTTP/1.1\r\nhost: here\r\n\r\n";
+    for code in [100, 103, 101, 199] {
+        for way in models_and_drivers() {
+            let handler = |request: Request| async move {
+                let mut response = Response::new(Body::from("secret"));
+                if request.uri() == "/early" {
+                    *response.status_mut() = StatusCode::from_u16(code).unwrap();
+                }
+                Ok::<_, Infallible>(response)
+            };
+            let (text, served) = exchange(way, requests.as_bytes(), |stream| {
+                serve_connection(stream, handler)
+            });
+            assert_eq!(statuses(&text), ["500"], "{text}");
+            assert!(text.contains("connection: close") && !text.contains("secret"));
+            assert_eq!(served.unwrap_err().kind(), ErrorKind::Other);
+        }
+    }
+}

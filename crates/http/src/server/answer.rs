@@ -146,7 +146,7 @@ fn body_length(
     known: Option<u64>,
     asked: Asked,
 ) -> BodyLength {
-    if status.is_informational() || status == StatusCode::NO_CONTENT {
+    if status == StatusCode::NO_CONTENT {
         return BodyLength::Nothing;
     }
     let without_body = asked.head || status == StatusCode::NOT_MODIFIED;

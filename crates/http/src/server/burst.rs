@@ -32,6 +32,10 @@ use crate::upgrade::{Continuation, take_continuation};
 const EMPTY_LINES: usize = 4;
 
 const TOO_MANY_EMPTY_LINES: Refusal = Refusal::bad("more than 4 empty lines before a request");
+const NO_ANSWER: Refusal = Refusal::new(
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "a handler's response of 1xx that is no upgrade, or one to HTTP/1.0",
+);
 const HEAD_TOO_SLOW: Refusal = Refusal::new(
     StatusCode::REQUEST_TIMEOUT,
     "a request head that comes too slowly",
@@ -251,7 +255,7 @@ where
     B: HttpBody + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    if response.status().is_informational() {
         return upgrade(exchange.asked, &mut response, out);
     }
     let long = exchange.feed.as_ref().is_some_and(|feed| feed.is_long());
@@ -263,12 +267,14 @@ where
     }
 }
 
-/// Writes the head that ends HTTP on the connection.
+/// Writes the head that ends HTTP on the connection. No other answer of 1xx is one: the client would wait for
+/// the next, and take that of another request.
 #[cold]
 fn upgrade<B>(asked: Asked, response: &mut Response<B>, out: &mut Output) -> Step<B> {
+    let status = response.status();
     match take_continuation(response) {
-        Some(continuation) if !asked.old => {
-            let (status, headers) = (response.status(), response.headers());
+        Some(continuation) if !asked.old && status == StatusCode::SWITCHING_PROTOCOLS => {
+            let headers = response.headers();
             let length = BodyLength::Nothing;
             let now = runtime::now();
             response_head(
@@ -281,10 +287,7 @@ fn upgrade<B>(asked: Asked, response: &mut Response<B>, out: &mut Output) -> Ste
             );
             Step::Upgrade(continuation)
         }
-        _ => {
-            let text = "a response of 101 without an upgrade, or to HTTP/1.0";
-            Step::Refused(io::Error::other(text).into())
-        }
+        _ => Step::Refused(Failure::Refused(NO_ANSWER, io::ErrorKind::Other)),
     }
 }
 
