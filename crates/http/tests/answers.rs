@@ -522,3 +522,46 @@ fn an_interim_response_is_no_answer() {
         }
     }
 }
+
+#[test]
+fn a_protocol_changes_only_if_asked_for_and_behind_the_body() {
+    let fields = "connection: upgrade\r\nupgrade: echo\r\n";
+    let length = "content-length: 5\r\n\r\n";
+    let chunked = "transfer-encoding: chunked\r\n\r\n";
+    for (path, rest, status) in [
+        ("/read", format!("{fields}{length}helloearly"), "101"),
+        (
+            "/read",
+            format!("{fields}{chunked}5\r\nhello\r\n0\r\n\r\nearly"),
+            "101",
+        ),
+        ("/leave", format!("{fields}{length}helloearly"), "101"),
+        (
+            "/leave",
+            format!("{fields}{chunked}5\r\nhello\r\n0\r\n\r\nearly"),
+            "500",
+        ),
+        ("/leave", "\r\nearly".to_owned(), "500"),
+    ] {
+        let request = format!("POST {path} HTTP/1.1\r\nhost: here\r\n{rest}");
+        for way in models_and_drivers() {
+            let handler = |request: Request| async move {
+                if request.uri() == "/read" {
+                    request.into_body().bytes(100).await?;
+                }
+                let run = |mut connection: switchboard_http::Upgraded| async move {
+                    let mut early = String::new();
+                    connection.read_to_string(&mut early).await?;
+                    connection.write_all(format!("<{early}>").as_bytes()).await
+                };
+                io::Result::Ok(upgrade(http::HeaderValue::from_static("echo"), run))
+            };
+            let (text, served) = exchange(way, request.as_bytes(), |stream| {
+                serve_connection(stream, handler)
+            });
+            assert_eq!(statuses(&text), [status], "{text}");
+            assert_eq!(text.ends_with("\r\n\r\n<early>"), status == "101", "{text}");
+            assert_eq!(served.is_ok(), status == "101");
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub(crate) struct Fields {
     close: bool,
     keep_alive: bool,
     pub(crate) expects_continue: bool,
+    /// Whether another protocol is asked for.
+    pub(crate) upgrades: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,10 @@ impl Fields {
         match name.len() {
             4 if is("host") => self.note_host(value),
             6 if is("expect") => self.note_expect(value),
+            7 if is("upgrade") => {
+                self.upgrades = true;
+                Ok(())
+            }
             10 if is("connection") => {
                 self.note_connection(value);
                 Ok(())

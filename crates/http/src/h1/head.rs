@@ -28,6 +28,8 @@ pub(crate) struct RequestHead {
     pub(crate) framing: Framing,
     pub(crate) keeps_alive: bool,
     pub(crate) expects_continue: bool,
+    /// Whether another protocol is asked for.
+    pub(crate) upgrades: bool,
 }
 
 /// Parses the request head at the start of `bytes` into `request`, which is a new one.
@@ -211,6 +213,7 @@ fn fill<B>(
         framing: fields.request_framing(version)?,
         keeps_alive: fields.keeps_alive(version),
         expects_continue: fields.expects_continue && version != Version::HTTP_10,
+        upgrades: fields.upgrades && version != Version::HTTP_10,
     })
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Asked {
     pub(super) head: bool,
     /// Whether the version is HTTP/1.0.
     pub(super) old: bool,
+    /// Whether another protocol is asked for.
+    pub(super) upgrades: bool,
     pub(super) keeps_alive: bool,
 }
 

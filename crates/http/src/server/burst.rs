@@ -34,7 +34,7 @@ const EMPTY_LINES: usize = 4;
 const TOO_MANY_EMPTY_LINES: Refusal = Refusal::bad("more than 4 empty lines before a request");
 const NO_ANSWER: Refusal = Refusal::new(
     StatusCode::INTERNAL_SERVER_ERROR,
-    "a handler's response of 1xx that is no upgrade, or one to HTTP/1.0",
+    "a response of 1xx that is no upgrade the client asked for, or comes before the body is read",
 );
 const HEAD_TOO_SLOW: Refusal = Refusal::new(
     StatusCode::REQUEST_TIMEOUT,
@@ -198,6 +198,7 @@ fn begin<T, F, B>(
         asked: Asked {
             head: request.method() == Method::HEAD,
             old: request.version() == Version::HTTP_10,
+            upgrades: head.upgrades,
             keeps_alive: head.keeps_alive && wire.served < wire.limits.requests,
         },
         feed: None,
@@ -256,7 +257,7 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     if response.status().is_informational() {
-        return upgrade(exchange.asked, &mut response, out);
+        return upgrade(&exchange, &mut response, out);
     }
     let long = exchange.feed.as_ref().is_some_and(|feed| feed.is_long());
     let ends = long || stopping.load(Ordering::Relaxed);
@@ -268,12 +269,14 @@ where
 }
 
 /// Writes the head that ends HTTP on the connection. No other answer of 1xx is one: the client would wait for
-/// the next, and take that of another request.
+/// the next, and take that of another request. What is left of the request's body is not of the other protocol.
 #[cold]
-fn upgrade<B>(asked: Asked, response: &mut Response<B>, out: &mut Output) -> Step<B> {
+fn upgrade<B>(exchange: &Exchange, response: &mut Response<B>, out: &mut Output) -> Step<B> {
     let status = response.status();
+    let is_read = exchange.feed.as_ref().is_none_or(|feed| feed.is_finished());
+    let may = exchange.asked.upgrades && is_read && status == StatusCode::SWITCHING_PROTOCOLS;
     match take_continuation(response) {
-        Some(continuation) if !asked.old && status == StatusCode::SWITCHING_PROTOCOLS => {
+        Some(continuation) if may => {
             let headers = response.headers();
             let length = BodyLength::Nothing;
             let now = runtime::now();

@@ -52,7 +52,7 @@ impl Feed {
     }
 
     /// Returns whether the next request follows what was read.
-    fn is_finished(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.ended || self.decoder.left() == Some(0)
     }
 
