@@ -23,7 +23,7 @@ use switchboard_http::{
 use switchboard_net::Stream;
 use switchboard_runtime as runtime;
 
-use support::{exchange, models_and_drivers, run, statuses};
+use support::{echo, exchange, models_and_drivers, run, statuses};
 
 mod support;
 
@@ -563,5 +563,61 @@ fn a_protocol_changes_only_if_asked_for_and_behind_the_body() {
             assert_eq!(text.ends_with("\r\n\r\n<early>"), status == "101", "{text}");
             assert_eq!(served.is_ok(), status == "101");
         }
+    }
+}
+
+/// A client that waits for `100 Continue`, behind a stream that sends only what is flushed.
+struct Waiting {
+    pieces: Vec<&'static [u8]>,
+    buffered: Vec<u8>,
+    sent: Vec<u8>,
+}
+
+impl AsyncRead for Waiting {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let is_told = self.sent.starts_with(b"HTTP/1.1 100 Continue\r\n\r\n");
+        if self.pieces.len() == 1 && !is_told {
+            return Poll::Ready(Err(io::Error::other("the client waits")));
+        }
+        Poll::Ready(buffer.write(self.pieces.pop().unwrap_or_default()))
+    }
+}
+
+impl AsyncWrite for Waiting {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.buffered.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let bytes = std::mem::take(&mut self.buffered);
+        self.sent.extend(bytes);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+#[test]
+fn an_interim_answer_is_flushed() {
+    for (model, driver) in models_and_drivers() {
+        let head =
+            b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+        let client = Waiting {
+            pieces: vec![b"hello", head],
+            buffered: Vec::new(),
+            sent: Vec::new(),
+        };
+        run(model, driver, async { serve_stream(client, echo).await }).unwrap();
     }
 }

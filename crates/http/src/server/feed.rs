@@ -36,6 +36,8 @@ pub(super) struct Feed {
     received: u64,
     /// What is left to be sent of the interim answer that the client waits for.
     interim: &'static [u8],
+    /// Whether it has begun, and its end may be in the stream's own buffer.
+    interim_unflushed: bool,
     /// Whether the reader was told of the end.
     ended: bool,
 }
@@ -47,6 +49,7 @@ impl Feed {
             decoder,
             received: 0,
             interim: if expects_continue { CONTINUE } else { &[] },
+            interim_unflushed: false,
             ended: false,
         }
     }
@@ -108,6 +111,26 @@ impl Feed {
         }
     }
 
+    /// Sends the rest of the interim answer.
+    fn poll_interim<T: Transport>(
+        &mut self,
+        wire: &mut Wire<T>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            let buffers = [IoSlice::new(self.interim)];
+            let sent = ready!(wire.io.poll_send_vectored(context, &buffers))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.interim = &self.interim[sent..];
+            self.interim_unflushed = true;
+        }
+        ready!(wire.io.poll_flush(context))?;
+        self.interim_unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+
     /// Reads the next frame; `None` at the end.
     fn poll_next<T: Transport>(
         &mut self,
@@ -115,10 +138,9 @@ impl Feed {
         input: &mut Input,
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<bytes::Bytes>>, Failure>> {
-        while !self.interim.is_empty() && input.bytes().is_empty() {
-            let buffers = [IoSlice::new(self.interim)];
-            match wire.io.poll_send_vectored(context, &buffers) {
-                Poll::Ready(sent) => self.interim = &self.interim[sent?..],
+        if self.interim_unflushed || (!self.interim.is_empty() && input.bytes().is_empty()) {
+            match self.poll_interim(wire, context) {
+                Poll::Ready(sent) => sent?,
                 Poll::Pending => {
                     let late = wire.poll_pace(Phase::Write, context);
                     return late.map(|()| Err(Failure::Refused(BODY_TOO_SLOW, TimedOut)));
