@@ -621,3 +621,36 @@ fn an_interim_answer_is_flushed() {
         run(model, driver, async { serve_stream(client, echo).await }).unwrap();
     }
 }
+
+#[test]
+fn the_end_of_a_whole_body_is_no_error_after_the_connection() {
+    let request =
+        b"POST / HTTP/1.1\r\nhost: here\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    for (model, driver) in models_and_drivers() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let handler = move |request: Request| {
+            let sender = sender.clone();
+            async move {
+                let mut body = request.into_body();
+                assert_eq!(body.chunk().await.unwrap().unwrap(), "hello");
+                sender.send(body).unwrap();
+                Ok::<_, Infallible>(Response::new(Body::empty()))
+            }
+        };
+        let (mut client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+        let server = std::thread::spawn(move || {
+            run(model, driver, async {
+                serve_connection(server.into(), handler).await.unwrap();
+                let mut body = receiver.recv().unwrap();
+                assert!(body.chunk().await.is_none());
+            })
+        });
+        client.write_all(request).unwrap();
+        // The body comes once it is asked for, so the connection feeds it.
+        client.read_exact(&mut [0; 25]).unwrap();
+        client.write_all(b"hello").unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        client.read_to_end(&mut Vec::new()).unwrap();
+        server.join().unwrap();
+    }
+}

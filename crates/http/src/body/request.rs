@@ -67,6 +67,10 @@ impl RequestBody {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        // A whole body has its end, also if the connection ends before it is asked for.
+        if self.left == Some(0) {
+            return Poll::Ready(None);
+        }
         let mut state = self.shared.lock();
         if let Some(frame) = state.frame.take() {
             if let (Some(left), Ok(frame)) = (&mut self.left, &frame) {
