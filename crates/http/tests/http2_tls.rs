@@ -146,3 +146,12 @@ fn the_end_of_an_answer_is_told_apart_from_a_cut() {
         assert!(ends.len() > 1);
     });
 }
+
+#[test]
+fn a_client_that_was_answered_may_leave_without_the_end_of_tls() {
+    with_connection(&["http/1.1"], async |mut stream| {
+        let request = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        assert!(!stream.recv().await.unwrap().is_empty());
+    });
+}

@@ -137,3 +137,28 @@ fn a_client_sends_all_requests_over_one_connection() {
         server.join().unwrap().unwrap();
     }
 }
+
+#[test]
+fn a_reset_between_two_requests_is_an_end() {
+    for (model, driver) in models_and_drivers() {
+        println!("{model} with {driver}");
+        let (mut client, stream) = connect_tcp();
+        let server = std::thread::spawn(move || {
+            let handler = |_request: Request| async {
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
+            };
+            run(model, driver, serve_connection(stream, handler))
+        });
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+            .unwrap();
+        let mut response = Vec::new();
+        while !response.ends_with(b"hello") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            response.push(byte[0]);
+        }
+        reset(client);
+        server.join().unwrap().unwrap();
+    }
+}

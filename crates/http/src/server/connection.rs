@@ -125,6 +125,11 @@ fn poll_stop(
     stops
 }
 
+fn is_end(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(kind, UnexpectedEof | ConnectionReset | BrokenPipe)
+}
+
 /// Waits for the first bytes of a request; `None` if the connection ends without one.
 fn poll_idle<T: Transport>(
     wire: &mut Wire<T>,
@@ -141,7 +146,12 @@ fn poll_idle<T: Transport>(
     }
     if let Poll::Ready(received) = received {
         // The wait goes on until a head is whole: empty lines do not keep a connection.
-        return Poll::Ready(received.map(|chunk| (!chunk.is_empty()).then_some(chunk)));
+        return Poll::Ready(match received {
+            Ok(chunk) => Ok((!chunk.is_empty()).then_some(chunk)),
+            // A client that has its answers may end in any way: many leave out the end of TLS.
+            Err(error) if wire.served > 0 && is_end(error.kind()) => Ok(None),
+            Err(error) => Err(error),
+        });
     }
     if stops {
         return Poll::Ready(Ok(None));
