@@ -3,11 +3,15 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, ErrorKind, Write};
+use std::pin::Pin;
 use std::sync::mpsc;
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use switchboard_http::{Body, HttpServer, Request, Response, ServerLimits};
+use futures_io::{AsyncRead, AsyncWrite};
+use switchboard_http::{Body, HttpServer, Request, Response, ServerLimits, serve_stream};
+use switchboard_net::Stream;
 use switchboard_runtime::{Driver, Event, Model};
 
 use frames::*;
@@ -357,5 +361,59 @@ fn a_head_without_an_end_ends_the_connection() {
         assert!(cut);
         let error = served.server.join().unwrap().unwrap_err();
         assert_ne!(error.kind(), ErrorKind::TimedOut, "{error}");
+    }
+}
+
+/// A connection whose server reads a few bytes at once.
+struct Pieces(Stream, usize);
+
+impl AsyncRead for Pieces {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let most = buffer.len().min(self.1);
+        Pin::new(&mut self.0).poll_read(context, &mut buffer[..most])
+    }
+}
+
+impl AsyncWrite for Pieces {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(context)
+    }
+}
+
+#[test]
+fn a_greeting_may_come_in_pieces() {
+    for size in 1..6 {
+        for (model, driver) in models_and_drivers() {
+            println!("{model} with {driver}, {size}");
+            let (mut client, stream) = connection();
+            let server = std::thread::spawn(move || {
+                let handler =
+                    |_request| async { Ok::<_, Infallible>(Response::new(Body::from("hello"))) };
+                let serve = async { serve_stream(Pieces(stream, size), handler).await };
+                run(model, driver, serve)
+            });
+            client.greet(&[]);
+            client.get(1, "/");
+            assert_eq!(answer(&mut client, 1), b"hello");
+            drop(client);
+            // The end without GOAWAY may be an error.
+            let _ = server.join().unwrap();
+        }
     }
 }

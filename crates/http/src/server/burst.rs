@@ -19,7 +19,6 @@ use super::feed::{BODY_TOO_LARGE, Feed, drive, finish};
 use super::pace::Phase;
 use super::transport::Transport;
 use super::wire::{Failure, Wire};
-use crate::Request;
 use crate::body::{Body, fed_body};
 use crate::h1::decode::Decoder;
 use crate::h1::encode::{BodyLength, Persistence, response_head};
@@ -27,6 +26,7 @@ use crate::h1::framing::Framing;
 use crate::h1::head::{RequestHead, parse_request};
 use crate::h1::{Parsed, Refusal};
 use crate::upgrade::{Continuation, take_continuation};
+use crate::{Request, h2};
 
 /// The most empty lines before a request.
 const EMPTY_LINES: usize = 4;
@@ -43,12 +43,14 @@ const HEAD_TOO_SLOW: Refusal = Refusal::new(
 const HEAD_IS_CUT: Refusal = Refusal::bad("the end of input in the middle of a request's head");
 
 /// What becomes of the connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum After {
     KeepAlive,
     Close,
     /// It leaves HTTP, and these bytes have come already.
     Upgrade(Bytes),
+    /// It is one of HTTP/2, which begins with these bytes.
+    Http2(Chunk),
 }
 
 /// Serves the requests that begin in `chunk`.
@@ -103,6 +105,10 @@ where
                 match more_of_head(wire, &mut input, stopping).await {
                     // No answer is due.
                     Ok(false) => return Ok(After::Close),
+                    // Its first bytes may begin a request as well.
+                    Ok(true) if wire.served == 0 && h2::begins(input.bytes()) => {
+                        return Ok(After::Http2(Chunk::from(input.bytes())));
+                    }
                     more => more,
                 }
             }

@@ -59,13 +59,9 @@ where
                     None => break,
                 },
             };
-            if wire.served == 0 && h2::begins(&chunk) {
-                let stopped = stopping.load(Ordering::Relaxed);
-                let Wire { io, limits, .. } = wire;
-                let served = h2::serve(io, chunk, &handler, stop, stopped, limits);
-                return Box::pin(served).await;
-            }
-            let after = {
+            let after = if wire.served == 0 && h2::begins(&chunk) {
+                After::Http2(chunk)
+            } else {
                 // In memory of its own, so that an idle connection is small.
                 let mut burst = Box::pin(serve_burst(&mut wire, &handler, &stopping, chunk));
                 let burst = poll_fn(|context| {
@@ -77,6 +73,12 @@ where
             match after {
                 After::KeepAlive => {}
                 After::Close => break,
+                After::Http2(first) => {
+                    let stopped = stopping.load(Ordering::Relaxed);
+                    let Wire { io, limits, .. } = wire;
+                    let served = h2::serve(io, first, &handler, stop, stopped, limits);
+                    return Box::pin(served).await;
+                }
                 After::Upgrade(early) => {
                     return match wire.continuation {
                         Some(run) => run(wire.io.upgraded(early)).await,
