@@ -83,11 +83,15 @@ impl Fields {
         }
     }
 
+    /// Returns whether a field is a length that was noted already.
+    pub(crate) fn repeats_length(&self, name: &str, value: &[u8]) -> bool {
+        self.content_length.is_some()
+            && name.eq_ignore_ascii_case("content-length")
+            && parse_length(value) == self.content_length
+    }
+
     fn note_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        let digits = std::str::from_utf8(value)
-            .ok()
-            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        let Some(length) = digits.and_then(|text| text.parse().ok()) else {
+        let Some(length) = parse_length(value) else {
             return Err(Refusal::bad("a Content-Length that is no number"));
         };
         match self.content_length.replace(length) {
@@ -164,6 +168,12 @@ impl Fields {
             _ => !self.close,
         }
     }
+}
+
+fn parse_length(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits.then(|| text.parse().ok())?
 }
 
 /// Whether a registered name or an IPv4 address has no such byte. A comma would be allowed, but looks like a

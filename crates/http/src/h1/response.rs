@@ -82,7 +82,9 @@ fn finish(
         };
         let value = copy.slice(start..start + field.value.len());
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| malformed)?;
-        if !listed.has(&name) && (keeps_length || name != CONTENT_LENGTH) {
+        let is_length = name == CONTENT_LENGTH;
+        let is_kept = !is_length || (keeps_length && !headers.contains_key(CONTENT_LENGTH));
+        if is_kept && !listed.has(&name) {
             headers.try_append(name, value).map_err(|_| malformed)?;
         }
     }
@@ -96,10 +98,10 @@ fn finish(
     })
 }
 
-/// Notes a field that frames the answer. The same length twice is forgiven.
+/// Notes a field that frames the answer. The same length twice is forgiven (RFC 9110, section 8.6).
 fn note(fields: &mut Fields, name: &str, value: &[u8]) -> Result<(), Refusal> {
     let concerns_requests = matches!(name.len(), 4 | 6);
-    match concerns_requests {
+    match concerns_requests || fields.repeats_length(name, value) {
         true => Ok(()),
         false => fields.note(name, value),
     }
@@ -174,6 +176,8 @@ mod tests {
     fn an_answer_ends_where_its_fields_say() {
         let length = |length, keeps| (Some(Framing::Length(length)), keeps);
         assert_eq!(end("200 OK\r\ncontent-length: 5", false), length(5, true));
+        let twice = "200 OK\r\ncontent-length: 5\r\nContent-Length: 05";
+        assert_eq!(end(twice, false), length(5, true));
         assert_eq!(end("200 OK\r\ncontent-length: 5", true), length(0, true));
         assert_eq!(end("204 No Content", false), length(0, true));
         assert_eq!(
@@ -210,6 +214,14 @@ mod tests {
             head.headers[CONTENT_LENGTH], "3",
             "the length that a GET would get"
         );
+    }
+
+    #[test]
+    fn a_length_that_comes_twice_is_one_field() {
+        let text = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\n";
+        let head = parse(text, true).unwrap();
+        let lengths = head.headers.get_all(CONTENT_LENGTH);
+        assert_eq!(lengths.iter().count(), 1);
     }
 
     #[test]
