@@ -162,6 +162,19 @@ fn an_idle_connection_is_closed() {
 
 #[test]
 fn a_client_that_reads_nothing_is_ended() {
+    // The rate is high, because the bytes that the system takes for the client count as well.
+    let rated = ServerLimits {
+        write_idle: Duration::from_secs(3_600),
+        min_rate: 1 << 30,
+        rate_grace: Duration::from_millis(50),
+        ..SMALL
+    };
+    for limits in [SMALL, rated] {
+        stall(limits);
+    }
+}
+
+fn stall(limits: ServerLimits) {
     for (model, driver) in models_and_drivers() {
         println!("{model} with {driver}");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -174,7 +187,7 @@ fn a_client_that_reads_nothing_is_ended() {
             let answer = |_request: Request| async {
                 Ok::<_, Infallible>(Response::new(Body::from(vec![0; 64 << 20])))
             };
-            HttpServer::new(SMALL).serve(stream.into(), answer).await
+            HttpServer::new(limits).serve(stream.into(), answer).await
         };
         let error = run(model, driver, serve).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
