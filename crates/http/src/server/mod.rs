@@ -51,13 +51,14 @@ pub(crate) use self::transport::Transport;
 /// quarter of a second. Dropping this future closes the connection. The crate's page has an example.
 ///
 /// # Errors
-/// `ConnectionReset` if the client hung up while the handler ran; `InvalidData` for a request that is malformed,
-/// or whose head, URI or number of fields exceeds a limit; `FileTooLarge` for a body over its limit; `TimedOut`
-/// for what comes too slowly; and `Other` for a head that was cut, or a response of the handler that is no answer:
-/// each of these is answered with the status that the error names, but a client that sends nothing, or takes its
-/// answer too slowly, by nothing. A client that leaves between two requests, however it does, is no error. An HTTP/2 client that breaks the protocol,
-/// or floods the connection, is told the reason (GOAWAY), and the error is of kind `Other`. `Other` around the
-/// error of the handler, or of its body; others of the connection.
+/// `ConnectionReset` if the client hung up while the handler ran; `InvalidData` for a request that is
+/// malformed, or whose head, URI or number of fields exceeds a limit; `FileTooLarge` for a body over its
+/// limit; `TimedOut` for what comes too slowly; and `Other` for a head that was cut, or a response of the
+/// handler that is no answer: each of these is answered with the status that the error names, but a client
+/// that sends nothing, or takes its answer too slowly, by nothing. A client that leaves between two
+/// requests, however it does, is no error. An HTTP/2 client that breaks the protocol, or floods the
+/// connection, is told the reason (GOAWAY), and the error is of kind `Other`. `Other` around the error of
+/// the handler, or of its body; others of the connection.
 pub fn serve_connection<F, B, E>(
     stream: Stream,
     handler: impl Fn(Request) -> F,

@@ -102,8 +102,8 @@ impl<T: Transport> Wire<T> {
         Poll::Ready(Ok(input.push(chunk, self.limits.head_bytes)))
     }
 
-    /// Sends what is in `out`, and gives its buffer back. A client that does not read holds no chunk of `input`,
-    /// here and below.
+    /// Sends what is in `out`, and gives its buffer back. A client that does not read holds no chunk of
+    /// `input`, here and below.
     pub(super) async fn flush(&mut self, out: &mut Output, input: &mut Input) -> io::Result<()> {
         let bytes = out.bytes();
         if bytes.is_empty() {
