@@ -111,14 +111,8 @@ impl Backend {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
-            match self.look_up_again(now).await {
-                Some(found) if found != addrs => {
-                    if found.iter().any(is_own) {
-                        let text = format!("{self} leads to this proxy itself by now");
-                        return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
-                    }
-                    connect_any(&found).await
-                }
+            match self.look_up_again(now, is_own).await? {
+                Some(found) if found != addrs => connect_any(&found).await,
                 _ => Err(error),
             }
         };
@@ -132,9 +126,16 @@ impl Backend {
     }
 
     /// Looks the name up again, unless that was done a moment ago, and keeps the addresses.
-    async fn look_up_again(&self, now: u64) -> Option<Arc<[SocketAddr]>> {
+    ///
+    /// # Errors
+    /// `AddrInUse` if one of them `is_own`; then the old ones stay.
+    async fn look_up_again(
+        &self,
+        now: u64,
+        is_own: impl Fn(&SocketAddr) -> bool,
+    ) -> io::Result<Option<Arc<[SocketAddr]>>> {
         let Target::Name(host, port) = self.to.target() else {
-            return None;
+            return Ok(None);
         };
         let last = self.looked_up_at.load(Ordering::Relaxed);
         let is_due = now >= last + LOOKUP_PAUSE;
@@ -145,11 +146,18 @@ impl Backend {
                 .compare_exchange(last, now, order, order)
                 .is_err()
         {
-            return None;
+            return Ok(None);
         }
-        let found: Arc<[SocketAddr]> = resolve(host, *port).await.ok()?.into();
+        let Ok(found) = resolve(host, *port).await else {
+            return Ok(None);
+        };
+        if found.iter().any(is_own) {
+            let text = format!("{self} leads to this proxy itself by now");
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+        }
+        let found: Arc<[SocketAddr]> = found.into();
         *self.addrs.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
-        Some(found)
+        Ok(Some(found))
     }
 }
 
@@ -189,5 +197,49 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.backend.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use switchboard_runtime::Model;
+
+    use super::*;
+
+    /// A limit for connecting that is longer than the test may take, or virtual.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    /// Returns a back end whose name leads to a port of this machine, but had led to `before`.
+    fn moved(port: u16, before: SocketAddr) -> Backend {
+        let to = format!("localhost:{port}").parse().unwrap();
+        let backend = Backend::new(to, None).unwrap();
+        *backend.addrs.lock().unwrap() = [before].into();
+        backend
+    }
+
+    fn nowhere() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    #[test]
+    fn a_name_that_leads_to_the_proxy_itself_keeps_its_old_addresses() {
+        let own = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, before) = (own.local_addr().unwrap().port(), nowhere());
+        let backend = moved(port, before);
+        let is_own = |addr: &SocketAddr| addr.port() == port;
+        let connect = |now| {
+            Model::Tasks
+                .run(backend.connect(LIMIT, now, is_own))
+                .unwrap()
+        };
+        let error = connect(LOOKUP_PAUSE).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(*backend.addrs(), [before]);
+        // The name is not looked up again so soon.
+        let error = connect(LOOKUP_PAUSE).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }
