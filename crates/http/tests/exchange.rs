@@ -2,7 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::sync::mpsc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Method;
@@ -169,10 +171,10 @@ impl hyper::body::Body for Pieces {
     type Error = std::io::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        std::task::Poll::Ready(self.0.pop().map(|piece| Ok(Frame::data(piece))))
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        Poll::Ready(self.0.pop().map(|piece| Ok(Frame::data(piece))))
     }
 }
 
@@ -307,6 +309,48 @@ fn a_server_that_does_not_answer_is_given_up_on_virtual_time() {
         answer.unwrap().into_body().bytes(100).await
     });
     assert_eq!(body.unwrap_err().kind(), ErrorKind::TimedOut);
+}
+
+/// A body that waits before each of its pieces.
+struct Slow {
+    left: usize,
+    pause: runtime::Sleep,
+}
+
+impl hyper::body::Body for Slow {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        ready!(Pin::new(&mut self.pause).poll(context));
+        self.left -= 1;
+        self.pause = runtime::sleep(Duration::from_secs(40));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"!")))))
+    }
+}
+
+#[test]
+fn an_upload_that_goes_on_keeps_an_answer_that_has_begun_on_virtual_time() {
+    let (connection, mut peer) = connection();
+    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n")
+        .unwrap();
+    let (error, lasted) = run(Model::Tasks, Driver::Sim, async {
+        let pause = runtime::sleep(Duration::from_secs(40));
+        let body = Body::new(Slow { left: 10, pause });
+        let (answer, _kept) = get(connection, &Method::POST, body).await;
+        let began = runtime::now();
+        let error = answer.unwrap().into_body().bytes(100).await.unwrap_err();
+        (error, runtime::now() - began)
+    });
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    // The last piece is sent after 400 s.
+    assert!((460..=520).contains(&lasted.as_secs()), "{lasted:?}");
 }
 
 /// Asks in each turn of the loop, in which the driver reports events.

@@ -62,7 +62,7 @@ pub struct Timeouts {
     pub half_closed: Duration,
     /// In mode http, the time from the last byte of a request to the head of its answer: 60 s.
     pub first_byte: Duration,
-    /// In mode http, the time between two pieces of an answer's body: 60 s.
+    /// In mode http, the time between two pieces of an answer's body, or of the request's while that goes on: 60 s.
     pub body_idle: Duration,
 }
 

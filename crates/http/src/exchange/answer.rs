@@ -27,6 +27,8 @@ pub(super) struct AnswerBody<K: FnOnce(ClientConnection)> {
     pub(super) keep: Option<K>,
     pub(super) idle: Duration,
     pub(super) timer: Option<Sleep>,
+    /// What the pump had sent when the timer was armed.
+    pub(super) moved: u64,
 }
 
 impl<K: FnOnce(ClientConnection)> AnswerBody<K> {
@@ -85,6 +87,7 @@ impl<K: FnOnce(ClientConnection)> AnswerBody<K> {
                     Poll::Ready(sent) => {
                         sent.map_err(PumpError::into_inner)?;
                         self.pump = None;
+                        self.timer = None;
                     }
                     Poll::Pending => {}
                 }
@@ -101,12 +104,27 @@ impl<K: FnOnce(ClientConnection)> AnswerBody<K> {
                 }
                 Poll::Pending => {
                     self.input.release();
-                    let timer = self.timer.get_or_insert_with(|| runtime::sleep(self.idle));
-                    ready!(Pin::new(timer).poll(context));
+                    ready!(self.poll_timer(context));
                     let text = format!("no byte of an answer's body within {:?}", self.idle);
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
                 }
             }
+        }
+    }
+
+    /// Completes once neither the answer's body nor the request's has moved for as long as they may.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let sent = self.pump.as_ref().map_or(0, |pump| pump.moved);
+        loop {
+            let timer = self.timer.get_or_insert_with(|| {
+                self.moved = sent;
+                runtime::sleep(self.idle)
+            });
+            ready!(Pin::new(timer).poll(context));
+            if self.moved == sent {
+                return Poll::Ready(());
+            }
+            self.timer = None;
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::server::transport::{Adapted, Transport};
 pub struct ExchangeLimits {
     /// Time from the last byte that was sent to the end of the answer's head: 60 s.
     pub first_byte: Duration,
-    /// Time between two pieces of the answer's body: 60 s.
+    /// Time between two pieces of the answer's body, or of the request's while that goes on: 60 s.
     pub body_idle: Duration,
 }
 
@@ -244,6 +244,7 @@ where
             keep: keeps_alive.then_some(keep),
             idle: limits.body_idle,
             timer: None,
+            moved: 0,
         }),
     };
     let mut response = Response::new(body);
