@@ -68,6 +68,10 @@ impl fmt::Display for Check {
 /// Checks all back ends of a pool for ever, at once and each at its own interval.
 pub(crate) async fn watch(pool: Arc<Pool>) {
     if pool.settings().check == Check::Off {
+        // Nobody else would find a back end up that earlier checks have found down.
+        for backend in pool.backends() {
+            backend.health.forget_checks();
+        }
         return std::future::pending().await;
     }
     let all = pool

@@ -117,6 +117,13 @@ impl Health {
         Some(if is_well { Change::Up } else { Change::Down })
     }
 
+    /// Forgets what checks have found, where there are none any more.
+    pub(crate) fn forget_checks(&self) {
+        let mut state = self.state();
+        (state.is_down, state.was_checked, state.contradictions) = (false, false, 0);
+        self.publish(&state);
+    }
+
     /// Notes that a connection or a request failed by the back end's fault.
     pub(crate) fn failed(&self, now: u64, rules: &HealthRules) -> Option<Change> {
         let failures = self

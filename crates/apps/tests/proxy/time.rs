@@ -312,6 +312,28 @@ fn new_settings_take_the_place_of_old_ones_and_wrong_ones_do_not() {
     });
 }
 
+#[test]
+fn a_back_end_that_checks_have_found_down_is_used_once_there_are_none() {
+    let path = SocketPath::new("unchecked");
+    let (proxy, notices) = proxy(settings(&path, Check::Tcp));
+    simulated(async {
+        let script = async {
+            runtime::sleep(Duration::from_secs(1)).await;
+            assert_eq!(notices.take().len(), 1, "the first check finds it down");
+            let listener = path.listen();
+            proxy.replace(settings(&path, Check::Off)).unwrap();
+            runtime::sleep(Duration::from_millis(1)).await;
+            let (here, there) = Stream::pair().unwrap();
+            here.shutdown_write().unwrap();
+            let accepting = async { drop(listener.accept().await.unwrap()) };
+            let (served, ()) = join(proxy.serve(there), accepting).await;
+            served.unwrap();
+        };
+        let script = runtime::timeout(Duration::from_secs(60), script);
+        race(async { script.await.unwrap() }, proxy.watch()).await;
+    });
+}
+
 /// Serves one client by HTTP, which sends a request; returns its answer. `server` does what the back end does.
 fn asked<S: Future<Output = Stream>>(
     name: &str,
