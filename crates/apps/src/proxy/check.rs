@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use switchboard_net::Stream;
 use switchboard_runtime as runtime;
+use switchboard_tls::TlsClient;
 
 use super::backend::Backend;
 use super::balance::mix;
@@ -32,7 +32,8 @@ pub enum Check {
     /// By connecting.
     #[default]
     Tcp,
-    /// By a GET request for this path, which must be answered with a status from 200 to 399.
+    /// By a GET request for this path, by TLS where requests go by TLS, which must be answered with a status from
+    /// 200 to 399.
     Http(String),
 }
 
@@ -65,8 +66,9 @@ impl fmt::Display for Check {
     }
 }
 
-/// Checks all back ends of a pool for ever, at once and each at its own interval.
-pub(crate) async fn watch(pool: Arc<Pool>) {
+/// Checks all back ends of a pool for ever, at once and each at its own interval. `tls` is there if one of them
+/// has TLS.
+pub(crate) async fn watch(pool: Arc<Pool>, tls: Option<&TlsClient>) {
     if pool.settings().check == Check::Off {
         // Nobody else would find a back end up that earlier checks have found down.
         for backend in pool.backends() {
@@ -77,15 +79,15 @@ pub(crate) async fn watch(pool: Arc<Pool>) {
     let all = pool
         .backends()
         .iter()
-        .map(|backend| watch_one(&pool, backend));
+        .map(|backend| watch_one(&pool, backend, tls));
     runtime::gather(all).await;
 }
 
-async fn watch_one(pool: &Pool, backend: &Arc<Backend>) {
+async fn watch_one(pool: &Pool, backend: &Arc<Backend>, tls: Option<&TlsClient>) {
     let settings = pool.settings();
     let mut rng = Rng::with_seed(mix(settings.seed ^ backend.hash()));
     loop {
-        let result = check(pool, backend).await;
+        let result = check(pool, backend, tls).await;
         let changed = backend.health.checked(result.is_ok(), &settings.rules);
         if let Some(change) = changed {
             pool.report(backend, change, result.err().as_ref());
@@ -100,14 +102,30 @@ fn jittered(interval: Duration, rng: &mut Rng) -> Duration {
 }
 
 /// Checks a back end once.
-async fn check(pool: &Pool, backend: &Arc<Backend>) -> io::Result<()> {
+async fn check(pool: &Pool, backend: &Arc<Backend>, tls: Option<&TlsClient>) -> io::Result<()> {
     let limit = pool.settings().check_timeout;
     let asked = async {
         let stream = pool.dial(backend, limit).await?;
-        match &pool.settings().check {
-            Check::Http(path) => ask(&stream, backend.to().authority(), path).await,
-            _ => Ok(()),
+        let Check::Http(path) = &pool.settings().check else {
+            return Ok(());
+        };
+        let authority = backend.to().authority();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: switchboard\r\nConnection: close\r\n\r\n"
+        );
+        let mut line = [0; 12];
+        match tls.filter(|_| backend.to().has_tls()) {
+            Some(tls) => {
+                let mut stream = tls.connect(&backend.to().host(), stream).await?;
+                stream.write_all(request.as_bytes()).await?;
+                stream.read_exact(&mut line).await?;
+            }
+            None => {
+                stream.write_all(request.as_bytes()).await?;
+                stream.read_exact(&mut line).await?;
+            }
         }
+        judge(path, &line)
     };
     match runtime::timeout(limit, asked).await {
         Ok(result) => result,
@@ -118,15 +136,9 @@ async fn check(pool: &Pool, backend: &Arc<Backend>) -> io::Result<()> {
     }
 }
 
-/// Sends a request for `path`, and waits for the status.
-async fn ask(stream: &Stream, authority: &str, path: &str) -> io::Result<()> {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: switchboard\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut line = [0; 12];
-    stream.read_exact(&mut line).await?;
-    match &line {
+/// Looks at the beginning of the answer to a check of `path`.
+fn judge(path: &str, line: &[u8; 12]) -> io::Result<()> {
+    match line {
         [
             b'H',
             b'T',
@@ -142,7 +154,7 @@ async fn ask(stream: &Stream, authority: &str, path: &str) -> io::Result<()> {
             b'0'..=b'9',
         ] => Ok(()),
         _ => {
-            let line = String::from_utf8_lossy(&line).into_owned();
+            let line = String::from_utf8_lossy(line).into_owned();
             let text = format!("a check of {path} was answered with `{line}`");
             Err(io::Error::new(io::ErrorKind::InvalidData, text))
         }

@@ -195,8 +195,9 @@ impl Proxy {
         loop {
             let changed = self.0.changed.notified();
             let setup = self.setup();
-            let pools = setup.pools.iter().cloned().map(check::watch);
-            let watching = async { drop(runtime::gather(pools).await) };
+            let pools = setup.pools.iter().cloned();
+            let watches = pools.map(|pool| check::watch(pool, setup.tls.as_ref()));
+            let watching = async { drop(runtime::gather(watches).await) };
             race(changed, watching).await;
         }
     }

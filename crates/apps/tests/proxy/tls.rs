@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use switchboard_apps::proxy::{Mode, Proxy, Settings};
-use switchboard_http::{Request, Response, serve_stream};
+use switchboard_apps::proxy::{Check, Mode, Proxy, Settings};
+use switchboard_http::{Body, Request, Response, serve_stream};
 use switchboard_net::Listener;
-use switchboard_runtime::Model;
+use switchboard_runtime::{Model, race};
 use switchboard_tls::TlsServer;
 
 use crate::{Notices, Way, serve_one};
@@ -76,4 +77,42 @@ fn requests_go_to_back_ends_by_tls(way: Way) {
         "GET /: 502: back end https://localhost:{port}: TLS: "
     )));
     serving.join().unwrap().unwrap();
+}
+
+#[test]
+fn back_ends_by_tls_are_checked_by_tls() {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let roots = cert.pem().into_bytes();
+    let server = TlsServer::from_pem(&roots, signing_key.serialize_pem().as_bytes()).unwrap();
+    let listener = Listener::bind("localhost:0").unwrap();
+    let port = listener.local_addr().unwrap().as_tcp().unwrap().port();
+    let (asked, paths) = mpsc::channel();
+    let asked = &asked;
+    let mut settings = Settings {
+        mode: Mode::Http,
+        roots: Some(roots),
+        ..crate::settings(&[])
+    };
+    settings.pools[0].to = vec![format!("https://localhost:{port}").parse().unwrap()];
+    settings.pools[0].check = Check::Http("/health".to_owned());
+    settings.pools[0].check_interval = Duration::from_millis(1);
+    let notices = Notices::default();
+    let proxy = Proxy::with_hooks(settings, Arc::new(notices.clone())).unwrap();
+    let answering = async {
+        // The second check comes when the first one has found the back end up.
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await.unwrap();
+            let answer = |request: Request| async move {
+                asked.send(request.uri().path().to_owned()).unwrap();
+                Ok::<_, Infallible>(Response::new(Body::empty()))
+            };
+            if let Ok(stream) = server.accept(stream).await {
+                let _ = serve_stream(stream, answer).await;
+            }
+        }
+    };
+    Model::Tasks.run(race(answering, proxy.watch())).unwrap();
+    assert_eq!(notices.take(), [""; 0]);
+    assert_eq!(paths.try_iter().collect::<Vec<_>>(), ["/health", "/health"]);
 }
