@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) struct Backend {
     /// Where the name led to when it was looked up last; empty for a path.
     addrs: Mutex<Arc<[SocketAddr]>>,
     looked_up_at: AtomicU64,
+    /// Whether the addresses have not answered at all, so that no time was left to look the name up.
+    is_silent: AtomicBool,
     in_flight: AtomicUsize,
     /// Its free places, if there is a limit.
     places: Option<Arc<Semaphore>>,
@@ -40,6 +42,7 @@ impl Backend {
             hash: hash(to.to_string().as_bytes()),
             addrs: Mutex::new(to.look_up()?.into()),
             looked_up_at: AtomicU64::new(0),
+            is_silent: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             places: most.map(|most| Arc::new(Semaphore::new(most))),
             health: Health::default(),
@@ -91,8 +94,8 @@ impl Backend {
         Ok(busy)
     }
 
-    /// Connects within `limit`. A name whose addresses do not answer is looked up again, and tried again if it
-    /// leads elsewhere by now.
+    /// Connects within `limit`. A name whose addresses refuse is looked up again, and tried again if it leads
+    /// elsewhere by now; one whose addresses keep silent is looked up before the next connection.
     ///
     /// # Errors
     /// The system's; `TimedOut`; `AddrInUse` for an address that `is_own`.
@@ -105,13 +108,17 @@ impl Backend {
         let connecting = async {
             let addrs = match self.to.target() {
                 Target::Path(path) => return Stream::connect_unix(path).await,
+                _ if self.is_silent.swap(false, Ordering::Relaxed) => {
+                    let found = self.look_up_again(now, &is_own).await?;
+                    found.unwrap_or_else(|| self.addrs())
+                }
                 _ => self.addrs(),
             };
             let error = match connect_any(&addrs).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
-            match self.look_up_again(now, is_own).await? {
+            match self.look_up_again(now, &is_own).await? {
                 Some(found) if found != addrs => connect_any(&found).await,
                 _ => Err(error),
             }
@@ -119,6 +126,7 @@ impl Backend {
         match runtime::timeout(limit, connecting).await {
             Ok(connected) => connected,
             Err(_) => {
+                self.is_silent.store(true, Ordering::Relaxed);
                 let text = format!("cannot connect to {self}: no answer within {limit:?}");
                 Err(io::Error::new(io::ErrorKind::TimedOut, text))
             }
@@ -204,7 +212,8 @@ impl Drop for Busy {
 mod tests {
     use std::net::TcpListener;
 
-    use switchboard_runtime::Model;
+    use switchboard_net::{BindOptions, Listener};
+    use switchboard_runtime::{Driver, Model};
 
     use super::*;
 
@@ -241,5 +250,35 @@ mod tests {
         // The name is not looked up again so soon.
         let error = connect(LOOKUP_PAUSE).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    /// Returns a listener that answers to no further connection, and those that fill its queue.
+    async fn full() -> (Listener, Vec<Stream>) {
+        let listener = BindOptions::new().backlog(1).bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap().as_tcp().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(stream) = runtime::timeout(LIMIT, connect_any(&[addr])).await {
+            queue.push(stream.unwrap());
+        }
+        (listener, queue)
+    }
+
+    #[test]
+    fn a_name_whose_address_keeps_silent_is_looked_up_before_the_next_connection() {
+        let there = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = there.local_addr().unwrap().port();
+        let silent = async {
+            let (listener, queue) = full().await;
+            let addr = listener.local_addr().unwrap().as_tcp().unwrap();
+            let backend = moved(port, addr);
+            let error = backend.connect(LIMIT, 0, |_| false).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            (backend, listener, queue)
+        };
+        let (backend, _listener, _queue) = Model::Tasks.run_with(Driver::Sim, silent).unwrap();
+        let connecting = backend.connect(LIMIT, LOOKUP_PAUSE, |_| false);
+        let stream = Model::Tasks.run(connecting).unwrap().unwrap();
+        let peer = stream.peer_addr().unwrap().as_tcp().unwrap();
+        assert_eq!(peer.port(), port);
     }
 }

@@ -104,11 +104,13 @@ fn jittered(interval: Duration, rng: &mut Rng) -> Duration {
 /// Checks a back end once.
 async fn check(pool: &Pool, backend: &Arc<Backend>, tls: Option<&TlsClient>) -> io::Result<()> {
     let limit = pool.settings().check_timeout;
+    let began = runtime::now();
+    // It has its own limit, so that the back end hears of an address that keeps silent.
+    let stream = pool.dial(backend, limit).await?;
+    let Check::Http(path) = &pool.settings().check else {
+        return Ok(());
+    };
     let asked = async {
-        let stream = pool.dial(backend, limit).await?;
-        let Check::Http(path) = &pool.settings().check else {
-            return Ok(());
-        };
         let authority = backend.to().authority();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: switchboard\r\nConnection: close\r\n\r\n"
@@ -127,7 +129,8 @@ async fn check(pool: &Pool, backend: &Arc<Backend>, tls: Option<&TlsClient>) -> 
         }
         judge(path, &line)
     };
-    match runtime::timeout(limit, asked).await {
+    let left = limit.saturating_sub(runtime::now() - began);
+    match runtime::timeout(left, asked).await {
         Ok(result) => result,
         Err(_) => {
             let text = format!("no answer to a check within {limit:?}");
