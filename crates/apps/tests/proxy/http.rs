@@ -5,7 +5,10 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use switchboard_apps::proxy::{Mode, PoolSettings, Proxy, Route, Settings};
+use http::{Request, Version};
+use switchboard_apps::proxy::{Mode, PoolSettings, Proxy, Route, Sender, Settings};
+use switchboard_http::Body;
+use switchboard_runtime::Model;
 
 use crate::{Notices, Way, listen, nowhere, serve_one};
 
@@ -18,6 +21,7 @@ crate::stamp!(
     failures_are_answered_and_say_in_the_log_where_they_were
     a_cut_answer_is_cut_for_the_client_too
     requests_go_by_their_host_and_path
+    trailers_are_passed_on_as_fields_are
 );
 
 fn settings(to: &[SocketAddr]) -> Settings {
@@ -39,6 +43,7 @@ struct Message {
     /// The first line and the fields.
     head: Vec<String>,
     body: Vec<u8>,
+    trailers: Vec<String>,
 }
 
 impl Message {
@@ -66,6 +71,7 @@ impl Message {
         let mut message = Message {
             head,
             body: Vec::new(),
+            trailers: Vec::new(),
         };
         if without_body {
             return Some(message);
@@ -75,11 +81,19 @@ impl Message {
                 let mut line = String::new();
                 reader.read_line(&mut line).unwrap();
                 let size = usize::from_str_radix(line.trim_end(), 16).unwrap();
+                if size == 0 {
+                    break;
+                }
                 let mut piece = vec![0; size + 2];
                 reader.read_exact(&mut piece).unwrap();
                 message.body.extend_from_slice(&piece[..size]);
-                if size == 0 {
-                    break;
+            }
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                match line.trim_end() {
+                    "" => break,
+                    line => message.trailers.push(line.to_owned()),
                 }
             }
         } else if let Some(length) = message.field("content-length") {
@@ -421,4 +435,53 @@ fn requests_go_by_their_host_and_path(way: Way) {
     assert_eq!(connect.head[0], "HTTP/1.1 405 Method Not Allowed");
     client.end();
     serving.join().unwrap().unwrap();
+}
+
+fn trailers_are_passed_on_as_fields_are(way: Way) {
+    let (got, requests) = mpsc::channel();
+    let back_end = BackEnd::start(move |request| {
+        got.send(request).unwrap();
+        answer(b"hello")
+    });
+    let (proxy, _) = proxy(settings(&[back_end.addr]));
+    let (client, serving) = serve_one(way, &proxy);
+    let mut client = Client::new(client);
+    client.ask(
+        "POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\
+        x-sum: 7\r\nx-forwarded-for: 203.0.113.9\r\nx_real_ip: 203.0.113.9\r\ncookie: a\r\n\r\n",
+    );
+    let request = requests.recv().unwrap();
+    assert_eq!(request.body, b"abc");
+    assert_eq!(request.trailers, ["x-sum: 7"]);
+    client.end();
+    serving.join().unwrap().unwrap();
+}
+
+#[test]
+fn requests_of_http2_name_one_host() {
+    let back_end = BackEnd::start(|request| answer(request.field("host").unwrap().as_bytes()));
+    let (proxy, _) = proxy(settings(&[back_end.addr]));
+    let ask = |uri: &str, hosts: &[&str]| {
+        let request = hosts.iter().fold(Request::builder(), |request, host| {
+            request.header("host", *host)
+        });
+        let request = request.uri(uri).version(Version::HTTP_2);
+        let request = request.body(Body::empty()).unwrap();
+        let answering = async {
+            let answer = proxy.respond(Sender::default(), false, request).await;
+            let status = answer.status().as_u16();
+            let body = answer.into_body().bytes(1000).await.unwrap();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        Model::Tasks.run(answering).unwrap()
+    };
+    let ok = |host: &str| (200, host.to_owned());
+    assert_eq!(ask("https://a.org/", &[]), ok("a.org"));
+    assert_eq!(ask("https://a.org/", &["A.org"]), ok("a.org"));
+    assert_eq!(ask("/", &["a.org"]), ok("a.org"));
+    assert_eq!(ask("https://a.org/", &["b.org"]).0, 400);
+    assert_eq!(ask("https://a.org/", &["a.org", "b.org"]).0, 400);
+    assert_eq!(ask("https://user@a.org/", &[]).0, 400);
+    assert_eq!(ask("/", &["a\";for=b"]).0, 400);
+    assert_eq!(ask("/", &[]).0, 400);
 }

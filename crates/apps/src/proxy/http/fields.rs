@@ -85,19 +85,7 @@ pub(super) fn write(
         head.field("cookie", &cookie);
     }
     for (name, value) in headers {
-        let is_own = match name.as_str().len() {
-            3 => *name == VIA,
-            4 => *name == HOST,
-            6 => *name == EXPECT || *name == COOKIE,
-            9 => *name == FORWARDED,
-            14 => *name == CONTENT_LENGTH,
-            15 => *name == FORWARDED_FOR,
-            16 => *name == FORWARDED_HOST,
-            17 => *name == FORWARDED_PROTO,
-            19 => *name == PROXY_AUTHORIZATION,
-            _ => false,
-        };
-        if !is_own && !of_connection.has(name) {
+        if is_passed(name, peer.is_trusted, &of_connection) {
             head.header(name, value);
         }
     }
@@ -108,6 +96,42 @@ pub(super) fn write(
         kept: true,
     };
     head.field_fmt("via", format_args!("{earlier}{via}"));
+}
+
+/// Returns whether a field is passed on as it is: none that concerns the connection only, that the proxy writes
+/// itself, or that a stranger might say of its address.
+pub(super) fn is_passed(
+    name: &HeaderName,
+    is_trusted: bool,
+    of_connection: &ConnectionFields<'_>,
+) -> bool {
+    let is_own = match name.as_str().len() {
+        3 => *name == VIA,
+        4 => *name == HOST,
+        6 => *name == EXPECT || *name == COOKIE,
+        9 => *name == FORWARDED,
+        14 => *name == CONTENT_LENGTH,
+        15 => *name == FORWARDED_FOR,
+        16 => *name == FORWARDED_HOST,
+        17 => *name == FORWARDED_PROTO,
+        19 => *name == PROXY_AUTHORIZATION,
+        _ => false,
+    };
+    !is_own && !of_connection.has(name) && (!is_of_origin(name) || is_trusted && !has_line(name))
+}
+
+/// Returns whether a field says where a request came from, for a back end that takes `_` for a hyphen as well.
+fn is_of_origin(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    let is_like = |text: &[u8]| {
+        let fold = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
+        name.len() >= text.len() && name.iter().map(fold).zip(text).all(|(a, b)| a == *b)
+    };
+    is_like(b"x-forwarded-") || (name.len() == 9 && is_like(b"x-real-ip"))
+}
+
+fn has_line(name: &HeaderName) -> bool {
+    name.as_str().contains('_')
 }
 
 /// Writes where the request came from. Only what a trusted peer says of that is kept.
@@ -256,6 +280,12 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "there"),
             ("forwarded", "for=203.0.113.9"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-prefix", "/a"),
+            ("x-real-ip", "203.0.113.9"),
+            ("x_forwarded_for", "203.0.113.9"),
+            ("x-forwarded_proto", "https"),
+            ("x_real_ip", "203.0.113.9"),
             ("via", "1.0 other"),
         ];
         let mut stranger = PLAIN;
@@ -263,6 +293,9 @@ mod tests {
         assert_eq!(passed(&fields, false), stranger);
         let believed = [
             "host: here",
+            "x-forwarded-port: 443",
+            "x-forwarded-prefix: /a",
+            "x-real-ip: 203.0.113.9",
             "x-forwarded-for: 203.0.113.9, 198.51.100.1, 192.0.2.7",
             "x-forwarded-proto: https",
             "x-forwarded-host: there",

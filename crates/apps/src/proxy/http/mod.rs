@@ -5,6 +5,7 @@
 //!   route     the pool that a request goes to
 //!   forward   a back end, a connection, the answer; another try where that is safe
 //!   fields    what the back end is told
+//!   trailers  the same after the body
 //!   idle      the connections that wait for a request
 //! ```
 
@@ -13,6 +14,7 @@ mod forward;
 pub(super) mod idle;
 mod passing;
 mod route;
+mod trailers;
 mod trust;
 
 use std::fmt;
@@ -21,7 +23,8 @@ use std::time::Duration;
 
 use http::header::{HOST, VIA};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::uri::Authority;
+use http::{HeaderValue, Method, StatusCode, Version};
 use switchboard_http::{Body, Request, Response};
 use switchboard_net::Addr;
 
@@ -138,6 +141,10 @@ async fn pass(
         let text = "the request has come through this proxy before";
         return Err(failed(Refused::new(StatusCode::LOOP_DETECTED, text)));
     }
+    if head.version == Version::HTTP_2 && !has_one_host(head) {
+        let text = "the request names no host, or two of them";
+        return Err(failed(Refused::new(StatusCode::BAD_REQUEST, text)));
+    }
     let host = given_host(head).unwrap_or_default();
     let Some(pool) = setup.route(host, head.uri.path()) else {
         let text = "no route fits the host and the path";
@@ -160,11 +167,23 @@ async fn pass(
         tells,
         key,
     };
+    let body = trailers::filter(body, peer.is_trusted);
     forward(&job, body).await.map_err(failed)
 }
 
-/// Returns the host that a client has asked for: by the field, or in HTTP/2 by the URI.
+/// Returns the host that a client has asked for: by the URI, or by the field, which HTTP/1 has made equal.
 fn given_host(head: &Parts) -> Option<&str> {
-    let field = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-    field.or_else(|| head.uri.authority().map(|it| it.as_str()))
+    let field = || head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    head.uri.authority().map(Authority::as_str).or_else(field)
+}
+
+/// Returns whether a request of HTTP/2 names one host and no user, in the URI or in the field or in both.
+fn has_one_host(head: &Parts) -> bool {
+    let Some(given) = given_host(head) else {
+        return false;
+    };
+    let is_same = |value: &HeaderValue| given.as_bytes().eq_ignore_ascii_case(value.as_bytes());
+    !given.contains('@')
+        && given.parse::<Authority>().is_ok()
+        && head.headers.get_all(HOST).iter().all(is_same)
 }
