@@ -157,7 +157,7 @@ fn judge(path: &str, line: &[u8; 12]) -> io::Result<()> {
             b'0'..=b'9',
         ] => Ok(()),
         _ => {
-            let line = String::from_utf8_lossy(line).into_owned();
+            let line = line.escape_ascii();
             let text = format!("a check of {path} was answered with `{line}`");
             Err(io::Error::new(io::ErrorKind::InvalidData, text))
         }

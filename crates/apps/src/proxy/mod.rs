@@ -35,6 +35,7 @@ mod pool;
 mod relay;
 mod settings;
 mod tcp;
+mod throttle;
 mod to;
 
 pub use balance::Balance;

@@ -16,6 +16,7 @@ use super::budget::RetryBudget;
 use super::check::Check;
 use super::health::{Change, HealthRules};
 use super::own;
+use super::throttle::Throttle;
 use super::to::To;
 
 /// How many back ends are tried for one connection or request.
@@ -108,6 +109,8 @@ pub(crate) struct Pool {
     backends: Vec<Arc<Backend>>,
     turns: AtomicU64,
     pub(crate) budget: RetryBudget,
+    /// For the line that all back ends are down.
+    pub(crate) all_down: Throttle,
     clock: Clock,
     hooks: Arc<dyn Hooks>,
     /// Where the proxy itself listens.
@@ -144,6 +147,7 @@ impl Pool {
             backends: backends?,
             turns: AtomicU64::new(settings.seed),
             budget: RetryBudget::new(settings.retry_percent, settings.retries_per_second),
+            all_down: Throttle::default(),
             clock,
             hooks,
             own: OnceLock::new(),

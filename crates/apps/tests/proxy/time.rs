@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_apps::proxy::{Check, Mode, Proxy, Settings, To};
+use http::Request;
+use switchboard_apps::proxy::{Check, Mode, Proxy, Sender, Settings, To};
+use switchboard_http::Body;
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model, join, race};
 
@@ -450,4 +452,38 @@ fn a_request_waits_for_a_place_at_the_back_end() {
     statuses.sort();
     assert_eq!(statuses, [&b"204"[..], b"204", b"503"]);
     assert!(notices.take()[0].ends_with("had no free place within 5s"));
+}
+
+#[test]
+fn requests_that_no_back_end_takes_do_not_fill_the_log() {
+    let path = SocketPath::new("quiet");
+    let mut settings = Settings {
+        mode: Mode::Http,
+        ..settings(&path, Check::Off)
+    };
+    settings.pools[0].rules.ejection = Duration::from_secs(3600);
+    settings.pools[0].rules.longest_ejection = Duration::from_secs(3600);
+    let (proxy, notices) = proxy(settings);
+    simulated(async {
+        let ask = async || {
+            let request = Request::builder().uri("/a\u{9b}'b");
+            let request = request.body(Body::empty()).unwrap();
+            proxy.respond(Sender::default(), false, request).await;
+        };
+        for _ in 0..3 {
+            ask().await;
+        }
+        assert_eq!(notices.take().len(), 4, "three failures and the ejection");
+        for _ in 0..10 {
+            ask().await;
+        }
+        let line = "GET /a\\u{9b}\\'b: 503: every back end of pool default is down";
+        assert_eq!(notices.take(), [line]);
+        runtime::sleep(Duration::from_secs(1)).await;
+        ask().await;
+        assert_eq!(
+            notices.take(),
+            [format!("{line}; so it was for 9 more requests")]
+        );
+    });
 }

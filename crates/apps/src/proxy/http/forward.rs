@@ -37,6 +37,8 @@ pub(super) struct Job<'a> {
 pub(super) struct Refused {
     pub(super) status: StatusCode,
     text: String,
+    /// Whether the operator hears of it.
+    pub(super) is_told: bool,
 }
 
 impl Refused {
@@ -44,6 +46,22 @@ impl Refused {
         Refused {
             status,
             text: text.into(),
+            is_told: status.is_server_error(),
+        }
+    }
+
+    /// There is no back end to ask. Only one such request in a second is told.
+    fn all_down(pool: &Pool) -> Refused {
+        let name = &pool.settings().name;
+        let mut text = format!("every back end of pool {name} is down");
+        let held = pool.all_down.pass(pool.now());
+        if let Some(more @ 1..) = held {
+            text.push_str(&format!("; so it was for {more} more requests"));
+        }
+        let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, text);
+        Refused {
+            is_told: held.is_some(),
+            ..refused
         }
     }
 
@@ -144,12 +162,7 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
             Err(error) => return Err(blame(pool, backend, is_reused, &error)),
         }
     }
-    let all_down = || {
-        let name = &pool.settings().name;
-        let text = format!("every back end of pool {name} is down");
-        Refused::new(StatusCode::SERVICE_UNAVAILABLE, text)
-    };
-    Err(last.unwrap_or_else(all_down))
+    Err(last.unwrap_or_else(|| Refused::all_down(pool)))
 }
 
 /// Returns a connection that waits, or a new one, and whether it is one that has waited.

@@ -106,7 +106,7 @@ pub(super) async fn answer(
     let mut response = match pass(&setup, &peer, via, tells, &head, body).await {
         Ok(response) => response,
         Err((refused, line)) => {
-            if refused.status.is_server_error() {
+            if refused.is_told {
                 proxy.notice(&format_args!("{line}: {refused}"));
             }
             return refused.answer();
@@ -127,7 +127,8 @@ async fn pass(
     body: Body,
 ) -> Result<Response<Body>, (Refused, String)> {
     let line = || {
-        let path: String = head.uri.to_string().chars().take(100).collect();
+        let uri = head.uri.to_string();
+        let path: String = uri.chars().take(100).flat_map(char::escape_debug).collect();
         format!("{} {path}", head.method)
     };
     let failed = |refused| (refused, line());
