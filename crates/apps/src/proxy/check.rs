@@ -92,7 +92,6 @@ async fn watch_one(pool: &Pool, backend: &Arc<Backend>, tls: Option<&TlsClient>)
         if let Some(change) = changed {
             pool.report(backend, change, result.err().as_ref());
         }
-        backend.idle.purge(pool.now());
         runtime::sleep(jittered(settings.check_interval, &mut rng)).await;
     }
 }

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ::http::HeaderValue;
 use switchboard_http::{Body, Request, Response, serve_connection_until};
@@ -22,6 +23,9 @@ use super::tcp;
 use super::to::To;
 use crate::access::Access;
 
+/// The time between two looks at connections that wait for a request.
+const PURGE: Duration = Duration::from_secs(1);
+
 /// A proxy in front of pools of back ends. A clone is the same proxy; the module has an example.
 #[derive(Clone)]
 pub struct Proxy(Arc<Live>);
@@ -36,6 +40,8 @@ struct Live {
     via: HeaderValue,
     /// The process that has a thread for the checks; a forked one has none.
     checks_in: AtomicU32,
+    /// Whether a request has found that there is one.
+    has_thread: AtomicBool,
 }
 
 /// What a proxy works with until its settings are replaced.
@@ -72,6 +78,7 @@ impl Proxy {
             own: Mutex::new(None),
             via: own_name(),
             checks_in: AtomicU32::new(0),
+            has_thread: AtomicBool::new(false),
         })))
     }
 
@@ -186,36 +193,49 @@ impl Proxy {
     /// # std::io::Result::Ok(())
     /// ```
     pub async fn respond(&self, from: Sender<'_>, tells: bool, request: Request) -> Response<Body> {
-        http::answer(self, from, tells, request).await
+        let answer = http::answer(self, from, tells, request).await;
+        // Not earlier: a process that forks for each connection may have no second thread.
+        if !self.0.has_thread.load(Ordering::Relaxed) {
+            let started = self.start_thread().is_ok();
+            self.0.has_thread.store(started, Ordering::Relaxed);
+        }
+        answer
     }
 
-    /// Checks the back ends for ever, at first at once; with other settings after a change. Waits in the flow's
-    /// own way.
+    /// Checks the back ends for ever, at first at once, and closes connections to them that have waited for a
+    /// request for too long; with other settings after a change. Waits in the flow's own way.
     pub async fn watch(&self) {
         loop {
             let changed = self.0.changed.notified();
             let setup = self.setup();
             let pools = setup.pools.iter().cloned();
             let watches = pools.map(|pool| check::watch(pool, setup.tls.as_ref()));
-            let watching = async { drop(runtime::gather(watches).await) };
-            race(changed, watching).await;
+            let checking = async { drop(runtime::gather(watches).await) };
+            let purging = async {
+                loop {
+                    setup.pools.iter().for_each(|pool| pool.purge());
+                    runtime::sleep(PURGE).await;
+                }
+            };
+            race(changed, race(checking, purging)).await;
         }
     }
 
-    /// Starts a thread that [watches](Proxy::watch), unless this process has one already. [`serve`](Proxy::serve)
-    /// does so as well, for processes that are forked. The thread lasts as long as the process.
+    /// Starts a thread that [watches](Proxy::watch), unless this process has one already or nothing is checked.
+    /// [`serve`](Proxy::serve) does so as well, for processes that are forked, and the first request of mode http
+    /// does whatever is checked. The thread lasts as long as the process, or without checks as the proxy.
     ///
     /// # Errors
     /// The system's, if no thread can be had.
     pub fn start_checks(&self) -> io::Result<()> {
-        if self
-            .setup()
-            .pools
-            .iter()
-            .all(|it| it.settings().check == Check::Off)
-        {
-            return Ok(());
+        match self.setup().has_checks() {
+            true => self.start_thread(),
+            false => Ok(()),
         }
+    }
+
+    /// Starts a thread that checks, or only closes what waits for too long, unless this process has one.
+    fn start_thread(&self) -> io::Result<()> {
         let process = std::process::id();
         let order = Ordering::Relaxed;
         if self.0.checks_in.load(order) == process
@@ -223,10 +243,24 @@ impl Proxy {
         {
             return Ok(());
         }
-        let proxy = self.clone();
+        let live = Arc::downgrade(&self.0);
         let thread = std::thread::Builder::new().name("checks".to_owned());
-        thread.spawn(move || Model::Tasks.run(proxy.watch()))?;
-        Ok(())
+        let spawned = thread.spawn(move || {
+            while let Some(live) = live.upgrade() {
+                let setup = lock(&live.setup).clone();
+                if setup.has_checks() {
+                    return Model::Tasks.run(Proxy(live).watch());
+                }
+                setup.pools.iter().for_each(|pool| pool.purge());
+                drop((setup, live));
+                std::thread::sleep(PURGE);
+            }
+            Ok(())
+        });
+        if spawned.is_err() {
+            self.0.checks_in.store(0, order);
+        }
+        spawned.map(drop)
     }
 
     pub(super) fn via(&self) -> &HeaderValue {
@@ -284,6 +318,12 @@ impl Setup {
             }
         };
         self.pools.get(place)
+    }
+
+    fn has_checks(&self) -> bool {
+        self.pools
+            .iter()
+            .any(|pool| pool.settings().check != Check::Off)
     }
 
     fn listens_on(&self, addr: &Addr) -> io::Result<()> {

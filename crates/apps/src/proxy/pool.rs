@@ -201,6 +201,13 @@ impl Pool {
         Ok(stream)
     }
 
+    /// Closes connections that have waited for a request for too long.
+    pub(crate) fn purge(&self) {
+        for backend in &self.backends {
+            backend.idle.purge(self.now());
+        }
+    }
+
     /// Notes that a back end failed.
     pub(crate) fn failed(&self, backend: &Backend, error: &io::Error) {
         if let Some(change) = backend.health.failed(self.now(), &self.settings.rules) {

@@ -455,6 +455,36 @@ fn a_request_waits_for_a_place_at_the_back_end() {
 }
 
 #[test]
+fn a_connection_that_waits_for_a_request_is_closed_without_checks_too() {
+    let path = SocketPath::new("waiting");
+    let listener = path.listen();
+    let (proxy, _) = proxy(Settings {
+        mode: Mode::Http,
+        ..settings(&path, Check::Off)
+    });
+    simulated(async {
+        let answering = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.recv().await.unwrap();
+            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            let began = runtime::now();
+            assert!(stream.recv().await.unwrap().is_empty());
+            runtime::now() - began
+        };
+        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        let asking = proxy.respond(Sender::default(), false, request);
+        let script = runtime::timeout(Duration::from_secs(60), join(asking, answering));
+        let script = async {
+            let (answer, lasted) = script.await.unwrap();
+            assert_eq!(answer.status(), 204);
+            assert!((4..=6).contains(&lasted.as_secs()), "{lasted:?}");
+        };
+        race(script, proxy.watch()).await;
+    });
+}
+
+#[test]
 fn requests_that_no_back_end_takes_do_not_fill_the_log() {
     let path = SocketPath::new("quiet");
     let mut settings = Settings {

@@ -19,6 +19,8 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(crate) struct IdleConnections {
     lists: [Mutex<Vec<Idle>>; LISTS],
+    /// How many there are in all lists, with those that are about to be put into one.
+    count: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -34,21 +36,20 @@ impl IdleConnections {
         let own = own_list();
         (0..LISTS).find_map(|step| {
             let idle = self.list((own + step) % LISTS).pop()?;
+            self.count.fetch_sub(1, Ordering::Relaxed);
             // Older ones are left to the next purge.
             (now.saturating_sub(idle.since) <= LIMIT).then_some(idle.connection)
         })
     }
 
-    /// Keeps a connection, unless this thread's list has `most` already.
+    /// Keeps a connection, unless there are `most` already.
     pub(crate) fn put(&self, connection: ClientConnection, now: u64, most: usize) {
-        let mut list = self.list(own_list());
-        if list.len() < most {
+        if self.count.fetch_add(1, Ordering::Relaxed) < most {
             let since = now;
-            list.push(Idle { connection, since });
-            return;
+            self.list(own_list()).push(Idle { connection, since });
+        } else {
+            self.count.fetch_sub(1, Ordering::Relaxed);
         }
-        // Closed without the lock.
-        drop(list);
     }
 
     /// Closes connections that have waited for too long.
@@ -58,7 +59,7 @@ impl IdleConnections {
             let old = list.partition_point(|idle| now.saturating_sub(idle.since) > LIMIT);
             let closed: Vec<Idle> = list.drain(..old).collect();
             drop(list);
-            drop(closed);
+            self.count.fetch_sub(closed.len(), Ordering::Relaxed);
         }
     }
 
@@ -77,4 +78,27 @@ fn own_list() -> usize {
         OWN.set(Some(number));
         number
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_net::Stream;
+
+    use super::*;
+
+    #[test]
+    fn the_most_counts_for_all_threads() {
+        let idle = IdleConnections::default();
+        let put = || idle.put(ClientConnection::new(Stream::pair().unwrap().0), 0, 3);
+        for _ in 0..LISTS {
+            std::thread::scope(|scope| scope.spawn(put).join().unwrap());
+        }
+        let taken = || (0..LISTS).filter_map(|_| idle.take(0)).count();
+        assert_eq!(taken(), 3);
+        put();
+        idle.purge(LIMIT + 1);
+        assert_eq!(taken(), 0);
+        (0..LISTS).for_each(|_| put());
+        assert_eq!(taken(), 3);
+    }
 }
