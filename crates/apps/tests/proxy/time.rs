@@ -2,10 +2,13 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Request;
+use hyper::body::{Body as HttpBody, Bytes, Frame};
 use switchboard_apps::proxy::{Check, Mode, Proxy, Sender, Settings, To};
 use switchboard_http::Body;
 use switchboard_net::{Listener, Stream};
@@ -515,5 +518,64 @@ fn requests_that_no_back_end_takes_do_not_fill_the_log() {
             notices.take(),
             [format!("{line}; so it was for 9 more requests")]
         );
+    });
+}
+
+/// A body that fails after a second.
+struct Failing(runtime::Sleep);
+
+impl HttpBody for Failing {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let failed = std::io::Error::from(ErrorKind::ConnectionReset);
+        let slept = Pin::new(&mut self.0).poll(context);
+        slept.map(|()| Some(Err(failed)))
+    }
+}
+
+#[test]
+fn only_a_back_end_that_cuts_its_own_answers_is_left_out() {
+    let path = SocketPath::new("cutting");
+    let listener = path.listen();
+    let (proxy, notices) = proxy(Settings {
+        mode: Mode::Http,
+        ..settings(&path, Check::Off)
+    });
+    let to = path.to();
+    simulated(async {
+        let answering = async |closes: bool| {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.recv().await.unwrap();
+            let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello";
+            stream.write_all(cut).await.unwrap();
+            while !closes && !stream.recv().await.unwrap().is_empty() {}
+        };
+        let asking = async |body: Body| {
+            let request = Request::builder().method("POST").uri("/");
+            let request = request.body(body).unwrap();
+            let answer = proxy.respond(Sender::default(), false, request).await;
+            assert_eq!(answer.status(), 200);
+            answer.into_body().bytes(100).await.unwrap_err().kind()
+        };
+        for _ in 0..3 {
+            let body = Body::new(Failing(runtime::sleep(Duration::from_secs(1))));
+            let (kind, ()) = join(asking(body), answering(false)).await;
+            assert_eq!(kind, ErrorKind::ConnectionReset);
+        }
+        assert_eq!(notices.take(), [""; 0]);
+        for _ in 0..3 {
+            let (kind, ()) = join(asking(Body::empty()), answering(true)).await;
+            assert_eq!(kind, ErrorKind::UnexpectedEof);
+        }
+        let [left_out] = &notices.take()[..] else {
+            panic!("one notice")
+        };
+        let expected = format!("back end {to} fails and is left out for 1s: ");
+        assert!(left_out.starts_with(&expected), "{left_out}");
     });
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use switchboard_runtime::{self as runtime, Sleep};
 
-use super::connection::{ClientConnection, Io};
+use super::connection::{ClientConnection, ExchangeError, ExchangePhase, Io, is_hang_up};
 use super::pump::{Pump, PumpError};
 use crate::h1::decode::{Decoded, Decoder};
 use crate::server::buffers::Input;
@@ -85,7 +85,15 @@ impl<K: FnOnce(ClientConnection)> AnswerBody<K> {
             if let Some(pump) = &mut self.pump {
                 match pump.poll(io, context) {
                     Poll::Ready(sent) => {
-                        sent.map_err(PumpError::into_inner)?;
+                        match sent {
+                            Ok(()) => {}
+                            Err(PumpError::Body(error)) => return Poll::Ready(Err(of_body(error))),
+                            // A server that wants no more of a body may answer to the end all the same.
+                            Err(PumpError::Connection(error)) if is_hang_up(&error) => {
+                                self.keep = None;
+                            }
+                            Err(PumpError::Connection(error)) => return Poll::Ready(Err(error)),
+                        }
                         self.pump = None;
                         self.timer = None;
                     }
@@ -127,6 +135,12 @@ impl<K: FnOnce(ClientConnection)> AnswerBody<K> {
             self.timer = None;
         }
     }
+}
+
+/// Returns the error of an answer whose request has failed, which says so to the caller.
+fn of_body(error: io::Error) -> io::Error {
+    let phase = ExchangePhase::Body;
+    io::Error::new(error.kind(), ExchangeError { phase, error })
 }
 
 // Nothing is pinned in place.

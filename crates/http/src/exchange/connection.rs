@@ -168,7 +168,8 @@ impl ClientConnection {
     /// the body of the answer before its end, closes the connection.
     ///
     /// # Errors
-    /// See [`ExchangeError`].
+    /// See [`ExchangeError`]. The error of an answer's body has one inside if the body of the request has failed
+    /// meanwhile.
     pub async fn send<K>(
         self,
         head: &RequestHead,
@@ -352,7 +353,7 @@ impl Waiting<'_> {
     }
 }
 
-fn is_hang_up(error: &io::Error) -> bool {
+pub(super) fn is_hang_up(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset

@@ -21,14 +21,6 @@ pub(super) enum PumpError {
     Connection(io::Error),
 }
 
-impl PumpError {
-    pub(super) fn into_inner(self) -> io::Error {
-        match self {
-            PumpError::Body(error) | PumpError::Connection(error) => error,
-        }
-    }
-}
-
 /// What is left to be sent.
 pub(super) struct Pump {
     /// Bytes before `data`: a head, the size of a chunk, the end of a body.

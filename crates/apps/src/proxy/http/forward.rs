@@ -137,7 +137,6 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
         let asked = runtime::now();
         match send(job, backend, connection, body).await {
             Ok(response) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
-                pool.succeeded(backend);
                 let mut response = passing(job, busy, response);
                 if job.tells {
                     response.extensions_mut().insert(Passed {
@@ -256,10 +255,14 @@ fn blame(pool: &Pool, backend: &Backend, is_reused: bool, error: &ExchangeError)
     Refused::at(backend, error.phase, &error.error)
 }
 
-/// Returns the answer as it goes to the client. The back end is busy until the end of its body.
+/// Returns the answer as it goes to the client. The back end is busy until the end of its body, and has succeeded
+/// then.
 fn passing(job: &Job<'_>, busy: Busy, response: Response<Body>) -> Response<Body> {
     match response.body().is_whole() {
-        true => response,
+        true => {
+            job.pool.succeeded(busy.backend());
+            response
+        }
         false => response.map(|body| Body::new(Passing::new(body, busy, job.pool.clone()))),
     }
 }
