@@ -29,6 +29,8 @@ pub(crate) struct Backend {
     /// Whether the addresses have not answered at all, so that no time was left to look the name up.
     is_silent: AtomicBool,
     in_flight: AtomicUsize,
+    /// The most that may be in flight.
+    most: usize,
     /// Its free places, if there is a limit.
     places: Option<Arc<Semaphore>>,
     pub(crate) health: Health,
@@ -44,6 +46,7 @@ impl Backend {
             looked_up_at: AtomicU64::new(0),
             is_silent: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            most: most.unwrap_or(usize::MAX),
             places: most.map(|most| Arc::new(Semaphore::new(most))),
             health: Health::default(),
             idle: IdleConnections::default(),
@@ -64,6 +67,11 @@ impl Backend {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// Returns whether one more need not wait for a place.
+    pub(crate) fn has_place(&self) -> bool {
+        self.in_flight() < self.most
+    }
+
     pub(crate) fn addrs(&self) -> Arc<[SocketAddr]> {
         self.addrs
             .lock()
@@ -72,24 +80,24 @@ impl Backend {
     }
 
     /// Counts one connection or request more until the result is dropped. Waits for a place for `limit` at most
-    /// if there is a limit.
+    /// if there is a limit, and takes what it has waited from `limit`.
     ///
     /// # Errors
     /// `TimedOut` if there was no place in time.
-    pub(crate) async fn enter(self: &Arc<Self>, limit: Duration) -> io::Result<Busy> {
+    pub(crate) async fn enter(self: &Arc<Self>, limit: &mut Duration) -> io::Result<Busy> {
         // Counted before it waits, so that others see the queue.
         let mut busy = Busy::new(self);
-        if let Some(places) = &self.places {
-            busy.place = match places.try_acquire_arc() {
-                Some(place) => Some(place),
-                None => match runtime::timeout(limit, places.acquire_arc()).await {
-                    Ok(place) => Some(place),
-                    Err(_) => {
-                        let text = format!("{self} had no free place within {limit:?}");
-                        return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-                    }
-                },
-            };
+        let Some(places) = &self.places else {
+            return Ok(busy);
+        };
+        busy.place = places.try_acquire_arc();
+        if busy.place.is_none() {
+            let began = runtime::now();
+            let entered = runtime::timeout(*limit, places.acquire_arc()).await;
+            let text = || format!("{self} had no free place within {limit:?}");
+            let entered = entered.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, text()));
+            *limit = limit.saturating_sub(runtime::now() - began);
+            busy.place = Some(entered?);
         }
         Ok(busy)
     }

@@ -53,7 +53,8 @@ pub struct PoolSettings {
     pub connect_timeout: Duration,
     /// The most connections or requests that each back end has in flight; others wait: no limit.
     pub max_in_flight: Option<usize>,
-    /// The time that a connection or request may wait for a place at a back end: 5 s.
+    /// The time that a connection or request may wait for a place at a back end: 5 s. It goes to another one with
+    /// a free place then, or is refused.
     pub queue_timeout: Duration,
     /// The most connections that each back end has waiting for a request, in mode http; they wait 4 s: 1,024.
     pub max_idle: usize,
@@ -181,16 +182,26 @@ impl Pool {
         Ok(())
     }
 
-    /// Chooses a back end that may be used and is not among `tried`.
+    /// Chooses a back end that may be used and is not among `tried`; one with a free place if there is any, unless
+    /// the key says which one.
     pub(crate) fn choose(&self, key: u64, tried: &[Arc<Backend>]) -> Option<&Arc<Backend>> {
         let (now, turn) = (self.now(), self.turns.fetch_add(1, Ordering::Relaxed));
-        let view = View {
-            backends: &self.backends,
-            tried,
-            now,
+        let balance = &self.settings.balance;
+        let choose = |free_only| {
+            let view = View {
+                backends: &self.backends,
+                tried,
+                now,
+                free_only,
+            };
+            balance::choose(balance, &view, turn, key)
         };
-        let chosen = balance::choose(&self.settings.balance, &view, turn, key)?;
-        self.backends.get(chosen)
+        let has_limit = self.settings.max_in_flight.is_some();
+        let chosen = match has_limit && !matches!(balance, Balance::Hash(_)) {
+            true => choose(true).or_else(|| choose(false)),
+            false => choose(false),
+        };
+        self.backends.get(chosen?)
     }
 
     /// Connects to one back end, and notes nothing.
@@ -256,6 +267,8 @@ struct View<'a> {
     backends: &'a [Arc<Backend>],
     tried: &'a [Arc<Backend>],
     now: u64,
+    /// Whether those without a free place are left out.
+    free_only: bool,
 }
 
 impl Candidates for View<'_> {
@@ -265,7 +278,10 @@ impl Candidates for View<'_> {
 
     fn is_usable(&self, index: usize) -> bool {
         let backend = &self.backends[index];
-        backend.health.is_usable(self.now) && !self.tried.iter().any(|it| Arc::ptr_eq(it, backend))
+        let is_full = self.free_only && !backend.has_place();
+        backend.health.is_usable(self.now)
+            && !is_full
+            && !self.tried.iter().any(|it| Arc::ptr_eq(it, backend))
     }
 
     fn load(&self, index: usize) -> usize {

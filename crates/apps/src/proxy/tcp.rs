@@ -62,12 +62,21 @@ enum NoBackend {
 async fn connect(pool: &Pool, key: u64) -> Result<Connected, NoBackend> {
     let mut tried = Vec::new();
     let mut last = NoBackend::AllDown;
+    let mut queue = pool.settings().queue_timeout;
     while tried.len() < ATTEMPTS {
         let Some(backend) = pool.choose(key, &tried) else {
             return Err(last);
         };
-        let entered = backend.enter(pool.settings().queue_timeout).await;
-        let busy = entered.map_err(NoBackend::Busy)?;
+        let busy = match backend.enter(&mut queue).await {
+            Ok(busy) => busy,
+            Err(error) => {
+                tried.push(backend.clone());
+                if matches!(last, NoBackend::AllDown) {
+                    last = NoBackend::Busy(error);
+                }
+                continue;
+            }
+        };
         match pool.dial(backend, pool.settings().connect_timeout).await {
             Ok(stream) => return Ok(Connected { stream, busy }),
             Err(error) if DescriptorLimit::of(&error).is_some() => {

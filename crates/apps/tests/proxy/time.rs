@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::{Body as HttpBody, Bytes, Frame};
-use switchboard_apps::proxy::{Check, Mode, Proxy, Sender, Settings, To};
+use switchboard_apps::proxy::{Balance, Check, Mode, Proxy, Sender, Settings, To};
 use switchboard_http::Body;
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Driver, Model, join, race};
@@ -578,4 +578,62 @@ fn only_a_back_end_that_cuts_its_own_answers_is_left_out() {
         let expected = format!("back end {to} fails and is left out for 1s: ");
         assert!(left_out.starts_with(&expected), "{left_out}");
     });
+}
+
+/// Takes connections for ever, each until its client has ended.
+async fn take_all(listener: Listener) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        runtime::spawn_local(async move { while !stream.recv().await.unwrap().is_empty() {} })
+            .detach();
+    }
+}
+
+/// Holds the only place of one of two back ends, and returns how long each of four further connections took.
+fn beside_a_full_one(name: &str, balance: Balance) -> Vec<Duration> {
+    let paths = ["a", "b"].map(|end| SocketPath::new(&format!("{name}-{end}")));
+    let mut settings = settings(&paths[0], Check::Off);
+    settings.pools[0].to.push(paths[1].to());
+    settings.pools[0].balance = balance;
+    settings.pools[0].max_in_flight = Some(1);
+    let (proxy, _) = proxy(settings);
+    simulated(async {
+        for path in &paths {
+            runtime::spawn_local(take_all(path.listen())).detach();
+        }
+        let (holding, held) = Stream::pair().unwrap();
+        let serving = {
+            let proxy = proxy.clone();
+            runtime::spawn_local(async move { proxy.serve(held).await })
+        };
+        holding.write_all(b"!").await.unwrap();
+        // It has its place once time passes.
+        runtime::sleep(Duration::from_millis(1)).await;
+        let mut times = Vec::new();
+        for _ in 0..4 {
+            let began = runtime::now();
+            let (here, there) = Stream::pair().unwrap();
+            here.shutdown_write().unwrap();
+            proxy.serve(there).await.unwrap();
+            times.push(runtime::now() - began);
+        }
+        drop(holding);
+        serving.await.unwrap().unwrap();
+        times
+    })
+}
+
+#[test]
+fn connections_go_where_a_place_is_free() {
+    for balance in [Balance::RoundRobin, Balance::Least, Balance::TwoChoices] {
+        let times = beside_a_full_one(&balance.to_string(), balance);
+        assert!(times.iter().all(|time| time.as_secs() == 0), "{times:?}");
+    }
+}
+
+#[test]
+fn connections_that_have_waited_for_long_enough_go_elsewhere() {
+    // All clients of Unix sockets have the same key.
+    let times = beside_a_full_one("hash", Balance::Hash(None));
+    assert!(times.iter().all(|time| time.as_secs() == 5), "{times:?}");
 }

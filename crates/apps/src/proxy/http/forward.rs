@@ -106,18 +106,21 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
     let mut body = Some(body);
     let mut tried: Vec<Arc<Backend>> = Vec::new();
     let (mut reuses, mut last) = (true, None);
+    let mut queue = pool.settings().queue_timeout;
     while tried.len() < ATTEMPTS {
         let Some(backend) = pool.choose(job.key, &tried) else {
             break;
         };
         tries += 1;
-        let entered = backend.enter(pool.settings().queue_timeout).await;
-        let busy = entered.map_err(|error| {
-            Refused::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("back end {backend}: queue: {error}"),
-            )
-        })?;
+        let busy = match backend.enter(&mut queue).await {
+            Ok(busy) => busy,
+            Err(error) => {
+                let text = format!("back end {backend}: queue: {error}");
+                last.get_or_insert(Refused::new(StatusCode::SERVICE_UNAVAILABLE, text));
+                tried.push(backend.clone());
+                continue;
+            }
+        };
         let (connection, is_reused) = match connection(job, backend, reuses).await {
             Ok(connection) => connection,
             Err((_, error)) if DescriptorLimit::of(&error).is_some() => {
