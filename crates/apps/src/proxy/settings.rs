@@ -135,8 +135,14 @@ impl Settings {
             }
             self.check_pool(pool)?;
         }
-        for route in &self.routes {
+        for (index, route) in self.routes.iter().enumerate() {
             self.check_route(route)?;
+            if self.routes[..index].iter().any(|it| it.is_same(route)) {
+                return Err(format!(
+                    "{} is there twice: leave one out",
+                    route.described()
+                ));
+            }
         }
         match self.mode {
             Mode::Tcp if self.pools.len() > 1 || !self.routes.is_empty() => Err(
@@ -152,6 +158,7 @@ impl Settings {
 
     fn check_route(&self, route: &Route) -> Result<(), String> {
         let Route { path, pool, .. } = route;
+        route.check_host()?;
         if !path.starts_with('/') {
             return Err(format!(
                 "a route has the path `{path}`: begin it with a slash"
@@ -208,5 +215,35 @@ impl Settings {
             Some(Duration::ZERO) => Err("a time of zero: use a longer one".to_owned()),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_that_cannot_count_are_refused() {
+        let checked = |hosts: [&str; 2]| {
+            let mut settings = Settings {
+                mode: Mode::Http,
+                ..Settings::default()
+            };
+            settings.pools[0].to = vec!["127.0.0.1:80".parse().unwrap()];
+            let route = |host: &str| Route {
+                host: Some(host.to_owned()),
+                path: "/a".to_owned(),
+                pool: "default".to_owned(),
+            };
+            settings.routes = hosts.map(route).into();
+            settings.check()
+        };
+        assert_eq!(checked(["a.org", "*.a.org"]), Ok(()));
+        assert_eq!(
+            checked(["a.org", "A.ORG"]).unwrap_err(),
+            "the route of A.ORG and /a is there twice: leave one out"
+        );
+        let error = checked(["a.org", "b.org:80"]).unwrap_err();
+        assert!(error.contains("leave the port out"), "{error}");
     }
 }

@@ -1,7 +1,8 @@
 //! Which pool a request goes to.
 
 /// A rule by which requests go to a pool. The most specific one that fits counts: first by the host, then by the
-/// path.
+/// path, as the client has written it. It is no access control: a back end may take `/x/../api` or `/%61pi` for
+/// `/api`.
 ///
 /// ```
 /// use switchboard_apps::proxy::Route;
@@ -12,7 +13,8 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The host, in any case and with any port; `*.` and a name stand for all names below it; `None` for any.
+    /// The host, in any case and without a port, which may be any; `*.` and a name stand for all names below it;
+    /// `None` for any.
     pub host: Option<String>,
     /// The beginning of the path, as whole segments.
     pub path: String,
@@ -41,9 +43,43 @@ impl Route {
     }
 
     fn fits_path(&self, path: &str) -> bool {
-        let prefix = self.path.strip_suffix('/').unwrap_or(&self.path);
-        let rest = path.strip_prefix(prefix);
+        let rest = path.strip_prefix(self.prefix());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Checks that the host may fit one.
+    ///
+    /// # Errors
+    /// One line: what is wrong, where, and what to do.
+    pub(crate) fn check_host(&self) -> Result<(), String> {
+        let Some(host) = &self.host else {
+            return Ok(());
+        };
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        let remedy = match host {
+            _ if without_port(host) != host => "leave the port out, which may be any",
+            _ if name.is_empty() || name.contains('*') => {
+                "use NAME or *.NAME, or leave the host out for any"
+            }
+            _ => return Ok(()),
+        };
+        Err(format!("a route has the host `{host}`: {remedy}"))
+    }
+
+    /// Returns whether the same requests go by both.
+    pub(crate) fn is_same(&self, other: &Route) -> bool {
+        let host = |route: &Route| route.host.as_ref().map(|it| it.to_ascii_lowercase());
+        host(self) == host(other) && self.prefix() == other.prefix()
+    }
+
+    /// Returns what an operator calls it.
+    pub(crate) fn described(&self) -> String {
+        let host = self.host.as_deref().unwrap_or("any host");
+        format!("the route of {host} and {}", self.path)
+    }
+
+    fn prefix(&self) -> &str {
+        self.path.strip_suffix('/').unwrap_or(&self.path)
     }
 
     /// Returns what tells the more specific of two routes.
@@ -118,5 +154,38 @@ mod tests {
         let order = [4, 3, 2, 1, 0].map(|at: usize| routes[at].clone());
         routes.sort_by_key(|route| std::cmp::Reverse(route.rank()));
         assert_eq!(routes, order);
+    }
+
+    #[test]
+    fn hosts_that_fit_none_are_refused() {
+        for host in ["a.org", "*.a.org", "[::1]", "localhost"] {
+            assert_eq!(route(Some(host), "/").check_host(), Ok(()));
+        }
+        for (host, remedy) in [
+            ("a.org:8080", "leave the port out"),
+            ("[::1]:80", "leave the port out"),
+            ("*.a.org:80", "leave the port out"),
+            ("*a.org", "use NAME or *.NAME"),
+            ("*", "use NAME or *.NAME"),
+            ("*.", "use NAME or *.NAME"),
+            ("a.*.org", "use NAME or *.NAME"),
+            ("", "use NAME or *.NAME"),
+        ] {
+            let error = route(Some(host), "/").check_host().unwrap_err();
+            let expected = format!("a route has the host `{host}`: {remedy}");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn routes_of_the_same_requests_are_the_same() {
+        let is_same = |a: Route, b| a.is_same(&b);
+        assert!(is_same(route(None, "/api"), route(None, "/api/")));
+        assert!(is_same(
+            route(Some("A.org"), "/"),
+            route(Some("a.org"), "/")
+        ));
+        assert!(!is_same(route(Some("a.org"), "/"), route(None, "/")));
+        assert!(!is_same(route(None, "/api"), route(None, "/apis")));
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct ProxyOptions {
         conflicts_with = "config"
     )]
     to: Vec<To>,
-    /// Read pools and limits from a TOML file instead of the options below
+    /// Read pools, routes and limits from a TOML file instead of the options below; a route chooses a pool, and is no
+    /// access control
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Print what would run, and exit: 0 if the configuration is right, 2 if not
