@@ -67,16 +67,12 @@ impl<S: FnMut(NewConnection)> Accepting<'_, S> {
         loop {
             let shared = self.shared;
             self.notices.full(shared);
-            shared.permits.below(shared.capacity.connections).await;
-            let accepted = match shared.proxies {
-                None => self.incoming.next().await,
-                Some(_) => match self.accepted_or_header().await {
-                    Step::Accepted(accepted) => accepted,
-                    Step::Header(with) => {
-                        self.take_header(with);
-                        continue;
-                    }
-                },
+            let accepted = match self.next().await {
+                Step::Accepted(accepted) => accepted,
+                Step::Header(with) => {
+                    self.take_header(with);
+                    continue;
+                }
             };
             match accepted {
                 Accepted::Connection(stream, peer) => {
@@ -94,10 +90,18 @@ impl<S: FnMut(NewConnection)> Accepting<'_, S> {
         }
     }
 
-    async fn accepted_or_header(&mut self) -> Step {
-        let (incoming, headers) = (&mut self.incoming, &mut self.headers);
-        let accepted = async { Step::Accepted(incoming.next().await) };
-        race(async { Step::Header(headers.next().await) }, accepted).await
+    /// Waits for a connection, once there is room for one, or for the header of a proxy. A connection whose header is
+    /// missing holds a permit, so headers are read while there is no room, too.
+    async fn next(&mut self) -> Step {
+        let (shared, incoming, headers) = (self.shared, &mut self.incoming, &mut self.headers);
+        let accepted = async {
+            shared.permits.below(shared.capacity.connections).await;
+            Step::Accepted(incoming.next().await)
+        };
+        match headers.0.is_empty() {
+            true => accepted.await,
+            false => race(async { Step::Header(headers.next().await) }, accepted).await,
+        }
     }
 
     /// Starts what was accepted, or proxied, and not started yet.

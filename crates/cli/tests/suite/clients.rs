@@ -111,6 +111,52 @@ fn a_proxy_says_who_its_clients_are() {
     }
 }
 
+/// Reads the log up to a line with `text`.
+fn await_log(served: &mut Served, text: &str) {
+    let mut log = String::new();
+    while !log.contains(text) {
+        let read = served.stderr.read_line(&mut log).unwrap();
+        assert_ne!(read, 0, "no {text:?} in {log}");
+    }
+}
+
+#[test]
+fn a_full_server_reads_the_headers_of_its_proxies() {
+    let proxies = ["--proxy-protocol", "127.0.0.1", "--max-connections"];
+    let header = "PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n";
+    for row in rows() {
+        let mut served = Served::echo(&[&row[..], &proxies, &["2"]].concat());
+        let (silent, mut late) = (served.connect(), served.connect());
+        await_log(&mut served, "full at 2 connections");
+        late.write_all(header.as_bytes()).unwrap();
+        round_trip(&mut late);
+        drop((silent, late));
+        round_trip(&mut connect_as(&served, header));
+        served.stop();
+    }
+    for row in rows().into_iter().chain([vec!["--model", "blocking"]]) {
+        let served = Served::echo(&[&row[..], &proxies, &["1"]].concat());
+        for _ in 0..3 {
+            round_trip(&mut connect_as(&served, header));
+        }
+        served.stop();
+    }
+}
+
+#[test]
+fn a_full_server_closes_proxies_that_send_no_header() {
+    let options = ["--proxy-protocol", "127.0.0.1"];
+    let served = Served::echo(&[&options[..], &["--max-connections", "2"]].concat());
+    let blocking = Served::echo(&[&options[..], &["--model", "blocking"]].concat());
+    let silent = [served.connect(), served.connect(), blocking.connect()];
+    for served in [served, blocking] {
+        round_trip(&mut connect_as(&served, "PROXY UNKNOWN\r\n"));
+        let log = served.stop();
+        assert!(log.contains("no whole PROXY header in 5 s"), "{log}");
+    }
+    drop(silent);
+}
+
 #[test]
 fn other_peers_are_clients() {
     let served = Served::echo(&["--proxy-protocol", "10.0.0.0/8"]);
