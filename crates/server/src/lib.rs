@@ -13,7 +13,7 @@
 //! Files import downwards only: `server` (the builder) → `bound` (the ways to serve) → `workers` →
 //! `processes`, `dispatch` → `waiting` → `accept`, `connection`, `listing` → `observer` → `shared` (permits,
 //! counts, lag) → `setup` → `capacity`, `triggers` → `manager` (reloads, handing over) → `successor` →
-//! `registry` → `passed`, `stop`, `settings`, `addresses`, `proxies`, `reload`, `output`.
+//! `registry` → `passed`, `caught`, `stop`, `settings`, `addresses`, `proxies`, `reload`, `output`.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -50,6 +50,7 @@ mod accept;
 mod addresses;
 mod bound;
 mod capacity;
+mod caught;
 mod connection;
 mod counts;
 mod dispatch;

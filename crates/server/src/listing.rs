@@ -4,13 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signal_hook::consts::SIGUSR1;
 use switchboard_runtime::{Hooks, Waiting};
 
+use crate::caught::{Caught, Signals};
 use crate::counts::Count;
 use crate::observer::{Observer, OpenConnection};
 use crate::settings::Settings;
-use crate::triggers::Signals;
 
 /// The most connections that one list names: those that wait longest. The reader of a log may be slow, and a
 /// server can hold ten thousand.
@@ -25,13 +24,13 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn new(settings: &Settings, observer: &Observer) -> io::Result<Listing> {
-        let signals = (settings.observed && settings.signals).then(|| Signals::new(&[SIGUSR1]));
-        Ok(Listing {
-            signals: signals.transpose()?,
+    /// Returns what answers the signal that asks for a list, which it takes.
+    pub(crate) fn new(settings: &Settings, observer: &Observer, caught: &mut Caught) -> Listing {
+        Listing {
+            signals: caught.list.take(),
             observer: observer.clone(),
             hooks: settings.hooks.clone(),
-        })
+        }
     }
 
     /// Answers for as long as it is polled.

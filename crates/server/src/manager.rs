@@ -6,20 +6,21 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGHUP, SIGUSR2};
+use signal_hook::consts::SIGHUP;
 use switchboard_runtime::{Hooks, race};
 
+use crate::caught::{Caught, Signals};
 use crate::notify::{notify, reloading};
 use crate::reload::Reload;
 use crate::settings::Settings;
 use crate::successor::{Program, Successor};
-use crate::triggers::{Signals, Supervised};
+use crate::triggers::Supervised;
 use crate::{passed, registry};
 
 pub(crate) struct Manager {
     /// SIGHUP and SIGUSR2, if they mean something; `None` if neither does.
-    signals: Option<Arc<Signals>>,
-    caught: Vec<i32>,
+    signals: Option<Signals>,
+    caught: &'static [i32],
     reload: Reload,
     hooks: Arc<dyn Hooks>,
     /// The worker of a supervisor, which tells its operator who speaks.
@@ -40,50 +41,28 @@ pub(crate) enum Change {
     Stopped,
 }
 
-/// Returns the signals that change a worker process.
-///
-/// # Errors
-/// The system's.
-pub(crate) fn worker_signals(settings: &Settings) -> io::Result<Option<Signals>> {
-    reloads(settings)
-        .then(|| Signals::new(&[SIGHUP]))
-        .transpose()
-}
-
-fn reloads(settings: &Settings) -> bool {
-    settings.signals && !settings.reload.is_empty()
-}
-
 impl Manager {
-    pub(crate) fn new(settings: &Settings, supervised: Option<&Supervised>) -> io::Result<Manager> {
+    /// Returns the manager of a server, which takes the signals that change it.
+    pub(crate) fn new(
+        settings: &Settings,
+        supervised: Option<&Supervised>,
+        caught: &mut Caught,
+    ) -> Manager {
         let worker = supervised.map(|by| by.index);
-        let program = settings.program.clone().filter(|_| worker.is_none());
-        let mut caught = Vec::new();
-        if reloads(settings) {
-            caught.push(SIGHUP);
-        }
-        if program.is_some() {
-            caught.push(SIGUSR2);
-        }
-        let signals = match supervised {
-            Some(by) => by.changes.clone(),
-            None if caught.is_empty() => None,
-            None => Some(Arc::new(Signals::new(&caught)?)),
-        };
-        Ok(Manager {
-            signals,
-            caught,
+        Manager {
+            signals: caught.changes.take(),
+            caught: caught.changing,
             reload: settings.reload.clone(),
             hooks: settings.hooks.clone(),
             worker,
-            program,
+            program: settings.program.clone().filter(|_| worker.is_none()),
             successor: RefCell::default(),
-        })
+        }
     }
 
     /// Returns the signals that are caught.
-    pub(crate) fn signals(&self) -> &[i32] {
-        &self.caught
+    pub(crate) fn signals(&self) -> &'static [i32] {
+        self.caught
     }
 
     /// Says that the server accepts: to the process that it takes over from, or to the service manager.
@@ -136,18 +115,22 @@ impl Manager {
         }
     }
 
-    /// Reads everything again; returns whether that was right.
+    /// Reads everything again; returns whether there was something and it was right.
     fn reload(&self) -> bool {
         self.tell(&reloading());
-        let reloaded = self.reload.reload();
+        let something = !self.reload.is_empty();
+        let reloaded = self.reload.reload().map(|()| something);
         match &reloaded {
-            Ok(()) => self.notice(format_args!("reloaded")),
+            // The supervisor of a worker says so.
+            Ok(false) if self.worker.is_some() => {}
+            Ok(false) => self.notice(format_args!("there is nothing to reload")),
+            Ok(true) => self.notice(format_args!("reloaded")),
             Err(error) => self.notice(format_args!(
                 "not reloaded, the old settings go on: {error}"
             )),
         }
         self.tell("READY=1");
-        reloaded.is_ok()
+        matches!(reloaded, Ok(true))
     }
 
     fn start_successor(&self) {

@@ -170,7 +170,11 @@ impl Server {
     }
 
     /// Sets whether SIGINT and SIGTERM stop the server. Another one that comes while the server drains stops
-    /// it [now](crate::Stop::stop_now), unless it comes within 200 ms of the first: that is one request.
+    /// it [now](crate::Stop::stop_now), unless it comes within 200 ms of the first: that is one request. SIGHUP
+    /// [reloads](Server::reload) what can be.
+    ///
+    /// Signals are caught from the bind on, and those that come before the server serves are kept. After its end,
+    /// they have no effect.
     #[must_use]
     pub fn on_signals(mut self, on: bool) -> Server {
         self.0.signals = on;
@@ -196,6 +200,7 @@ impl Server {
 
     /// Sets whether the server is a service of its own that stays up:
     ///
+    /// - SIGHUP [reloads](Server::reload) what can be, and does not end the program if there is nothing.
     /// - SIGUSR2 starts the program again, with the same arguments, and hands the listening sockets of all
     ///   servers of this process over to it. Once it accepts, this process drains and its servers end; no
     ///   connection is refused or lost. If it fails to start, this process goes on and a notice says why.
@@ -209,8 +214,8 @@ impl Server {
         self
     }
 
-    /// Sets what is read again on SIGHUP, if [signals](Server::on_signals) are caught; see
-    /// [`Bound::reload_handle`].
+    /// Sets what is read again on SIGHUP, if [signals](Server::on_signals) are caught or the server is
+    /// [managed](Server::managed); see [`Bound::reload_handle`].
     #[must_use]
     pub fn reload(mut self, reload: Reload) -> Server {
         self.0.reload = reload;

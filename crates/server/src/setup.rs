@@ -8,6 +8,7 @@ use switchboard_reactor::Name;
 use switchboard_runtime::{Dispatch, Driver};
 
 use crate::capacity::{self, Capacity};
+use crate::caught::Caught;
 use crate::counts::Count;
 use crate::passed;
 use crate::registry::{self, Registered};
@@ -25,6 +26,8 @@ pub(crate) struct Setup {
     /// The capacity of each worker.
     pub(crate) capacity: Capacity,
     pub(crate) stop: Stop,
+    /// Taken by what the server waits for while it serves.
+    pub(crate) caught: Caught,
     /// The place where the handler was given to the server.
     pub(crate) handler: Name,
     /// Present in a worker process.
@@ -58,10 +61,13 @@ impl Setup {
             settings.program = Some(Program::this()?);
         }
         let stop = Stop::default();
+        let (addr, capacity) = (listeners[0].local_addr()?, capacity::of_worker(&settings)?);
         Ok(Setup {
-            addr: listeners[0].local_addr()?,
+            addr,
+            capacity,
+            // Last of what may fail, because signals that are caught do not end the program.
+            caught: Caught::new(&settings)?,
             registered: Some(Registered::new(name, &listeners, &stop)),
-            capacity: capacity::of_worker(&settings)?,
             settings,
             listeners,
             stop,

@@ -5,11 +5,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use signal_hook::consts::SIGUSR2;
 use switchboard_runtime::{self as runtime, Direction, Source};
 
 use crate::{passed, registry};
@@ -25,10 +23,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Returns the program of this process, which SIGUSR2 does not end from now on.
+    /// Returns the program of this process.
     pub(crate) fn this() -> io::Result<Program> {
-        // A server that is about to serve would be ended by it.
-        signal_hook::flag::register(SIGUSR2, Arc::default())?;
         Ok(Program {
             file: std::env::current_exe()?,
             arguments: std::env::args_os().collect(),

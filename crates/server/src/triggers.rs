@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use switchboard_reactor::SignalPipe;
 use switchboard_runtime::{self as runtime, Direction, Source, race};
 
+use crate::caught::{Caught, Signals};
 use crate::counts::Count;
 use crate::manager::{Change, Manager};
 use crate::settings::Settings;
@@ -19,39 +18,6 @@ use crate::stop::Stop;
 /// The time after the first signal in which another one is the same request: `timeout` and others send a
 /// signal to a process and then to its whole group.
 const ONE_REQUEST: Duration = Duration::from_millis(200);
-
-/// A signal pipe that flows wait for.
-pub(crate) struct Signals {
-    pipe: SignalPipe,
-    source: Source,
-}
-
-impl Signals {
-    pub(crate) fn new(signals: &[i32]) -> io::Result<Signals> {
-        let pipe = SignalPipe::new(signals)?;
-        let source = Source::new(pipe.as_fd().try_clone_to_owned()?);
-        Ok(Signals { pipe, source })
-    }
-
-    pub(crate) async fn wait(&self) -> io::Result<()> {
-        loop {
-            self.source.ready(Direction::Read).await?;
-            if self.pipe.take()? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Waits for a signal, and returns its number.
-    pub(crate) async fn next(&self) -> io::Result<i32> {
-        loop {
-            self.source.ready(Direction::Read).await?;
-            if let Some(signal) = self.pipe.take_signal()? {
-                return Ok(signal);
-            }
-        }
-    }
-}
 
 /// The part of a supervisor that its worker process knows.
 #[derive(Clone)]
@@ -62,8 +28,6 @@ pub(crate) struct Supervised {
     pub(crate) index: usize,
     /// Whether signals stop the supervisor. They stop each worker.
     pub(crate) signals: bool,
-    /// The signal by which the supervisor says that it has reloaded, if it does.
-    pub(crate) changes: Option<Arc<Signals>>,
     /// Readable once the supervisor cuts what its workers drain. All workers share it, so its byte is
     /// not taken.
     pub(crate) cut: Arc<UnixStream>,
@@ -80,15 +44,13 @@ pub(crate) struct StopTriggers {
 }
 
 impl StopTriggers {
+    /// Returns the triggers of a server, which take the signals that stop and change it.
     pub(crate) fn new(
         settings: &Settings,
         stop: &Stop,
         supervised: Option<&Supervised>,
+        caught: &mut Caught,
     ) -> io::Result<StopTriggers> {
-        let signals = settings
-            .signals
-            .then(|| Signals::new(&[SIGINT, SIGTERM]))
-            .transpose()?;
         let stdin = settings
             .until_eof
             .then(|| io::stdin().as_fd().try_clone_to_owned().map(Source::new))
@@ -99,8 +61,8 @@ impl StopTriggers {
         });
         Ok(StopTriggers {
             stop: stop.clone(),
-            manager: Manager::new(settings, supervised)?,
-            signals,
+            manager: Manager::new(settings, supervised, caught),
+            signals: caught.stop.take(),
             stdin,
             supervisor: supervisor.transpose()?,
         })
@@ -182,7 +144,7 @@ impl StopTriggers {
     /// Takes the signals that have arrived, and returns whether there were any.
     fn forget_signals(&self) -> io::Result<bool> {
         let signals = self.signals.as_ref();
-        signals.map_or(Ok(false), |signals| signals.pipe.take())
+        signals.map_or(Ok(false), Signals::forget)
     }
 }
 
@@ -281,7 +243,6 @@ mod tests {
             by: 1,
             index: 3,
             signals: false,
-            changes: None,
             cut: Arc::new(cut),
         };
         let server = Server::new().hooks(notices.clone());

@@ -27,12 +27,17 @@ use crate::{dispatch, processes};
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Runs the workers on threads of their own, while this one waits for what stops the server.
-pub(crate) fn run<H, F>(setup: Setup, observer: Observer, handler: H) -> io::Result<Report>
+pub(crate) fn run<H, F>(mut setup: Setup, observer: Observer, handler: H) -> io::Result<Report>
 where
     H: Fn(Stream) -> F + Clone + Send + Sync + 'static,
     F: Future<Output: HandlerOutput> + 'static,
 {
-    let triggers = StopTriggers::new(&setup.settings, &setup.stop, setup.supervised.as_ref())?;
+    let triggers = StopTriggers::new(
+        &setup.settings,
+        &setup.stop,
+        setup.supervised.as_ref(),
+        &mut setup.caught,
+    )?;
     if let Some(supervised) = &setup.supervised {
         // The signal of the parent's end is caught from here on.
         terminate_with_parent(supervised.by);
@@ -40,7 +45,7 @@ where
     if setup.settings.model.dispatch() == Dispatch::Process {
         return processes::accept_and_fork(setup, observer, handler, &triggers);
     }
-    let listing = Listing::new(&setup.settings, &observer)?;
+    let listing = Listing::new(&setup.settings, &observer, &mut setup.caught);
     let mut threads = Threads::default();
     let started = threads.start(&setup, &observer, handler);
     // The workers that run already end too.

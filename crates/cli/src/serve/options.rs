@@ -28,7 +28,7 @@ reader of its log: a line that a full pipe, a closed one or a full disk does not
 written says how many were lost.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
 lets open ones end, for as long as --drain says. A second SIGINT or SIGTERM stops it at once. SIGUSR1 logs what each open \
 connection waits for and since when, the longest wait first. SIGHUP reads certificates and the proxy's configuration \
-again; if anything in them is wrong, one line says what and the old ones go on. SIGUSR2 starts the program again with the same arguments: \
+again; if anything in them is wrong, one line says what and the old ones go on, and if there is nothing to read, one line says so. SIGUSR2 starts the program again with the same arguments: \
 the new process takes the listening sockets over, and this one drains once the new one accepts, so no connection is \
 refused or lost; if it does not start, this one goes on.\n\nsystemd may pass the listening sockets (LISTEN_FDS), and is \
 told of the start, the stop and who takes over (NOTIFY_SOCKET).\n\nExit status: 0 if the server was stopped, 1 if it failed, 2 for \

@@ -18,14 +18,6 @@ use crate::served::{BINARY, Served, round_trip};
 const RESTARTS: usize = 5;
 const CLIENTS: usize = 4;
 
-/// Waits until a server accepts, and so catches its signals.
-fn serves(served: &Served) {
-    match served.addr.starts_with('/') {
-        true => exchange(UnixStream::connect(&served.addr).unwrap()),
-        false => exchange(served.connect()),
-    }
-}
-
 fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
@@ -124,7 +116,6 @@ fn restarts_lose_no_connection() {
             true => Served::start(&[&["echo"], row].concat(), None),
             false => Served::echo(row),
         };
-        serves(&served);
         let (addr, stop) = (served.addr.clone(), AtomicBool::new(false));
         let answered = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
@@ -176,7 +167,6 @@ fn a_process_that_does_not_start_leaves_the_old_one() {
     let arguments = ["echo", "--listen", "127.0.0.1:0"];
     let mut served = Served::start_command(Command::new(&program), &arguments);
     std::fs::remove_file(&program).unwrap();
-    serves(&served);
     let pid = served.child.id();
     signal(pid, Signal::USR2);
     log_line(&mut served, "did not start, this one goes on: No such file");
@@ -197,7 +187,6 @@ fn the_figures_are_served_by_the_new_process() {
     let line = log_line(&mut served, "figures at http://");
     let (_, addr) = line.split_once("http://").unwrap();
     let addr = addr.split('/').next().unwrap();
-    serves(&served);
     let pid = served.child.id();
     replace(&mut served, pid);
     assert_ended(&mut served);

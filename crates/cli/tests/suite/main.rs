@@ -10,6 +10,7 @@ mod fetch;
 mod files;
 mod half_close;
 mod handover;
+mod hang_up;
 mod limits;
 mod matrix;
 mod output;

@@ -16,6 +16,7 @@ use switchboard_reactor::Ending;
 use switchboard_runtime::{self as runtime, Model, race};
 
 use crate::accept::{NewConnection, accept_loop};
+use crate::caught::Signals;
 use crate::connection::{End, connection, isolated};
 use crate::counts::{Report, add};
 use crate::listing::Listing;
@@ -24,7 +25,7 @@ use crate::output::HandlerOutput;
 use crate::setup::Setup;
 use crate::shared::{Permit, Shared};
 use crate::stop::{Stop, StopReader, StopWriter, stop_pipe};
-use crate::triggers::{Signals, StopTriggers, notice_drain};
+use crate::triggers::{StopTriggers, notice_drain};
 
 /// The exit statuses of a process that has told its hooks how its connection ended. Its handler may end the
 /// process with a status of its own; then this process tells the hooks.
@@ -53,11 +54,11 @@ where
         stop: setup.stop.clone(),
         server,
         writer: Cell::new(Some(writer)),
-        changes: triggers.manager.signals().to_vec(),
+        changes: triggers.manager.signals(),
     };
     observer.add(&connections.shared);
     let child_ended = Signals::new(&[SIGCHLD])?;
-    let listing = Listing::new(&setup.settings, &observer)?;
+    let listing = Listing::new(&setup.settings, &observer, &mut setup.caught);
     triggers.manager.ready();
     let serving = async {
         let halt = async { drop(triggers.wait().await) };
@@ -105,7 +106,7 @@ struct Connections {
     server: StopReader,
     writer: Cell<Option<StopWriter>>,
     /// The signals that change the server.
-    changes: Vec<i32>,
+    changes: &'static [i32],
 }
 
 impl Connections {
@@ -121,7 +122,7 @@ impl Connections {
             // A terminal and a service manager send these to every process of the group, but the
             // server drains. It ends this process by SIGKILL, or by ending itself.
             ignore_signals(&[SIGINT, SIGTERM, SIGUSR1]);
-            ignore_signals(&self.changes);
+            ignore_signals(self.changes);
         };
         let NewConnection {
             stream,

@@ -12,13 +12,14 @@ use switchboard_process::Supervisor;
 use switchboard_runtime::{self as runtime, Model, race};
 
 use super::FAILED;
+use crate::caught::{Caught, Signals};
 use crate::counts::Report;
 use crate::listing::Listing;
-use crate::manager::{Change, worker_signals};
+use crate::manager::Change;
 use crate::observer::Observer;
 use crate::settings::Workers;
 use crate::setup::Setup;
-use crate::triggers::{Signals, StopTriggers, Supervised};
+use crate::triggers::{StopTriggers, Supervised};
 
 /// The shortest time between two starts of one worker.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -28,16 +29,16 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Forks the workers, which `run` with the handler, and replaces those that die. Blocks until the server
 /// is to end, and then until all workers have ended; returns the sum of what they report.
-pub(crate) fn supervise<H, R>(setup: Setup, handler: H, run: R) -> io::Result<Report>
+pub(crate) fn supervise<H, R>(mut setup: Setup, handler: H, run: R) -> io::Result<Report>
 where
     H: Clone,
     R: Fn(Setup, H) -> io::Result<Report>,
 {
     let (cut, workers_cut) = UnixStream::pair()?;
     let events = Events {
-        triggers: StopTriggers::new(&setup.settings, &setup.stop, None)?,
+        triggers: StopTriggers::new(&setup.settings, &setup.stop, None, &mut setup.caught)?,
         child_ended: Signals::new(&[SIGCHLD])?,
-        listing: Listing::new(&setup.settings, &Observer::default())?,
+        listing: Listing::new(&setup.settings, &Observer::default(), &mut setup.caught),
         cut,
     };
     let mut supervision = Supervision {
@@ -128,24 +129,22 @@ where
     /// Forks a worker, which serves one listener on one thread.
     fn start(&mut self, index: usize) -> io::Result<()> {
         let (setup, handler, run) = (&self.setup, &self.handler, &self.run);
-        let mut supervised = Supervised {
+        let supervised = Supervised {
             by: std::process::id(),
             index,
             signals: setup.settings.signals,
-            changes: None,
             cut: self.cut.clone(),
         };
         let events = &mut self.events;
         // Caught from the first instruction on: a reload that the worker missed would not come again.
-        let changes = RefCell::new(None);
+        let caught = RefCell::new(None);
         let replace_signals = || {
             drop(events.take());
-            changes.replace(Some(worker_signals(&setup.settings)));
+            caught.replace(Some(Caught::of_worker(&setup.settings)));
         };
         let work = || {
-            let caught = changes.take().transpose().map_err(|_| FAILED)?;
-            supervised.changes = caught.flatten().map(Arc::new);
-            let worker = worker(setup, supervised);
+            let caught = caught.take().transpose().map_err(|_| FAILED)?;
+            let worker = worker(setup, supervised, caught.unwrap_or_default());
             run(worker, handler.clone()).map_err(|error| {
                 let hooks = &setup.settings.hooks;
                 hooks.notice(&format_args!("worker {index}: {error}"));
@@ -221,10 +220,9 @@ where
 
 /// Returns what a worker process runs with: one thread on the listener of its index, which ends when the
 /// supervisor asks it to.
-fn worker(setup: &Setup, supervised: Supervised) -> Setup {
+fn worker(setup: &Setup, supervised: Supervised, caught: Caught) -> Setup {
     let mut settings = setup.settings.clone();
     settings.workers = Workers::Threads(1);
-    // The supervisor stops a worker by SIGTERM. Ctrl-C in a terminal reaches the workers too.
     settings.signals = true;
     settings.until_eof = false;
     Setup {
@@ -234,6 +232,7 @@ fn worker(setup: &Setup, supervised: Supervised) -> Setup {
         capacity: setup.capacity.clone(),
         // The handler's clones of the handle are those of the worker now.
         stop: setup.stop.clone(),
+        caught,
         handler: setup.handler,
         supervised: Some(supervised),
         stays: setup.stays,
