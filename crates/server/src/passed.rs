@@ -7,7 +7,8 @@
 //!   old                                                     new
 //!    ├─ starts it, with SWITCHBOARD_SUCCEEDS=PID ──────────►│
 //!    ├─ STDIN, and the old one's stdin ────────────────────►│
-//!    ├─ LISTENER and a name, with the sockets of a server ─►│ for each server
+//!    ├─ LISTENER and a name, with the sockets of a server ─►│ for each server, in the order of their binds
+//!    ├─ MORE, with further sockets of the same server ─────►│ if one message cannot have all
 //!    ├─ END ───────────────────────────────────────────────►│
 //!    │◄───────────────────────────────────────────── READY ─┤ as soon as it accepts
 //! ```
@@ -38,30 +39,32 @@ const LONGEST: usize = 4096;
 
 const STDIN: u8 = b'I';
 const LISTENER: u8 = b'L';
+const MORE: u8 = b'M';
 const END: u8 = b'E';
 const READY: u8 = b'R';
 
 /// What was passed to this process and not taken yet.
 #[derive(Default)]
 struct Passed {
-    /// Listening sockets, and the name under which a server looks for them.
-    sockets: Vec<(String, OwnedFd)>,
+    servers: Vec<PassedServer>,
     /// The process that waits until this one is ready.
     predecessor: Option<OwnedFd>,
 }
 
-/// Takes the sockets of a name, in the order in which they were passed.
+/// The listening sockets of one server.
+struct PassedServer {
+    /// The name under which a server looks for them. Several may have the same, such as two on `127.0.0.1:0`.
+    name: String,
+    sockets: Vec<OwnedFd>,
+}
+
+/// Takes the sockets of the first server of a name that is left, in the order in which they were passed.
 ///
 /// # Errors
 /// The system's, of what the predecessor or systemd passed.
 pub(crate) fn take(name: &str) -> io::Result<Vec<Listener>> {
-    let mut passed = passed()?;
-    let taken: Vec<_> = passed
-        .sockets
-        .extract_if(.., |(of, _)| of == name)
-        .collect();
-    let listeners = taken.into_iter().map(|(_, socket)| listener(socket));
-    listeners.collect()
+    let taken = passed()?.take(name);
+    taken.into_iter().map(listener).collect()
 }
 
 /// Returns whether systemd has passed sockets, to this process or to one that it takes over from, and no server
@@ -71,14 +74,19 @@ pub(crate) fn take(name: &str) -> io::Result<Vec<Listener>> {
 /// assert!(!switchboard_server::has_passed_sockets());
 /// ```
 pub fn has_passed_sockets() -> bool {
-    passed().is_ok_and(|passed| passed.sockets.iter().any(|(of, _)| of == BY_SYSTEMD))
+    passed().is_ok_and(|passed| {
+        passed
+            .servers
+            .iter()
+            .any(|server| server.name == BY_SYSTEMD)
+    })
 }
 
 /// Tells the predecessor that this process accepts; returns whether there is one. Sockets that no server has
 /// taken are closed.
 pub(crate) fn tell_ready() -> io::Result<bool> {
     let mut passed = passed()?;
-    passed.sockets.clear();
+    passed.servers.clear();
     let Some(predecessor) = passed.predecessor.take() else {
         return Ok(false);
     };
@@ -99,6 +107,11 @@ fn passed() -> io::Result<MutexGuard<'static, Passed>> {
 }
 
 impl Passed {
+    fn take(&mut self, name: &str) -> Vec<OwnedFd> {
+        let first = self.servers.iter().position(|server| server.name == name);
+        first.map_or_else(Vec::new, |at| self.servers.remove(at).sockets)
+    }
+
     fn receive() -> io::Result<Passed> {
         match succeeds() {
             true => Passed::by_predecessor(),
@@ -109,17 +122,10 @@ impl Passed {
     /// Receives what the predecessor sends, and takes its stdin for this process's.
     fn by_predecessor() -> io::Result<Passed> {
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
-        let mut sockets = Vec::new();
-        loop {
-            let (kind, name, fds) = receive(&socket)?;
-            match kind {
-                LISTENER => sockets.extend(fds.into_iter().map(|fd| (name.clone(), fd))),
-                STDIN => fds.iter().try_for_each(rustix::stdio::dup2_stdin)?,
-                _ => break,
-            }
-        }
+        let stdin = |stdin: &OwnedFd| rustix::stdio::dup2_stdin(stdin).map_err(Into::into);
+        let servers = receive_servers(&socket, stdin)?;
         Ok(Passed {
-            sockets,
+            servers,
             predecessor: Some(socket),
         })
     }
@@ -133,12 +139,38 @@ impl Passed {
                 Ok(socket) => socket.map(OwnedFd::from),
                 Err(_) => all.take_tcp_listener(at)?.map(OwnedFd::from),
             };
-            sockets.extend(socket.map(|socket| (BY_SYSTEMD.to_owned(), socket)));
+            sockets.extend(socket);
         }
+        let name = BY_SYSTEMD.to_owned();
+        let all = PassedServer { name, sockets };
         Ok(Passed {
-            sockets,
+            servers: Some(all)
+                .filter(|all| !all.sockets.is_empty())
+                .into_iter()
+                .collect(),
             predecessor: None,
         })
+    }
+}
+
+/// Receives what a predecessor sends, and hands its stdin to `stdin`.
+fn receive_servers(
+    from: &OwnedFd,
+    stdin: impl Fn(&OwnedFd) -> io::Result<()>,
+) -> io::Result<Vec<PassedServer>> {
+    let mut servers: Vec<PassedServer> = Vec::new();
+    loop {
+        let (kind, name, sockets) = receive(from)?;
+        match kind {
+            LISTENER => servers.push(PassedServer { name, sockets }),
+            MORE => {
+                if let Some(last) = servers.last_mut() {
+                    last.sockets.extend(sockets);
+                }
+            }
+            STDIN => sockets.iter().try_for_each(&stdin)?,
+            _ => return Ok(servers),
+        }
     }
 }
 
@@ -174,9 +206,9 @@ pub(crate) fn send_all<'a>(
     let to = to.as_fd();
     send(to, STDIN, "", &[io::stdin().as_fd()])?;
     for (name, sockets) in servers {
-        for sockets in sockets.chunks(MOST) {
-            send(to, LISTENER, name, sockets)?;
-        }
+        let mut parts = sockets.chunks(MOST);
+        send(to, LISTENER, name, parts.next().unwrap_or_default())?;
+        parts.try_for_each(|more| send(to, MORE, "", more))?;
     }
     send(to, END, "", &[])
 }
@@ -225,4 +257,37 @@ fn receive(socket: &OwnedFd) -> io::Result<(u8, String, Vec<OwnedFd>)> {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
     };
     Ok((kind, String::from_utf8_lossy(name).into_owned(), fds))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    #[test]
+    fn each_bind_takes_the_sockets_of_one_server() {
+        let kind = SocketType::SEQPACKET;
+        let (from, to) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+        let sockets = [0; 4].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addr = |socket: &OwnedFd| rustix::net::getsockname(socket).unwrap();
+        let servers = [
+            ("127.0.0.1:0", vec![sockets[0].as_fd()]),
+            ("other", vec![sockets[1].as_fd(); MOST + 2]),
+            ("127.0.0.1:0", vec![sockets[2].as_fd(), sockets[3].as_fd()]),
+        ];
+        send_all(from, servers.into_iter()).unwrap();
+        let mut passed = Passed {
+            servers: receive_servers(&to, |_| Ok(())).unwrap(),
+            predecessor: None,
+        };
+        let mut ports = |name: &str| -> Vec<_> { passed.take(name).iter().map(addr).collect() };
+        let expected = sockets.map(|socket| addr(&socket.into()));
+        assert_eq!(ports("127.0.0.1:0"), expected[..1]);
+        assert_eq!(ports("127.0.0.1:0"), expected[2..]);
+        assert!(ports("127.0.0.1:0").is_empty());
+        assert_eq!(ports("other"), vec![expected[1].clone(); MOST + 2]);
+    }
 }

@@ -206,8 +206,8 @@ impl Server {
     ///   connection is refused or lost. If it fails to start, this process goes on and a notice says why.
     /// - A service manager is told when the server accepts, reloads, stops and hands over (`NOTIFY_SOCKET`).
     ///
-    /// For the main server of a program that binds all its servers before it serves, and that can be started
-    /// twice at once.
+    /// For the main server of a program that binds all its servers before it serves, always in the same order if
+    /// several are bound to the same text such as `127.0.0.1:0`, and that can be started twice at once.
     #[must_use]
     pub fn managed(mut self, on: bool) -> Server {
         self.0.managed = on;

@@ -200,6 +200,39 @@ fn the_figures_are_served_by_the_new_process() {
     served.stop();
 }
 
+#[test]
+fn servers_on_free_ports_are_each_taken_over() {
+    let free = "127.0.0.1:0";
+    let options = ["files", "/", "--self-signed", "--listen", free];
+    let others = ["--redirect-http", free, "--metrics", free];
+    let mut served = Served::start(&[&options[..], &others].concat(), None);
+    let addr = |served: &mut Served, text: &str| {
+        let line = log_line(served, text);
+        let (_, addr) = line.trim().split_once("http://").unwrap();
+        addr.trim_end_matches("/metrics").to_owned()
+    };
+    let redirects = addr(&mut served, "redirects to https at ");
+    let figures = addr(&mut served, "figures at ");
+    let mut pid = served.child.id();
+    for restart in 0..2 {
+        pid = replace(&mut served, pid);
+        if restart == 0 {
+            assert_ended(&mut served);
+        }
+        let ask = |addr: &str| {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            let request = "GET /health HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        assert!(ask(&redirects).starts_with("HTTP/1.1 308 "));
+        assert!(ask(&figures).starts_with("HTTP/1.1 200 "));
+    }
+    served.stop();
+}
+
 fn manager(path: &Path) -> UnixDatagram {
     let manager = UnixDatagram::bind(path).unwrap();
     manager
