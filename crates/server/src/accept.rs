@@ -185,7 +185,10 @@ impl Shared {
 
 /// Has a connection told why it is refused, if anything is to be told; then it is closed.
 fn refuse(shared: &Shared, addresses: &Arc<Addresses>, stream: Stream, permit: Permit) {
-    let (Some(refuse), Some(telling)) = (shared.refuse.clone(), addresses.tell()) else {
+    // A thread beside the accepting flow would keep the model `processes` from forking.
+    let can_tell = shared.model.dispatch() != Dispatch::Process;
+    let refuse = shared.refuse.clone().filter(|_| can_tell);
+    let (Some(refuse), Some(telling)) = (refuse, addresses.tell()) else {
         return;
     };
     let span = FlowSpan::new(Span::none());
