@@ -10,7 +10,7 @@ use switchboard_apps::access::Access;
 use switchboard_apps::files::{Files, FilesOptions, Users};
 use switchboard_net::Stream;
 use switchboard_runtime::Style;
-use switchboard_server::{Bound, Report, Server};
+use switchboard_server::{Bound, Report};
 
 use super::options::{AFTER_HELP, HttpOptions, Options};
 use super::tls::Front;
@@ -75,7 +75,7 @@ impl FilesArgs {
         let files = Files::new(&self.dir, options);
         let files = files.map_err(|error| Failure::usage(format_args!("DIR {dir}: {error}")))?;
         let front = self.http.front(&self.options)?;
-        let server = Server::new().first_bytes(self.http.limits.first_bytes(), front.first_bytes());
+        let server = front.server(self.http.limits.first_bytes());
         let prepare = |bound: &Bound, watched: &Watched| {
             self.http.tls.open(&front, bound, &watched.log)?;
             let files = files.hooks(watched.hooks.clone());

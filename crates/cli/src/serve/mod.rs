@@ -72,7 +72,7 @@ fn serve_site(options: &SiteOptions) -> Result<(), Failure> {
     let site = Arc::new(options.site()?);
     let http = &options.http;
     let front = http.front(&options.options)?;
-    let server = Server::new().first_bytes(http.limits.first_bytes(), front.first_bytes());
+    let server = front.server(http.limits.first_bytes());
     let prepare = |bound: &Bound, watched: &Watched| {
         http.tls.open(&front, bound, &watched.log)?;
         Ok(watched.access.clone())

@@ -62,7 +62,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_connections: Option<usize>,
     /// Connections that one client address (IPv4 address, or IPv6 network of 64 bits) has at once; further ones
-    /// are closed. Each worker process counts for itself [default: no limit]
+    /// are answered with 429 by services that speak HTTP without TLS (not under the models blocking and processes),
+    /// and closed by others. Each worker process counts for itself [default: no limit]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_per_address: Option<usize>,
     /// Proxies that say who their clients are by the PROXY protocol, version 1 or 2: networks as 10.0.0.0/8,

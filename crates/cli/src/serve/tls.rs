@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use switchboard_apps::access::Access;
 use switchboard_http::{Body, HttpServer, Request, Response};
 use switchboard_net::Stream;
 use switchboard_runtime::Dispatch;
-use switchboard_server::Bound;
+use switchboard_server::{Bound, Server};
 use switchboard_tls::{PlainText, TlsServer};
 
 use super::options::{Options, WorkersAs};
@@ -22,6 +23,11 @@ use crate::output::{Count, Failure};
 const SPEAK_TLS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
 content-length: 48\r\n\r\nThis port speaks HTTP with TLS only: use https.\n";
+
+/// The answer to a client without TLS whose address has as many connections as it may have.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-type: text/plain\r\n\
+content-length: 40\r\n\r\nToo many connections from this address.\n";
 
 #[derive(Clone, Args)]
 #[command(next_help_heading = "TLS")]
@@ -154,17 +160,28 @@ fn self_signed(listen: Option<&str>) -> Result<TlsServer, Failure> {
     TlsServer::from_pem(chain.as_bytes(), key.as_bytes()).map_err(|error| failed(&error))
 }
 
+/// Tells a client that its address has as many connections as it may have.
+async fn refuse(stream: Stream) {
+    // It is closed, whether or not the client hears of it.
+    let _ = stream.write_all(TOO_MANY).await;
+    let _ = stream.close().await;
+}
+
 impl Front {
     /// Returns whether clients speak TLS.
     pub(super) fn has_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Returns whether `bytes`, the first of a client, are enough to begin with.
-    pub(super) fn first_bytes(&self) -> fn(&[u8]) -> bool {
+    /// Returns a server of this service. Its clients speak first, and `limit` is how long that may take them.
+    pub(super) fn server(&self, limit: Duration) -> Server {
+        let server = Server::new();
         match self.tls {
-            Some(_) => switchboard_tls::has_hello,
-            None => switchboard_http::has_head,
+            // A client that is to be refused would have to be given a handshake first.
+            Some(_) => server.first_bytes(limit, switchboard_tls::has_hello),
+            None => server
+                .first_bytes(limit, switchboard_http::has_head)
+                .refuse(refuse),
         }
     }
 

@@ -111,6 +111,37 @@ fn a_proxy_says_who_its_clients_are() {
     }
 }
 
+#[test]
+fn a_service_that_speaks_http_answers_429_to_connections_beyond_the_limit() {
+    let check = |options: &[&str], told: bool| {
+        let listen = ["--listen", "127.0.0.1:0", "--max-per-address", "1"];
+        let served = Served::start(&[options, &listen].concat(), None);
+        // They are accepted in this order.
+        let (first, mut second) = (served.connect(), served.connect());
+        let mut answer = String::new();
+        let ended = second.read_to_string(&mut answer);
+        if told {
+            ended.unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 429 "), "{options:?}: {answer}");
+            let length = format!("content-length: {}", body.len());
+            assert!(head.contains(&length), "{options:?}: {answer}");
+        }
+        assert_eq!(!answer.is_empty(), told, "{options:?}: {answer}");
+        drop((first, second));
+        let log = served.stop();
+        assert!(log.contains("refused 1,"), "{options:?}: {log}");
+    };
+    let serves = |row: &Vec<&str>| !row.contains(&"callbacks");
+    for row in rows().into_iter().filter(serves) {
+        let told = row != ["--model", "processes"];
+        check(&[&["files", "/"], &row[..]].concat(), told);
+    }
+    check(&["slow-site"], true);
+    check(&["proxy", "--to", "http://127.0.0.1:9"], true);
+    check(&["files", "/", "--self-signed"], false);
+}
+
 /// Reads the log up to a line with `text`.
 fn await_log(served: &mut Served, text: &str) {
     let mut log = String::new();

@@ -34,10 +34,7 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
     options.can_answer_requests(mode, &front)?;
     let server = match mode {
         // A client of HTTP speaks first, so that one that has sent nothing needs no thread.
-        Mode::Http => {
-            let limit = options.http.limits.first_bytes();
-            Server::new().first_bytes(limit, front.first_bytes())
-        }
+        Mode::Http => front.server(options.http.limits.first_bytes()),
         Mode::Tcp => Server::new(),
     };
     let prepare = |bound: &Bound, watched: &Watched| {
