@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -18,8 +18,6 @@ use switchboard_runtime::sync::Semaphore;
 const CHECKS: usize = 2;
 /// The most credentials that are remembered.
 const REMEMBERED: usize = 1024;
-/// The hash of no password, which is checked for unknown users, so that they take as long as others.
-const NOBODY: &str = "$2y$05$hGuRLFEkdHTGBZ.tFOBpDOZ3QVOgfQbbfTacGs7rxW5Wf5a0sjTCq";
 
 /// Base64, with its padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -40,11 +38,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// ```
 pub struct Users {
     hashes: HashMap<String, String>,
+    /// The hash that takes longest. It is checked for unknown users, so that the time does not tell them apart.
+    slowest: String,
     /// Fingerprints of credentials that were right: a password that is checked for each request would cost
     /// more than the request. They are keyed by secrets of this process.
     right: Mutex<HashSet<[u64; 2]>>,
     keys: [RandomState; 2],
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
 }
 
 /// Parses lines of `USER:HASH`, where the hash is one of bcrypt (`$2y$…`), as `htpasswd -B` writes them.
@@ -54,6 +54,7 @@ impl std::str::FromStr for Users {
 
     fn from_str(text: &str) -> Result<Users, String> {
         let mut hashes = HashMap::new();
+        let mut slowest = (0, String::new());
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -65,10 +66,13 @@ impl std::str::FromStr for Users {
                     "no `USER:HASH`; add users with htpasswd -B FILE USER",
                 ));
             };
-            if hash.parse::<bcrypt::HashParts>().is_err() {
+            let Ok(parts) = hash.parse::<bcrypt::HashParts>() else {
                 return Err(wrong(
                     "the password is not hashed by bcrypt; write the line with htpasswd -B FILE USER",
                 ));
+            };
+            if parts.get_cost() > slowest.0 {
+                slowest = (parts.get_cost(), hash.to_owned());
             }
             if hashes.insert(user.to_owned(), hash.to_owned()).is_some() {
                 return Err(wrong(&format!(
@@ -81,9 +85,10 @@ impl std::str::FromStr for Users {
         }
         Ok(Users {
             hashes,
+            slowest: slowest.1,
             right: Mutex::default(),
             keys: [RandomState::new(), RandomState::new()],
-            checks: Semaphore::new(CHECKS),
+            checks: Arc::new(Semaphore::new(CHECKS)),
         })
     }
 }
@@ -104,10 +109,9 @@ impl Users {
         };
         let hash = self.hashes.get(&user);
         let known = hash.is_some();
-        let hash = hash.map_or(NOBODY, String::as_str).to_owned();
-        let _turn = self.checks.acquire().await;
-        let checked = run_blocking(move || bcrypt::verify(password, &hash)).await;
-        let right = known && matches!(checked, Ok(Ok(true)));
+        let hash = hash.unwrap_or(&self.slowest).clone();
+        let check = move || bcrypt::verify(password, &hash);
+        let right = known && matches!(self.in_turn(check).await, Some(Ok(true)));
         if right {
             let mut remembered = self.remembered();
             if remembered.len() >= REMEMBERED {
@@ -116,6 +120,20 @@ impl Users {
             remembered.insert(fingerprint);
         }
         right
+    }
+
+    /// Runs a check in a thread, [`CHECKS`] at most at once. A check goes on when its client has hung up, and it counts
+    /// until it has ended. `None` if it panicked.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        check: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = self.checks.acquire_arc().await;
+        let check = move || {
+            let _turn = turn;
+            check()
+        };
+        run_blocking(check).await.ok()
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, HashSet<[u64; 2]>> {
@@ -143,7 +161,53 @@ fn credentials(field: &str) -> Option<(String, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
+    use futures_lite::future::poll_once;
+    use switchboard_runtime::Model;
+
     use super::*;
+
+    const FAST: &str = "$2y$05$hGuRLFEkdHTGBZ.tFOBpDOZ3QVOgfQbbfTacGs7rxW5Wf5a0sjTCq";
+    const SLOW: &str = "$2y$11$hGuRLFEkdHTGBZ.tFOBpDOZ3QVOgfQbbfTacGs7rxW5Wf5a0sjTCq";
+
+    #[test]
+    fn a_check_counts_until_it_has_ended_though_its_client_hung_up() {
+        let users: Users = format!("anna:{FAST}").parse().unwrap();
+        let (begun, begins) = channel();
+        let ends = [(); CHECKS].map(|()| {
+            let (end, ended) = channel::<()>();
+            let begun = begun.clone();
+            let check = move || {
+                begun.send(()).unwrap();
+                ended.recv().unwrap();
+            };
+            let hangs_up = async {
+                assert!(poll_once(users.in_turn(check)).await.is_none());
+                begins.recv().unwrap();
+            };
+            Model::Tasks.run(hangs_up).unwrap();
+            end
+        });
+        assert!(users.checks.try_acquire().is_none());
+        for end in ends {
+            end.send(()).unwrap();
+        }
+        assert_eq!(
+            Model::Tasks.run(users.in_turn(|| "next")).unwrap(),
+            Some("next")
+        );
+    }
+
+    #[test]
+    fn unknown_users_take_as_long_as_the_slowest() {
+        for text in [
+            format!("anna:{FAST}\nbert:{SLOW}"),
+            format!("anna:{SLOW}\nbert:{FAST}"),
+        ] {
+            assert_eq!(text.parse::<Users>().unwrap().slowest, SLOW);
+        }
+    }
 
     #[test]
     fn credentials_are_decoded() {
@@ -172,7 +236,7 @@ mod tests {
             let error = text.parse::<Users>().unwrap_err();
             assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         }
-        let twice = format!("anna:{NOBODY}\nanna:{NOBODY}");
+        let twice = format!("anna:{FAST}\nanna:{FAST}");
         assert!(twice.parse::<Users>().unwrap_err().contains("line 2"));
     }
 }
