@@ -4,8 +4,9 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
+use switchboard_net::Addr;
 use switchboard_runtime::{Driver, Hooks, Model};
-use switchboard_server::{Bound, Server, Workers, has_passed_sockets};
+use switchboard_server::{Bound, Server, Workers, has_passed_sockets, raise_descriptor_limit};
 
 use super::options::{Options, WorkersAs};
 use crate::output::Failure;
@@ -13,13 +14,12 @@ use crate::output::Failure;
 /// The address where a server listens that is told no other.
 pub(super) const LISTEN: &str = "127.0.0.1:7007";
 
-/// Listens where the options say.
-pub(super) fn bind(
+/// Returns a server as the options say, once it can run. Binds nothing.
+pub(super) fn configured(
     server: Server,
     options: &Options,
     driver: Driver,
-    hooks: Arc<dyn Hooks>,
-) -> Result<Bound, Failure> {
+) -> Result<Server, Failure> {
     let workers = match options.workers_as {
         WorkersAs::Threads => Workers::Threads(options.workers),
         WorkersAs::Processes => Workers::Processes(options.workers),
@@ -33,8 +33,7 @@ pub(super) fn bind(
         .on_signals(true)
         .until_eof(options.until_eof)
         .observed(true)
-        .managed(true)
-        .hooks(hooks);
+        .managed(true);
     if let Some(connections) = options.max_connections {
         server = server.max_connections(connections);
     }
@@ -47,6 +46,8 @@ pub(super) fn bind(
         server =
             trusting.map_err(|error| Failure::usage(format_args!("--proxy-protocol: {error}")))?;
     }
+    // If the limit cannot be raised, the server runs within the present one.
+    let _ = raise_descriptor_limit();
     server.check().map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Failure::usage(format_args!("--max-connections: {error}")),
         io::ErrorKind::Unsupported if options.model == Model::Processes => {
@@ -58,6 +59,17 @@ pub(super) fn bind(
         io::ErrorKind::Unsupported => Failure::usage(format_args!("--driver: {error}")),
         _ => error.into(),
     })?;
+    Ok(server)
+}
+
+/// Listens where the options say.
+pub(super) fn bind(
+    server: Server,
+    options: &Options,
+    driver: Driver,
+    hooks: Arc<dyn Hooks>,
+) -> Result<Bound, Failure> {
+    let server = configured(server, options, driver)?.hooks(hooks);
     let (option, bound) = match (&options.unix, &options.listen) {
         (Some(path), _) => ("--unix", server.bind_unix(path)),
         (None, None) if has_passed_sockets() => ("LISTEN_FDS", server.bind_passed()),
@@ -73,6 +85,18 @@ pub(super) fn bind(
         }
         _ => error.into(),
     })
+}
+
+/// Returns the address where a server would listen first; none for the sockets that systemd passes.
+pub(super) fn listening(options: &Options) -> Result<Option<Addr>, Failure> {
+    match (&options.unix, &options.listen) {
+        (Some(path), _) => Ok(Some(Addr::Unix(Some(path.clone())))),
+        (None, None) if has_passed_sockets() => Ok(None),
+        (None, listen) => {
+            let found = addresses(listen.as_deref().unwrap_or(LISTEN))?;
+            Ok(found.first().copied().map(Addr::Tcp))
+        }
+    }
 }
 
 fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {

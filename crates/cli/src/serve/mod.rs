@@ -20,8 +20,8 @@ use switchboard_apps::access::Access;
 use switchboard_apps::slow_site;
 use switchboard_http::Body;
 use switchboard_net::Stream;
-use switchboard_runtime::{Dispatch, Hooks, Model, Style};
-use switchboard_server::{Bound, Report, Server, raise_descriptor_limit};
+use switchboard_runtime::{Dispatch, Driver, Hooks, Model, Style};
+use switchboard_server::{Bound, Report, Server};
 
 use self::bind::bind;
 use self::files::FilesArgs;
@@ -139,11 +139,7 @@ fn serve_prepared<P>(
     run: impl FnOnce(Bound, P) -> io::Result<Report>,
 ) -> Result<(), Failure> {
     // A model that cannot run the service is refused before anything is bound.
-    can_run(options.model, style)?;
-    let driver = options.driver.for_model(options.model)?;
-    can_measure(options)?;
-    // If the limit cannot be raised, the server runs within the present one.
-    let _ = raise_descriptor_limit();
+    let driver = can_serve(options, style)?;
     let log = Log::stderr();
     log.catch_panics();
     let turns = options.metrics.as_ref().map(|_| Arc::<Turns>::default());
@@ -178,6 +174,14 @@ fn serve_prepared<P>(
         Err(error) => drop(log.line_within(log::PATIENCE, format_args!("switchboard: {error}"))),
     }
     report.map(drop).map_err(|_| Failure::Reported)
+}
+
+/// Checks that the model can run a service of this style, and returns the driver that it waits with.
+fn can_serve(options: &Options, style: Style) -> Result<Driver, Failure> {
+    can_run(options.model, style)?;
+    let driver = options.driver.for_model(options.model)?;
+    can_measure(options)?;
+    Ok(driver)
 }
 
 /// Checks that this process sees all connections of the server, and may have another thread.

@@ -134,6 +134,48 @@ fn a_file_says_what_to_run() {
 }
 
 #[test]
+fn a_check_refuses_what_cannot_start() {
+    let config = Config::new(
+        "trust",
+        "trust = ['::1']\n[pool.main]\nto = ['127.0.0.1:9']\n",
+    );
+    let http = ["--to", "http://127.0.0.1:9"];
+    let tcp = ["--to", "127.0.0.1:9"];
+    let wrong: [(&[&str], &[&str], &str); 11] = [
+        (
+            &http,
+            &["--tls-cert", "/none", "--tls-key", "/none"],
+            "/none",
+        ),
+        (&http, &["--redirect-http", "127.0.0.1:0"], "no TLS"),
+        (&tcp, &["--access-log", "json"], "--access-log: mode tcp"),
+        (&tcp, &["--self-signed"], "--self-signed: mode tcp"),
+        (&tcp, &["--trust", "10.0.0.0/8"], "--trust: mode tcp"),
+        (&tcp, &["--rewrite-host"], "--rewrite-host: mode tcp"),
+        (&["--config", config.path()], &[], "leave `trust` out"),
+        (&tcp, &["--listen", "127.0.0.1"], "--listen 127.0.0.1:"),
+        (&tcp, &["--listen", "127.0.0.1:9"], "is this proxy itself"),
+        (&tcp, &["--model", "callbacks"], "callbacks"),
+        (&tcp, &["--proxy-protocol", "here"], "--proxy-protocol"),
+    ];
+    for (to, more, part) in wrong {
+        let all = [&["serve", "proxy", "--check-config"], to, more].concat();
+        let output = run(&all);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {error}");
+        assert!(error.contains(part), "{more:?}: {error}");
+    }
+    let right = ["--trust", "10.0.0.0/8", "--trust", "::1", "--rewrite-host"];
+    let all = [&["serve", "proxy", "--check-config"], &http[..], &right].concat();
+    let printed = String::from_utf8(run(&all).stdout).unwrap();
+    assert!(
+        printed.contains("\ntrust 10.0.0.0/8\ntrust ::1/128\n"),
+        "{printed}"
+    );
+    assert!(printed.contains("connect 5s, its own host\n"), "{printed}");
+}
+
+#[test]
 fn a_file_is_read_again_on_sighup_and_a_wrong_one_is_refused() {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let text = |at: usize| {

@@ -14,10 +14,10 @@ use switchboard_runtime::Style;
 use switchboard_server::{Bound, Report, Server};
 
 pub(crate) use self::options::ProxyOptions;
-use super::bind::LISTEN;
-use super::options::WorkersAs;
+use super::bind::{LISTEN, configured, listening};
+use super::options::{Options, WorkersAs};
 use super::tls::Front;
-use super::{Watched, serve_prepared};
+use super::{Watched, can_serve, serve_prepared};
 use crate::output::{self, Failure};
 
 /// Checks need a thread that sees what becomes of all connections.
@@ -26,12 +26,13 @@ others what it sees: leave the option out, use --check off, or another model";
 
 pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
     let settings = options.checked_settings()?;
-    if options.check_config {
-        return output::print(description(&settings, options));
-    }
     let mode = settings.mode;
     let front = options.http.front(&options.options)?;
     options.can_answer_requests(mode, &front)?;
+    if options.check_config {
+        can_start(&settings, &options.options)?;
+        return output::print(description(&settings, options));
+    }
     let server = match mode {
         // A client of HTTP speaks first, so that one that has sent nothing needs no thread.
         Mode::Http => front.server(options.http.limits.first_bytes()),
@@ -65,6 +66,17 @@ pub(super) fn run(options: &ProxyOptions) -> Result<(), Failure> {
             Mode::Http => serve_http(bound, proxy, access, front),
         },
     )
+}
+
+/// Checks what a start would check, but that the address is free: nothing is bound.
+fn can_start(settings: &Settings, options: &Options) -> Result<(), Failure> {
+    let driver = can_serve(options, Style::Async)?;
+    configured(Server::new().descriptors(2), options, driver)?;
+    let proxy = Proxy::new(settings.clone()).map_err(Failure::usage)?;
+    if let Some(addr) = listening(options)? {
+        proxy.listens_on(&addr).map_err(Failure::usage)?;
+    }
+    Ok(())
 }
 
 fn serve_http(
@@ -145,6 +157,9 @@ fn description(settings: &Settings, options: &ProxyOptions) -> String {
             times.first_byte, times.body_idle
         ),
     };
+    for trusted in &settings.trust {
+        let _ = writeln!(text, "trust {trusted}");
+    }
     for route in &settings.routes {
         let host = route.host.as_deref().unwrap_or("any host");
         let _ = writeln!(text, "route {host} {}: pool {}", route.path, route.pool);
@@ -156,6 +171,7 @@ fn description(settings: &Settings, options: &ProxyOptions) -> String {
             check,
             check_interval,
             connect_timeout,
+            rewrite_host,
             ..
         } = pool;
         let _ = write!(text, "pool {name}: balance {balance}, check {check}");
@@ -170,6 +186,9 @@ fn description(settings: &Settings, options: &ProxyOptions) -> String {
                 text,
                 ", at most {most} in flight each, others wait {queue:?}"
             );
+        }
+        if *rewrite_host {
+            text.push_str(", its own host");
         }
         text.push('\n');
         for to in &pool.to {

@@ -100,19 +100,35 @@ impl ProxyOptions {
             Some(path) => Failure::usage(format_args!("{}: {text}", path.display())),
             None => Failure::usage(text),
         })?;
+        self.settings_fit_mode(&settings)?;
         Ok(settings)
     }
 
     /// Refuses what concerns requests in mode tcp, which knows none.
     pub(super) fn can_answer_requests(&self, mode: Mode, front: &Front) -> Result<(), Failure> {
-        let option = match mode {
-            Mode::Tcp if self.http.access_log != AccessFormat::Off => "--access-log",
-            Mode::Tcp if front.has_tls() => "--tls-cert, --self-signed",
-            _ => return Ok(()),
-        };
-        Err(Failure::usage(format_args!(
-            "{option}: mode tcp passes bytes on as they are: leave the option out, or use --mode http"
-        )))
+        match mode {
+            Mode::Tcp if self.http.access_log != AccessFormat::Off => {
+                Err(no_requests("--access-log"))
+            }
+            Mode::Tcp if front.has_tls() => Err(no_requests("--tls-cert, --self-signed")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses settings that concern requests in mode tcp.
+    fn settings_fit_mode(&self, settings: &Settings) -> Result<(), Failure> {
+        let trusts = !settings.trust.is_empty();
+        let rewrites = settings.pools.iter().any(|pool| pool.rewrite_host);
+        match &self.config {
+            _ if settings.mode == Mode::Http || !(trusts || rewrites) => Ok(()),
+            None if trusts => Err(no_requests("--trust")),
+            None => Err(no_requests("--rewrite-host")),
+            Some(path) => Err(Failure::usage(format_args!(
+                "{}: mode tcp passes bytes on as they are: leave `{}` out, or set mode = \"http\"",
+                path.display(),
+                if trusts { "trust" } else { "rewrite_host" }
+            ))),
+        }
     }
 
     fn settings(&self) -> Result<Settings, Failure> {
@@ -169,4 +185,11 @@ impl ProxyOptions {
             .as_ref()
             .is_some_and(|check| *check != Check::Off)
     }
+}
+
+/// The failure of an option that concerns requests, in mode tcp.
+fn no_requests(option: &str) -> Failure {
+    Failure::usage(format_args!(
+        "{option}: mode tcp passes bytes on as they are: leave the option out, or use --mode http"
+    ))
 }
