@@ -22,14 +22,19 @@ use crate::proxy::Passed;
 /// The status that is logged for a client that hung up before it was answered, as nginx has it.
 const HUNG_UP: u16 = 499;
 
+/// Who asked, by name and password: an extension of an answer.
+#[derive(Clone)]
+pub(crate) struct User(pub(crate) Arc<str>);
+
 /// How an access log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The combined format of Apache and nginx. Quotes, backslashes, and bytes that are not printable ASCII are
-    /// written as `\xHH`, so that a client cannot forge a line. The line of a request that a proxy has passed on ends
-    /// with the back end, the seconds that the request waited for it and that it took, and the number of tries.
+    /// written as `\xHH`, so that a client cannot forge a line. The user is one that
+    /// [`Files`](crate::files::Files) have admitted. The line of a request that a proxy has passed on ends with the
+    /// back end, the seconds that the request waited for it and that it took, and the number of tries.
     Combined,
-    /// A JSON object: `time`, `peer`, `method`, `path`, `protocol`, `status`, `bytes`, `seconds`, `end`
+    /// A JSON object: `time`, `peer`, `user`, `method`, `path`, `protocol`, `status`, `bytes`, `seconds`, `end`
     /// (`whole`, `cut` or `unanswered`), `referer`, `user_agent`; and of one that a proxy has passed on `back_end`,
     /// `waited` and `took` (seconds), `tries`.
     Json,
@@ -162,6 +167,7 @@ impl Access {
         let mut response = answer(request).await;
         if let Some(line) = &mut record.line {
             line.heard.passed = response.extensions_mut().remove();
+            line.heard.user = response.extensions_mut().remove();
         }
         record.status = Some(response.status().as_u16());
         response.map(|body| {
@@ -204,8 +210,9 @@ struct Heard {
     at: SystemTime,
     start: Instant,
     peer: String,
+    user: Option<User>,
     method: Method,
-    uri: Uri,
+    target: String,
     version: Version,
     referer: Option<String>,
     user_agent: Option<String>,
@@ -244,8 +251,9 @@ impl Heard {
             at: SystemTime::now(),
             start: Instant::now(),
             peer,
+            user: None,
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            target: target(request.uri(), request.version()),
             version: request.version(),
             referer: field(REFERER),
             user_agent: field(USER_AGENT),
@@ -253,14 +261,21 @@ impl Heard {
         }
     }
 
+    /// Returns the user; names may be empty, which says nothing.
+    fn user(&self) -> Option<&str> {
+        let user = self.user.as_ref().map(|User(name)| &**name);
+        user.filter(|name| !name.is_empty())
+    }
+
     fn combined(&self, status: Option<u16>, (bytes, _): (u64, bool)) -> String {
         let text = |text: &Option<String>| escape(text.as_deref().unwrap_or("-"));
         let mut line = format!(
-            "{} - - [{}] \"{} {} {:?}\" {} {bytes} \"{}\" \"{}\"",
+            "{} - {} [{}] \"{} {} {:?}\" {} {bytes} \"{}\" \"{}\"",
             escape(&self.peer),
+            self.user().map_or_else(|| "-".to_owned(), one_word),
             common_log(self.at),
             self.method,
-            escape(&self.uri.to_string()),
+            escape(&self.target),
             self.version,
             status.unwrap_or(HUNG_UP),
             text(&self.referer),
@@ -282,8 +297,9 @@ impl Heard {
         let line = JsonLine {
             time: timestamp(self.at),
             peer: &self.peer,
+            user: self.user(),
             method: self.method.as_str(),
-            path: self.uri.to_string(),
+            path: &self.target,
             protocol: format!("{:?}", self.version),
             status: status.unwrap_or(HUNG_UP),
             bytes,
@@ -307,8 +323,9 @@ impl Heard {
 struct JsonLine<'a> {
     time: String,
     peer: &'a str,
+    user: Option<&'a str>,
     method: &'a str,
-    path: String,
+    path: &'a str,
     protocol: String,
     status: u16,
     bytes: u64,
@@ -328,10 +345,24 @@ struct JsonPassed<'a> {
     tries: u32,
 }
 
+/// Returns what a request asks for, as the client has written it. HTTP/2 has the scheme and the host apart, and they
+/// are in the URI all the same.
+fn target(uri: &Uri, version: Version) -> String {
+    match uri.path_and_query() {
+        Some(path) if version >= Version::HTTP_2 => path.to_string(),
+        _ => uri.to_string(),
+    }
+}
+
 /// Returns a field's value, in which bytes that are not UTF-8 are replaced.
 fn field(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let value = headers.get(name)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Escapes spaces too, which end a part of a line that has no quotes.
+fn one_word(text: &str) -> String {
+    escape(text).replace(' ', "\\x20")
 }
 
 fn escape(text: &str) -> String {
@@ -374,6 +405,48 @@ mod tests {
         assert!(line.starts_with("- - - ["), "{line}");
         let end = "\"GET /a?b=c HTTP/1.1\" 200 0 \"-\" \"x\\x22y\\x5C \\xC3\\xA9\\x09z\"";
         assert!(line.ends_with(end), "{line}");
+    }
+
+    #[test]
+    fn targets_and_users_are_logged_as_the_client_wrote_them() {
+        let (access, lines) = lines(Format::Combined);
+        let uri = "https://a.example/b?c";
+        for (uri, version, user, part) in [
+            (uri, Version::HTTP_2, None, "- - - ["),
+            (uri, Version::HTTP_2, None, "] \"GET /b?c HTTP/2.0\" 200"),
+            (
+                uri,
+                Version::HTTP_11,
+                None,
+                "] \"GET https://a.example/b?c HTTP/1.1\"",
+            ),
+            ("*", Version::HTTP_2, None, "] \"GET * HTTP/2.0\""),
+            ("/b", Version::HTTP_2, Some("anna"), "- - anna ["),
+            (
+                "/b",
+                Version::HTTP_11,
+                Some("an na\n\""),
+                "- - an\\x20na\\x0A\\x22 [",
+            ),
+            ("/b", Version::HTTP_11, Some(""), "- - - ["),
+        ] {
+            let request = http::Request::get(uri).version(version);
+            let request = request.body(Body::empty()).unwrap();
+            let answer = |_| async {
+                let mut response = Response::new(Body::empty());
+                if let Some(user) = user {
+                    response.extensions_mut().insert(User(user.into()));
+                }
+                response
+            };
+            drop(
+                Model::Tasks
+                    .run(access.watch(None, request, answer))
+                    .unwrap(),
+            );
+            let line = lines.recv().unwrap();
+            assert!(line.contains(part), "{part}: {line}");
+        }
     }
 
     #[test]

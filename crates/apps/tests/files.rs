@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Response};
+use switchboard_apps::access::{Access, Format};
 use switchboard_apps::files::{Files, FilesOptions};
 use switchboard_http::{Body, Request};
 use switchboard_reactor::Hooks;
@@ -978,6 +979,23 @@ fn files_for_users_alone() {
             ),
         ];
         check(&files, rows).await;
+        let (written, lines) = std::sync::mpsc::channel();
+        let access = Access::new().log(Format::Combined, move |line| {
+            drop(written.send(line.to_owned()));
+        });
+        // The first one may be checked, and the second one is remembered.
+        for (field, begin) in [
+            (right, "- - anna ["),
+            (right, "- - anna ["),
+            (wrong, "- - - ["),
+        ] {
+            let request = http::Request::get("/a.txt").header("authorization", field);
+            let request: Request = request.body(Body::empty()).unwrap();
+            let answer = |request| files.respond(request);
+            drop(access.watch(None, request, answer).await);
+            let line = lines.recv().unwrap();
+            assert!(line.starts_with(begin), "{line}");
+        }
     });
 }
 

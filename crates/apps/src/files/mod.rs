@@ -67,6 +67,7 @@ use switchboard_reactor::{Hooks, Log};
 
 use self::folder::{Folder, Opened};
 use self::path::Target;
+use crate::access::User;
 
 pub use self::options::FilesOptions;
 pub use self::users::Users;
@@ -157,16 +158,22 @@ impl Files {
     pub async fn respond(&self, request: Request) -> Response<Body> {
         // The body is kept, so that the connection reads it as it does for every handler.
         let (head, _body) = request.into_parts();
-        let mut response = match self.refuse(&head).await {
-            Some(refusal) => refusal,
-            None => self.answer(&head).await,
+        let mut response = match self.admit(&head).await {
+            Err(refusal) => refusal,
+            Ok(None) => self.answer(&head).await,
+            Ok(Some(user)) => {
+                let mut response = self.answer(&head).await;
+                response.extensions_mut().insert(user);
+                response
+            }
         };
         self.complete(response.headers_mut());
         response
     }
 
-    /// Returns the answer to a request that is not for a file: another method, or no password.
-    async fn refuse(&self, head: &Parts) -> Option<Response<Body>> {
+    /// Returns the user that a request is from, if there are users; else the answer to a request that is not for a
+    /// file: another method, or no password.
+    async fn admit(&self, head: &Parts) -> Result<Option<User>, Response<Body>> {
         let options = &self.0.options;
         // A browser asks whether it may ask without the password.
         if head.method == Method::OPTIONS {
@@ -179,16 +186,18 @@ impl Files {
                 headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, fields);
                 headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
             }
-            return Some(response);
+            return Err(response);
         }
         if head.method != Method::GET && head.method != Method::HEAD {
             let mut response = plain::text(StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n");
             response.headers_mut().insert(ALLOW, METHODS);
-            return Some(response);
+            return Err(response);
         }
-        let users = options.users.as_ref()?;
-        if users.admit(&head.headers).await {
-            return None;
+        let Some(users) = &options.users else {
+            return Ok(None);
+        };
+        if let Some(user) = users.admit(&head.headers).await {
+            return Ok(Some(user));
         }
         let mut response = plain::text(
             StatusCode::UNAUTHORIZED,
@@ -196,7 +205,7 @@ impl Files {
         );
         let realm = HeaderValue::from_static("Basic realm=\"files\", charset=\"UTF-8\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, realm);
-        Some(response)
+        Err(response)
     }
 
     async fn answer(&self, head: &Parts) -> Response<Body> {

@@ -1,6 +1,6 @@
 //! Basic authentication.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,8 @@ use http::header::AUTHORIZATION;
 use switchboard_runtime::run_blocking;
 use switchboard_runtime::sync::Semaphore;
 
+use crate::access::User;
+
 /// How many passwords are checked at once: each takes a processor for a while, and clients choose how many
 /// wrong ones they send.
 const CHECKS: usize = 2;
@@ -24,6 +26,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+type Remembered = HashMap<[u64; 2], Arc<str>>;
 
 /// The users that may see the files, and the hashes of their passwords.
 ///
@@ -40,9 +44,9 @@ pub struct Users {
     hashes: HashMap<String, String>,
     /// The hash that takes longest. It is checked for unknown users, so that the time does not tell them apart.
     slowest: String,
-    /// Fingerprints of credentials that were right: a password that is checked for each request would cost
+    /// Fingerprints of credentials that were right, and their users: a password that is checked for each request would cost
     /// more than the request. They are keyed by secrets of this process.
-    right: Mutex<HashSet<[u64; 2]>>,
+    right: Mutex<Remembered>,
     keys: [RandomState; 2],
     checks: Arc<Semaphore>,
 }
@@ -94,32 +98,29 @@ impl std::str::FromStr for Users {
 }
 
 impl Users {
-    /// Returns whether a request has the name and the password of a user. Waits for a check of the password,
-    /// the first time that this process sees it; other flows go on.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> bool {
-        let Some(field) = headers.get(AUTHORIZATION) else {
-            return false;
-        };
+    /// Returns the user whose name and password a request has. Waits for a check of the password, the first time
+    /// that this process sees it; other flows go on.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Option<User> {
+        let field = headers.get(AUTHORIZATION)?;
         let fingerprint = [0, 1].map(|at: usize| self.keys[at].hash_one(field.as_bytes()));
-        if self.remembered().contains(&fingerprint) {
-            return true;
+        if let Some(user) = self.remembered().get(&fingerprint) {
+            return Some(User(user.clone()));
         }
-        let Some((user, password)) = field.to_str().ok().and_then(credentials) else {
-            return false;
-        };
+        let (user, password) = field.to_str().ok().and_then(credentials)?;
         let hash = self.hashes.get(&user);
         let known = hash.is_some();
         let hash = hash.unwrap_or(&self.slowest).clone();
         let check = move || bcrypt::verify(password, &hash);
-        let right = known && matches!(self.in_turn(check).await, Some(Ok(true)));
-        if right {
-            let mut remembered = self.remembered();
-            if remembered.len() >= REMEMBERED {
-                remembered.clear();
-            }
-            remembered.insert(fingerprint);
+        if !(matches!(self.in_turn(check).await, Some(Ok(true))) && known) {
+            return None;
         }
-        right
+        let user: Arc<str> = user.into();
+        let mut remembered = self.remembered();
+        if remembered.len() >= REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(fingerprint, user.clone());
+        Some(User(user))
     }
 
     /// Runs a check in a thread, [`CHECKS`] at most at once. A check goes on when its client has hung up, and it counts
@@ -136,7 +137,7 @@ impl Users {
         run_blocking(check).await.ok()
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashSet<[u64; 2]>> {
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
         self.right.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
