@@ -537,6 +537,10 @@ fn link(to: &str, at: &Path) {
 fn what_is_no_file_below_the_folder_is_refused_and_told() {
     let folder = Folder::new("refused");
     link("/etc/passwd", &folder.path(b"absolute"));
+    link(
+        folder.path(b"a.txt").to_str().unwrap(),
+        &folder.path(b"inside"),
+    );
     link("../..", &folder.path(b"sub/up"));
     link("a.txt", &folder.path(b"within"));
     link("circle", &folder.path(b"circle"));
@@ -553,7 +557,8 @@ fn what_is_no_file_below_the_folder_is_refused_and_told() {
         let heard = Arc::new(Heard::default());
         let files = folder.files(FilesOptions::default()).hooks(heard.clone());
         for (path, why) in [
-            ("/absolute", "leaves the folder"),
+            ("/absolute", "is absolute, or leaves the folder"),
+            ("/inside", "is absolute, or leaves the folder"),
             ("/sub/up/", "leaves the folder"),
             ("/sub/up/etc/passwd", "leaves the folder"),
             ("/circle", "circle"),
@@ -579,7 +584,7 @@ fn what_is_no_file_below_the_folder_is_refused_and_told() {
         );
         // They are not listed either.
         let list = ask(&files, "GET", "/", &[("accept", "application/json")]).await;
-        for name in ["absolute", "circle", "pipe", "socket", ".env"] {
+        for name in ["absolute", "inside", "circle", "pipe", "socket", ".env"] {
             assert!(
                 !list.text().contains(&format!("\"{name}\"")),
                 "{name}: {}",

@@ -52,7 +52,8 @@ impl Folder {
         })
     }
 
-    /// Opens what has this path below the folder; `EXDEV` for a symbolic link that leaves the folder.
+    /// Opens what has this path below the folder; `EXDEV` for a symbolic link that is absolute, or
+    /// leaves the folder.
     ///
     /// A pipe or a device is opened without waiting, and is the caller's to refuse.
     pub(super) fn open(&self, path: &[u8]) -> Result<Opened, Errno> {

@@ -6,12 +6,13 @@
 //! | a folder | its index file, or a list of its files: a page, or JSON for clients that ask for it |
 //! | a folder without the slash at its end | 301 to the path with the slash |
 //! | what is not there, and hidden names | 404 |
-//! | what may not be read, a link that leaves the folder, a pipe, a device | 403, and the operator is told |
+//! | what may not be read, an absolute or a leaving link, a pipe, a device | 403, and the operator is told |
 //! | methods other than GET, HEAD and OPTIONS | 405 |
 //!
 //! The path of a URL is read as the URL standard says: dots may be written as `%2e`, no path leads above the
-//! folder, and a name with `%2f` is not there. Symbolic links are followed below the folder; where the kernel
-//! has no `openat2` (Linux before 5.6, other systems) none is followed.
+//! folder, and a name with `%2f` is not there. Symbolic links are followed below the folder if they are
+//! relative. Absolute ones are not, even if they lead into the folder, since `openat2` refuses them. Where the
+//! kernel has no `openat2` (Linux before 5.6, other systems) none is followed.
 //!
 //! Conditions and ranges are evaluated in the order of RFC 9110. Entity tags are strong: they hold the time of
 //! change in nanoseconds, the length and the inode of a file.
@@ -114,7 +115,7 @@ impl From<Errno> for Problem {
         match error {
             Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG => Problem::NotFound,
             Errno::ACCESS | Errno::PERM => Problem::Forbidden("permission denied"),
-            Errno::XDEV => Problem::Forbidden("a symbolic link leaves the folder"),
+            Errno::XDEV => Problem::Forbidden("a symbolic link is absolute, or leaves the folder"),
             Errno::LOOP => Problem::Forbidden("its symbolic links lead in a circle"),
             Errno::NXIO | Errno::NODEV => Problem::Forbidden("it is a socket or a device"),
             error => Problem::Failed(error),

@@ -20,7 +20,7 @@ use crate::output::Failure;
 /// The help about what is served.
 const AFTER_FILES: &str = "Paths are those of files below DIR. A folder is answered with its index file, or else \
 with a list of its files: a page, or JSON if the client accepts application/json. Symbolic links that leave DIR, \
-files that may not be read, pipes and devices are answered with 403, and a line in the log says why.\n\nThe file of \
+or are absolute, files that may not be read, pipes and devices are answered with 403, and a line in the log says why.\n\nThe file of \
 --auth-file has a line USER:HASH for each user, where the hash is one of bcrypt, as `htpasswd -B FILE USER` writes \
 it. It is read at the start. Passwords are in the clear on the way without TLS.";
 
