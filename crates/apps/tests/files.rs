@@ -595,6 +595,34 @@ fn what_is_no_file_below_the_folder_is_refused_and_told() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_listed_is_told() {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+    // The kernel opens this folder of a process that has ended, and does not list it.
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(Pid::from_child(&child)), ended).unwrap();
+    let path = format!("/proc/{}/net", child.id());
+    each_model(async || {
+        let heard = Arc::new(Heard::default());
+        let files = Files::new(&path, FilesOptions::default()).unwrap();
+        let answer = ask(&files.hooks(heard.clone()), "GET", "/", &[]).await;
+        assert_eq!(
+            (answer.status, answer.text()),
+            (500, "this could not be read\n")
+        );
+        let notices = std::mem::take(&mut *heard.0.lock().unwrap());
+        assert_eq!(notices.len(), 1, "{notices:?}");
+        assert!(
+            notices[0].starts_with("/ was answered with 500: "),
+            "{notices:?}"
+        );
+    });
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_file_that_may_not_be_read_is_told_once() {
     // Root may read everything but this.

@@ -116,11 +116,10 @@ impl Files {
                 false => page::html(&path, &entries, order),
             })
         };
-        let Ok(Ok(text)) = run_blocking(job).await else {
-            return plain::text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the folder could not be read\n",
-            );
+        let text = match run_blocking(job).await {
+            Ok(Ok(text)) => text,
+            Ok(Err(error)) => return self.explain(head, target, error.into()),
+            Err(error) => return self.fail(head, StatusCode::INTERNAL_SERVER_ERROR, &error),
         };
         let length = text.len();
         let mut response = match head.method == Method::HEAD {

@@ -283,11 +283,11 @@ impl Files {
 
     /// Returns the answer for a path with a problem, and tells the operator what is his to mend.
     fn explain(&self, head: &Parts, target: &Target<'_>, problem: Problem) -> Response<Body> {
-        let path = head.uri.path().escape_debug();
-        let hooks = &self.0.hooks;
         match problem {
             Problem::NotFound => self.missing(head, Some(target)),
             Problem::Forbidden(why) => {
+                let path = head.uri.path().escape_debug();
+                let hooks = &self.0.hooks;
                 hooks.notice(&format_args!("{path} was answered with 403: {why}"));
                 plain::text(StatusCode::FORBIDDEN, "this may not be read\n")
             }
@@ -298,11 +298,17 @@ impl Files {
                     }
                     _ => StatusCode::INTERNAL_SERVER_ERROR,
                 };
-                let code = status.as_u16();
-                hooks.notice(&format_args!("{path} was answered with {code}: {error}"));
-                plain::text(status, "the file could not be opened\n")
+                self.fail(head, status, &error)
             }
         }
+    }
+
+    /// Returns the answer for what failed, and tells the operator why.
+    fn fail(&self, head: &Parts, status: StatusCode, why: &dyn fmt::Display) -> Response<Body> {
+        let (path, code) = (head.uri.path().escape_debug(), status.as_u16());
+        let hooks = &self.0.hooks;
+        hooks.notice(&format_args!("{path} was answered with {code}: {why}"));
+        plain::text(status, "this could not be read\n")
     }
 
     /// Adds what each answer has.
