@@ -10,14 +10,8 @@ const MONTHS: [&str; 12] = [
 
 /// Returns a time as RFC 3339 writes it, in UTC.
 pub(crate) fn timestamp(time: SystemTime) -> String {
-    let since = time
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let (year, month, day) = date(since / DAY);
-    let second = since % DAY;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let (year, month, day, clock) = parts(time);
+    format!("{year:04}-{month:02}-{day:02}T{clock}Z")
 }
 
 /// Returns the year, month and day that are `days` after 1970-01-01.
