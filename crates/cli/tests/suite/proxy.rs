@@ -165,7 +165,7 @@ fn a_check_refuses_what_cannot_start() {
         assert_eq!(output.status.code(), Some(2), "{more:?}: {error}");
         assert!(error.contains(part), "{more:?}: {error}");
     }
-    let right = ["--trust", "10.0.0.0/8", "--trust", "::1", "--rewrite-host"];
+    let right = ["--trust", "10.0.0.0/8,::1", "--rewrite-host"];
     let all = [&["serve", "proxy", "--check-config"], &http[..], &right].concat();
     let printed = String::from_utf8(run(&all).stdout).unwrap();
     assert!(

@@ -76,8 +76,13 @@ pub(crate) struct ProxyOptions {
     #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds, conflicts_with = "config")]
     body_timeout: Duration,
     /// Keep what peers in this range say of a request's client in Forwarded and X-Forwarded-… fields, as
-    /// 10.0.0.0/8; may be given more than once [default: nobody is believed]
-    #[arg(long, value_name = "CIDR", conflicts_with = "config")]
+    /// 10.0.0.0/8,::1; may be given more than once [default: nobody is believed]
+    #[arg(
+        long,
+        value_name = "CIDR,…",
+        value_delimiter = ',',
+        conflicts_with = "config"
+    )]
     trust: Vec<Cidr>,
     /// Give back ends their own host in the field Host, and not the one that the client has sent
     #[arg(long, conflicts_with = "config")]
