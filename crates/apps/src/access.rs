@@ -31,12 +31,12 @@ pub(crate) struct User(pub(crate) Arc<str>);
 pub enum Format {
     /// The combined format of Apache and nginx. Quotes, backslashes, and bytes that are not printable ASCII are
     /// written as `\xHH`, so that a client cannot forge a line. The user is one that
-    /// [`Files`](crate::files::Files) have admitted. The line of a request that a proxy has passed on ends with the
-    /// back end, the seconds that the request waited for it and that it took, and the number of tries.
+    /// [`Files`](crate::files::Files) have admitted. The line of a request that a proxy has passed on ends with
+    /// the back end, the seconds that the request waited for it and that it took, and the number of tries.
     Combined,
     /// A JSON object: `time`, `peer`, `user`, `method`, `path`, `protocol`, `status`, `bytes`, `seconds`, `end`
-    /// (`whole`, `cut` or `unanswered`), `referer`, `user_agent`; and of one that a proxy has passed on `back_end`,
-    /// `waited` and `took` (seconds), `tries`.
+    /// (`whole`, `cut` or `unanswered`), `referer`, `user_agent`; and of one that a proxy has passed on
+    /// `back_end`, `waited` and `took` (seconds), `tries`.
     Json,
 }
 
@@ -345,8 +345,8 @@ struct JsonPassed<'a> {
     tries: u32,
 }
 
-/// Returns what a request asks for, as the client has written it. HTTP/2 has the scheme and the host apart, and they
-/// are in the URI all the same.
+/// Returns what a request asks for, as the client has written it. HTTP/2 has the scheme and the host apart, and
+/// they are in the URI all the same.
 fn target(uri: &Uri, version: Version) -> String {
     match uri.path_and_query() {
         Some(path) if version >= Version::HTTP_2 => path.to_string(),

@@ -45,8 +45,8 @@ fn settings(back_end: &TcpListener) -> Settings {
     settings
 }
 
-/// Returns the most bytes that were allocated at once while a slow client read from a fast back end, above those
-/// of before.
+/// Returns the most bytes that were allocated at once while a slow client read from a fast back end, above
+/// those of before.
 fn most_held(model: Model, driver: Driver) -> usize {
     let back_end = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = Proxy::new(settings(&back_end)).unwrap();

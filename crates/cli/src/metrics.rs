@@ -38,8 +38,8 @@ impl Turns {
     }
 }
 
-/// Answers requests for `/metrics` and `/health` at `addr`, on a thread of its own, until the process ends. Returns the
-/// address.
+/// Answers requests for `/metrics` and `/health` at `addr`, on a thread of its own, until the process ends.
+/// Returns the address.
 ///
 /// # Errors
 /// Those of binding the address and of starting a thread.

@@ -23,8 +23,9 @@ pub(crate) type Continuation =
 struct Carried(Arc<Mutex<Option<Continuation>>>);
 
 /// Returns the response of a handler that changes the connection's protocol, as to WebSocket: status 101 with
-/// `protocol` in the field `upgrade`. Once it is sent, the connection's own flow runs `run` with the connection,
-/// under every model; it ends with its result. The limits and the stop of the server no longer apply.
+/// `protocol` in the field `upgrade`. Once it is sent, the connection's own flow runs `run` with the
+/// connection, under every model; it ends with its result. The limits and the stop of the server no longer
+/// apply.
 ///
 /// The client must have asked for a protocol, in the request's field `upgrade`, and the handler must have read
 /// the request's body to its end, if there is one; else the client is answered by 500. Only HTTP/1.1 connections

@@ -1,5 +1,5 @@
-//! Where requests end, and what is refused: the topics of h1spec and of request smuggling, under every model and
-//! driver.
+//! Where requests end, and what is refused: the topics of h1spec and of request smuggling, under every model
+//! and driver.
 
 use std::io::ErrorKind;
 

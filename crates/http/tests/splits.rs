@@ -66,8 +66,8 @@ impl AsyncWrite for Script {
     }
 }
 
-/// Serves a connection that brings `pieces`; returns what was written and the error. Dates are left out, and what
-/// depends on what has come: interim answers, and the reason to refuse a head that has several.
+/// Serves a connection that brings `pieces`; returns what was written and the error. Dates are left out, and
+/// what depends on what has come: interim answers, and the reason to refuse a head that has several.
 fn serve(model: Model, pieces: Vec<Vec<u8>>) -> (String, Option<String>) {
     let written = Arc::<Mutex<Vec<u8>>>::default();
     let script = Script {

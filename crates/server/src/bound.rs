@@ -88,8 +88,9 @@ impl Bound {
     }
 
     /// Accepts connections and runs `handler` for each until the server is stopped, then waits for
-    /// open connections up to the drain limit, and cuts the rest; a [notice](switchboard_runtime::Hooks::notice)
-    /// says how many are open. [`Stop::stop_now`] ends the wait. Blocks the thread.
+    /// open connections up to the drain limit, and cuts the rest; a
+    /// [notice](switchboard_runtime::Hooks::notice) says how many are open. [`Stop::stop_now`] ends the wait.
+    /// Blocks the thread.
     ///
     /// A handler returns nothing, or a result with any error that prints; see [`HandlerOutput`]. One that
     /// panics or fails ends its own connection only. While the server is at its capacity,

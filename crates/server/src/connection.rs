@@ -56,8 +56,8 @@ impl<F> Connection<F> {
     }
 }
 
-/// Counts how the connection ended, and tells the hooks. Their panic is caught: within another one that unwinds, it
-/// would end the process.
+/// Counts how the connection ended, and tells the hooks. Their panic is caught: within another one that
+/// unwinds, it would end the process.
 fn close_in_drop(permit: &mut Option<Permit>, ending: Ending<'_>) {
     let close = |permit: &mut Permit| permit.close(ending);
     let _ = catch_unwind(AssertUnwindSafe(|| permit.as_mut().map(close)));

@@ -8,7 +8,8 @@ use switchboard_runtime as runtime;
 /// The time between two measurements of how late a loop is.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// How late the loops of a server are, as [`Observer::lag`](crate::Observer::lag) returns it. Measured once a second.
+/// How late the loops of a server are, as [`Observer::lag`](crate::Observer::lag) returns it. Measured once a
+/// second.
 ///
 /// ```
 /// assert_eq!(switchboard_server::Lag::default().timer.as_nanos(), 0);

@@ -100,8 +100,8 @@ impl StopTriggers {
         race(stopped, race(self.signal(), eof)).await
     }
 
-    /// Waits until something cuts the connections of a server that drains since `start`: its stop handle, the supervisor
-    /// of this worker, or another signal. Sets the stop handle.
+    /// Waits until something cuts the connections of a server that drains since `start`: its stop handle, the
+    /// supervisor of this worker, or another signal. Sets the stop handle.
     ///
     /// # Errors
     /// The system's. The handle is set all the same.

@@ -142,7 +142,8 @@ impl Files {
         response
     }
 
-    /// Reads a folder: what can be asked for, and so no hidden names, pipes, absolute links and links that leave.
+    /// Reads a folder: what can be asked for, and so no hidden names, pipes, absolute links and links that
+    /// leave.
     fn entries(&self, path: &[u8], folder: &Opened) -> Result<Entries, Errno> {
         let mut entries = Entries::default();
         for entry in Dir::read_from(&folder.file)? {

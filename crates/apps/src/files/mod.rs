@@ -172,8 +172,8 @@ impl Files {
         response
     }
 
-    /// Returns the user that a request is from, if there are users; else the answer to a request that is not for a
-    /// file: another method, or no password.
+    /// Returns the user that a request is from, if there are users; else the answer to a request that is not
+    /// for a file: another method, or no password.
     async fn admit(&self, head: &Parts) -> Result<Option<User>, Response<Body>> {
         let options = &self.0.options;
         // A browser asks whether it may ask without the password.

@@ -44,8 +44,8 @@ pub struct Users {
     hashes: HashMap<String, String>,
     /// The hash that takes longest. It is checked for unknown users, so that the time does not tell them apart.
     slowest: String,
-    /// Fingerprints of credentials that were right, and their users: a password that is checked for each request would cost
-    /// more than the request. They are keyed by secrets of this process.
+    /// Fingerprints of credentials that were right, and their users: a password that is checked for each
+    /// request would cost more than the request. They are keyed by secrets of this process.
     right: Mutex<Remembered>,
     keys: [RandomState; 2],
     checks: Arc<Semaphore>,
@@ -98,8 +98,8 @@ impl std::str::FromStr for Users {
 }
 
 impl Users {
-    /// Returns the user whose name and password a request has. Waits for a check of the password, the first time
-    /// that this process sees it; other flows go on.
+    /// Returns the user whose name and password a request has. Waits for a check of the password, the first
+    /// time that this process sees it; other flows go on.
     pub(super) async fn admit(&self, headers: &HeaderMap) -> Option<User> {
         let field = headers.get(AUTHORIZATION)?;
         let fingerprint = [0, 1].map(|at: usize| self.keys[at].hash_one(field.as_bytes()));
@@ -123,8 +123,8 @@ impl Users {
         Some(User(user))
     }
 
-    /// Runs a check in a thread, [`CHECKS`] at most at once. A check goes on when its client has hung up, and it counts
-    /// until it has ended. `None` if it panicked.
+    /// Runs a check in a thread, [`CHECKS`] at most at once. A check goes on when its client has hung up, and
+    /// it counts until it has ended. `None` if it panicked.
     async fn in_turn<T: Send + 'static>(
         &self,
         check: impl FnOnce() -> T + Send + 'static,

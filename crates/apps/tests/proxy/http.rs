@@ -55,7 +55,8 @@ impl Message {
             .map(|(_, value)| value)
     }
 
-    /// Reads a message; `None` at the end of input before one. `without_body` says that it was asked for by HEAD.
+    /// Reads a message; `None` at the end of input before one. `without_body` says that it was asked for by
+    /// HEAD.
     fn read(reader: &mut impl BufRead, without_body: bool) -> Option<Message> {
         let mut head = Vec::new();
         loop {

@@ -59,7 +59,8 @@ fn proxy(settings: Settings) -> (Proxy, Notices) {
     (proxy, notices)
 }
 
-/// Serves one connection, in which `client` and `server` do something; returns how it ended, and after how long.
+/// Serves one connection, in which `client` and `server` do something; returns how it ended, and after how
+/// long.
 fn relayed<C, S>(
     name: &str,
     client: impl FnOnce(Stream) -> C,

@@ -38,14 +38,16 @@ pub(crate) struct FilesArgs {
     /// Answer 403 for a folder without an index file, and list none
     #[arg(long)]
     no_listing: bool,
-    /// Answer with the index file of DIR where no file is, unless the last name of the path has a dot and the client
-    /// does not ask for text/html. Folders are not listed then
+    /// Answer with the index file of DIR where no file is, unless the last name of the path has a dot and the
+    /// client does not ask for text/html. Folders are not listed then
     #[arg(long)]
     spa: bool,
-    /// Serve names that begin with a dot too; without this option they are answered with 404, but for /.well-known/
+    /// Serve names that begin with a dot too; without this option they are answered with 404, but for
+    /// /.well-known/
     #[arg(long)]
     hidden: bool,
-    /// Send FILE.br, FILE.zst or FILE.gz in place of FILE to clients that accept it, unless it is older than FILE
+    /// Send FILE.br, FILE.zst or FILE.gz in place of FILE to clients that accept it, unless it is older than
+    /// FILE
     #[arg(long)]
     precompressed: bool,
     /// Compress text of 1 KiB or more with gzip while it is sent

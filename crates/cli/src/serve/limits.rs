@@ -11,8 +11,8 @@ use super::options::seconds;
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Limits of HTTP")]
 pub(crate) struct LimitOptions {
-    /// Seconds in which a request's head must come, from its first byte or from the start of the connection. A client
-    /// that is slower is answered with 408
+    /// Seconds in which a request's head must come, from its first byte or from the start of the connection. A
+    /// client that is slower is answered with 408
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     head_timeout: Duration,
     /// The most bytes of a request's head; 431 if it has more
@@ -33,8 +33,8 @@ pub(crate) struct LimitOptions {
     /// Seconds in which a client must take some bytes of its answer
     #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     send_timeout: Duration,
-    /// The least bytes a second of a request's body and of an answer, on average over the time in which the client is
-    /// waited for; 0 for no limit
+    /// The least bytes a second of a request's body and of an answer, on average over the time in which the
+    /// client is waited for; 0 for no limit
     #[arg(long, default_value_t = 1024, value_name = "BYTES")]
     min_rate: u64,
     /// Seconds of waiting for which --min-rate does not count

@@ -127,8 +127,8 @@ struct Watched {
     log: Log,
 }
 
-/// Serves what `prepare` makes once the address is known and before it is announced. A service that answers HTTP
-/// requests has options of its own.
+/// Serves what `prepare` makes once the address is known and before it is announced. A service that answers
+/// HTTP requests has options of its own.
 fn serve_prepared<P>(
     server: Server,
     options: &Options,

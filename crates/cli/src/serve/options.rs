@@ -54,11 +54,12 @@ pub(crate) struct Options {
     /// Kind of the workers; processes are forked before the first connection and replaced if they die
     #[arg(long, value_enum, default_value_t = WorkersAs::Threads, value_name = "KIND")]
     pub(super) workers_as: WorkersAs,
-    /// Threads of each worker under model `pool`. A connection takes one once its first bytes have come (files and
-    /// slow-site: the head of its first request), and keeps it to its end
+    /// Threads of each worker under model `pool`. A connection takes one once its first bytes have come (files
+    /// and slow-site: the head of its first request), and keeps it to its end
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) pool: usize,
-    /// Connections that all workers together hold at once; further clients wait [default: as many as the machine's limits leave room for]
+    /// Connections that all workers together hold at once; further clients wait [default: as many as the
+    /// machine's limits leave room for]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_connections: Option<usize>,
     /// Connections that one client address (IPv4 address, or IPv6 network of 64 bits) has at once; further ones
@@ -76,15 +77,15 @@ pub(crate) struct Options {
     /// Stop at the end of stdin
     #[arg(long)]
     pub(super) until_eof: bool,
-    /// Leave out notices and the report. The lines that remain are the addresses, stalls of a loop, handlers that
-    /// panicked or failed, and the error that ends the server
+    /// Leave out notices and the report. The lines that remain are the addresses, stalls of a loop, handlers
+    /// that panicked or failed, and the error that ends the server
     #[arg(long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) trace: TraceOptions,
     /// Answer at this address: with figures for Prometheus under /metrics, and with `ok` under /health; refused
-    /// with model `processes` and with --workers-as processes, where each process counts for itself, and the one
-    /// that forks them may have no thread to answer with
+    /// with model `processes` and with --workers-as processes, where each process counts for itself, and the
+    /// one that forks them may have no thread to answer with
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) metrics: Option<String>,
 }
@@ -137,7 +138,8 @@ pub(crate) struct EchoOptions {
     #[command(flatten)]
     pub(super) options: Options,
     /// Run the service written as a plain function over `Read` and `Write`; refused by the models `tasks` and
-    /// `callbacks`. Without this option, `callbacks` runs a protocol, and the other models run an async function
+    /// `callbacks`. Without this option, `callbacks` runs a protocol, and the other models run an async
+    /// function
     #[arg(long)]
     pub(super) plain: bool,
 }

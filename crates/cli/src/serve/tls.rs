@@ -185,8 +185,8 @@ impl Front {
         }
     }
 
-    /// Answers the requests of a connection until `stop` completes, with TLS if the options say so. Tells `access` of
-    /// them.
+    /// Answers the requests of a connection until `stop` completes, with TLS if the options say so. Tells
+    /// `access` of them.
     pub(super) async fn serve<F>(
         &self,
         stream: Stream,

@@ -50,7 +50,8 @@ impl Held {
         all
     }
 
-    /// Waits until the server holds no more than before; memory may be a quarter more, since allocators keep some.
+    /// Waits until the server holds no more than before; memory may be a quarter more, since allocators keep
+    /// some.
     fn assert_back(served: &Served, before: Held) -> Held {
         let deadline = Instant::now() + PATIENCE;
         loop {

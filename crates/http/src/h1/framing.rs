@@ -139,8 +139,8 @@ impl Fields {
         }
     }
 
-    /// Returns the framing of an answer to a request, which may be one for the head alone; `None` for a body that
-    /// ends with the connection.
+    /// Returns the framing of an answer to a request, which may be one for the head alone; `None` for a body
+    /// that ends with the connection.
     pub(crate) fn answer_framing(&self, status: StatusCode, head: bool) -> Option<Framing> {
         let is_empty = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);

@@ -107,8 +107,8 @@ fn note(fields: &mut Fields, name: &str, value: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// The fields of a message that concern its connection only, and that a proxy must not pass on (RFC 9110, section
-/// 7.6.1): those of HTTP, and those that the message's own `Connection` fields list.
+/// The fields of a message that concern its connection only, and that a proxy must not pass on (RFC 9110,
+/// section 7.6.1): those of HTTP, and those that the message's own `Connection` fields list.
 ///
 /// ```
 /// use http::HeaderName;

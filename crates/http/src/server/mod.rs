@@ -74,8 +74,8 @@ where
 
 /// Serves as [`serve_connection`] does, until `stop` completes, such as the `wait` of a server's stop
 /// handle. Then a connection that waits for a request ends at once, also if a part of a second request has
-/// come; one that has had none yet has a second for the first. One whose request runs, or whose first request has come in part, ends after the answer, which tells
-/// the client by `connection: close`.
+/// come; one that has had none yet has a second for the first. One whose request runs, or whose first request
+/// has come in part, ends after the answer, which tells the client by `connection: close`.
 ///
 /// ```
 /// use std::convert::Infallible;

@@ -88,7 +88,8 @@ impl<T: Transport> Wire<T> {
         self.pace.poll(phase, &self.limits, context)
     }
 
-    /// Receives into `input`; returns whether a head may be whole with what has come. The end of input is noted.
+    /// Receives into `input`; returns whether a head may be whole with what has come. The end of input is
+    /// noted.
     pub(super) fn poll_input(
         &mut self,
         input: &mut Input,

@@ -36,16 +36,16 @@ pub(crate) struct ProxyOptions {
     /// Print what would run, and exit: 0 if the configuration is right, 2 if not
     #[arg(long)]
     pub(super) check_config: bool,
-    /// What is passed on: tcp, any bytes both ways; or http, requests of HTTP/1 [default: http if a back end is a
-    /// URL, else tcp]
+    /// What is passed on: tcp, any bytes both ways; or http, requests of HTTP/1 [default: http if a back end is
+    /// a URL, else tcp]
     #[arg(long, conflicts_with = "config")]
     mode: Option<Mode>,
-    /// How connections or requests are spread: round-robin, least (the fewest in flight), two-choices (the better of
-    /// two random ones), hash (by the client's address) or hash:HEADER (by a field of the request)
+    /// How connections or requests are spread: round-robin, least (the fewest in flight), two-choices (the
+    /// better of two random ones), hash (by the client's address) or hash:HEADER (by a field of the request)
     #[arg(long, default_value_t, conflicts_with = "config")]
     balance: Balance,
-    /// How back ends are checked: tcp (by connecting), http:/PATH (by a request, answered with 200 to 399) or off
-    /// [default: tcp; off under model `processes`]
+    /// How back ends are checked: tcp (by connecting), http:/PATH (by a request, answered with 200 to 399) or
+    /// off [default: tcp; off under model `processes`]
     #[arg(long, conflicts_with = "config")]
     check: Option<Check>,
     /// Seconds between two checks of a back end, with a tenth more or less by chance
