@@ -33,7 +33,8 @@ use crate::server::transport::{Adapted, Transport};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeLimits {
-    /// Time from the last byte that was sent to the end of the answer's head: 60 s.
+    /// Time from the last byte that was sent to the end of the answer's head: 60 s. It does not run while the
+    /// request's body is waited for, which is its source's to bound.
     pub first_byte: Duration,
     /// Time between two pieces of the answer's body, or of the request's while that goes on: 60 s.
     pub body_idle: Duration,
@@ -328,6 +329,11 @@ impl Waiting<'_> {
         context: &mut Context<'_>,
     ) -> Poll<Result<ResponseHead, ExchangeError>> {
         self.input.release();
+        // The server owes no answer to a request whose rest is still to come.
+        if self.pump.as_ref().is_some_and(|pump| pump.waits_for_body) {
+            self.timer = None;
+            return Poll::Pending;
+        }
         let moved = self.pump.as_ref().map_or(0, |pump| pump.moved);
         loop {
             let timer = self.timer.get_or_insert_with(|| {

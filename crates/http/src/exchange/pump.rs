@@ -34,6 +34,8 @@ pub(super) struct Pump {
     left: Option<u64>,
     /// Bytes so far, by which a caller sees whether it goes on.
     pub(super) moved: u64,
+    /// Whether all that has come of the body was sent, so that it waits for more of it.
+    pub(super) waits_for_body: bool,
 }
 
 impl Pump {
@@ -46,6 +48,7 @@ impl Pump {
             left: body.length(),
             body: Some(body),
             moved: 0,
+            waits_for_body: false,
         }
     }
 
@@ -55,13 +58,19 @@ impl Pump {
         io: &mut Io,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), PumpError>> {
+        self.waits_for_body = false;
         loop {
             // What has come of a small body goes with its head.
             if self.data.is_empty() && self.tail.is_empty() && self.body.is_some() {
                 let before = self.framing.len();
                 match self.poll_body(context) {
                     Poll::Ready(result) => result.map_err(PumpError::Body)?,
-                    Poll::Pending if before == self.at => return Poll::Pending,
+                    Poll::Pending if before == self.at => {
+                        // TLS may hold bytes that the socket did not take before.
+                        ready!(io.poll_flush(context)).map_err(PumpError::Connection)?;
+                        self.waits_for_body = true;
+                        return Poll::Pending;
+                    }
                     Poll::Pending => {}
                 }
             }

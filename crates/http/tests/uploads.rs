@@ -1,0 +1,92 @@
+//! Requests whose body stalls, or whose server does not want all of it.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::Method;
+use hyper::body::{Bytes, Frame};
+use switchboard_http::{
+    Body, ClientConnection, ExchangeError, ExchangeLimits, ExchangePhase, RequestHead, Response,
+};
+use switchboard_runtime::{self as runtime, Driver, Model};
+
+use support::run;
+
+mod support;
+
+/// Sends a request to upload `body`. Returns what tells that the connection was handed back, too.
+async fn upload(
+    stream: UnixStream,
+    body: Body,
+) -> (
+    Result<Response<Body>, ExchangeError>,
+    mpsc::Receiver<ClientConnection>,
+) {
+    let (kept, was_kept) = mpsc::channel();
+    let mut head = RequestHead::new(&Method::POST, "/");
+    head.field("host", b"here");
+    head.finish(&body);
+    let keep = move |connection| kept.send(connection).unwrap();
+    let limits = ExchangeLimits::default();
+    let connection = ClientConnection::new(stream.into());
+    (connection.send(&head, body, &limits, keep).await, was_kept)
+}
+
+/// A body of one piece and a pause, after which it ends or fails.
+struct Stalls {
+    piece: Option<Bytes>,
+    pause: runtime::Sleep,
+    fails: bool,
+}
+
+impl hyper::body::Body for Stalls {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(piece) = self.piece.take() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        ready!(Pin::new(&mut self.pause).poll(context));
+        Poll::Ready(match self.fails {
+            true => Some(Err(ErrorKind::TimedOut.into())),
+            false => None,
+        })
+    }
+}
+
+/// Returns how an upload to a server that does not answer fails, on virtual time, and after how many seconds.
+fn unanswered(piece: Bytes, fails: bool) -> (ExchangePhase, ErrorKind, u64) {
+    let (here, _there) = UnixStream::pair().unwrap();
+    let (error, lasted) = run(Model::Tasks, Driver::Sim, async {
+        let began = runtime::now();
+        let body = Body::new(Stalls {
+            piece: Some(piece),
+            pause: runtime::sleep(Duration::from_secs(200)),
+            fails,
+        });
+        let (answer, _kept) = upload(here, body).await;
+        (answer.unwrap_err(), runtime::now() - began)
+    });
+    (error.phase, error.error.kind(), lasted.as_secs())
+}
+
+#[test]
+fn a_server_is_not_to_blame_for_a_body_that_stalls() {
+    let small = Bytes::from_static(b"small");
+    let failed = unanswered(small.clone(), true);
+    assert_eq!(failed, (ExchangePhase::Body, ErrorKind::TimedOut, 200));
+    // Its time begins with the end of the body.
+    let failed = unanswered(small, false);
+    assert_eq!(failed, (ExchangePhase::FirstByte, ErrorKind::TimedOut, 260));
+    // It does not take what has come.
+    let failed = unanswered(vec![0; 10_000_000].into(), true);
+    assert_eq!(failed, (ExchangePhase::FirstByte, ErrorKind::TimedOut, 60));
+}
