@@ -1,6 +1,6 @@
 //! Requests whose body stalls, or whose server does not want all of it.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use switchboard_http::{
 };
 use switchboard_runtime::{self as runtime, Driver, Model};
 
-use support::run;
+use support::{models_and_drivers, run};
 
 mod support;
 
@@ -89,4 +89,34 @@ fn a_server_is_not_to_blame_for_a_body_that_stalls() {
     // It does not take what has come.
     let failed = unanswered(vec![0; 10_000_000].into(), true);
     assert_eq!(failed, (ExchangePhase::FirstByte, ErrorKind::TimedOut, 60));
+}
+
+const REFUSAL: &[u8] = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 5\r\n\r\nlarge";
+
+#[test]
+fn an_early_answer_is_whole_though_the_server_hangs_up() {
+    for (model, driver) in models_and_drivers() {
+        // The bytes of the answer that come before the body does.
+        for begun in [0, REFUSAL.len() - 3, REFUSAL.len()] {
+            let (here, mut there) = UnixStream::pair().unwrap();
+            there.write_all(&REFUSAL[..begun]).unwrap();
+            let mut there = Some(there);
+            let mut end = || {
+                if let Some(mut there) = there.take() {
+                    there.write_all(&REFUSAL[begun..]).unwrap();
+                }
+            };
+            if begun == 0 {
+                end();
+            }
+            let body = Body::from(vec![0; 10_000_000]);
+            let (text, kept) = run(model, driver, async {
+                let (answer, kept) = upload(here, body).await;
+                end();
+                (answer.unwrap().into_body().bytes(100).await, kept)
+            });
+            assert_eq!(text.unwrap(), "large", "{model}/{driver} after {begun}");
+            assert!(kept.try_recv().is_err(), "{model}/{driver} after {begun}");
+        }
+    }
 }

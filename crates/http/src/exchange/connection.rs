@@ -199,8 +199,12 @@ impl ClientConnection {
                 pump: &mut pump,
                 timer: None,
                 moved: 0,
+                is_cut: false,
             };
-            poll_fn(|context| waiting.poll(head.is_head(), limits, context)).await?
+            let mut answer =
+                poll_fn(|context| waiting.poll(head.is_head(), limits, context)).await?;
+            answer.keeps_alive &= !waiting.is_cut;
+            answer
         };
         input.consume(answer.length);
         Ok(respond(io, input, pump, answer, limits, keep))
@@ -264,6 +268,8 @@ struct Waiting<'a> {
     timer: Option<Sleep>,
     /// What the pump had sent when the timer was armed.
     moved: u64,
+    /// Whether the server has hung up before the end of the request.
+    is_cut: bool,
 }
 
 impl Waiting<'_> {
@@ -286,6 +292,7 @@ impl Waiting<'_> {
                 // A server that refuses a body may have answered before it hung up.
                 Poll::Ready(Err(PumpError::Connection(error))) if is_hang_up(&error) => {
                     *self.pump = None;
+                    self.is_cut = true;
                 }
                 Poll::Ready(Err(PumpError::Connection(error))) => {
                     return self.failed(ExchangePhase::Send, error);
