@@ -74,7 +74,12 @@ fn answer(
 }
 
 /// An answer, the body that it has, and whether the connection goes on.
-const ANSWERS: [(&str, &str, bool); 9] = [
+const ANSWERS: [(&str, &str, bool); 10] = [
+    (
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: own\r\nconnection: upgrade\r\n\r\n",
+        "",
+        false,
+    ),
     (
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
         "hello",

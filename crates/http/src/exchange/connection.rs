@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Response;
+use http::{Response, StatusCode};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use switchboard_net::{Chunk, Stream};
 use switchboard_runtime::{self as runtime, Driver, Loop, Sleep};
@@ -229,7 +229,9 @@ fn respond<K>(
 where
     K: FnOnce(ClientConnection) + Send + 'static,
 {
-    let keeps_alive = head.keeps_alive && head.framing.is_some();
+    // What follows a switch of protocols is no HTTP.
+    let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    let keeps_alive = head.keeps_alive && head.framing.is_some() && !switches;
     let body = match head.framing {
         Some(Framing::Length(length)) if length <= input.bytes().len() as u64 && pump.is_none() => {
             let body = match length {
