@@ -47,6 +47,7 @@ impl Drop for Drops {
 /// | `/stay` | never comes |
 /// | `/body` | the length of the request's body, or the kind of the error |
 /// | `/large` | 200,000 bytes |
+/// | `/host` | its Host fields and its authority |
 async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) -> Response<Body> {
     let drops = Drops(say.clone());
     say.send("started").unwrap();
@@ -60,6 +61,11 @@ async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) ->
             "gone".into()
         }
         "/stay" => pending().await,
+        "/host" => {
+            let hosts = request.headers().get_all("host").iter();
+            let hosts: Vec<_> = hosts.map(|host| host.to_str().unwrap()).collect();
+            Body::from(format!("{hosts:?} {:?}", request.uri().authority()))
+        }
         "/body" => match request.into_body().bytes(1 << 20).await {
             Ok(bytes) => Body::from(bytes.len().to_string()),
             Err(error) => Body::from(format!("{:?}", error.kind())),
@@ -305,6 +311,71 @@ fn streams_beyond_the_limit_are_refused() {
         drop(served.client);
         let _ = served.server.join().unwrap();
         assert_eq!(served.said.iter().count(), 100);
+    }
+}
+
+/// What is asked for by `fields`, besides the method and the scheme, is answered with `status` and `text`.
+fn is_answered(served: &mut Served, stream: u32, fields: &[(&str, &str)], status: u8, text: &str) {
+    let begin = [(":method", "GET"), (":scheme", "http")];
+    let fields = literals(&[&begin, fields].concat());
+    let flags = END_HEADERS | END_STREAM;
+    let request = frame(HEADERS, flags, stream, &fields);
+    served.client.send(&request);
+    let head = served.client.wait_for(HEADERS);
+    assert_eq!((head.stream, head.payload[0]), (stream, status), "{text}");
+    let body = answer(&mut served.client, stream);
+    assert_eq!(String::from_utf8(body).unwrap(), text);
+}
+
+#[test]
+fn the_host_is_checked_and_agrees_with_the_authority() {
+    // Statuses, compressed.
+    const OK: u8 = 0x88;
+    const BAD: u8 = 0x8c;
+    let (path, authority) = ((":path", "/host"), (":authority", "here:80"));
+    let host = |host| ("host", host);
+    for way in models_and_drivers() {
+        let mut served = Served::greeted(way);
+        for (n, (fields, status, text)) in [
+            (&[path, authority][..], OK, "[] Some(here:80)"),
+            (
+                &[path, authority, host("there")],
+                OK,
+                "[\"here:80\"] Some(here:80)",
+            ),
+            (&[path, host("there")], OK, "[\"there\"] None"),
+            (&[path], BAD, "neither :authority nor a Host field\n"),
+            (
+                &[path, host("a"), host("a")],
+                BAD,
+                "more than one Host field\n",
+            ),
+            (
+                &[path, authority, host("a"), host("b")],
+                BAD,
+                "more than one Host field\n",
+            ),
+            (
+                &[path, authority, host("a/b")],
+                BAD,
+                "a Host that is no host\n",
+            ),
+            (&[path, host("a b")], BAD, "a Host that is no host\n"),
+            (
+                &[path, (":authority", "me@here")],
+                BAD,
+                "a request target that is no URI\n",
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            is_answered(&mut served, 1 + 2 * n as u32, fields, status, text);
+        }
+        drop(served.client);
+        served.server.join().unwrap().unwrap();
+        let handled = served.said.iter().filter(|said| *said == "started");
+        assert_eq!(handled.count(), 3);
     }
 }
 

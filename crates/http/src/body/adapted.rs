@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 
 pin_project! {
     /// A body whose frames and errors are converted; its length stays known.
-    pub(super) struct Adapted<B> {
+    pub(crate) struct Adapted<B> {
         #[pin]
-        pub(super) body: B,
+        pub(crate) body: B,
     }
 }
 

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use self::adapted::Adapted;
+pub(crate) use self::adapted::Adapted;
 pub(crate) use self::file::FileRange;
 use self::request::RequestBody;
 pub(crate) use self::request::{Demand, Feeder, fed_body};

@@ -259,9 +259,10 @@ fn target(method: &Method, text: &str) -> Result<Uri, Refusal> {
     }
 }
 
-/// Has the authority of an absolute URI take the place of the Host field (RFC 9112, section 3.2.2).
+/// Has the authority of an absolute URI take the place of the Host field, if there is one (RFC 9112, section
+/// 3.2.2).
 #[cold]
-fn replace_host(headers: &mut HeaderMap, authority: &str) -> Result<(), Refusal> {
+pub(crate) fn replace_host(headers: &mut HeaderMap, authority: &str) -> Result<(), Refusal> {
     let value = HeaderValue::from_str(authority).map_err(|_| BAD_TARGET)?;
     if authority.is_empty() || !is_host(authority.as_bytes()) {
         return Err(BAD_TARGET);

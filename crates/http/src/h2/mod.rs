@@ -4,11 +4,13 @@
 //!   serve          polls the connection and its streams, the stop and the watch
 //!     socket       the bytes, counted
 //!     streams      hyper's executor: the requests that run, in this connection's flow
+//!     head         what is refused before the handler
 //!     paced        a request's body, which must keep coming
 //!     tally        what the connection has done
 //!     watch        the timer that looks at it
 //! ```
 
+mod head;
 mod paced;
 mod socket;
 mod streams;
@@ -25,6 +27,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::Response;
+use http_body_util::Either;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -36,6 +39,7 @@ use self::streams::{Starter, Streams};
 use self::tally::{Running, Tally};
 use self::watch::{Found, Watch};
 use crate::Request;
+use crate::body::Adapted;
 use crate::io::Timer;
 use crate::server::{ServerLimits, Transport};
 
@@ -78,12 +82,23 @@ where
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
     let tally = Rc::new(Tally::default());
-    let service = service_fn(|request: http::Request<Incoming>| {
+    let service = service_fn(|mut request: http::Request<Incoming>| {
         let running = Running::new(tally.clone());
-        let response = handler(request.map(|body| request_body(body, &limits)));
+        let checked = head::check(&mut request);
+        let response = checked.map(|()| handler(request.map(|body| request_body(body, &limits))));
         async move {
-            match response.await {
-                Ok(response) => Ok(response.map(|body| running.answered(body))),
+            let response = match response {
+                Ok(response) => response.await,
+                Err(refusal) => {
+                    let answer = head::answer(&refusal);
+                    return Ok(answer.map(|body| running.answered(Either::Right(body))));
+                }
+            };
+            match response {
+                Ok(response) => {
+                    let body = |body| running.answered(Either::Left(Adapted { body }));
+                    Ok(response.map(body))
+                }
                 Err(error) => {
                     running.failed();
                     Err(error)

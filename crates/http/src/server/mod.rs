@@ -56,9 +56,10 @@ pub(crate) use self::transport::Transport;
 /// limit; `TimedOut` for what comes too slowly; and `Other` for a head that was cut, or a response of the
 /// handler that is no answer: each of these is answered with the status that the error names, but a client
 /// that sends nothing, or takes its answer too slowly, by nothing. A client that leaves between two
-/// requests, however it does, is no error. An HTTP/2 client that breaks the protocol, or floods the
-/// connection, is told the reason (GOAWAY), and the error is of kind `Other`. `Other` around the error of
-/// the handler, or of its body; others of the connection.
+/// requests, however it does, is no error. In HTTP/2 a head that is refused is answered alike, and its
+/// connection goes on. An HTTP/2 client that breaks the protocol, or floods the connection, is told the reason
+/// (GOAWAY), and the error is of kind `Other`. `Other` around the error of the handler, or of its body; others
+/// of the connection.
 pub fn serve_connection<F, B, E>(
     stream: Stream,
     handler: impl Fn(Request) -> F,

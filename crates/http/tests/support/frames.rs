@@ -61,6 +61,29 @@ pub(crate) fn fields(method: u8, path: &str) -> Vec<u8> {
     [&[method, 0x86], &path[..], b"\x01\x04here"].concat()
 }
 
+/// Returns the fields of a request, written out.
+pub(crate) fn literals(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in fields {
+        bytes.push(0);
+        for text in [name, value] {
+            // A number of seven bits, or what is left in groups of seven.
+            let mut length = text.len();
+            bytes.push(length.min(127) as u8);
+            if length >= 127 {
+                length -= 127;
+                while length >= 128 {
+                    bytes.push((length % 128) as u8 | 128);
+                    length /= 128;
+                }
+                bytes.push(length as u8);
+            }
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    }
+    bytes
+}
+
 /// The methods GET and POST, compressed.
 pub(crate) const GET: u8 = 0x82;
 pub(crate) const POST: u8 = 0x83;

@@ -1,0 +1,35 @@
+//! What hyper leaves open in the head of a request.
+
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::{Request, Response};
+
+use crate::Body;
+use crate::h1::Refusal;
+use crate::h1::framing::is_host;
+use crate::h1::head::replace_host;
+
+/// Checks the host of a request, as HTTP/1 does, and has its `:authority` take the place of Host.
+pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Refusal::bad("more than one Host field"));
+    }
+    if host.is_some_and(|host| !is_host(host.as_bytes())) {
+        return Err(Refusal::bad("a Host that is no host"));
+    }
+    match request.uri().authority().cloned() {
+        Some(authority) => replace_host(request.headers_mut(), authority.as_str()),
+        None if host.is_none() => Err(Refusal::bad("neither :authority nor a Host field")),
+        None => Ok(()),
+    }
+}
+
+/// Returns the answer to a request that is refused.
+pub(super) fn answer(refusal: &Refusal) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{}\n", refusal.reason)));
+    *response.status_mut() = refusal.status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
