@@ -379,6 +379,55 @@ fn the_host_is_checked_and_agrees_with_the_authority() {
     }
 }
 
+#[test]
+fn heads_have_the_limits_of_http_1() {
+    let limits = ServerLimits {
+        head_bytes: 4_000,
+        fields: 20,
+        uri_bytes: 100,
+        ..ServerLimits::default()
+    };
+    let (path, long) = (format!("/{}", "x".repeat(99)), "x".repeat(4_000));
+    let longer = format!("{path}x");
+    let begin = |path| {
+        [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", "here"),
+            (":path", path),
+        ]
+    };
+    let head = |path, fields: &[(&str, &str)]| literals(&[&begin(path), fields].concat());
+    for way in models_and_drivers() {
+        let mut served = Served::start(way, limits);
+        served.client.greet(&[]);
+        let settings = served.client.read().unwrap();
+        // SETTINGS_MAX_HEADER_LIST_SIZE.
+        let expected = [&[0, 6][..], &4_000_u32.to_be_bytes()].concat();
+        assert!(settings.payload.chunks(6).any(|it| it == expected));
+        for (stream, head, text) in [
+            (1, head(&path, &[("a", "b"); 20]), "hello"),
+            (
+                3,
+                head(&path, &[("a", "b"); 21]),
+                "more fields than the limit\n",
+            ),
+            (5, head(&longer, &[]), "a URI over the limit\n"),
+            (7, head("/", &[("a", &long)]), ""),
+            (9, head("/", &[]), "hello"),
+        ] {
+            let flags = END_HEADERS | END_STREAM;
+            served.client.send(&frame(HEADERS, flags, stream, &head));
+            let body = answer(&mut served.client, stream);
+            assert_eq!(String::from_utf8(body).unwrap(), text);
+        }
+        drop(served.client);
+        served.server.join().unwrap().unwrap();
+        let handled = served.said.iter().filter(|said| *said == "started");
+        assert_eq!(handled.count(), 2);
+    }
+}
+
 /// Returns a request, and a frame that takes it back.
 fn taken_back(stream: u32) -> [Vec<u8>; 2] {
     let flags = END_HEADERS | END_STREAM;

@@ -108,6 +108,17 @@ fn a_large_head_is_answered() {
         }
         let answer = sender.send_request(large).await.unwrap();
         assert_eq!(answer.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        let mut many = request(Bytes::new());
+        for _ in 0..101 {
+            many.headers_mut().append("a", "b".parse().unwrap());
+        }
+        let answer = sender.send_request(many).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        let mut long = request(Bytes::new());
+        let uri = format!("https://localhost/{}", "x".repeat(9_000));
+        *long.uri_mut() = uri.parse().unwrap();
+        let answer = sender.send_request(long).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::URI_TOO_LONG);
         let answer = sender.send_request(request(Bytes::new())).await.unwrap();
         assert_eq!(answer.status(), 200);
         drop((sender, answer));

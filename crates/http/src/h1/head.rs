@@ -84,12 +84,13 @@ fn partial(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
     }
 }
 
-const URI_TOO_LONG: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, "a URI over the limit");
+pub(crate) const URI_TOO_LONG: Refusal =
+    Refusal::new(StatusCode::URI_TOO_LONG, "a URI over the limit");
 const HEAD_TOO_LARGE: Refusal = Refusal::new(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "a request head over the limit",
 );
-const TOO_MANY_FIELDS: Refusal = Refusal::new(
+pub(crate) const TOO_MANY_FIELDS: Refusal = Refusal::new(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "more fields than the limit",
 );

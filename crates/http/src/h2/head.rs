@@ -6,10 +6,19 @@ use http::{Request, Response};
 use crate::Body;
 use crate::h1::Refusal;
 use crate::h1::framing::is_host;
-use crate::h1::head::replace_host;
+use crate::h1::head::{TOO_MANY_FIELDS, URI_TOO_LONG, replace_host};
+use crate::server::ServerLimits;
 
-/// Checks the host of a request, as HTTP/1 does, and has its `:authority` take the place of Host.
-pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+/// Checks the limits and the host of a request, as HTTP/1 does, and has its `:authority` take the place of
+/// Host.
+pub(super) fn check<B>(request: &mut Request<B>, limits: &ServerLimits) -> Result<(), Refusal> {
+    let target = request.uri().path_and_query();
+    if target.is_some_and(|target| target.as_str().len() > limits.uri_bytes) {
+        return Err(URI_TOO_LONG);
+    }
+    if request.headers().len() > limits.fields {
+        return Err(TOO_MANY_FIELDS);
+    }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {

@@ -84,7 +84,7 @@ where
     let tally = Rc::new(Tally::default());
     let service = service_fn(|mut request: http::Request<Incoming>| {
         let running = Running::new(tally.clone());
-        let checked = head::check(&mut request);
+        let checked = head::check(&mut request, &limits);
         let response = checked.map(|()| handler(request.map(|body| request_body(body, &limits))));
         async move {
             let response = match response {
@@ -146,11 +146,12 @@ where
 }
 
 fn builder<'a>(starter: Starter<'a>, limits: &ServerLimits) -> http2::Builder<Starter<'a>> {
+    let fields = u32::try_from(limits.head_bytes).map_or(FIELDS, |bytes| bytes.min(FIELDS));
     let mut builder = http2::Builder::new(starter);
     builder
         .timer(Timer)
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(FIELDS)
+        .max_header_list_size(fields)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(ERROR_RESETS)
         .initial_stream_window_size(STREAM_WINDOW)

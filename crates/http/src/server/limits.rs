@@ -10,10 +10,13 @@ use crate::h1::head::HeadLimits;
 ///
 /// There is no limit for a whole upload, download or answer: a long one is served for as long as it moves.
 ///
-/// In HTTP/2 the head of a request has 16 KiB at most. A body that exceeds a limit fails in its handler. Rates
-/// are looked at once in [`body_idle`](ServerLimits::body_idle) and [`write_idle`](ServerLimits::write_idle),
-/// and the bytes that a client takes are counted for all answers of its connection together. Clients that take
-/// back most of their requests, or begin heads that have no end, are cut off.
+/// In HTTP/2 the head of a request has 16 KiB at most, or [`head_bytes`](ServerLimits::head_bytes) if that is
+/// less: its fields without compression, each counted with 32 bytes more. A head that exceeds a limit is
+/// answered with the same status, and the connection goes on. A body that exceeds a limit fails in its handler.
+/// Rates are looked at once in [`body_idle`](ServerLimits::body_idle) and
+/// [`write_idle`](ServerLimits::write_idle), and the bytes that a client takes are counted for all answers of
+/// its connection together. Clients that take back most of their requests, or begin heads that have no end, are
+/// cut off.
 ///
 /// ```
 /// use std::time::Duration;
