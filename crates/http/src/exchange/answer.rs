@@ -106,7 +106,7 @@ impl<K: FnOnce(ClientConnection)> AnswerBody<K> {
                     let chunk = chunk?;
                     self.input.ended = chunk.is_empty();
                     if !self.input.ended {
-                        self.input.push(chunk, usize::MAX);
+                        let _ = self.input.push(chunk, usize::MAX);
                     }
                     self.timer = None;
                 }

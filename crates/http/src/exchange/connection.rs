@@ -309,7 +309,11 @@ impl Waiting<'_> {
                     let error = io::Error::new(io::ErrorKind::UnexpectedEof, text);
                     return self.failed(ExchangePhase::FirstByte, error);
                 }
-                Poll::Ready(Ok(chunk)) => self.input.push(chunk, HEAD_BYTES),
+                Poll::Ready(Ok(chunk)) => {
+                    if !self.input.push(chunk, HEAD_BYTES) {
+                        continue;
+                    }
+                }
                 Poll::Ready(Err(error)) => return self.failed(ExchangePhase::FirstByte, error),
                 Poll::Pending => return self.poll_timer(limits, context),
             };

@@ -65,7 +65,7 @@ pub(crate) struct Input {
     copy: Vec<u8>,
     /// The bytes that are done with.
     at: usize,
-    /// How many bytes were there when a head was last looked for.
+    /// How many bytes were there when a caller was last told to look for a head.
     searched: usize,
     /// Whether the client has ended its direction.
     pub(crate) ended: bool,
@@ -135,28 +135,30 @@ impl Input {
     }
 
     /// Adds bytes behind those that are left. Returns whether a head of at most `limit` bytes may be whole, or
-    /// malformed, with them. Each byte is looked at a few times only, however slowly they come.
+    /// malformed, with them. A caller that looks for it only then looks at each byte a few times only, however
+    /// slowly they come.
+    #[must_use]
     pub(crate) fn push(&mut self, chunk: Chunk, limit: usize) -> bool {
         let before = self.bytes().len();
         if before == 0 {
             self.copy = Vec::new();
             self.at = 0;
             self.chunk = Some(chunk);
+            self.searched = 0;
         } else {
             self.release();
             self.copy.extend_from_slice(&chunk);
         }
         let bytes = self.bytes();
         let new = &bytes[before.saturating_sub(2)..];
-        bytes.len() >= 2 * self.searched
+        let searches = bytes.len() >= 2 * self.searched
             || bytes.len() > limit
             || new.windows(2).any(|pair| pair == b"\n\n")
-            || new.windows(3).any(|three| three == b"\n\r\n")
-    }
-
-    /// Notes that no whole head is in the bytes.
-    pub(crate) fn searched(&mut self) {
-        self.searched = self.bytes().len();
+            || new.windows(3).any(|three| three == b"\n\r\n");
+        if searches {
+            self.searched = bytes.len();
+        }
+        searches
     }
 }
 
@@ -168,14 +170,14 @@ mod tests {
     fn bytes_stay_in_order_while_they_are_consumed_and_added() {
         let mut input = Input::new(Chunk::from(&b"abc"[..]));
         input.consume(1);
-        input.push(Chunk::from(&b"de"[..]), 9);
+        assert!(input.push(Chunk::from(&b"de"[..]), 9));
         assert_eq!(input.bytes(), b"bcde");
         input.consume(3);
         input.release();
-        input.push(Chunk::from(&b"f"[..]), 9);
+        assert!(input.push(Chunk::from(&b"f"[..]), 9));
         assert_eq!(input.bytes(), b"ef");
         input.consume(2);
-        input.push(Chunk::from(&b"g"[..]), 9);
+        assert!(input.push(Chunk::from(&b"g"[..]), 9));
         assert_eq!(input.bytes(), b"g");
     }
 
@@ -186,12 +188,10 @@ mod tests {
             "x".repeat(5_000)
         );
         let mut input = Input::new(Chunk::from(&head.as_bytes()[..1]));
-        input.searched();
         let mut searches = Vec::new();
         for at in 1..head.len() {
             if input.push(Chunk::from(&head.as_bytes()[at..=at]), 64 * 1024) {
                 searches.push(at + 1);
-                input.searched();
             }
         }
         assert!(searches.len() < 16);

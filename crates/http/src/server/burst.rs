@@ -393,7 +393,6 @@ async fn more_of_head<T: Transport>(
     if input.ended {
         return Err(Failure::Refused(HEAD_IS_CUT, io::ErrorKind::Other));
     }
-    input.searched();
     input.release();
     poll_fn(|context| {
         loop {
