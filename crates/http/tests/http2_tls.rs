@@ -127,6 +127,34 @@ fn a_large_head_is_answered() {
 }
 
 #[test]
+fn a_greeting_may_come_in_pieces_where_http_2_was_agreed_on() {
+    with_connection(&["h2"], async |mut stream| {
+        stream.write_all(b"P").await.unwrap();
+        // The server's settings come before the rest of the greeting.
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let (length, kind) = (u32::from_be_bytes([0, head[0], head[1], head[2]]), head[3]);
+        assert_eq!(kind, 4, "{}", head.escape_ascii());
+        stream
+            .read_exact(&mut vec![0; length as usize])
+            .await
+            .unwrap();
+        let rest = b"RI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        stream.write_all(rest).await.unwrap();
+        // Both sides' settings are acknowledged.
+        let acknowledged = b"\0\0\0\x04\x01\0\0\0\0";
+        stream.write_all(acknowledged).await.unwrap();
+        let mut came = Vec::new();
+        while !came.ends_with(acknowledged) {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.unwrap();
+            came.extend(byte);
+        }
+        stream.close().await.unwrap();
+    });
+}
+
+#[test]
 fn http_1_is_spoken_where_it_was_agreed_on() {
     for protocols in [&["http/1.1"][..], &[]] {
         with_connection(protocols, async |stream| {

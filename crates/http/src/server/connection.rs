@@ -27,8 +27,8 @@ const LAST_CHANCE: Duration = Duration::from_secs(1);
 /// Time in which a client must take the end of its stream.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Serves HTTP/1.1, or HTTP/2 if the client begins with it, on `io` until the client, a response or `stop`
-/// ends it.
+/// Serves HTTP/1.1, or HTTP/2 if the client begins with it or has agreed on it, on `io` until the client, a
+/// response or `stop` ends it.
 pub(super) fn serve<T, F, B, E>(
     io: T,
     handler: impl Fn(Request) -> F,
@@ -59,7 +59,8 @@ where
                     None => break,
                 },
             };
-            let after = if wire.served == 0 && h2::begins(&chunk) {
+            let begins = || h2::begins(&chunk) || wire.io.has_agreed_on_http2();
+            let after = if wire.served == 0 && begins() {
                 After::Http2(chunk)
             } else {
                 // In memory of its own, so that an idle connection is small.

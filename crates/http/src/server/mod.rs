@@ -116,8 +116,8 @@ where
 }
 
 /// Serves as [`serve_connection`] does, on any stream of bytes, such as a
-/// [`TlsStream`](switchboard_tls::TlsStream). A client that hangs up while the handler runs is noticed when
-/// the answer is sent.
+/// [`TlsStream`](switchboard_tls::TlsStream), whose client is served HTTP/2 alone if it has agreed on `h2`. A
+/// client that hangs up while the handler runs is noticed when the answer is sent.
 ///
 /// # Errors
 /// Those of [`serve_connection`].

@@ -50,6 +50,9 @@ pub(crate) trait Transport: Sized {
     /// Ends the direction to the client.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Returns whether both sides have agreed on HTTP/2 before.
+    fn has_agreed_on_http2(&self) -> bool;
+
     /// Leaves HTTP, with bytes that were received already.
     fn upgraded(self, early: Bytes) -> Upgraded;
 
@@ -105,6 +108,10 @@ impl Transport for Stream {
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(self).poll_close(context)
+    }
+
+    fn has_agreed_on_http2(&self) -> bool {
+        false
     }
 
     fn upgraded(self, early: Bytes) -> Upgraded {
@@ -179,6 +186,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Adapted<S
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_close(context)
+    }
+
+    fn has_agreed_on_http2(&self) -> bool {
+        let stream: &dyn Any = &self.0;
+        let tls = stream.downcast_ref::<TlsStream>();
+        tls.and_then(TlsStream::alpn) == Some(b"h2")
     }
 
     fn upgraded(self, early: Bytes) -> Upgraded {
