@@ -91,6 +91,29 @@ fn a_server_is_not_to_blame_for_a_body_that_stalls() {
     assert_eq!(failed, (ExchangePhase::FirstByte, ErrorKind::TimedOut, 60));
 }
 
+#[test]
+fn a_server_is_not_to_blame_for_an_answer_that_waits_for_the_body() {
+    for (piece, is_of_body) in [(5, true), (10_000_000, false)] {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        there
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")
+            .unwrap();
+        let error = run(Model::Tasks, Driver::Sim, async {
+            let body = Body::new(Stalls {
+                piece: Some(vec![0; piece].into()),
+                pause: runtime::sleep(Duration::from_secs(200)),
+                fails: true,
+            });
+            let (answer, _kept) = upload(here, body).await;
+            answer.unwrap().into_body().bytes(100).await.unwrap_err()
+        });
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let inner = error.get_ref().and_then(|it| it.downcast_ref());
+        let phase = inner.map(|it: &ExchangeError| it.phase);
+        assert_eq!(phase == Some(ExchangePhase::Body), is_of_body, "{error}");
+    }
+}
+
 const REFUSAL: &[u8] = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 5\r\n\r\nlarge";
 
 #[test]

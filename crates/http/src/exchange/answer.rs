@@ -114,7 +114,10 @@ impl<K: FnOnce(ClientConnection)> AnswerBody<K> {
                     self.input.release();
                     ready!(self.poll_timer(context));
                     let text = format!("no byte of an answer's body within {:?}", self.idle);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
+                    let error = io::Error::new(io::ErrorKind::TimedOut, text);
+                    // The server may wait for the rest of the request, as an echo does.
+                    let waits = self.pump.as_ref().is_some_and(|it| it.waits_for_body);
+                    return Poll::Ready(Err(if waits { of_body(error) } else { error }));
                 }
             }
         }
