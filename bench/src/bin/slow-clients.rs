@@ -15,6 +15,8 @@ use switchboard::{Model, Stream, gather, sleep, sleep_until, spawn, timeout};
 /// The pause between two requests of an honest client, and between two bytes of a slow one.
 const PAUSE: Duration = Duration::from_millis(20);
 const DRIP: Duration = Duration::from_secs(1);
+/// The time after which a client that was ended comes again; sooner, connecting would be the load.
+const RETURN: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 struct Options {
@@ -52,8 +54,14 @@ fn options() -> Result<Options, String> {
             options.server = words.collect();
             return Ok(options);
         }
-        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-        let number = || value.parse::<u64>().map_err(|_| format!("{word} {value}: use a number"));
+        let value = words
+            .next()
+            .ok_or_else(|| format!("{word} needs a value"))?;
+        let number = || {
+            value
+                .parse::<u64>()
+                .map_err(|_| format!("{word} {value}: use a number"))
+        };
         match word.as_str() {
             "--slow" => options.slow = number()? as usize,
             "--honest" => options.honest = number()? as usize,
@@ -163,7 +171,8 @@ fn honest(addr: &str, options: &Options) -> io::Result<Latencies> {
                 let mut stream = None;
                 while due < end {
                     sleep_until(due).await;
-                    let answered = timeout(Duration::from_secs(10), ask(&addr, &mut stream, &request)).await;
+                    let answered =
+                        timeout(Duration::from_secs(10), ask(&addr, &mut stream, &request)).await;
                     let mut all = all.lock().unwrap();
                     match answered {
                         Ok(Ok(())) => all.0.record(due.elapsed().as_micros() as u64).unwrap(),
@@ -248,7 +257,8 @@ fn slow(addr: &str, options: &Options) -> io::Result<()> {
     let connected = Arc::new(Mutex::new(0_usize));
     Model::Tasks.run(async {
         for at in 0..options.slow {
-            let (endings, options, connected) = (endings.clone(), options.clone(), connected.clone());
+            let (endings, options, connected) =
+                (endings.clone(), options.clone(), connected.clone());
             let addr = addr.to_owned();
             let kind = KINDS[at % KINDS.len()];
             spawn(async move {
@@ -262,7 +272,7 @@ fn slow(addr: &str, options: &Options) -> io::Result<()> {
                         Err(error) => format!("not connected: {error}"),
                     };
                     note(&endings, (kind, ending), begun);
-                    sleep(Duration::from_millis(100)).await;
+                    sleep(RETURN).await;
                 }
             })
             .detach();
@@ -275,7 +285,10 @@ fn slow(addr: &str, options: &Options) -> io::Result<()> {
         sleep_until(end).await;
     })?;
     for ((kind, ending), (count, seconds)) in &*endings.lock().unwrap() {
-        println!("{kind:?}: {count} ended after {:.1} s on average: {ending}", seconds / *count as f64);
+        println!(
+            "{kind:?}: {count} ended after {:.1} s on average: {ending}",
+            seconds / *count as f64
+        );
     }
     Ok(())
 }
@@ -283,7 +296,10 @@ fn slow(addr: &str, options: &Options) -> io::Result<()> {
 impl Kind {
     /// Is slow until the server ends it; returns how it did.
     async fn be(self, stream: &Stream, options: &Options) -> String {
-        let head = format!("POST {} HTTP/1.1\r\nhost: here\r\ncontent-length: 1000000\r\n\r\n", options.small);
+        let head = format!(
+            "POST {} HTTP/1.1\r\nhost: here\r\ncontent-length: 1000000\r\n\r\n",
+            options.small
+        );
         let get = format!("GET {} HTTP/1.1\r\nhost: here\r\n\r\n", options.large);
         let (first, drips) = match self {
             Kind::HalfHead => (&head[..head.len() / 2], false),
@@ -318,7 +334,10 @@ impl Kind {
         let writer = async {
             // The head has no end: its last field goes on and on.
             let bytes: Vec<u8> = match self {
-                Kind::DrippedHead => "GET / HTTP/1.1\r\nhost: here\r\nx: ".bytes().chain([b'y'; 10_000]).collect(),
+                Kind::DrippedHead => "GET / HTTP/1.1\r\nhost: here\r\nx: "
+                    .bytes()
+                    .chain([b'y'; 10_000])
+                    .collect(),
                 _ => vec![b'z'; 10_000],
             };
             for byte in bytes {
