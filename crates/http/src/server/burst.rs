@@ -15,15 +15,15 @@ use switchboard_runtime as runtime;
 
 use super::answer::{Answer, Asked, TOGETHER};
 use super::buffers::{Input, Output};
-use super::feed::{BODY_TOO_LARGE, Feed, drive, finish};
-use super::pace::Phase;
+use super::feed::{Feed, drive, finish};
+use super::intake::{more_of_head, request_body};
+use super::refuse::refuse;
 use super::transport::Transport;
 use super::wire::{Failure, Wire};
-use crate::body::{Body, fed_body};
-use crate::h1::decode::Decoder;
+use crate::body::Body;
 use crate::h1::encode::{BodyLength, Persistence, response_head};
 use crate::h1::framing::Framing;
-use crate::h1::head::{RequestHead, parse_request};
+use crate::h1::head::parse_request;
 use crate::h1::{Parsed, Refusal};
 use crate::upgrade::{Continuation, take_continuation};
 use crate::{Request, h2};
@@ -36,11 +36,6 @@ const NO_ANSWER: Refusal = Refusal::new(
     StatusCode::INTERNAL_SERVER_ERROR,
     "a response of 1xx that is no upgrade the client asked for, or comes before the body is read",
 );
-const HEAD_TOO_SLOW: Refusal = Refusal::new(
-    StatusCode::REQUEST_TIMEOUT,
-    "a request head that comes too slowly",
-);
-const HEAD_IS_CUT: Refusal = Refusal::bad("the end of input in the middle of a request's head");
 
 /// What becomes of the connection.
 #[derive(Debug)]
@@ -382,95 +377,6 @@ where
         }
     }
     Ok(keeps_alive)
-}
-
-/// Waits for the rest of a head; returns whether to go on.
-async fn more_of_head<T: Transport>(
-    wire: &mut Wire<T>,
-    input: &mut Input,
-    stopping: &AtomicBool,
-) -> Result<bool, Failure> {
-    if input.ended {
-        return Err(Failure::Refused(HEAD_IS_CUT, io::ErrorKind::Other));
-    }
-    input.release();
-    poll_fn(|context| {
-        loop {
-            match wire.poll_input(input, context) {
-                Poll::Ready(Ok(false)) => {}
-                Poll::Ready(received) => return Poll::Ready(Ok(received?)),
-                // A first request is answered although the server stops.
-                Poll::Pending if wire.served > 0 && stopping.load(Ordering::Relaxed) => {
-                    return Poll::Ready(Ok(false));
-                }
-                Poll::Pending => {
-                    let late = wire.poll_pace(Phase::Head, context);
-                    let kind = io::ErrorKind::TimedOut;
-                    return late.map(|()| Err(Failure::Refused(HEAD_TOO_SLOW, kind)));
-                }
-            }
-        }
-    })
-    .await
-}
-
-/// Returns a request's body, and the side that feeds it unless all of it has come.
-fn request_body<T>(
-    wire: &mut Wire<T>,
-    input: &mut Input,
-    head: &RequestHead,
-) -> Result<(Option<Box<Feed>>, Body), Failure> {
-    match head.framing {
-        Framing::Length(length) if length > wire.limits.body_bytes => {
-            let kind = io::ErrorKind::FileTooLarge;
-            Err(Failure::Refused(BODY_TOO_LARGE, kind))
-        }
-        Framing::Length(length) if length <= input.bytes().len() as u64 => {
-            Ok((None, Body::from(input.take(length as usize))))
-        }
-        framing => {
-            wire.pace.reset_rates();
-            let decoder = Decoder::new(framing);
-            let (feeder, body) = fed_body(decoder.left());
-            let feed = Feed::new(feeder, decoder, head.expects_continue);
-            Ok((Some(Box::new(feed)), Body::fed(body)))
-        }
-    }
-}
-
-/// Tells the client why its connection ends, if an answer is due, and returns the error.
-async fn refuse<T: Transport>(
-    wire: &mut Wire<T>,
-    input: &mut Input,
-    out: &mut Output,
-    failure: Failure,
-) -> io::Result<After> {
-    if let Failure::Refused(refusal, _) = &failure {
-        error_answer(out.buffer(), refusal);
-    }
-    wire.flush(out, input).await?;
-    if matches!(failure, Failure::Refused(..)) {
-        wire.linger().await;
-    }
-    Err(failure.into_error())
-}
-
-fn error_answer(out: &mut Vec<u8>, refusal: &Refusal) {
-    let text = format!("{}\n", refusal.reason);
-    let mut headers = http::HeaderMap::new();
-    let kind = http::HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(http::header::CONTENT_TYPE, kind);
-    let length = BodyLength::Exact(text.len() as u64);
-    let now = runtime::now();
-    response_head(
-        out,
-        refusal.status,
-        &headers,
-        length,
-        Persistence::Close,
-        now,
-    );
-    out.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]

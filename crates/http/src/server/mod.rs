@@ -15,8 +15,10 @@ pub(crate) mod buffers;
 mod burst;
 mod connection;
 mod feed;
+mod intake;
 mod limits;
 mod pace;
+mod refuse;
 pub(crate) mod transport;
 mod wire;
 
