@@ -19,7 +19,7 @@ struct Server {
     listener: TcpListener,
     hello: Vec<u8>,
     folder: Option<PathBuf>,
-    /// What is left of files, by the descriptors of their connections.
+    /// The files that are being sent, with the bytes left of each, by the descriptor of the connection.
     left: HashMap<i32, (File, usize)>,
     buffer: Vec<u8>,
 }

@@ -21,10 +21,10 @@ use crate::site::{Site, Told};
 /// The priority that servers and load ask for.
 pub const PRIORITY: i32 = -20;
 
-/// What a server does.
+/// The kind of service that a server offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// It sends back every byte.
+    /// Echo: the server sends back every byte.
     Echo,
     /// It answers every request with a greeting of 13 bytes.
     Hello,

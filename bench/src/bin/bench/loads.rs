@@ -18,12 +18,12 @@ pub(crate) struct Load {
     /// Whether it runs when no load is named.
     pub(crate) usual: bool,
     pub(crate) service: Service,
-    /// Who is compared with, if nobody is named.
+    /// The contender that is the reference unless `--against` names another.
     pub(crate) against: &'static str,
     pub(crate) work: Work,
 }
 
-/// What a client asks for.
+/// The request that clients of a load send.
 #[derive(Clone, Copy)]
 pub(crate) enum Ask {
     /// So many bytes, back again.

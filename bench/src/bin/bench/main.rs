@@ -34,7 +34,7 @@ pub(crate) struct Cell<T> {
     errors: Vec<String>,
 }
 
-/// What was measured.
+/// The report of a run: the machine, and the results of each load.
 #[derive(Default, serde::Serialize)]
 struct Report {
     machine: String,

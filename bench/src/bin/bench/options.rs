@@ -31,7 +31,7 @@ pub(crate) struct Options {
     beside: Option<String>,
 }
 
-/// Who is compared with, and who is compared.
+/// The reference, and the contenders that are compared with it.
 pub(crate) type Contenders = (Contender, Vec<Contender>);
 
 pub(crate) fn read() -> Result<Options, String> {

@@ -1,4 +1,4 @@
-//! What contenders are told, and the head of what they answer.
+//! `--show`: prints each contender's command line and configuration, and the head of its answer.
 
 use std::io;
 

@@ -220,9 +220,9 @@ async fn send(
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let mut request = RequestHead::new(&head.method, target);
-    let given = given_host(head).filter(|_| !pool.settings().rewrite_host);
-    let host = given.unwrap_or(backend.to().authority());
     let given = given_host(head);
+    let kept = given.filter(|_| !pool.settings().rewrite_host);
+    let host = kept.unwrap_or(backend.to().authority());
     fields::write(&mut request, &head.headers, given, host, peer, via);
     request.finish(&body);
     let (pool, backend) = (pool.clone(), backend.clone());
