@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use clap::Args;
@@ -148,9 +149,8 @@ fn run(bound: Bound, (files, access, front): (Files, Option<Access>, Front)) -> 
         let (front, stop) = (front.clone(), stop.clone());
         async move {
             let answer = |request| files.respond(request);
-            front
-                .serve(stream, access.as_ref(), answer, stop.wait())
-                .await
+            let stop = pin!(stop.wait());
+            front.serve(stream, access.as_ref(), answer, stop).await
         }
     })
 }

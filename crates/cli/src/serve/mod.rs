@@ -10,6 +10,7 @@ mod tls;
 
 use std::fmt;
 use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,9 +89,8 @@ fn serve_site(options: &SiteOptions) -> Result<(), Failure> {
                     let answer = slow_site::answer(&site, &request, socket.clone());
                     async { answer.await.map(Body::new) }
                 };
-                front
-                    .serve(stream, access.as_ref(), answer, stop.wait())
-                    .await
+                let stop = pin!(stop.wait());
+                front.serve(stream, access.as_ref(), answer, stop).await
             }
         })
     };

@@ -197,9 +197,10 @@ impl Front {
     where
         F: Future<Output = Response<Body>>,
     {
-        let peer = access.and_then(|_| stream.peer_addr().ok());
+        // Boxed, since an address of a Unix socket would be most of an idle connection.
+        let peer = access.and_then(|_| stream.peer_addr().ok().map(Box::new));
         let handler = |request| {
-            let (peer, answer) = (peer.as_ref(), &answer);
+            let (peer, answer) = (peer.as_deref(), &answer);
             async move {
                 Ok::<_, Infallible>(match access {
                     Some(access) => access.watch(peer, request, answer).await,
@@ -210,17 +211,21 @@ impl Front {
         let Some(tls) = &self.tls else {
             return self.http.serve_until(stream, handler, stop).await;
         };
-        let socket = stream.clone();
-        match tls.accept(stream).await {
-            Ok(stream) => self.http.serve_stream_until(stream, handler, stop).await,
-            Err(error) => {
-                if PlainText::is(&error) {
-                    // The error stands, whether or not the client hears of it.
-                    let _ = socket.write_all(SPEAK_TLS).await;
-                    let _ = socket.close().await;
+        // In memory of its own: a session is much larger than a connection without TLS.
+        Box::pin(async move {
+            let socket = stream.clone();
+            match tls.accept(stream).await {
+                Ok(stream) => self.http.serve_stream_until(stream, handler, stop).await,
+                Err(error) => {
+                    if PlainText::is(&error) {
+                        // The error stands, whether or not the client hears of it.
+                        let _ = socket.write_all(SPEAK_TLS).await;
+                        let _ = socket.close().await;
+                    }
+                    Err(error)
                 }
-                Err(error)
             }
-        }
+        })
+        .await
     }
 }

@@ -6,6 +6,7 @@ mod options;
 
 use std::fmt::Write;
 use std::io;
+use std::pin::pin;
 
 use switchboard_apps::access::Access;
 use switchboard_apps::proxy::{Check, Mode, PoolSettings, Proxy, Sender, Settings};
@@ -98,9 +99,8 @@ fn serve_http(
                 has_tls: front.has_tls(),
             };
             let answer = |request| proxy.respond(from, access.is_some(), request);
-            front
-                .serve(client, access.as_ref(), answer, stop.wait())
-                .await
+            let stop = pin!(stop.wait());
+            front.serve(client, access.as_ref(), answer, stop).await
         }
     })
 }
