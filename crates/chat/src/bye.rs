@@ -1,0 +1,84 @@
+//! Why a connection ends.
+
+/// Why the server ends a connection. Its code is that of a WebSocket's close frame.
+///
+/// Codes from 4000 to 4499 ask the client to come back, after a pause with jitter; codes from 4500 on ask it not to.
+///
+/// ```
+/// use switchboard_chat::Bye;
+///
+/// assert_eq!((Bye::Slow.code(), Bye::Slow.reconnect()), (4001, true));
+/// assert!(!Bye::Replaced.reconnect());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bye {
+    /// The server stops, or another one takes over.
+    Restart,
+    /// The client reads too slowly: its queue is full.
+    Slow,
+    /// The client has not answered a ping.
+    Silent,
+    /// The client sends more than it may.
+    Flood,
+    /// `hello` did not come in time.
+    HelloLate,
+    /// The token is missing, or wrong.
+    Unauthorized,
+    /// The token has expired.
+    Expired,
+    /// The session goes on in another connection.
+    Replaced,
+    /// What the client sends is not text, or no command, again and again.
+    Malformed,
+}
+
+impl Bye {
+    /// All of them.
+    pub const ALL: [Bye; 9] = [
+        Bye::Restart,
+        Bye::Slow,
+        Bye::Silent,
+        Bye::Flood,
+        Bye::HelloLate,
+        Bye::Unauthorized,
+        Bye::Expired,
+        Bye::Replaced,
+        Bye::Malformed,
+    ];
+
+    /// Returns the code, from 4000 to 4999.
+    pub const fn code(self) -> u16 {
+        match self {
+            Bye::Restart => 4000,
+            Bye::Slow => 4001,
+            Bye::Silent => 4002,
+            Bye::Flood => 4003,
+            Bye::HelloLate => 4004,
+            Bye::Unauthorized => 4500,
+            Bye::Expired => 4501,
+            Bye::Replaced => 4502,
+            Bye::Malformed => 4503,
+        }
+    }
+
+    /// Returns whether the client is asked to come back.
+    pub const fn reconnect(self) -> bool {
+        self.code() < 4500
+    }
+
+    /// Returns the reason in words, for people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Bye::Restart => "the server restarts: come back in a moment",
+            Bye::Slow => "slow: this client reads less than it is sent",
+            Bye::Silent => "no answer to a ping",
+            Bye::Flood => "flood: too many commands; come back more slowly",
+            Bye::HelloLate => "no `hello` in time",
+            Bye::Unauthorized => "a token is needed that proves the name",
+            Bye::Expired => "the token has expired: get a new one",
+            Bye::Replaced => "the session goes on in another connection",
+            Bye::Malformed => "what this client sends is no command",
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What clients ask for.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// A place in the history of a room: what a client has seen last.
+///
+/// Offsets count the entries of a room, from 1. They begin anew only with another epoch, which a room gets when its
+/// history was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The run of the room's history.
+    pub epoch: u32,
+    /// The number of the entry.
+    pub offset: u64,
+}
+
+/// What a client asks for: one JSON object, whose field `type` is the name of the variant in lower case.
+///
+/// ```
+/// use switchboard_chat::Command;
+///
+/// let command: Command = serde_json::from_str(r#"{"type":"say","room":"tea","text":"hello","id":"1"}"#)?;
+/// assert!(matches!(command, Command::Say { text, .. } if text == "hello"));
+/// # serde_json::Result::Ok(())
+/// ```
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// Who the client is; the first command of a connection. Answered by `welcome`.
+    Hello {
+        /// The user's name.
+        #[serde(borrow)]
+        nick: Cow<'a, str>,
+        /// A token that proves the name, where the server asks for one.
+        #[serde(borrow, default)]
+        token: Option<Cow<'a, str>>,
+        /// The session that holds the name over connections: 16 to 64 bytes that the client has chosen and nobody can
+        /// guess. Without it, the client is told one in its `welcome`.
+        #[serde(borrow, default)]
+        session: Option<Cow<'a, str>>,
+        /// What was seen last of the user's inbox.
+        #[serde(default)]
+        inbox: Option<Position>,
+    },
+    /// Enters a room. Answered by `joined`, and by the messages missed or the newest ones.
+    Join {
+        /// The room's name.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+        /// What was seen last of the room.
+        #[serde(default)]
+        since: Option<Position>,
+    },
+    /// Leaves a room. Answered by `left`.
+    Leave {
+        /// The room's name.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+    },
+    /// Says something in a room that was entered. Answered by `said` once the message is kept.
+    Say {
+        /// The room's name.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+        /// The text.
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+        /// The client's number of the message: one that is sent again is said once.
+        #[serde(borrow, default)]
+        id: Option<Cow<'a, str>>,
+    },
+    /// Says something to one user, into the inbox. Answered by `said`.
+    Tell {
+        /// The user's name.
+        #[serde(borrow)]
+        to: Cow<'a, str>,
+        /// The text.
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+        /// As in `say`.
+        #[serde(borrow, default)]
+        id: Option<Cow<'a, str>>,
+    },
+    /// Sets the topic of a room that was entered.
+    Topic {
+        /// The room's name.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+        /// The topic; empty for none.
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+    },
+    /// Tells the others of a room that this user is writing. Not answered.
+    Typing {
+        /// The room's name.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+    },
+    /// Asks for the members of a room that was entered. Answered by `members`.
+    Who {
+        /// The room's name.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+    },
+    /// Asks for older messages of a room that was entered. Answered by `history`.
+    History {
+        /// The room's name.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+        /// The messages before this offset; all if it is left out.
+        #[serde(default)]
+        before: Option<u64>,
+        /// The most messages.
+        #[serde(default)]
+        limit: Option<usize>,
+    },
+    /// Asks for the names of the rooms. Answered by `rooms`.
+    Rooms,
+}
+
+impl Command<'_> {
+    /// Returns the room that it is about.
+    pub(crate) fn room(&self) -> Option<&str> {
+        match self {
+            Command::Join { room, .. }
+            | Command::Leave { room }
+            | Command::Say { room, .. }
+            | Command::Topic { room, .. }
+            | Command::Typing { room }
+            | Command::Who { room }
+            | Command::History { room, .. } => Some(room),
+            _ => None,
+        }
+    }
+
+    /// Returns the client's number of a message.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self {
+            Command::Say { id, .. } | Command::Tell { id, .. } => id.as_deref(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The commands of a connection.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::command::Command;
+use crate::connection::{Connection, User};
+use crate::entry::{Entry, EntryKind};
+use crate::holders::Claim;
+use crate::log::Pending;
+use crate::room::{Room, Taken};
+use crate::token;
+use crate::update::{ErrorCode, Listed, Parcel, Update};
+use crate::{Bye, Name, Now, Position};
+
+/// The most bytes of a client's number of a message.
+const LONGEST_ID: usize = 64;
+
+/// The bytes of a session: enough that nobody guesses it.
+const SESSION: RangeInclusive<usize> = 16..=64;
+
+/// The most bytes of a topic.
+const LONGEST_TOPIC: usize = 512;
+
+/// The most rooms in a list.
+const LISTED: usize = 1000;
+
+/// What was wrong with a command; the text is for people.
+pub(crate) struct Wrong(pub(crate) ErrorCode, pub(crate) Cow<'static, str>);
+
+impl Wrong {
+    fn invalid(error: impl fmt::Display) -> Wrong {
+        Wrong(ErrorCode::Invalid, error.to_string().into())
+    }
+}
+
+impl Connection {
+    pub(crate) fn carry_out(&mut self, command: Command<'_>, now: Now) -> Result<(), Wrong> {
+        if let Command::Hello {
+            nick,
+            token,
+            session,
+            inbox,
+        } = command
+        {
+            return self.hello(&nick, token.as_deref(), session.as_deref(), inbox, now);
+        }
+        match command {
+            Command::Hello { .. } => {}
+            Command::Join { room, since } => self.join(&room, since)?,
+            Command::Leave { room } => self.leave(&room)?,
+            Command::Say { room, text, id } => {
+                let room = self.member_of(&room)?.clone();
+                self.say(room, EntryKind::Message, &text, id.as_deref(), now)?;
+            }
+            Command::Tell { to, text, id } => self.tell(&to, &text, id.as_deref(), now)?,
+            Command::Topic { room, text } => {
+                if text.len() > LONGEST_TOPIC {
+                    return Err(Wrong::invalid(format_args!(
+                        "a topic has at most {LONGEST_TOPIC} bytes"
+                    )));
+                }
+                let room = self.member_of(&room)?.clone();
+                self.say(room, EntryKind::Topic, &text, None, now)?;
+            }
+            Command::Typing { room } => self.member_of(&room)?.typing(&self.user()?.nick),
+            Command::Who { room } => self.member_of(&room)?.tell_members(&self.outbox),
+            Command::History {
+                room,
+                before,
+                limit,
+            } => {
+                let room = self.member_of(&room)?;
+                room.tell_history(&self.outbox, before, limit);
+            }
+            Command::Rooms => self.list_rooms()?,
+        }
+        Ok(())
+    }
+
+    fn hello(
+        &mut self,
+        nick: &str,
+        token: Option<&str>,
+        session: Option<&str>,
+        inbox: Option<Position>,
+        now: Now,
+    ) -> Result<(), Wrong> {
+        if self.user.is_some() {
+            let text = "`hello` comes once: this connection has a name";
+            return Err(Wrong(ErrorCode::OutOfOrder, text.into()));
+        }
+        let nick: Name = nick.parse().map_err(Wrong::invalid)?;
+        if session.is_some_and(|session| !SESSION.contains(&session.len())) {
+            return Err(Wrong::invalid("a session has 16 to 64 bytes"));
+        }
+        let secret = self.hub.options().secret.as_deref();
+        let proof = secret.map(|secret| {
+            let token = token.ok_or(Bye::Unauthorized)?;
+            token::verify(secret, token, &nick, now)
+        });
+        let until = match proof.transpose() {
+            Ok(until) => until,
+            Err(bye) => {
+                self.end(bye);
+                return Ok(());
+            }
+        };
+        let holders = self.hub.holders();
+        let Claim::Granted {
+            nick,
+            session,
+            resumed,
+        } = holders.claim(&nick, session, until.is_some(), &self.outbox)
+        else {
+            let text = format!("the name `{}` is in use: take another one", &*nick);
+            return Err(Wrong(ErrorCode::NickTaken, text.into()));
+        };
+        let inbox_room = self.hub.room(&nick.inbox());
+        let mut rooms = resumed.clone().unwrap_or_default();
+        rooms.retain(|room| !Arc::ptr_eq(room, &inbox_room));
+        let (nick_of, session, resumed) = (&nick, &*session, resumed.is_some());
+        self.outbox.push(&Parcel::new(&Update::Welcome {
+            nick: nick_of,
+            session,
+            resumed,
+        }));
+        inbox_room.join(&nick, &self.outbox, inbox, self.hub.options());
+        rooms.push(inbox_room);
+        self.user = Some(Box::new(User { nick, rooms, until }));
+        Ok(())
+    }
+
+    fn join(&mut self, room: &str, since: Option<Position>) -> Result<(), Wrong> {
+        let name: Name = room.parse().map_err(Wrong::invalid)?;
+        let most = self.hub.options().rooms;
+        let user = self.user()?;
+        let known = user.rooms.iter().any(|room| *room.name() == name);
+        // The inbox is one of them, and does not count.
+        if !known && user.rooms.len() > most {
+            let text = format!("nobody is in more than {most} rooms: leave one first");
+            return Err(Wrong(ErrorCode::TooManyRooms, text.into()));
+        }
+        let (hub, outbox) = (self.hub.clone(), self.outbox.clone());
+        let room = hub.room(&name);
+        let user = self.user_mut()?;
+        if !known {
+            user.rooms.push(room.clone());
+        }
+        room.join(&user.nick, &outbox, since, hub.options());
+        Ok(())
+    }
+
+    fn leave(&mut self, room: &str) -> Result<(), Wrong> {
+        let room = self.member_of(room)?.clone();
+        let user = self.user_mut()?;
+        user.rooms.retain(|other| !Arc::ptr_eq(other, &room));
+        room.leave(&self.user()?.nick, self.hub.options());
+        let room = room.name();
+        self.outbox.push(&Parcel::new(&Update::Left { room }));
+        Ok(())
+    }
+
+    fn tell(&mut self, to: &str, text: &str, id: Option<&str>, now: Now) -> Result<(), Wrong> {
+        let to: Name = to.parse().map_err(Wrong::invalid)?;
+        self.user()?;
+        if !self.hub.holders().has(&to) {
+            let text = format!("nobody here is called `{}`", &*to);
+            return Err(Wrong(ErrorCode::NobodyThere, text.into()));
+        }
+        let inbox = self.hub.room(&to.inbox());
+        self.say(inbox, EntryKind::Message, text, id, now)
+    }
+
+    fn say(
+        &mut self,
+        room: Arc<Room>,
+        kind: EntryKind,
+        text: &str,
+        id: Option<&str>,
+        now: Now,
+    ) -> Result<(), Wrong> {
+        let most = self.hub.options().text;
+        if text.len() > most {
+            return Err(Wrong::invalid(format_args!(
+                "a text has at most {most} bytes"
+            )));
+        }
+        if text.is_empty() && kind == EntryKind::Message {
+            return Err(Wrong::invalid("there is no text to say"));
+        }
+        if id.is_some_and(|id| id.len() > LONGEST_ID || id.is_empty()) {
+            return Err(Wrong::invalid(format_args!(
+                "an id has 1 to {LONGEST_ID} bytes"
+            )));
+        }
+        let entry = Entry {
+            from: self.user()?.nick.clone(),
+            kind,
+            text: text.into(),
+            id: id.map(Arc::from),
+            time: now.unix,
+        };
+        match room.take(&entry, &self.outbox) {
+            Taken::Underway => {}
+            Taken::Kept(offset) => {
+                let room = room.name();
+                self.outbox
+                    .push(&Parcel::new(&Update::Said { room, offset, id }));
+            }
+            Taken::New => {
+                let (hub, sender) = (self.hub.clone(), self.outbox.clone());
+                self.hub
+                    .log()
+                    .append(Pending::new(hub, room, entry, sender, now));
+            }
+        }
+        Ok(())
+    }
+
+    fn list_rooms(&self) -> Result<(), Wrong> {
+        self.user()?;
+        let mut rooms = self.hub.all_rooms();
+        rooms.retain(|room| room.name().inbox_of().is_none());
+        rooms.sort_by(|a, b| a.name().cmp(b.name()));
+        let listed = rooms.iter().take(LISTED).map(|room| Listed {
+            room: room.name(),
+            count: room.count(),
+        });
+        let rooms = &*listed.collect::<Vec<_>>();
+        self.outbox.push(&Parcel::new(&Update::Rooms { rooms }));
+        Ok(())
+    }
+
+    fn user(&self) -> Result<&User, Wrong> {
+        self.user.as_deref().ok_or_else(too_early)
+    }
+
+    fn user_mut(&mut self) -> Result<&mut User, Wrong> {
+        self.user.as_deref_mut().ok_or_else(too_early)
+    }
+
+    fn member_of(&self, room: &str) -> Result<&Arc<Room>, Wrong> {
+        let mut rooms = self.user()?.rooms.iter();
+        let found =
+            rooms.find(|found| **found.name() == *room && found.name().inbox_of().is_none());
+        found.ok_or_else(|| {
+            let text = "enter the room first, by `join`";
+            Wrong(ErrorCode::NotAMember, text.into())
+        })
+    }
+}
+
+fn too_early() -> Wrong {
+    Wrong(ErrorCode::OutOfOrder, "`hello` comes first".into())
+}

@@ -1,0 +1,158 @@
+//! The hub's side of one connection.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::command::Command;
+use crate::commands::Wrong;
+use crate::hub::Hub;
+use crate::outbox::Outbox;
+use crate::rate::Bucket;
+use crate::room::Room;
+use crate::update::{ErrorCode, Parcel, Update};
+use crate::{Bye, Name, Now};
+
+/// The hub's side of one connection: takes commands, and holds what the client is to be told. Dropping it ends the
+/// client's presence; its name is held for a while.
+///
+/// A flow does two things side by side, as in [`Hub`]'s example: it gives what it receives to
+/// [`receive`](Connection::receive), and sends what [`take`](Connection::take) returns once
+/// [`poll_ready`](Connection::poll_ready) says that there is something.
+pub struct Connection {
+    pub(crate) hub: Hub,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) user: Option<Box<User>>,
+    commands: Bucket,
+    malformed: u8,
+}
+
+pub(crate) struct User {
+    pub(crate) nick: Name,
+    pub(crate) rooms: Vec<Arc<Room>>,
+    /// When the token expires, in seconds since 1970.
+    pub(crate) until: Option<u64>,
+}
+
+/// Texts that are no command, after which the connection ends.
+const MALFORMED: u8 = 10;
+
+impl Connection {
+    pub(crate) fn new(hub: Hub, now: Now) -> Connection {
+        let options = hub.options();
+        Connection {
+            outbox: Arc::new(Outbox::new(options.outbox, options.overflow)),
+            user: None,
+            commands: Bucket::full(options.burst, now.instant),
+            malformed: 0,
+            hub,
+        }
+    }
+
+    /// Returns who the client is, once it has said `hello`.
+    pub fn nick(&self) -> Option<&Name> {
+        self.user.as_ref().map(|user| &user.nick)
+    }
+
+    /// Waits until there is something to take.
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.outbox.poll_ready(context)
+    }
+
+    /// Moves what the client is to be told to `into`, until that has `bytes` bytes. Returns why the connection ends,
+    /// once everything before its end is taken.
+    pub fn take(&self, bytes: usize, into: &mut Vec<Parcel>) -> Option<Bye> {
+        self.outbox.take(bytes, into)
+    }
+
+    /// Returns how many bytes wait to be taken.
+    pub fn queued(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// Ends the connection after what is queued.
+    pub fn end(&self, bye: Bye) {
+        self.outbox.end(bye);
+    }
+
+    /// Ends the client's presence, as dropping the connection does, at this moment.
+    pub fn close(mut self, now: Now) {
+        self.leave_all(now);
+    }
+
+    /// Ends the connection if its token has expired. To be called now and then.
+    pub fn check(&self, now: Now) {
+        let until = self.user.as_ref().and_then(|user| user.until);
+        if until.is_some_and(|until| until <= now.unix / 1000) {
+            self.end(Bye::Expired);
+        }
+    }
+
+    /// Carries out a command, which is a JSON object. What comes of it, also what was wrong with it, is queued. Never
+    /// blocks.
+    pub fn receive(&mut self, text: &[u8], now: Now) {
+        match serde_json::from_slice(text) {
+            Ok(command) => self.run(command, now),
+            Err(error) => self.refuse_text(&format!("this is no command: {error}")),
+        }
+    }
+
+    /// Tells the client that what it sent is no command.
+    pub fn refuse_text(&mut self, why: &str) {
+        self.malformed += 1;
+        self.outbox.push(&Parcel::error(ErrorCode::Malformed, why));
+        if self.malformed >= MALFORMED {
+            self.end(Bye::Malformed);
+        }
+    }
+
+    /// Carries out a command.
+    pub fn run(&mut self, command: Command<'_>, now: Now) {
+        let options = self.hub.options();
+        let (rate, burst) = (options.rate, options.burst);
+        if !self.commands.take(rate, burst, now.instant) {
+            return self.end(Bye::Flood);
+        }
+        let (room, id) = (
+            command.room().map(str::to_owned),
+            command.id().map(str::to_owned),
+        );
+        if let Err(Wrong(code, text)) = self.carry_out(command, now) {
+            let (room, id) = (room.as_deref(), id.as_deref());
+            let text = &*text;
+            self.outbox.push(&Parcel::new(&Update::Error {
+                code,
+                text,
+                room,
+                id,
+            }));
+        }
+    }
+
+    fn leave_all(&mut self, now: Now) {
+        let Some(user) = self.user.take() else {
+            return;
+        };
+        let options = self.hub.options();
+        for room in &user.rooms {
+            room.away(&user.nick, &self.outbox, options);
+        }
+        let until = now.after(options.grace).instant;
+        let holders = self.hub.holders();
+        holders.release(&user.nick, &self.outbox, user.rooms, until);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.leave_all(Now::read());
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("nick", &self.nick())
+            .finish_non_exhaustive()
+    }
+}

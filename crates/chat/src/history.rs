@@ -1,0 +1,110 @@
+//! The newest entries of a room.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::Parcel;
+use crate::entry::{Entry, Identity};
+
+/// Entries with offsets one after another, the newest last.
+#[derive(Default)]
+pub(crate) struct History {
+    entries: VecDeque<Kept>,
+    /// The offset of the newest entry, also if it is kept no longer.
+    last: u64,
+    /// The offsets of the entries that have a number of their client's.
+    numbered: HashMap<Identity, u64>,
+}
+
+struct Kept {
+    parcel: Parcel,
+    time: u64,
+    identity: Option<Identity>,
+}
+
+impl History {
+    /// Returns a history whose next entry is the one behind `last`.
+    pub(crate) fn after(last: u64) -> History {
+        History {
+            last,
+            ..History::default()
+        }
+    }
+
+    /// Adds the next entry, and forgets those beyond `most`, or said before `oldest`.
+    pub(crate) fn push(&mut self, parcel: Parcel, entry: &Entry, most: usize, oldest: u64) {
+        self.last += 1;
+        let (time, identity) = (entry.time, entry.identity());
+        if let Some(identity) = identity.clone() {
+            self.numbered.insert(identity, self.last);
+        }
+        self.entries.push_back(Kept {
+            parcel,
+            time,
+            identity,
+        });
+        self.trim(most, oldest);
+    }
+
+    /// Forgets the oldest entries beyond `most`, and those that were said before `oldest`.
+    pub(crate) fn trim(&mut self, most: usize, oldest: u64) {
+        while let Some(first) = self.entries.front()
+            && (self.entries.len() > most || first.time < oldest)
+        {
+            let forgotten = self.entries.pop_front();
+            if let Some(identity) = forgotten.and_then(|kept| kept.identity) {
+                self.numbered.remove(&identity);
+            }
+        }
+        if self.entries.is_empty() {
+            self.entries.shrink_to_fit();
+            self.numbered.shrink_to_fit();
+        }
+    }
+
+    /// Returns the offset of the entry that is the same.
+    pub(crate) fn find(&self, identity: &Identity) -> Option<u64> {
+        self.numbered.get(identity).copied()
+    }
+
+    /// Returns the offset of the newest entry; 0 if there was none.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Returns the offset of the oldest entry that is kept, or of the next one.
+    pub(crate) fn first(&self) -> u64 {
+        self.last + 1 - self.entries.len() as u64
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the entries from `offset` on.
+    pub(crate) fn from(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Parcel> {
+        let skipped = offset.saturating_sub(self.first()) as usize;
+        self.entries.iter().skip(skipped).map(|kept| &kept.parcel)
+    }
+
+    /// Returns at most `limit` entries before `offset`, the oldest first, and whether none are kept before them.
+    pub(crate) fn before(&self, offset: u64, limit: usize) -> (Vec<Parcel>, bool) {
+        let end = offset.clamp(self.first(), self.last + 1) - self.first();
+        let start = (end as usize).saturating_sub(limit);
+        let entries = self.entries.range(start..end as usize);
+        (
+            entries.map(|kept| kept.parcel.clone()).collect(),
+            start == 0,
+        )
+    }
+
+    /// Returns where to begin so that at most `limit` entries and `bytes` bytes follow.
+    pub(crate) fn newest(&self, limit: usize, bytes: usize) -> u64 {
+        let mut left = bytes;
+        let fitting = self.entries.iter().rev().take(limit).take_while(|kept| {
+            let fits = kept.parcel.weight() <= left;
+            left = left.saturating_sub(kept.parcel.weight());
+            fits
+        });
+        self.last + 1 - fitting.count() as u64
+    }
+}

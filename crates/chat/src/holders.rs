@@ -1,0 +1,176 @@
+//! Who has which name.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::outbox::Outbox;
+use crate::room::Room;
+use crate::{Bye, Name, Now};
+
+/// The names that are in use, or held for a session that may come back.
+#[derive(Default)]
+pub(crate) struct Holders(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// By the folded name.
+    holders: HashMap<String, Holder>,
+    /// Sessions whose connection has ended, the one that ended first in front.
+    leaving: VecDeque<Leaving>,
+}
+
+struct Holder {
+    nick: Name,
+    session: Session,
+    /// `None` while the connection has ended.
+    outbox: Option<Arc<Outbox>>,
+    /// The rooms to leave when the session does not come back.
+    rooms: Vec<Arc<Room>>,
+}
+
+struct Leaving {
+    at: Instant,
+    folded: String,
+    session: Session,
+}
+
+/// The secret by which a later connection has the name again.
+pub(crate) type Session = Arc<str>;
+
+/// What `hello` finds.
+pub(crate) enum Claim {
+    /// The name is this connection's; with the rooms of the session that goes on.
+    Granted {
+        /// As the session began with it, in upper or lower case.
+        nick: Name,
+        session: Session,
+        resumed: Option<Vec<Arc<Room>>>,
+    },
+    /// It is somebody else's.
+    Taken,
+}
+
+impl Holders {
+    /// Takes a name for a connection, with the session that the client has chosen, or a new one. A connection that has
+    /// the name is ended, if this one has its session or has `proved` that the name is its own.
+    pub(crate) fn claim(
+        &self,
+        nick: &Name,
+        session: Option<&str>,
+        proved: bool,
+        outbox: &Arc<Outbox>,
+    ) -> Claim {
+        let mut state = self.state();
+        let folded = nick.folded();
+        let before = state.holders.get(&folded);
+        let same = before.is_some_and(|holder| session == Some(&*holder.session));
+        if before.is_some() && !same && !proved {
+            return Claim::Taken;
+        }
+        let mut before = state.holders.remove(&folded);
+        if let Some(other) = before.as_mut().and_then(|before| before.outbox.take()) {
+            other.end(Bye::Replaced);
+        }
+        let (nick, session) = match &before {
+            Some(before) => (before.nick.clone(), before.session.clone()),
+            None => (
+                nick.clone(),
+                session.map_or_else(new_session, Session::from),
+            ),
+        };
+        let holder = Holder {
+            nick: nick.clone(),
+            session: session.clone(),
+            outbox: Some(outbox.clone()),
+            rooms: Vec::new(),
+        };
+        state.holders.insert(folded, holder);
+        let resumed = before.map(|before| before.rooms);
+        Claim::Granted {
+            nick,
+            session,
+            resumed,
+        }
+    }
+
+    /// Holds a name for `grace` after the end of its connection.
+    pub(crate) fn release(
+        &self,
+        nick: &Name,
+        outbox: &Arc<Outbox>,
+        rooms: Vec<Arc<Room>>,
+        until: Instant,
+    ) {
+        let mut state = self.state();
+        let folded = nick.folded();
+        let Some(holder) = state.holders.get_mut(&folded) else {
+            return;
+        };
+        // A newer connection may have the name already.
+        let its = |its: &mut Arc<Outbox>| Arc::ptr_eq(its, outbox);
+        let ended = holder.outbox.take_if(its).is_some();
+        holder.rooms.extend(rooms);
+        holder.rooms.sort_by_key(Arc::as_ptr);
+        holder.rooms.dedup_by_key(|room| Arc::as_ptr(room));
+        if !ended {
+            return;
+        }
+        let session = holder.session.clone();
+        state.leaving.push_back(Leaving {
+            at: until,
+            folded,
+            session,
+        });
+    }
+
+    /// Gives free the names that were held until now. Returns them and the rooms to leave.
+    pub(crate) fn expire(&self, now: Now) -> Vec<(Name, Vec<Arc<Room>>)> {
+        let mut state = self.state();
+        let mut gone = Vec::new();
+        while let Some(leaving) = state.leaving.pop_front_if(|first| first.at <= now.instant) {
+            let holder = state.holders.get(&leaving.folded);
+            // It may have come back, and even left again since.
+            let left = holder
+                .is_some_and(|holder| holder.outbox.is_none() && holder.session == leaving.session);
+            let later = |other: &Leaving| other.session == leaving.session;
+            if left && !state.leaving.iter().any(later) {
+                let holder = state.holders.remove(&leaving.folded);
+                gone.extend(holder.map(|holder| (holder.nick, holder.rooms)));
+            }
+        }
+        gone
+    }
+
+    /// Returns whether somebody has this name.
+    pub(crate) fn has(&self, nick: &Name) -> bool {
+        self.state().holders.contains_key(&nick.folded())
+    }
+
+    pub(crate) fn end_all(&self) {
+        let state = self.state();
+        for outbox in state
+            .holders
+            .values()
+            .filter_map(|holder| holder.outbox.as_ref())
+        {
+            outbox.end(Bye::Restart);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns 128 random bits, in hexadecimal.
+fn new_session() -> Session {
+    let mut bytes = [0; 16];
+    // The system's generator fails on systems only that have none.
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("random numbers of the system");
+    format!("{:032x}", u128::from_ne_bytes(bytes)).into()
+}

@@ -1,0 +1,42 @@
+//! A chat server's engine: rooms, history, users, and queues for clients that read slowly.
+//!
+//! ```text
+//!   command ─► connection ─► room: is it new? ─► log: keeps it ─► room: history, members
+//!                                                                      │ one parcel, shared
+//!   flow    ◄─ outbox, bounded in bytes ◄──────────────────────────────┘
+//! ```
+//!
+//! Files import downwards only: `hub` ⇄ `connection` → `log` → `room`, `holders` → `history`, `outbox` → `update`,
+//! `command`, `entry`, `options` → `name`, `bye`, `clock`, `rate`, `token`.
+#![forbid(unsafe_code)]
+
+mod bye;
+mod clock;
+mod command;
+mod commands;
+mod connection;
+mod entry;
+mod history;
+mod holders;
+mod hub;
+mod log;
+mod name;
+mod options;
+mod outbox;
+mod rate;
+mod room;
+mod token;
+mod update;
+
+pub use bye::Bye;
+pub use clock::Now;
+pub use command::{Command, Position};
+pub use connection::Connection;
+pub use entry::{Entry, EntryKind};
+pub use hub::Hub;
+pub use log::{InMemory, Log, Pending, Stored};
+pub use name::{BadName, Name};
+pub use options::HubOptions;
+pub use outbox::Overflow;
+pub use token::sign;
+pub use update::Parcel;

@@ -1,0 +1,163 @@
+//! Where entries are kept before anybody is told of them.
+
+use std::sync::Arc;
+
+use crate::entry::Entry;
+use crate::hub::Hub;
+use crate::outbox::Outbox;
+use crate::room::Room;
+use crate::update::{ErrorCode, Parcel, Update};
+use crate::{Name, Now};
+
+/// What keeps the entries of all rooms, and gives each its offset.
+///
+/// An entry is told to nobody before it is kept, so that what a client has seen is in the history after a crash too.
+/// [`InMemory`] keeps entries no longer than the process lives.
+pub trait Log: Send + Sync + 'static {
+    /// Keeps an entry and calls [`Pending::kept`], now or later and on any thread; or [`Pending::failed`]. Never
+    /// blocks. The entries of a room get offsets one after another, and those of one sender in the order of the calls.
+    fn append(&self, pending: Pending);
+
+    /// Returns the run of the history of a room that is new here. Never blocks.
+    fn epoch(&self, room: &Name) -> u32 {
+        let _ = room;
+        fastrand::u32(1..)
+    }
+
+    /// Returns what is kept of earlier runs. [`Hub::new`] calls it once; it may block.
+    fn stored(&self) -> Vec<Stored> {
+        Vec::new()
+    }
+}
+
+/// A room that a [`Log`] has kept.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The room.
+    pub room: Name,
+    /// The run of its history.
+    pub epoch: u32,
+    /// The offset of its newest entry.
+    pub last: u64,
+    /// The newest entries, the last of them at `last`.
+    pub entries: Vec<Entry>,
+}
+
+/// Keeps entries in the memory of this process alone.
+///
+/// ```
+/// use switchboard_chat::{Hub, HubOptions, InMemory};
+///
+/// let hub = Hub::new(HubOptions::default(), InMemory);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InMemory;
+
+impl Log for InMemory {
+    fn append(&self, pending: Pending) {
+        pending.kept_next();
+    }
+}
+
+/// An entry that is not kept yet. Dropping it counts as [`failed`](Pending::failed).
+pub struct Pending(Option<Parts>);
+
+struct Parts {
+    hub: Hub,
+    room: Arc<Room>,
+    entry: Entry,
+    /// Who is told once it is kept.
+    sender: Arc<Outbox>,
+    now: Now,
+}
+
+impl Pending {
+    pub(crate) fn new(
+        hub: Hub,
+        room: Arc<Room>,
+        entry: Entry,
+        sender: Arc<Outbox>,
+        now: Now,
+    ) -> Pending {
+        Pending(Some(Parts {
+            hub,
+            room,
+            entry,
+            sender,
+            now,
+        }))
+    }
+
+    /// Returns the room of the entry.
+    pub fn room(&self) -> &Name {
+        self.parts().room.name()
+    }
+
+    /// Returns the entry.
+    pub fn entry(&self) -> &Entry {
+        &self.parts().entry
+    }
+
+    /// Tells the sender and the members of the room: the entry is kept at `offset`. An entry whose predecessors have
+    /// not come yet waits for them.
+    pub fn kept(mut self, offset: u64) {
+        if let Some(parts) = self.0.take() {
+            parts.apply(Some(offset));
+        }
+    }
+
+    /// As [`kept`](Pending::kept), at the next offset of the room.
+    pub(crate) fn kept_next(mut self) {
+        if let Some(parts) = self.0.take() {
+            parts.apply(None);
+        }
+    }
+
+    /// Tells the sender that the entry is not kept, and why. Nobody else hears of it.
+    pub fn failed(mut self, why: &str) {
+        if let Some(parts) = self.0.take() {
+            parts.fail(why);
+        }
+    }
+
+    fn parts(&self) -> &Parts {
+        // Only methods that consume the entry take it.
+        self.0.as_ref().expect("an entry that is pending")
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(parts) = self.0.take() {
+            parts.fail("the server stops");
+        }
+    }
+}
+
+impl Parts {
+    fn apply(self, offset: Option<u64>) {
+        let (room, id) = (self.room.name(), self.entry.id.as_deref());
+        let (offset, others) =
+            self.room
+                .apply(offset, self.entry.clone(), self.now, self.hub.options());
+        let said = Parcel::new(&Update::Said { room, offset, id });
+        for outbox in others.iter().chain([&self.sender]) {
+            outbox.push(&said);
+        }
+    }
+
+    fn fail(self, why: &str) {
+        let (code, text) = (ErrorCode::NotKept, why);
+        let (room, id) = (Some(&**self.room.name()), self.entry.id.as_deref());
+        let error = Parcel::new(&Update::Error {
+            code,
+            text,
+            room,
+            id,
+        });
+        let others = self.room.forget(&self.entry);
+        for outbox in others.iter().chain([&self.sender]) {
+            outbox.push(&error);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What clients are told.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::entry::{Entry, EntryKind};
+use crate::{Bye, Name};
+
+/// One thing that a client is told: a JSON object, whose field `type` is the name of the variant.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Update<'a> {
+    /// The answer to `hello`.
+    Welcome {
+        nick: &'a Name,
+        /// What a later connection says to have the name again.
+        session: &'a str,
+        /// Whether the session of an earlier connection goes on.
+        resumed: bool,
+    },
+    /// The answer to `join`. What was missed, or the newest entries, come next.
+    Joined {
+        room: &'a Name,
+        epoch: u32,
+        /// The newest entry; those up to it come next, and later ones as they are said.
+        offset: u64,
+        /// Whether all that was missed comes; left out where the client did not say what it had seen.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovered: Option<bool>,
+        topic: &'a str,
+        count: usize,
+        members: &'a [Present<'a>],
+    },
+    Left {
+        room: &'a Name,
+    },
+    /// An entry of a room or of the inbox.
+    Message {
+        room: &'a Name,
+        offset: u64,
+        from: &'a Name,
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        time: u64,
+    },
+    Topic {
+        room: &'a Name,
+        offset: u64,
+        from: &'a Name,
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        time: u64,
+    },
+    /// The answer to `say`, `tell` and `topic`: the entry is kept.
+    Said {
+        room: &'a Name,
+        offset: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+    },
+    /// A member came, is away without having left, or left. `count` is how many there are then.
+    Presence {
+        room: &'a Name,
+        nick: &'a Name,
+        state: Presence,
+        count: usize,
+    },
+    Typing {
+        room: &'a Name,
+        nick: &'a Name,
+    },
+    Members {
+        room: &'a Name,
+        count: usize,
+        members: &'a [Present<'a>],
+    },
+    History {
+        room: &'a Name,
+        epoch: u32,
+        /// Older entries are not kept, or there are none.
+        complete: bool,
+        #[serde(serialize_with = "in_place")]
+        messages: &'a [Parcel],
+    },
+    Rooms {
+        rooms: &'a [Listed<'a>],
+    },
+    /// Entries that this client was not sent because it reads too slowly, or that were lost. Presence may have
+    /// been missed with them.
+    Gap {
+        room: &'a Name,
+        from: u64,
+        to: u64,
+    },
+    Error {
+        code: ErrorCode,
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+    },
+    /// The last one of a connection: why it ends, and whether to come back.
+    Bye {
+        code: u16,
+        text: &'a str,
+        reconnect: bool,
+    },
+}
+
+/// A member of a room.
+#[derive(Serialize)]
+pub(crate) struct Present<'a> {
+    pub(crate) nick: &'a Name,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) away: bool,
+}
+
+/// A room in a list.
+#[derive(Serialize)]
+pub(crate) struct Listed<'a> {
+    pub(crate) room: &'a Name,
+    pub(crate) count: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Presence {
+    Here,
+    Away,
+    Gone,
+}
+
+/// What was wrong with a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorCode {
+    /// The text is no command.
+    Malformed,
+    /// A name, a text or an id is out of bounds.
+    Invalid,
+    /// `hello` comes first, and once.
+    OutOfOrder,
+    /// The name belongs to somebody else.
+    NickTaken,
+    /// The room was not entered.
+    NotAMember,
+    /// The client is in as many rooms as it may be.
+    TooManyRooms,
+    /// The user is not known.
+    NobodyThere,
+    /// The entry could not be kept.
+    NotKept,
+}
+
+/// An update, encoded once and shared by all who receive it.
+#[derive(Clone)]
+pub struct Parcel(Arc<Contents>);
+
+struct Contents {
+    json: Bytes,
+    kind: Kind,
+}
+
+/// What an outbox may do with a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An entry of a room: a gap mark can take its place.
+    Entry { room: Name, offset: u64 },
+    /// News that the next of its kind replaces.
+    Passing,
+    /// It has to arrive.
+    Needed,
+}
+
+impl Parcel {
+    pub(crate) fn new(update: &Update<'_>) -> Parcel {
+        let kind = match update {
+            Update::Presence { .. } | Update::Typing { .. } => Kind::Passing,
+            _ => Kind::Needed,
+        };
+        Parcel::of(update, kind)
+    }
+
+    /// Encodes an entry that has its offset.
+    pub(crate) fn entry(room: &Name, offset: u64, entry: &Entry) -> Parcel {
+        let (from, text, id, time) = (&entry.from, &*entry.text, entry.id.as_deref(), entry.time);
+        let update = match entry.kind {
+            EntryKind::Message => Update::Message {
+                room,
+                offset,
+                from,
+                text,
+                id,
+                time,
+            },
+            EntryKind::Topic => Update::Topic {
+                room,
+                offset,
+                from,
+                text,
+                id,
+                time,
+            },
+        };
+        let room = room.clone();
+        Parcel::of(&update, Kind::Entry { room, offset })
+    }
+
+    pub(crate) fn error(code: ErrorCode, text: &str) -> Parcel {
+        let (room, id) = (None, None);
+        Parcel::new(&Update::Error {
+            code,
+            text,
+            room,
+            id,
+        })
+    }
+
+    /// Returns what a client is told at the end of its connection.
+    pub fn bye(bye: Bye) -> Parcel {
+        Parcel::new(&Update::Bye {
+            code: bye.code(),
+            text: bye.text(),
+            reconnect: bye.reconnect(),
+        })
+    }
+
+    fn of(update: &Update<'_>, kind: Kind) -> Parcel {
+        // An update is made of texts and numbers, which JSON has.
+        let json = serde_json::to_vec(update)
+            .expect("an update is JSON")
+            .into();
+        Parcel(Arc::new(Contents { json, kind }))
+    }
+
+    /// Returns the JSON object.
+    pub fn json(&self) -> &Bytes {
+        &self.0.json
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    /// Returns the room and the offset of an entry.
+    pub(crate) fn position(&self) -> Option<(&Name, u64)> {
+        match self.kind() {
+            Kind::Entry { room, offset } => Some((room, *offset)),
+            _ => None,
+        }
+    }
+
+    /// Returns what the parcel counts for in an outbox, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.0.json.len() + PLACE
+    }
+}
+
+/// What a place in a queue counts for, in bytes.
+const PLACE: usize = 32;
+
+impl fmt::Debug for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.json()))
+    }
+}
+
+/// Puts parcels into a list as the JSON that they are.
+fn in_place<S: serde::Serializer>(parcels: &&[Parcel], serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::{Error, SerializeSeq};
+    let mut list = serializer.serialize_seq(Some(parcels.len()))?;
+    for parcel in *parcels {
+        let raw: &serde_json::value::RawValue =
+            serde_json::from_slice(parcel.json()).map_err(S::Error::custom)?;
+        list.serialize_element(raw)?;
+    }
+    list.end()
+}
