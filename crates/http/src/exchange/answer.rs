@@ -9,7 +9,9 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use switchboard_runtime::{self as runtime, Sleep};
 
-use super::connection::{ClientConnection, ExchangeError, ExchangePhase, Io, is_hang_up};
+use super::connection::ClientConnection;
+use super::error::{ExchangeError, ExchangePhase};
+use super::io::{Io, is_hang_up};
 use super::pump::{Pump, PumpError};
 use crate::h1::decode::{Decoded, Decoder};
 use crate::server::buffers::Input;

@@ -2,98 +2,27 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Response, StatusCode};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use switchboard_net::{Chunk, Stream};
-use switchboard_runtime::{self as runtime, Driver, Loop, Sleep};
+use switchboard_runtime::{self as runtime, Driver, Loop};
 use switchboard_tls::TlsStream;
 
 use super::answer::AnswerBody;
-use super::pump::{Pump, PumpError};
+use super::error::{ExchangeError, ExchangePhase};
+use super::io::Io;
+use super::limits::ExchangeLimits;
+use super::pump::Pump;
 use super::request::RequestHead;
+use super::waiting::Waiting;
 use crate::Body;
-use crate::h1::Parsed;
 use crate::h1::decode::Decoder;
 use crate::h1::framing::Framing;
-use crate::h1::response::{HEAD_BYTES, ResponseHead, parse_response};
+use crate::h1::response::ResponseHead;
 use crate::server::buffers::Input;
-use crate::server::transport::{Adapted, Transport};
-
-/// How long one request may wait for the server.
-///
-/// ```
-/// use switchboard_http::ExchangeLimits;
-///
-/// assert_eq!(ExchangeLimits::default().first_byte.as_secs(), 60);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExchangeLimits {
-    /// Time from the last byte that was sent to the end of the answer's head: 60 s. It does not run while the
-    /// request's body is waited for, which is its source's to bound.
-    pub first_byte: Duration,
-    /// Time between two pieces of the answer's body, or of the request's while that goes on: 60 s.
-    pub body_idle: Duration,
-}
-
-impl Default for ExchangeLimits {
-    fn default() -> ExchangeLimits {
-        ExchangeLimits {
-            first_byte: Duration::from_secs(60),
-            body_idle: Duration::from_secs(60),
-        }
-    }
-}
-
-/// What a request failed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangePhase {
-    /// The body of the request, whose source has failed. The server is not to blame.
-    Body,
-    /// Sending the request.
-    Send,
-    /// Waiting for the first byte of the answer.
-    FirstByte,
-    /// The head of the answer.
-    Head,
-}
-
-impl fmt::Display for ExchangePhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ExchangePhase::Body => "request body",
-            ExchangePhase::Send => "send",
-            ExchangePhase::FirstByte => "first byte",
-            ExchangePhase::Head => "head",
-        })
-    }
-}
-
-/// A request that has no answer.
-#[derive(Debug)]
-pub struct ExchangeError {
-    /// What it failed in. Bytes of an answer had come in the last phase only.
-    pub phase: ExchangePhase,
-    /// `TimedOut` for a limit, `UnexpectedEof` for a server that hung up, `InvalidData` for one that does not
-    /// speak HTTP/1; the error of the request's body; others of the connection.
-    pub error: io::Error,
-}
-
-impl fmt::Display for ExchangeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.phase, self.error)
-    }
-}
-
-impl std::error::Error for ExchangeError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
+use crate::server::transport::Adapted;
 
 /// A connection to an HTTP/1 server that carries one request at a time. One that waits for its next request holds
 /// no buffer, and may be used on another thread.
@@ -193,18 +122,8 @@ impl ClientConnection {
         }
         let mut input = Input::new(Chunk::empty());
         let answer = {
-            let mut waiting = Waiting {
-                io: &mut io,
-                input: &mut input,
-                pump: &mut pump,
-                timer: None,
-                moved: 0,
-                is_cut: false,
-            };
-            let mut answer =
-                poll_fn(|context| waiting.poll(head.is_head(), limits, context)).await?;
-            answer.keeps_alive &= !waiting.is_cut;
-            answer
+            let mut waiting = Waiting::new(&mut io, &mut input, &mut pump);
+            poll_fn(|context| waiting.poll(head.is_head(), limits, context)).await?
         };
         input.consume(answer.length);
         Ok(respond(io, input, pump, answer, limits, keep))
@@ -260,168 +179,4 @@ where
     *response.version_mut() = head.version;
     *response.headers_mut() = head.headers;
     response
-}
-
-/// A request on its way.
-struct Waiting<'a> {
-    io: &'a mut Io,
-    input: &'a mut Input,
-    pump: &'a mut Option<Box<Pump>>,
-    timer: Option<Sleep>,
-    /// What the pump had sent when the timer was armed.
-    moved: u64,
-    /// Whether the server has hung up before the end of the request.
-    is_cut: bool,
-}
-
-impl Waiting<'_> {
-    /// Sends the body, and waits for the head of the answer.
-    fn poll(
-        &mut self,
-        head: bool,
-        limits: &ExchangeLimits,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<ResponseHead, ExchangeError>> {
-        if let Some(pump) = self.pump {
-            match pump.poll(self.io, context) {
-                Poll::Ready(Ok(())) => {
-                    *self.pump = None;
-                    self.timer = None;
-                }
-                Poll::Ready(Err(PumpError::Body(error))) => {
-                    return self.failed(ExchangePhase::Body, error);
-                }
-                // A server that refuses a body may have answered before it hung up.
-                Poll::Ready(Err(PumpError::Connection(error))) if is_hang_up(&error) => {
-                    *self.pump = None;
-                    self.is_cut = true;
-                }
-                Poll::Ready(Err(PumpError::Connection(error))) => {
-                    return self.failed(ExchangePhase::Send, error);
-                }
-                Poll::Pending => {}
-            }
-        }
-        loop {
-            match self.io.poll_recv(context) {
-                Poll::Ready(Ok(chunk)) if chunk.is_empty() => {
-                    let text = "the connection has ended before an answer";
-                    let error = io::Error::new(io::ErrorKind::UnexpectedEof, text);
-                    return self.failed(ExchangePhase::FirstByte, error);
-                }
-                Poll::Ready(Ok(chunk)) => {
-                    if !self.input.push(chunk, HEAD_BYTES) {
-                        continue;
-                    }
-                }
-                Poll::Ready(Err(error)) => return self.failed(ExchangePhase::FirstByte, error),
-                Poll::Pending => return self.poll_timer(limits, context),
-            };
-            // An interim answer may come together with the final one.
-            loop {
-                match parse_response(self.input.bytes(), head) {
-                    Parsed::Partial => break,
-                    Parsed::Complete(answer)
-                        if answer.status.is_informational() && answer.status != 101 =>
-                    {
-                        self.input.consume(answer.length);
-                    }
-                    Parsed::Complete(answer) => return Poll::Ready(Ok(answer)),
-                    Parsed::Refused(refusal) => {
-                        let error = io::Error::new(io::ErrorKind::InvalidData, refusal.reason);
-                        return self.failed(ExchangePhase::Head, error);
-                    }
-                }
-            }
-        }
-    }
-
-    fn poll_timer(
-        &mut self,
-        limits: &ExchangeLimits,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<ResponseHead, ExchangeError>> {
-        self.input.release();
-        // The server owes no answer to a request whose rest is still to come.
-        if self.pump.as_ref().is_some_and(|pump| pump.waits_for_body) {
-            self.timer = None;
-            return Poll::Pending;
-        }
-        let moved = self.pump.as_ref().map_or(0, |pump| pump.moved);
-        loop {
-            let timer = self.timer.get_or_insert_with(|| {
-                self.moved = moved;
-                runtime::sleep(limits.first_byte)
-            });
-            if Pin::new(timer).poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            if moved == self.moved {
-                let text = format!("no answer within {:?}", limits.first_byte);
-                let error = io::Error::new(io::ErrorKind::TimedOut, text);
-                return self.failed(ExchangePhase::FirstByte, error);
-            }
-            self.timer = None;
-        }
-    }
-
-    fn failed<T>(&self, phase: ExchangePhase, error: io::Error) -> Poll<Result<T, ExchangeError>> {
-        let began = phase == ExchangePhase::FirstByte && !self.input.bytes().is_empty();
-        let phase = if began { ExchangePhase::Head } else { phase };
-        Poll::Ready(Err(ExchangeError { phase, error }))
-    }
-}
-
-pub(super) fn is_hang_up(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-    )
-}
-
-/// The bytes of a connection, plain or through TLS.
-pub(super) enum Io {
-    Plain(Stream),
-    Tls(Box<Adapted<TlsStream>>),
-}
-
-impl Io {
-    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Io::Plain(stream) => stream.write_all(bytes).await,
-            Io::Tls(stream) => stream.send_all(bytes).await,
-        }
-    }
-
-    pub(super) fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
-        match self {
-            Io::Plain(stream) => stream.poll_recv(context),
-            Io::Tls(stream) => stream.poll_recv(context),
-        }
-    }
-
-    pub(super) fn poll_send_vectored(
-        &mut self,
-        context: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self {
-            Io::Plain(stream) => stream.poll_send_vectored(context, buffers),
-            Io::Tls(stream) => stream.poll_send_vectored(context, buffers),
-        }
-    }
-
-    pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Io::Plain(_) => Poll::Ready(Ok(())),
-            Io::Tls(stream) => stream.poll_flush(context),
-        }
-    }
-
-    fn any_socket(&self) -> Option<&Stream> {
-        match self {
-            Io::Plain(stream) => Some(stream),
-            Io::Tls(stream) => Some(stream.0.socket()),
-        }
-    }
 }

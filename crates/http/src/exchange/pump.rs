@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::body::Body as _;
 
-use super::connection::Io;
+use super::io::Io;
 use crate::Body;
 use crate::h1::encode::{chunk_size, last_chunk};
 
