@@ -34,6 +34,7 @@ mod own;
 mod pool;
 mod relay;
 mod settings;
+mod setup;
 mod tcp;
 mod throttle;
 mod to;

@@ -6,9 +6,9 @@ use switchboard_net::{Addr, DescriptorLimit, Stream};
 
 use super::backend::Busy;
 use super::balance::{Balance, hash};
-use super::live::Setup;
 use super::pool::{ATTEMPTS, Pool};
 use super::relay::relay;
+use super::setup::Setup;
 
 /// Connects a client to a back end, and copies until both have ended.
 pub(super) async fn serve(client: Stream, setup: &Setup) -> io::Result<()> {

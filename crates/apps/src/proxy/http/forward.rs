@@ -17,8 +17,8 @@ use super::fields::{self, Peer};
 use super::passing::Passing;
 use super::{Passed, given_host};
 use crate::proxy::backend::{Backend, Busy};
-use crate::proxy::live::Setup;
 use crate::proxy::pool::{ATTEMPTS, Pool};
+use crate::proxy::setup::Setup;
 
 /// A request that is to be passed on.
 pub(super) struct Job<'a> {

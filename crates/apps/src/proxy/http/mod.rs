@@ -34,7 +34,8 @@ pub use self::trust::Cidr;
 use self::fields::Peer;
 use self::forward::{Job, Refused, forward};
 use super::balance::{Balance, hash};
-use super::live::{Proxy, Setup};
+use super::live::Proxy;
+use super::setup::Setup;
 
 /// How a request was passed on: an extension of its answer, for the log of requests.
 ///
