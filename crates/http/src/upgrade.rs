@@ -1,5 +1,6 @@
 //! Connections that leave HTTP.
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use http::header::{HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use switchboard_net::Stream;
+use switchboard_tls::TlsStream;
 
 use crate::Body;
 
@@ -18,9 +20,27 @@ use crate::Body;
 pub(crate) type Continuation =
     Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send>> + Send>;
 
-/// A continuation that travels with its response.
-#[derive(Clone)]
-struct Carried(Arc<Mutex<Option<Continuation>>>);
+/// What travels with a response and is taken once.
+struct Carried<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Clone for Carried<T> {
+    fn clone(&self) -> Carried<T> {
+        Carried(self.0.clone())
+    }
+}
+
+fn carry<T: Send + 'static, B>(response: &mut Response<B>, carried: T) {
+    let carried = Carried(Arc::new(Mutex::new(Some(carried))));
+    response.extensions_mut().insert(carried);
+}
+
+fn take<T: Send + 'static, B>(response: &mut Response<B>) -> Option<T> {
+    let Carried(carried) = response.extensions_mut().remove()?;
+    carried
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+}
 
 /// Returns the response of a handler that changes the connection's protocol, as to WebSocket: status 101 with
 /// `protocol` in the field `upgrade`. Once it is sent, the connection's own flow runs `run` with the
@@ -63,27 +83,23 @@ where
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     response.headers_mut().insert(UPGRADE, protocol);
-    let carried = Carried(Arc::new(Mutex::new(Some(run))));
-    response.extensions_mut().insert(carried);
+    carry(&mut response, run);
     response
 }
 
 /// Takes what [`upgrade`] put into a response.
 pub(crate) fn take_continuation<B>(response: &mut Response<B>) -> Option<Continuation> {
-    let Carried(carried) = response.extensions_mut().remove()?;
-    carried
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
+    take(response)
 }
 
-pub(crate) trait Bytestream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Bytestream: AsyncRead + AsyncWrite + Unpin + Send + Any {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Bytestream for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Bytestream for S {}
 
-/// A connection that has left HTTP. Reads return what the client has sent behind its request first.
+/// A connection that has left HTTP. Reads return what the peer has sent behind its head first.
 ///
-/// Dropping it closes the connection. See [`upgrade`].
+/// Dropping it closes the connection. See [`upgrade`] for the side of a server, and [`take`](Upgraded::take) for
+/// that of a client.
 pub struct Upgraded {
     early: Bytes,
     io: Io,
@@ -105,7 +121,58 @@ impl Upgraded {
         Upgraded { early, io }
     }
 
-    /// Returns the socket, and what the client has sent behind its request.
+    /// Takes the connection of an answer that [`ClientConnection::send`](crate::ClientConnection::send) has
+    /// returned, if its status is 101; its field `upgrade` names the protocol. `None` for other answers, and the
+    /// second time. It is for the caller to know whether the request has asked for that protocol.
+    ///
+    /// ```
+    /// use futures_lite::AsyncReadExt;
+    /// use http::Method;
+    /// use switchboard_http::{Body, ClientConnection, ExchangeLimits, RequestHead, Upgraded};
+    /// use switchboard_net::Stream;
+    /// use switchboard_runtime::Model;
+    ///
+    /// let (here, there) = Stream::pair()?;
+    /// let text = Model::Tasks.run(async {
+    ///     let mut head = RequestHead::new(&Method::GET, "/");
+    ///     head.field("host", b"here");
+    ///     head.upgrade(b"shout");
+    ///     head.finish(&Body::empty());
+    ///     let answer = b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: shout\r\n\r\nHELLO";
+    ///     there.write_all(answer).await?;
+    ///     there.shutdown_write()?;
+    ///     let (connection, limits) = (ClientConnection::new(here), ExchangeLimits::default());
+    ///     let sent = connection.send(&head, Body::empty(), &limits, drop).await;
+    ///     let mut connection = Upgraded::take(&mut sent.unwrap()).unwrap();
+    ///     let mut text = String::new();
+    ///     connection.read_to_string(&mut text).await?;
+    ///     std::io::Result::Ok(text)
+    /// })??;
+    /// assert_eq!(text, "HELLO");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn take(response: &mut Response<Body>) -> Option<Upgraded> {
+        take(response)
+    }
+
+    /// Puts the connection into the answer that it has left HTTP with.
+    pub(crate) fn put_into(self, response: &mut Response<Body>) {
+        carry(response, self);
+    }
+
+    /// Returns the socket underneath, also of a connection with TLS, for its addresses and options; `None` for
+    /// another stream. Bytes that are read from it or written to it are lost to the protocol.
+    pub fn socket(&self) -> Option<&Stream> {
+        match &self.io {
+            Io::Socket(socket) => Some(socket),
+            Io::Other(stream) => {
+                let stream: &dyn Any = &**stream;
+                stream.downcast_ref().map(TlsStream::socket)
+            }
+        }
+    }
+
+    /// Returns the socket, and what the peer has sent behind its head.
     ///
     /// # Errors
     /// The same connection, if it is no socket, such as one with TLS.

@@ -58,7 +58,12 @@ impl Heard {
         user.filter(|name| !name.is_empty())
     }
 
-    pub(super) fn combined(&self, status: Option<u16>, (bytes, _): (u64, bool)) -> String {
+    pub(super) fn combined(
+        &self,
+        status: Option<u16>,
+        (bytes, _): (u64, bool),
+        received: Option<u64>,
+    ) -> String {
         let text = |text: &Option<String>| escape(text.as_deref().unwrap_or("-"));
         let mut line = format!(
             "{} - {} [{}] \"{} {} {:?}\" {} {bytes} \"{}\" \"{}\"",
@@ -76,10 +81,18 @@ impl Heard {
             // Writing to a string never fails.
             let _ = write!(line, " {passed}");
         }
+        if let Some(received) = received {
+            let _ = write!(line, " {received}");
+        }
         line
     }
 
-    pub(super) fn json(&self, status: Option<u16>, (bytes, whole): (u64, bool)) -> String {
+    pub(super) fn json(
+        &self,
+        status: Option<u16>,
+        (bytes, whole): (u64, bool),
+        received: Option<u64>,
+    ) -> String {
         let end = match (status, whole) {
             (None, _) => "unanswered",
             (Some(_), true) => "whole",
@@ -94,6 +107,7 @@ impl Heard {
             protocol: format!("{:?}", self.version),
             status: status.unwrap_or(HUNG_UP),
             bytes,
+            received,
             seconds: self.start.elapsed().as_secs_f64(),
             end,
             referer: self.referer.as_deref(),
@@ -120,6 +134,8 @@ struct JsonLine<'a> {
     protocol: String,
     status: u16,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
     seconds: f64,
     end: &'static str,
     referer: Option<&'a str>,

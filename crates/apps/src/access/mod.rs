@@ -1,9 +1,11 @@
 //! Access logs, and counters of requests.
 //!
 //! A line is written when the answer's last byte was given to the connection, or when the connection ended
-//! before that. So it says how many bytes of the body were sent, and whether they were all.
+//! before that. So it says how many bytes of the body were sent, and whether they were all. The line of a connection
+//! that has left HTTP, as to WebSocket through a proxy, is written at its end.
 
 mod line;
+mod switch;
 
 use std::fmt;
 use std::future::Future;
@@ -15,6 +17,7 @@ use switchboard_http::{Body, Request, Response};
 use switchboard_net::Addr;
 
 use self::line::Heard;
+pub(crate) use self::switch::Switch;
 
 /// Who asked, by name and password: an extension of an answer.
 #[derive(Clone)]
@@ -26,11 +29,13 @@ pub enum Format {
     /// The combined format of Apache and nginx. Quotes, backslashes, and bytes that are not printable ASCII are
     /// written as `\xHH`, so that a client cannot forge a line. The user is one that
     /// [`Files`](crate::files::Files) have admitted. The line of a request that a proxy has passed on ends with
-    /// the back end, the seconds that the request waited for it and that it took, and the number of tries.
+    /// the back end, the seconds that the request waited for it and that it took, and the number of tries. One of
+    /// status 101 has the bytes that were sent to the client after it, and ends with those that came from it.
     Combined,
     /// A JSON object: `time`, `peer`, `user`, `method`, `path`, `protocol`, `status`, `bytes`, `seconds`, `end`
     /// (`whole`, `cut` or `unanswered`), `referer`, `user_agent`; and of one that a proxy has passed on
-    /// `back_end`, `waited` and `took` (seconds), `tries`.
+    /// `back_end`, `waited` and `took` (seconds), `tries`. One of status 101 has in `bytes` what was sent to the
+    /// client after it, in `received` what came from it, and `end` says whether both sides have ended.
     Json,
 }
 
@@ -89,7 +94,7 @@ pub struct Counts {
     pub server_errors: u64,
     /// Requests whose clients hung up before they were answered.
     pub unanswered: u64,
-    /// Bytes of bodies that were sent.
+    /// Bytes that were sent: of bodies, and of connections that have left HTTP.
     pub body_bytes: u64,
 }
 
@@ -157,6 +162,7 @@ impl Access {
             is_head: request.method() == Method::HEAD,
             status: None,
             sent: (0, false),
+            received: None,
         };
         let mut response = answer(request).await;
         if let Some(line) = &mut record.line {
@@ -164,6 +170,10 @@ impl Access {
             line.heard.user = response.extensions_mut().remove();
         }
         record.status = Some(response.status().as_u16());
+        if let Some(switch) = response.extensions_mut().remove::<Switch>() {
+            switch.keep(record);
+            return response;
+        }
         response.map(|body| {
             body.on_end(move |bytes, whole| {
                 record.sent = (bytes, whole || record.is_head);
@@ -191,6 +201,8 @@ struct Record {
     status: Option<u16>,
     /// The bytes, and whether they are all.
     sent: (u64, bool),
+    /// The bytes from a client that has left HTTP.
+    received: Option<u64>,
 }
 
 struct Line {
@@ -211,8 +223,8 @@ impl Drop for Record {
             .fetch_add(self.sent.0, Ordering::Relaxed);
         if let Some(line) = &self.line {
             let text = match line.format {
-                Format::Combined => line.heard.combined(self.status, self.sent),
-                Format::Json => line.heard.json(self.status, self.sent),
+                Format::Combined => line.heard.combined(self.status, self.sent, self.received),
+                Format::Json => line.heard.json(self.status, self.sent, self.received),
             };
             (line.sink)(&text);
         }

@@ -55,8 +55,8 @@ impl fmt::Display for Mode {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// In mode tcp, the time without a byte in either direction after which a connection is cut, up to a quarter
-    /// more: 10 min.
+    /// In mode tcp, and of a connection that has left HTTP, the time without a byte in either direction after which
+    /// it is cut, up to a quarter more: 10 min.
     pub idle: Duration,
     /// The same once one side has ended its direction: 2 min.
     pub half_closed: Duration,

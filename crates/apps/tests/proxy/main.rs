@@ -4,6 +4,9 @@ mod http;
 mod tcp;
 mod time;
 mod tls;
+mod upgrade;
+mod upgrade_time;
+mod websocket;
 
 use std::fmt;
 use std::future::Future;

@@ -24,13 +24,13 @@ fn proxy(settings: Settings) -> (Proxy, Notices) {
     (proxy, notices)
 }
 
-fn bytes(rng: &mut Rng) -> Vec<u8> {
+pub(crate) fn bytes(rng: &mut Rng) -> Vec<u8> {
     let length = [0, 1, 100, 16 * 1024, 300_000, 2_000_000][rng.usize(..6)];
     (0..rng.usize(0..=length)).map(|_| rng.u8(..)).collect()
 }
 
 /// Sends bytes in pieces, and ends the direction.
-fn send(stream: &mut TcpStream, bytes: &[u8], rng: &mut Rng) {
+pub(crate) fn send(stream: &mut TcpStream, bytes: &[u8], rng: &mut Rng) {
     let mut left = bytes;
     while !left.is_empty() {
         let (piece, rest) = left.split_at(rng.usize(1..=100_000).min(left.len()));
@@ -40,14 +40,14 @@ fn send(stream: &mut TcpStream, bytes: &[u8], rng: &mut Rng) {
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
-fn receive(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn receive(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).unwrap();
     all
 }
 
 /// Each side sends before, while or after it receives.
-fn exchange(mut stream: TcpStream, bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
+pub(crate) fn exchange(mut stream: TcpStream, bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
     match rng.u8(..3) {
         0 => {
             send(&mut stream, bytes, rng);

@@ -16,25 +16,25 @@ use switchboard_runtime::{self as runtime, Driver, Model, join, race};
 
 use crate::Notices;
 
-fn simulated<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn simulated<T>(future: impl Future<Output = T>) -> T {
     Model::Tasks.run_with(Driver::Sim, future).unwrap()
 }
 
 /// A path for the socket of a back end, in a directory of its own that is removed at the end.
-struct SocketPath(PathBuf);
+pub(crate) struct SocketPath(PathBuf);
 
 impl SocketPath {
-    fn new(name: &str) -> SocketPath {
+    pub(crate) fn new(name: &str) -> SocketPath {
         let directory = std::env::temp_dir().join(format!("proxy-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         SocketPath(directory.join("socket"))
     }
 
-    fn to(&self) -> To {
+    pub(crate) fn to(&self) -> To {
         format!("unix:{}", self.0.display()).parse().unwrap()
     }
 
-    fn listen(&self) -> Listener {
+    pub(crate) fn listen(&self) -> Listener {
         let _ = std::fs::remove_file(&self.0);
         Listener::bind_unix(&self.0).unwrap()
     }
@@ -46,14 +46,14 @@ impl Drop for SocketPath {
     }
 }
 
-fn settings(path: &SocketPath, check: Check) -> Settings {
+pub(crate) fn settings(path: &SocketPath, check: Check) -> Settings {
     let mut settings = Settings::default();
     settings.pools[0].to = vec![path.to()];
     settings.pools[0].check = check;
     settings
 }
 
-fn proxy(settings: Settings) -> (Proxy, Notices) {
+pub(crate) fn proxy(settings: Settings) -> (Proxy, Notices) {
     let notices = Notices::default();
     let proxy = Proxy::with_hooks(settings, Arc::new(notices.clone())).unwrap();
     (proxy, notices)

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::task::{Context, Poll};
 
 use http::{Response, StatusCode};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use switchboard_net::{Chunk, Stream};
+use switchboard_net::Stream;
 use switchboard_runtime::{self as runtime, Driver, Loop};
 use switchboard_tls::TlsStream;
 
@@ -95,7 +96,8 @@ impl ClientConnection {
     /// Sends a request, and waits for the head of its answer; interim ones are passed over. The body of the request
     /// is sent as it comes, also while the answer's body is read. Calls `keep` with the connection once the answer
     /// was read to its end, if it may carry another request. Waits in the flow's own way. Dropping the future, or
-    /// the body of the answer before its end, closes the connection.
+    /// the body of the answer before its end, closes the connection. An answer of 101 has the connection with it; see
+    /// [`Upgraded::take`](crate::Upgraded::take).
     ///
     /// # Errors
     /// See [`ExchangeError`]. The error of an answer's body has one inside if the body of the request has failed
@@ -120,12 +122,15 @@ impl ClientConnection {
                 .map_err(failed(ExchangePhase::Send))?,
             _ => pump = Some(Box::new(Pump::new(head.bytes(), body))),
         }
-        let mut input = Input::new(Chunk::empty());
+        let mut input = Input::default();
         let answer = {
             let mut waiting = Waiting::new(&mut io, &mut input, &mut pump);
             poll_fn(|context| waiting.poll(head.is_head(), limits, context)).await?
         };
         input.consume(answer.length);
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            return switch(io, input, pump.is_some(), answer);
+        }
         Ok(respond(io, input, pump, answer, limits, keep))
     }
 }
@@ -134,6 +139,26 @@ impl fmt::Debug for ClientConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientConnection({:?})", self.io.any_socket())
     }
+}
+
+/// Returns the answer that ends HTTP, with the connection.
+fn switch(
+    io: Io,
+    mut input: Input,
+    sends: bool,
+    head: ResponseHead,
+) -> Result<Response<Body>, ExchangeError> {
+    if sends {
+        // What is left of the request would be taken for the other protocol.
+        let text = "a switch of protocols before the end of the request";
+        let error = io::Error::new(io::ErrorKind::InvalidData, text);
+        let phase = ExchangePhase::Head;
+        return Err(ExchangeError { phase, error });
+    }
+    let mut response = with_head(Body::empty(), head);
+    io.upgraded(input.take(input.bytes().len()))
+        .put_into(&mut response);
+    Ok(response)
 }
 
 /// Returns the answer, whose body may have come already.
@@ -148,9 +173,7 @@ fn respond<K>(
 where
     K: FnOnce(ClientConnection) + Send + 'static,
 {
-    // What follows a switch of protocols is no HTTP.
-    let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
-    let keeps_alive = head.keeps_alive && head.framing.is_some() && !switches;
+    let keeps_alive = head.keeps_alive && head.framing.is_some();
     let body = match head.framing {
         Some(Framing::Length(length)) if length <= input.bytes().len() as u64 && pump.is_none() => {
             let body = match length {
@@ -174,6 +197,10 @@ where
             moved: 0,
         }),
     };
+    with_head(body, head)
+}
+
+fn with_head(body: Body, head: ResponseHead) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.version_mut() = head.version;

@@ -3,10 +3,12 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use switchboard_net::{Chunk, Stream};
 use switchboard_tls::TlsStream;
 
 use crate::server::transport::{Adapted, Transport};
+use crate::upgrade::Upgraded;
 
 /// The bytes of a connection, plain or through TLS.
 pub(super) enum Io {
@@ -44,6 +46,14 @@ impl Io {
         match self {
             Io::Plain(_) => Poll::Ready(Ok(())),
             Io::Tls(stream) => stream.poll_flush(context),
+        }
+    }
+
+    /// Leaves HTTP, with bytes that were received already.
+    pub(super) fn upgraded(self, early: Bytes) -> Upgraded {
+        match self {
+            Io::Plain(stream) => stream.upgraded(early),
+            Io::Tls(stream) => stream.upgraded(early),
         }
     }
 

@@ -57,6 +57,13 @@ impl RequestHead {
         self.field(name.as_str(), value.as_bytes());
     }
 
+    /// Adds that the client would go on with one of `protocols`, a list as the field `upgrade` has it. See
+    /// [`Upgraded::take`](crate::Upgraded::take).
+    pub fn upgrade(&mut self, protocols: &[u8]) {
+        self.field("connection", b"upgrade");
+        self.field("upgrade", protocols);
+    }
+
     /// Adds what tells the end of `body`, and ends the head.
     pub fn finish(&mut self, body: &Body) {
         match body.length() {

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use http::{StatusCode, Version};
 use httparse::{Error, Status};
 
@@ -19,7 +19,7 @@ pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
-    /// The fields, without those that concern the connection only.
+    /// The fields, without those that concern the connection only, but with the protocol that one of 101 names.
     pub(crate) headers: HeaderMap,
     /// The number of its bytes.
     pub(crate) length: usize,
@@ -84,7 +84,9 @@ fn finish(
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| malformed)?;
         let is_length = name == CONTENT_LENGTH;
         let is_kept = !is_length || (keeps_length && !headers.contains_key(CONTENT_LENGTH));
-        if is_kept && !listed.has(&name) {
+        // The protocol that follows is what the answer is about.
+        let switches = name == UPGRADE && status == StatusCode::SWITCHING_PROTOCOLS;
+        if is_kept && (switches || !listed.has(&name)) {
             headers.try_append(name, value).map_err(|_| malformed)?;
         }
     }

@@ -59,7 +59,8 @@ impl Drop for Output {
     }
 }
 
-/// Bytes that were received: those of the last chunk, or a copy where a head came in pieces.
+/// Bytes that were received: none at first, those of the last chunk, or a copy where a head came in pieces.
+#[derive(Default)]
 pub(crate) struct Input {
     chunk: Option<Chunk>,
     copy: Vec<u8>,

@@ -133,7 +133,7 @@ where
         match after {
             Ok(true) => {}
             Ok(false) if wire.continuation.is_some() => {
-                return Ok(After::Upgrade(Bytes::copy_from_slice(input.bytes())));
+                return Ok(After::Upgrade(input.take(input.bytes().len())));
             }
             Ok(false) => {
                 if !input.bytes().is_empty() {

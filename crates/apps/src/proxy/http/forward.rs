@@ -15,6 +15,7 @@ use switchboard_runtime as runtime;
 
 use super::fields::{self, Peer};
 use super::passing::Passing;
+use super::upgrade::switch;
 use super::{Passed, given_host};
 use crate::proxy::backend::{Backend, Busy};
 use crate::proxy::pool::{ATTEMPTS, Pool};
@@ -27,6 +28,8 @@ pub(super) struct Job<'a> {
     pub(super) head: &'a Parts,
     pub(super) peer: &'a Peer,
     pub(super) via: &'a str,
+    /// The protocols that the client would go on with, if it has asked for any.
+    pub(super) protocols: Option<Vec<u8>>,
     /// Whether the answer says how it was passed on.
     pub(super) tells: bool,
     pub(super) key: u64,
@@ -139,8 +142,11 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
         let body = body.take().unwrap_or_default();
         let asked = runtime::now();
         match send(job, backend, connection, body).await {
-            Ok(response) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
-                let mut response = passing(job, busy, response);
+            Ok(response) => {
+                let mut response = match response.status() {
+                    StatusCode::SWITCHING_PROTOCOLS => switching(job, busy, response)?,
+                    _ => passing(job, busy, response),
+                };
                 if job.tells {
                     response.extensions_mut().insert(Passed {
                         back_end: backend.to_string(),
@@ -150,11 +156,6 @@ pub(super) async fn forward(job: &Job<'_>, body: Body) -> Result<Response<Body>,
                     });
                 }
                 return Ok(response);
-            }
-            Ok(_) => {
-                let text = "an upgrade that nobody has asked for";
-                let error = io::Error::new(io::ErrorKind::InvalidData, text);
-                return Err(Refused::at(backend, "head", &error));
             }
             Err(error)
                 if is_reused && can_repeat && has_died(&error) && pool.budget.take(pool.now()) =>
@@ -224,6 +225,9 @@ async fn send(
     let kept = given.filter(|_| !pool.settings().rewrite_host);
     let host = kept.unwrap_or(backend.to().authority());
     fields::write(&mut request, &head.headers, given, host, peer, via);
+    if let Some(protocols) = &job.protocols {
+        request.upgrade(protocols);
+    }
     request.finish(&body);
     let (pool, backend) = (pool.clone(), backend.clone());
     let keep = move |connection| {
@@ -267,5 +271,21 @@ fn passing(job: &Job<'_>, busy: Busy, response: Response<Body>) -> Response<Body
             response
         }
         false => response.map(|body| Body::new(Passing::new(body, busy, job.pool.clone()))),
+    }
+}
+
+/// Returns the answer that ends HTTP on the client's connection.
+fn switching(job: &Job<'_>, busy: Busy, answer: Response<Body>) -> Result<Response<Body>, Refused> {
+    let (pool, backend) = (&job.pool, busy.backend().clone());
+    let timeouts = job.setup.settings.timeouts;
+    match switch(job.protocols.is_some(), timeouts, busy, answer) {
+        Ok(response) => {
+            pool.succeeded(&backend);
+            Ok(response)
+        }
+        Err(error) => {
+            pool.failed(&backend, &error);
+            Err(Refused::at(&backend, "head", &error))
+        }
     }
 }

@@ -6,6 +6,7 @@
 //!   forward   a back end, a connection, the answer; another try where that is safe
 //!   fields    what the back end is told
 //!   trailers  the same after the body
+//!   upgrade   what follows an answer that ends HTTP
 //!   idle      the connections that wait for a request
 //! ```
 
@@ -16,6 +17,7 @@ mod passing;
 mod route;
 mod trailers;
 mod trust;
+mod upgrade;
 
 use std::fmt;
 use std::sync::Arc;
@@ -166,6 +168,7 @@ async fn pass(
         head,
         peer,
         via,
+        protocols: upgrade::asked(head),
         tells,
         key,
     };
