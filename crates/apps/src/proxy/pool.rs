@@ -112,6 +112,8 @@ pub(crate) struct Pool {
     pub(crate) budget: RetryBudget,
     /// For the line that all back ends are down.
     pub(crate) all_down: Throttle,
+    /// For the line that a client's upload is too slow.
+    pub(crate) too_slow: Throttle,
     clock: Clock,
     hooks: Arc<dyn Hooks>,
     /// Where the proxy itself listens.
@@ -149,6 +151,7 @@ impl Pool {
             turns: AtomicU64::new(settings.seed),
             budget: RetryBudget::new(settings.retry_percent, settings.retries_per_second),
             all_down: Throttle::default(),
+            too_slow: Throttle::default(),
             clock,
             hooks,
             own: OnceLock::new(),

@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::{Body as HttpBody, Bytes, Frame};
+use switchboard_apps::access::{Access, Format};
 use switchboard_apps::proxy::{Balance, Check, Mode, Proxy, Sender, Settings, To};
 use switchboard_http::Body;
 use switchboard_net::{Listener, Stream};
@@ -520,6 +521,59 @@ fn requests_that_no_back_end_takes_do_not_fill_the_log() {
             [format!("{line}; so it was for 9 more requests")]
         );
     });
+}
+
+/// Sends a request whose body stops after its first bytes, and returns the answer, and what the logs say.
+fn stalled(name: &str) -> (String, Vec<String>, String, std::io::Result<()>) {
+    let path = SocketPath::new(name);
+    let listener = path.listen();
+    let (proxy, notices) = proxy(Settings {
+        mode: Mode::Http,
+        ..settings(&path, Check::Off)
+    });
+    let (written, lines) = mpsc::channel();
+    let access = Access::new().log(Format::Combined, move |line| {
+        drop(written.send(line.to_owned()))
+    });
+    let (here, there) = Stream::pair().unwrap();
+    let (answer, served) = simulated(async {
+        let client = async {
+            here.write_all(b"POST /x HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\nhello")
+                .await
+                .unwrap();
+            let mut all = Vec::new();
+            loop {
+                match here.recv().await {
+                    Ok(chunk) if !chunk.is_empty() => all.extend_from_slice(&chunk),
+                    _ => break,
+                }
+            }
+            drop(here);
+            String::from_utf8(all).unwrap()
+        };
+        let answering = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            while stream.recv().await.is_ok_and(|chunk| !chunk.is_empty()) {}
+        };
+        let never = std::future::pending();
+        let serving = proxy.serve_until(there, never, Some(&access));
+        let (answer, (served, ())) = join(client, join(serving, answering)).await;
+        (answer, served)
+    });
+    (answer, notices.take(), lines.recv().unwrap(), served)
+}
+
+#[test]
+fn a_client_whose_upload_stalls_is_told_and_so_is_the_log() {
+    let (answer, notices, line, served) = stalled("upload");
+    assert!(
+        answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+        "{answer}"
+    );
+    let why = "the request's body: a request body that comes too slowly";
+    assert_eq!(notices, [format!("POST /x: 408: {why}")]);
+    assert!(line.contains("\"POST /x HTTP/1.1\" 408 "), "{line}");
+    assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
 }
 
 /// A body that fails after a second.

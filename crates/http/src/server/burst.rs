@@ -324,8 +324,15 @@ where
             None => unreachable!("the handler was called"),
         },
     );
-    let response = response.await?.map_err(io::Error::other)?;
+    let response = response.await?;
     running.set(None);
+    // An answer that says something else than the limit's is not sent.
+    if let Some(refused) = exchange.feed.as_mut().map(|feed| feed.refused())
+        && let Some(failure) = refused.take_if(|it| !it.is_said_by(&response))
+    {
+        return Err(failure);
+    }
+    let response = response.map_err(io::Error::other)?;
     match answer(exchange, response, stopping, out) {
         Step::Answered(keeps_alive) => {
             wire.flush(out, input).await?;
@@ -368,7 +375,10 @@ where
             // What is unread must not reset the connection before the client has its answer.
             Ok(false) => {
                 wire.linger().await;
-                return Ok(false);
+                return match feed.refused().take() {
+                    Some(failure) => Err(failure.after_an_answer()),
+                    None => Ok(false),
+                };
             }
             Err(failure) => {
                 wire.linger().await;

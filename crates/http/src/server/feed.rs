@@ -40,6 +40,8 @@ pub(super) struct Feed {
     interim_unflushed: bool,
     /// Whether the reader was told of the end.
     ended: bool,
+    /// Why the body is refused, once the handler has answered that in its own words.
+    refused: Option<Failure>,
 }
 
 impl Feed {
@@ -51,18 +53,26 @@ impl Feed {
             interim: if expects_continue { CONTINUE } else { &[] },
             interim_unflushed: false,
             ended: false,
+            refused: None,
         }
+    }
+
+    /// Takes why the body is refused, if the handler has answered after it has heard of that.
+    pub(super) fn refused(&mut self) -> &mut Option<Failure> {
+        &mut self.refused
     }
 
     /// Returns whether the next request follows what was read.
     pub(super) fn is_finished(&self) -> bool {
-        self.ended || self.decoder.left() == Some(0)
+        self.refused.is_none() && (self.ended || self.decoder.left() == Some(0))
     }
 
     /// Returns whether the rest of the body is not worth reading.
     pub(super) fn is_long(&self) -> bool {
         let waits = self.interim.len() == CONTINUE.len();
-        !self.ended && (waits || self.decoder.left().is_some_and(|left| left > DISCARDED))
+        let is_open =
+            !self.ended && (waits || self.decoder.left().is_some_and(|left| left > DISCARDED));
+        is_open || self.refused.is_some()
     }
 
     /// Hands over what the reader waits for: completes when it has something, or does not wait.
@@ -199,7 +209,8 @@ fn poll_more<T: Transport>(
 }
 
 /// Waits for what `poll` polls, hands over the body that it asks for meanwhile, and watches whether the client
-/// hangs up. `pending` says that it was polled just now.
+/// hangs up. `pending` says that it was polled just now. What is polled hears of a body that is refused, and may
+/// complete with that.
 pub(super) async fn drive<T: Transport, R>(
     wire: &mut Wire<T>,
     input: &mut Input,
@@ -216,9 +227,17 @@ pub(super) async fn drive<T: Transport, R>(
                 return Poll::Ready(Ok(output));
             }
             let Some(feed) = feed else { break };
-            match ready!(feed.poll(wire, input, context))? {
-                Demand::Wanted => {}
-                Demand::Later | Demand::Never => break,
+            match ready!(feed.poll(wire, input, context)) {
+                Ok(Demand::Wanted) => {}
+                Ok(Demand::Later | Demand::Never) => break,
+                Err(failure @ Failure::Refused(..)) => {
+                    let Poll::Ready(output) = poll(context) else {
+                        return Poll::Ready(Err(failure));
+                    };
+                    feed.refused = Some(failure);
+                    return Poll::Ready(Ok(output));
+                }
+                Err(failure) => return Poll::Ready(Err(failure)),
             }
         }
         input.release();

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
+use http::Response;
 use switchboard_net::{Chunk, Stream};
 use switchboard_runtime as runtime;
 
@@ -41,6 +42,16 @@ impl From<io::Error> for Failure {
 impl Failure {
     pub(super) fn refused(refusal: Refusal) -> Failure {
         Failure::Refused(refusal, io::ErrorKind::InvalidData)
+    }
+
+    /// Returns whether the answer has the status that a refused client gets.
+    pub(super) fn is_said_by<B, E>(&self, answer: &Result<Response<B>, E>) -> bool {
+        let Failure::Refused(refusal, _) = self else {
+            return false;
+        };
+        answer
+            .as_ref()
+            .is_ok_and(|answer| answer.status() == refusal.status)
     }
 
     /// Returns the same failure once an answer has begun, so that the client is told nothing more.

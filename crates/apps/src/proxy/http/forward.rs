@@ -1,12 +1,10 @@
 //! One request: a back end, a connection to it, its answer; and another try where that is safe.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
 use switchboard_http::{
     Body, ClientConnection, ExchangeError, ExchangeLimits, ExchangePhase, RequestHead, Response,
 };
@@ -15,6 +13,7 @@ use switchboard_runtime as runtime;
 
 use super::fields::{self, Peer};
 use super::passing::Passing;
+use super::refused::Refused;
 use super::upgrade::switch;
 use super::{Passed, given_host};
 use crate::proxy::backend::{Backend, Busy};
@@ -33,69 +32,6 @@ pub(super) struct Job<'a> {
     /// Whether the answer says how it was passed on.
     pub(super) tells: bool,
     pub(super) key: u64,
-}
-
-/// A request that is answered by the proxy itself.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) status: StatusCode,
-    text: String,
-    /// Whether the operator hears of it.
-    pub(super) is_told: bool,
-}
-
-impl Refused {
-    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Refused {
-        Refused {
-            status,
-            text: text.into(),
-            is_told: status.is_server_error(),
-        }
-    }
-
-    /// There is no back end to ask. Only one such request in a second is told.
-    fn all_down(pool: &Pool) -> Refused {
-        let name = &pool.settings().name;
-        let mut text = format!("every back end of pool {name} is down");
-        let held = pool.all_down.pass(pool.now());
-        if let Some(more @ 1..) = held {
-            text.push_str(&format!("; so it was for {more} more requests"));
-        }
-        let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, text);
-        Refused {
-            is_told: held.is_some(),
-            ..refused
-        }
-    }
-
-    /// What failed at a back end, and in which phase.
-    fn at(backend: &Backend, phase: impl fmt::Display, error: &io::Error) -> Refused {
-        let status = match error.kind() {
-            io::ErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::BAD_GATEWAY,
-        };
-        Refused::new(status, format!("back end {backend}: {phase}: {error}"))
-    }
-
-    /// Returns the answer, which tells clients nothing of back ends.
-    pub(super) fn answer(&self) -> Response<Body> {
-        let reason = self.status.canonical_reason().unwrap_or_default();
-        let text = match self.status.is_server_error() {
-            true => format!("{} {reason}\n", self.status.as_str()),
-            false => format!("{} {reason}: {}\n", self.status.as_str(), self.text),
-        };
-        let mut response = Response::new(Body::from(text));
-        *response.status_mut() = self.status;
-        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, kind);
-        response
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.status.as_str(), self.text)
-    }
 }
 
 /// Passes a request on, to another back end if connecting fails. A request that a waiting connection has lost is
@@ -252,8 +188,7 @@ fn has_died(error: &ExchangeError) -> bool {
 /// Notes the failure of a back end, if it was one, and returns what the client is told.
 fn blame(pool: &Pool, backend: &Backend, is_reused: bool, error: &ExchangeError) -> Refused {
     if error.phase == ExchangePhase::Body {
-        let text = format!("the request's body: {}", error.error);
-        return Refused::new(StatusCode::BAD_REQUEST, text);
+        return Refused::of_body(pool, &error.error);
     }
     // A server may close a connection that waits at any time.
     if !(is_reused && has_died(error)) {

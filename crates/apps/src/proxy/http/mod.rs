@@ -4,6 +4,7 @@
 //!   answer    one request
 //!   route     the pool that a request goes to
 //!   forward   a back end, a connection, the answer; another try where that is safe
+//!   refused   what the proxy answers itself
 //!   fields    what the back end is told
 //!   trailers  the same after the body
 //!   upgrade   what follows an answer that ends HTTP
@@ -14,6 +15,7 @@ mod fields;
 mod forward;
 pub(super) mod idle;
 mod passing;
+mod refused;
 mod route;
 mod trailers;
 mod trust;
@@ -34,7 +36,8 @@ pub use self::route::Route;
 pub use self::trust::Cidr;
 
 use self::fields::Peer;
-use self::forward::{Job, Refused, forward};
+use self::forward::{Job, forward};
+use self::refused::Refused;
 use super::balance::{Balance, hash};
 use super::live::Proxy;
 use super::setup::Setup;
