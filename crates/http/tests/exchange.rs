@@ -7,10 +7,12 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_lite::AsyncReadExt;
 use http::Method;
 use hyper::body::{Bytes, Frame};
 use switchboard_http::{
     Body, ClientConnection, ExchangeError, ExchangeLimits, ExchangePhase, RequestHead, Response,
+    Upgraded,
 };
 use switchboard_runtime::{self as runtime, Driver, Model};
 
@@ -148,6 +150,63 @@ fn answers_are_read_however_they_come() {
                 answering.join().unwrap();
             }
         }
+    }
+}
+
+#[test]
+fn an_answer_of_101_has_the_connection_and_what_has_come_behind_its_head() {
+    const SWITCH: &str = "HTTP/1.1 101 Switching\r\nUpgrade: own\r\nconnection: upgrade, x-own\r\nx-own: 1\r\n\r\nfirst";
+    for (model, driver) in models_and_drivers() {
+        for step in [1, 7, SWITCH.len()] {
+            let (connection, peer) = connection();
+            let pieces = SWITCH.as_bytes().chunks(step).map(<[u8]>::to_vec).collect();
+            let answering = answer(peer, pieces, true);
+            let (text, kept) = run(model, driver, async {
+                let (answer, kept) = get(connection, &Method::GET, Body::empty()).await;
+                let mut answer = answer.unwrap();
+                assert_eq!(answer.headers()["upgrade"], "own");
+                assert_eq!(answer.headers().len(), 1);
+                let mut upgraded = Upgraded::take(&mut answer).unwrap();
+                assert!(Upgraded::take(&mut answer).is_none());
+                assert!(upgraded.socket().is_some());
+                let mut text = String::new();
+                upgraded.read_to_string(&mut text).await.unwrap();
+                (text, kept)
+            });
+            assert_eq!(text, "first", "{model}/{driver} by {step}");
+            assert!(kept.try_recv().is_err(), "{model}/{driver} by {step}");
+            answering.join().unwrap();
+        }
+    }
+}
+
+/// A body that never ends.
+struct Endless;
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn an_answer_of_101_before_the_end_of_the_request_is_refused() {
+    for (model, driver) in models_and_drivers() {
+        let (connection, peer) = connection();
+        let text = b"HTTP/1.1 101 Switching\r\nupgrade: own\r\n\r\n".to_vec();
+        let answering = answer(peer, vec![text], false);
+        let body = Body::new(Endless);
+        let (answer, _) = run(model, driver, get(connection, &Method::POST, body));
+        let error = answer.unwrap_err();
+        assert_eq!(error.phase, ExchangePhase::Head, "{model}/{driver}");
+        assert_eq!(error.error.kind(), ErrorKind::InvalidData);
+        answering.join().unwrap();
     }
 }
 
