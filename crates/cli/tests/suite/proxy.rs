@@ -1,6 +1,6 @@
 //! `switchboard serve proxy` in front of echo servers.
 
-use std::io::{BufRead, ErrorKind, Read};
+use std::io::{BufRead, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 
@@ -294,7 +294,7 @@ fn wrong_input_is_refused_with_one_line() {
 fn get(proxy: &Served, path: &str) -> String {
     let mut stream = proxy.connect();
     let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
-    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -341,6 +341,73 @@ fn every_model_that_can_passes_requests_on() {
     }
 }
 
+/// Reads a head, and nothing behind it.
+fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Has a connection leave HTTP, and returns both ends.
+fn upgraded(proxy: &Served, back_end: &TcpListener) -> (TcpStream, TcpStream) {
+    let fields = "connection: upgrade\r\nupgrade: own\r\n\r\n";
+    let mut client = proxy.connect();
+    let ask = format!("GET / HTTP/1.1\r\nhost: here\r\n{fields}");
+    client.write_all(ask.as_bytes()).unwrap();
+    let (mut server, _) = back_end.accept().unwrap();
+    read_head(&mut server);
+    let switch = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}");
+    server.write_all(switch.as_bytes()).unwrap();
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 101 "));
+    (client, server)
+}
+
+fn passes(client: &TcpStream, server: &TcpStream) {
+    for (mut from, mut to) in [(client, server), (server, client)] {
+        from.write_all(b"hello").unwrap();
+        let mut there = [0; 5];
+        to.read_exact(&mut there).unwrap();
+        assert_eq!(&there, b"hello");
+    }
+}
+
+#[test]
+fn an_upgraded_connection_survives_a_reload_and_has_the_time_of_the_drain() {
+    let back_end = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = back_end.local_addr().unwrap();
+    let text = format!("mode = 'http'\n[pool.main]\nto = ['{addr}']\ncheck = 'off'\n");
+    let config = Config::new("upgrade", &text);
+    for (drain, is_cut) in [("60", false), ("0", true)] {
+        let options = ["--config", config.path(), "--drain", drain];
+        let mut proxy = proxy(&[], &options);
+        let (client, mut server) = upgraded(&proxy, &back_end);
+        passes(&client, &server);
+        let process = rustix::process::Pid::from_child(&proxy.child);
+        rustix::process::kill_process(process, rustix::process::Signal::HUP).unwrap();
+        wait_for(&mut proxy, "reloaded");
+        passes(&client, &server);
+        drop(proxy.child.stdin.take());
+        if is_cut {
+            // It ends without anybody's doing.
+            assert!(matches!(server.read(&mut [0]), Ok(0) | Err(_)));
+        } else {
+            // The listener is closed once the drain has begun.
+            while TcpStream::connect(&proxy.addr).is_ok() {
+                std::thread::yield_now();
+            }
+            passes(&client, &server);
+        }
+        drop((client, server));
+        let log = proxy.stop();
+        let cut = format!("cut {}", u8::from(is_cut));
+        assert!(log.contains(&cut), "{log}");
+    }
+}
+
 #[test]
 fn a_client_that_reads_nothing_yet_does_not_hold_others() {
     let back_end = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -352,7 +419,7 @@ fn a_client_that_reads_nothing_yet_does_not_hold_others() {
     let (_held, _) = back_end.accept().unwrap();
     let mut second = proxy.connect();
     let (mut at_back_end, _) = back_end.accept().unwrap();
-    std::io::Write::write_all(&mut at_back_end, b"welcome").unwrap();
+    at_back_end.write_all(b"welcome").unwrap();
     let mut greeting = [0; 7];
     second.read_exact(&mut greeting).unwrap();
     assert_eq!(&greeting, b"welcome");

@@ -61,4 +61,8 @@ scripts! {
     framing: "framing.vtc",
     limits: "limits.vtc",
     pipelining: "pipelining.vtc",
+    proxy_bodies: "proxy_bodies.vtc",
+    proxy_failures: "proxy_failures.vtc",
+    proxy_retries: "proxy_retries.vtc",
+    proxy_upgrade: "proxy_upgrade.vtc",
 }
