@@ -129,7 +129,7 @@ impl OpenConnection {
             id: open.id,
             peer: stream
                 .and_then(|stream| stream.peer_addr().ok())
-                .or(open.peer.clone()),
+                .or(open.peer.as_deref().cloned()),
             open_for: Duration::from_millis(now.saturating_sub(open.accepted_at)),
             waiting: open.activity.as_ref().map(|activity| activity.waiting()),
             traffic: open.traffic(),

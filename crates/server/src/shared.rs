@@ -115,6 +115,7 @@ impl Shared {
         // Another process's use of its copy of the stream is not seen here.
         let elsewhere = self.model.dispatch() == Dispatch::Process;
         let peer = elsewhere.then(|| stream.peer_addr().ok()).flatten();
+        let peer = peer.map(Box::new);
         let seen = self.is_observed && !elsewhere;
         let activity = seen.then(Arc::<Activity>::default);
         if let Some(activity) = &activity {
@@ -162,7 +163,7 @@ pub(crate) struct Open {
     /// `None` unless the server is observed, and of a connection that another process handles.
     pub(crate) activity: Option<Arc<Activity>>,
     /// The peer of a connection that another process handles.
-    pub(crate) peer: Option<Addr>,
+    pub(crate) peer: Option<Box<Addr>>,
     /// Does not keep the connection open: its handler may close it and go on.
     pub(crate) stream: WeakStream,
     /// Whether the connection was counted as cut, so that its end is not counted as another.

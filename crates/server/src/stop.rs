@@ -77,15 +77,20 @@ impl Stop {
 
     /// Waits until the server is asked to stop.
     pub async fn wait(&self) {
-        let stopped = self.stopped.wait();
-        let Some(server) = self.server.get() else {
-            return stopped.await;
-        };
+        match self.server.get() {
+            None => self.stopped.wait().await,
+            // In memory of its own, which the connections of other models need not have.
+            Some(server) => Box::pin(self.wait_with(server)).await,
+        }
+    }
+
+    /// Waits until the server is asked to stop, here or by its pipe.
+    async fn wait_with(&self, server: &Source) {
         let ended = async {
             // A pipe that cannot be waited for stops the handler too.
             let _ = server.ready(Direction::Read).await;
         };
-        race(stopped, ended).await;
+        race(self.stopped.wait(), ended).await;
     }
 
     /// Waits until the server is asked to stop without draining.

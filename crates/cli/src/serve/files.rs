@@ -143,11 +143,12 @@ impl FilesArgs {
 
 /// Answers each request of each connection, until the server stops.
 fn run(bound: Bound, (files, access, front): (Files, Option<Access>, Front)) -> io::Result<Report> {
-    let stop = bound.stop_handle();
+    // Shared, so that a connection holds one word of it.
+    let shared = Arc::new((files, access, front, bound.stop_handle()));
     bound.serve(move |stream: Stream| {
-        let (files, access) = (files.clone(), access.clone());
-        let (front, stop) = (front.clone(), stop.clone());
+        let shared = shared.clone();
         async move {
+            let (files, access, front, stop) = &*shared;
             let answer = |request| files.respond(request);
             let stop = pin!(stop.wait());
             front.serve(stream, access.as_ref(), answer, stop).await

@@ -79,14 +79,15 @@ fn serve_site(options: &SiteOptions) -> Result<(), Failure> {
         Ok(watched.access.clone())
     };
     let run = |bound: Bound, access: Option<Access>| {
-        let (stop, front) = (bound.stop_handle(), front.clone());
+        // Shared, so that a connection holds one word of it.
+        let shared = Arc::new((site, access, front.clone(), bound.stop_handle()));
         bound.serve(move |stream: Stream| {
-            let (site, stop, front) = (site.clone(), stop.clone(), front.clone());
-            let access = access.clone();
+            let shared = shared.clone();
             async move {
+                let (site, access, front, stop) = &*shared;
                 let socket = stream.clone();
                 let answer = |request| {
-                    let answer = slow_site::answer(&site, &request, socket.clone());
+                    let answer = slow_site::answer(site, &request, socket.clone());
                     async { answer.await.map(Body::new) }
                 };
                 let stop = pin!(stop.wait());

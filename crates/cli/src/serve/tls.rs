@@ -187,45 +187,51 @@ impl Front {
 
     /// Answers the requests of a connection until `stop` completes, with TLS if the options say so. Tells
     /// `access` of them.
-    pub(super) async fn serve<F>(
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an async function holds its arguments twice in every connection"
+    )]
+    pub(super) fn serve<F>(
         &self,
         stream: Stream,
         access: Option<&Access>,
         answer: impl Fn(Request) -> F,
         stop: impl Future<Output = ()>,
-    ) -> io::Result<()>
+    ) -> impl Future<Output = io::Result<()>>
     where
         F: Future<Output = Response<Body>>,
     {
-        // Boxed, since an address of a Unix socket would be most of an idle connection.
-        let peer = access.and_then(|_| stream.peer_addr().ok().map(Box::new));
-        let handler = |request| {
-            let (peer, answer) = (peer.as_deref(), &answer);
-            async move {
-                Ok::<_, Infallible>(match access {
-                    Some(access) => access.watch(peer, request, answer).await,
-                    None => answer(request).await,
-                })
-            }
-        };
-        let Some(tls) = &self.tls else {
-            return self.http.serve_until(stream, handler, stop).await;
-        };
-        // In memory of its own: a session is much larger than a connection without TLS.
-        Box::pin(async move {
-            let socket = stream.clone();
-            match tls.accept(stream).await {
-                Ok(stream) => self.http.serve_stream_until(stream, handler, stop).await,
-                Err(error) => {
-                    if PlainText::is(&error) {
-                        // The error stands, whether or not the client hears of it.
-                        let _ = socket.write_all(SPEAK_TLS).await;
-                        let _ = socket.close().await;
-                    }
-                    Err(error)
+        async move {
+            // Boxed, since an address of a Unix socket would be most of an idle connection.
+            let peer = access.and_then(|_| stream.peer_addr().ok().map(Box::new));
+            let handler = |request| {
+                let (peer, answer) = (peer.as_deref(), &answer);
+                async move {
+                    Ok::<_, Infallible>(match access {
+                        Some(access) => access.watch(peer, request, answer).await,
+                        None => answer(request).await,
+                    })
                 }
-            }
-        })
-        .await
+            };
+            let Some(tls) = &self.tls else {
+                return self.http.serve_until(stream, handler, stop).await;
+            };
+            // In memory of its own: a session is much larger than a connection without TLS.
+            Box::pin(async move {
+                let socket = stream.clone();
+                match tls.accept(stream).await {
+                    Ok(stream) => self.http.serve_stream_until(stream, handler, stop).await,
+                    Err(error) => {
+                        if PlainText::is(&error) {
+                            // The error stands, whether or not the client hears of it.
+                            let _ = socket.write_all(SPEAK_TLS).await;
+                            let _ = socket.close().await;
+                        }
+                        Err(error)
+                    }
+                }
+            })
+            .await
+        }
     }
 }

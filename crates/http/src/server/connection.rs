@@ -48,51 +48,55 @@ where
         let mut stop = pin!(stop);
         // Whether the server stops. The burst looks at it before it waits for more, and at each head.
         let stopping = AtomicBool::new(false);
-        loop {
+        let last = loop {
             let idle = poll_fn(|context| poll_idle(&mut wire, stop.as_mut(), &stopping, context));
             let chunk = match idle.await? {
                 Some(chunk) => chunk,
-                None if wire.served > 0 => break,
+                None if wire.served > 0 => break After::Close,
                 // In memory of its own, as the burst.
                 None => match Box::pin(last_chance(&mut wire.io)).await? {
                     Some(chunk) => chunk,
-                    None => break,
+                    None => break After::Close,
                 },
             };
-            let begins = || h2::begins(&chunk) || wire.io.has_agreed_on_http2();
-            let after = if wire.served == 0 && begins() {
-                After::Http2(chunk)
-            } else {
-                // In memory of its own, so that an idle connection is small.
-                let mut burst = Box::pin(serve_burst(&mut wire, &handler, &stopping, chunk));
-                let burst = poll_fn(|context| {
-                    poll_stop(stop.as_mut(), &stopping, context);
-                    burst.as_mut().poll(context)
-                });
-                burst.await?
-            };
-            match after {
+            if is_http2(&wire, &chunk) {
+                break After::Http2(chunk);
+            }
+            // In memory of its own, so that an idle connection is small.
+            let mut burst = Box::pin(serve_burst(&mut wire, &handler, &stopping, chunk));
+            let burst = poll_fn(|context| {
+                poll_stop(stop.as_mut(), &stopping, context);
+                burst.as_mut().poll(context)
+            });
+            match burst.await? {
                 After::KeepAlive => {}
-                After::Close => break,
-                After::Http2(first) => {
-                    let stopped = stopping.load(Ordering::Relaxed);
-                    let Wire { io, limits, .. } = wire;
-                    let served = h2::serve(io, first, &handler, stop, stopped, limits);
-                    return Box::pin(served).await;
+                after => break after,
+            }
+        };
+        match last {
+            After::Http2(first) => {
+                let stopped = stopping.load(Ordering::Relaxed);
+                let Wire { io, limits, .. } = wire;
+                let served = h2::serve(io, first, &handler, stop, stopped, limits);
+                Box::pin(served).await
+            }
+            After::Upgrade(early) => match wire.continuation {
+                Some(run) => run(wire.io.upgraded(early)).await,
+                None => Ok(()),
+            },
+            After::Close | After::KeepAlive => {
+                if wire.io.socket().is_none() {
+                    Box::pin(farewell(&mut wire.io)).await;
                 }
-                After::Upgrade(early) => {
-                    return match wire.continuation {
-                        Some(run) => run(wire.io.upgraded(early)).await,
-                        None => Ok(()),
-                    };
-                }
+                Ok(())
             }
         }
-        if wire.io.socket().is_none() {
-            Box::pin(farewell(&mut wire.io)).await;
-        }
-        Ok(())
     }
+}
+
+/// Returns whether a connection that begins with `first` is one of HTTP/2.
+fn is_http2<T: Transport>(wire: &Wire<T>, first: &[u8]) -> bool {
+    wire.served == 0 && (h2::begins(first) || wire.io.has_agreed_on_http2())
 }
 
 /// Receives from a client that has connected just before the server stops, whose first request is on its way;

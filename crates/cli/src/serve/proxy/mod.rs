@@ -7,6 +7,7 @@ mod options;
 use std::fmt::Write;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 
 use switchboard_apps::access::Access;
 use switchboard_apps::proxy::{Check, Mode, PoolSettings, Proxy, Sender, Settings};
@@ -86,16 +87,17 @@ fn serve_http(
     access: Option<Access>,
     front: Front,
 ) -> io::Result<Report> {
-    let stop = bound.stop_handle();
+    // Shared, so that a connection holds one word of it.
+    let shared = Arc::new((proxy, access, front, bound.stop_handle()));
     bound.serve(move |client: Stream| {
-        let (proxy, access) = (proxy.clone(), access.clone());
-        let (front, stop) = (front.clone(), stop.clone());
+        let shared = shared.clone();
         async move {
+            let (proxy, access, front, stop) = &*shared;
             proxy.start_checks()?;
             client.receive_on_demand();
-            let peer = client.peer_addr().ok();
+            let peer = client.peer_addr().ok().map(Box::new);
             let from = Sender {
-                peer: peer.as_ref(),
+                peer: peer.as_deref(),
                 has_tls: front.has_tls(),
             };
             let answer = |request| proxy.respond(from, access.is_some(), request);
