@@ -48,6 +48,7 @@ impl Drop for Drops {
 /// | `/body` | the length of the request's body, or the kind of the error |
 /// | `/large` | 200,000 bytes |
 /// | `/host` | its Host fields and its authority |
+/// | `/cookie` | its Cookie fields |
 async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) -> Response<Body> {
     let drops = Drops(say.clone());
     say.send("started").unwrap();
@@ -61,6 +62,10 @@ async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) ->
             "gone".into()
         }
         "/stay" => pending().await,
+        "/cookie" => {
+            let cookies = request.headers().get_all("cookie").iter();
+            Body::from(format!("{:?}", cookies.collect::<Vec<_>>()))
+        }
         "/host" => {
             let hosts = request.headers().get_all("host").iter();
             let hosts: Vec<_> = hosts.map(|host| host.to_str().unwrap()).collect();
@@ -380,6 +385,31 @@ fn the_host_is_checked_and_agrees_with_the_authority() {
 }
 
 #[test]
+fn divided_cookies_are_joined() {
+    const OK: u8 = 0x88;
+    let cookie = |value| ("cookie", value);
+    for way in models_and_drivers() {
+        let mut served = Served::greeted(way);
+        for (n, (cookies, text)) in [
+            (&[][..], "[]"),
+            (&[cookie("a=1; b=2")], "[\"a=1; b=2\"]"),
+            (&[cookie("a=1"), cookie("b=2")], "[\"a=1; b=2\"]"),
+            (
+                &[cookie("a=1"), ("x", "y"), cookie("b=2"), cookie("c=3")],
+                "[\"a=1; b=2; c=3\"]",
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let begin = [(":path", "/cookie"), (":authority", "here")];
+            let fields = [&begin[..], cookies].concat();
+            is_answered(&mut served, 1 + 2 * n as u32, &fields, OK, text);
+        }
+    }
+}
+
+#[test]
 fn heads_have_the_limits_of_http_1() {
     let limits = ServerLimits {
         head_bytes: 4_000,
@@ -481,6 +511,75 @@ fn a_head_without_an_end_ends_the_connection() {
         assert!(cut);
         let error = served.server.join().unwrap().unwrap_err();
         assert_ne!(error.kind(), ErrorKind::TimedOut, "{error}");
+    }
+}
+
+#[test]
+fn a_flood_of_frames_that_carry_nothing_ends_the_connection() {
+    for way in models_and_drivers() {
+        for flood in [
+            frame(PING, 0, 0, &[7; 8]),
+            frame(SETTINGS, 0, 0, &[]),
+            frame(PRIORITY, 0, 9, &[0, 0, 0, 0, 16]),
+            // Of a kind that nobody knows.
+            frame(0xee, 0, 0, &[0; 100]),
+        ] {
+            let mut served = Served::greeted(way);
+            // A request that waits makes it no better.
+            served.client.get(1, "/stay");
+            assert_eq!(served.said.recv(), Ok("started"));
+            let mut answers = served.client.0.try_clone().unwrap();
+            let reader = std::thread::spawn(move || io::copy(&mut answers, &mut io::sink()));
+            let many = flood.repeat(1000);
+            let cut = (0..10_000).any(|_| served.client.0.write_all(&many).is_err());
+            assert!(cut);
+            let error = served.server.join().unwrap().unwrap_err();
+            assert!(error.to_string().contains("a flood: "), "{error}");
+            // A reset is an end as well.
+            let _ = reader.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_client_that_floods_is_told() {
+    for way in models_and_drivers() {
+        let mut served = Served::greeted(way);
+        served.client.get(1, "/");
+        assert_eq!(answer(&mut served.client, 1), b"hello");
+        let pings = frame(PING, 0, 0, &[7; 8]).repeat(100);
+        let last = 'flood: loop {
+            served.client.send(&pings);
+            for _ in 0..100 {
+                match served.client.read().unwrap() {
+                    frame if frame.kind == PING => {}
+                    frame => break 'flood frame,
+                }
+            }
+        };
+        assert_eq!((last.kind, last.reason()), (GOAWAY, ENHANCE_YOUR_CALM));
+        assert_eq!(last.payload[..4], [0, 0, 0, 1]);
+        served.end_unanswered().unwrap_err();
+    }
+}
+
+#[test]
+fn frames_beside_answers_are_no_flood() {
+    for way in models_and_drivers() {
+        let mut served = Served::greeted(way);
+        let pings = frame(PING, 0, 0, &[7; 8]).repeat(1000);
+        for n in 0..35 {
+            let stream = 1 + 2 * n;
+            served.client.get(stream, "/large");
+            served.client.send(&pings);
+            for stream in [0, stream] {
+                let more = 200_000_u32.to_be_bytes();
+                served.client.send(&frame(WINDOW_UPDATE, 0, stream, &more));
+            }
+            assert_eq!(answer(&mut served.client, stream).len(), 200_000);
+        }
+        drop(served.client);
+        served.server.join().unwrap().unwrap();
     }
 }
 

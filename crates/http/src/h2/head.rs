@@ -1,6 +1,7 @@
 //! What hyper leaves open in the head of a request.
 
-use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Request, Response};
 
 use crate::Body;
@@ -16,6 +17,8 @@ pub(super) fn check<B>(request: &mut Request<B>, limits: &ServerLimits) -> Resul
     if target.is_some_and(|target| target.as_str().len() > limits.uri_bytes) {
         return Err(URI_TOO_LONG);
     }
+    // A client that divides its cookies has not sent more fields.
+    join_cookies(request.headers_mut());
     if request.headers().len() > limits.fields {
         return Err(TOO_MANY_FIELDS);
     }
@@ -31,6 +34,23 @@ pub(super) fn check<B>(request: &mut Request<B>, limits: &ServerLimits) -> Resul
         Some(authority) => replace_host(request.headers_mut(), authority.as_str()),
         None if host.is_none() => Err(Refusal::bad("neither :authority nor a Host field")),
         None => Ok(()),
+    }
+}
+
+/// Makes one field of those that a client has divided its cookies among, to compress them (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else {
+        return;
+    };
+    let mut joined = [first.as_bytes(), second.as_bytes()].join(&b"; "[..]);
+    for crumb in crumbs {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    // Each was a value, so all of them together are one.
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        headers.insert(COOKIE, value);
     }
 }
 

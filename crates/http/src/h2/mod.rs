@@ -3,6 +3,7 @@
 //! ```text
 //!   serve          polls the connection and its streams, the stop and the watch
 //!     socket       the bytes, counted
+//!     frames       what they carry: a flood of frames that carry nothing ends the connection
 //!     streams      hyper's executor: the requests that run, in this connection's flow
 //!     head         what is refused before the handler
 //!     paced        a request's body, which must keep coming
@@ -10,6 +11,7 @@
 //!     watch        the timer that looks at it
 //! ```
 
+mod frames;
 mod head;
 mod paced;
 mod socket;

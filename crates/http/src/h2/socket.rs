@@ -8,25 +8,50 @@ use std::task::{Context, Poll, ready};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use switchboard_net::Chunk;
 
+use super::frames::Frames;
 use super::tally::{Tally, add};
+use super::watch::PREFACE;
 use crate::server::Transport;
 
 pub(super) struct Socket<T> {
     io: T,
     /// Received bytes, and how many of them hyper has taken.
     chunk: Option<(Chunk, usize)>,
+    /// The frames of the client, and those of this side.
+    received: Frames,
+    sent: Frames,
     tally: Rc<Tally>,
 }
 
 impl<T> Socket<T> {
     /// Returns the bytes of `first`, and then those of `io`.
     pub(super) fn new(io: T, first: Chunk, tally: Rc<Tally>) -> Socket<T> {
+        let mut received = Frames::after(PREFACE.len());
+        received.pass(&first, &tally);
         add(&tally.read, first.len() as u64);
         Socket {
             io,
             chunk: Some((first, 0)),
+            received,
+            sent: Frames::after(0),
             tally,
         }
+    }
+}
+
+impl<T: Transport> Socket<T> {
+    /// Tells the client that its frames are too many, if there is room to. Returns the error.
+    #[cold]
+    fn refuse_flood(&mut self, context: &mut Context<'_>) -> io::Error {
+        if self.sent.is_between() {
+            let frame = self.received.farewell();
+            // The error stands, whether or not the client hears of it.
+            let _ = self.io.poll_send_vectored(context, &[IoSlice::new(&frame)]);
+            let _ = self.io.poll_flush(context);
+        }
+        let bytes = self.tally.empty.get();
+        let text = format!("a flood: {bytes} bytes of frames that carry nothing");
+        io::Error::other(text)
     }
 }
 
@@ -40,7 +65,12 @@ impl<T: Transport + Unpin> Read for Socket<T> {
             Some(left) => left,
             None => {
                 let chunk = ready!(self.io.poll_recv(context))?;
-                add(&self.tally.read, chunk.len() as u64);
+                let this = &mut *self;
+                add(&this.tally.read, chunk.len() as u64);
+                this.received.pass(&chunk, &this.tally);
+                if this.tally.is_flooded() {
+                    return Poll::Ready(Err(this.refuse_flood(context)));
+                }
                 (chunk, 0)
             }
         };
@@ -67,10 +97,16 @@ impl<T: Transport + Unpin> Write for Socket<T> {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = self.io.poll_send_vectored(context, buffers);
-        self.tally.blocked.set(polled.is_pending());
-        if let Poll::Ready(Ok(length)) = polled {
-            add(&self.tally.written, length as u64);
+        let this = &mut *self;
+        let polled = this.io.poll_send_vectored(context, buffers);
+        this.tally.blocked.set(polled.is_pending());
+        if let Poll::Ready(Ok(mut length)) = polled {
+            add(&this.tally.written, length as u64);
+            for buffer in buffers {
+                let sent = &buffer[..length.min(buffer.len())];
+                this.sent.pass(sent, &this.tally);
+                length -= sent.len();
+            }
         }
         polled
     }

@@ -14,6 +14,10 @@ pub(super) struct Tally {
     /// Bytes read and written.
     pub(super) read: Cell<u64>,
     pub(super) written: Cell<u64>,
+    /// Bytes of frames of both directions since the last look, by whether they carry a part of a request or of
+    /// an answer.
+    pub(super) carried: Cell<u64>,
+    pub(super) empty: Cell<u64>,
     /// Whether the socket took no more bytes at the last try.
     pub(super) blocked: Cell<bool>,
     /// Responses whose next bytes wait until the client has room for them.
@@ -21,6 +25,25 @@ pub(super) struct Tally {
     /// Requests, and those among them that the client took back before they were answered.
     pub(super) requests: Cell<u64>,
     pub(super) withdrawn: Cell<u64>,
+}
+
+/// Bytes of frames that carry nothing, between two looks, for which a client need not carry anything; and the
+/// bytes of such frames for each byte of one that carries. nginx cuts off at the same ratio.
+const EMPTY: u64 = 1024 * 1024;
+const EMPTY_FOR_EACH: u64 = 8;
+
+impl Tally {
+    /// Returns whether the client floods the connection with frames that carry nothing, such as pings.
+    pub(super) fn is_flooded(&self) -> bool {
+        let may = self.carried.get().saturating_mul(EMPTY_FOR_EACH);
+        self.empty.get() > may.saturating_add(EMPTY)
+    }
+
+    /// Begins to count frames anew.
+    pub(super) fn forget_frames(&self) {
+        self.carried.set(0);
+        self.empty.set(0);
+    }
 }
 
 pub(super) fn add<T: Copy + std::ops::Add<Output = T>>(counter: &Cell<T>, more: T) {

@@ -13,9 +13,11 @@ use super::tally::Tally;
 use crate::server::ServerLimits;
 
 /// The bytes that every HTTP/2 client sends first.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Time in which an idle client must follow the GOAWAY frame.
 const GRACE: Duration = Duration::from_secs(5);
+/// The longest time between two looks, after which frames are counted anew.
+const LOOK: Duration = Duration::from_secs(60);
 /// Requests that a client may take back before it is asked whether these are most of them.
 const WITHDRAWN: u64 = 200;
 
@@ -92,6 +94,7 @@ impl Watch {
         tally: &Tally,
         limits: &ServerLimits,
     ) -> Result<Instant, Found> {
+        tally.forget_frames();
         let after = |since: Instant, span| since.checked_add(span).unwrap_or(now + FAR);
         let stuck = tally.blocked.get() || tally.sending.get() > 0;
         if !stuck && let Some(since) = self.idle_since {
@@ -137,7 +140,7 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Returns the longest time between two looks.
 fn period(limits: &ServerLimits) -> Duration {
-    limits.keep_alive_idle.min(limits.write_idle)
+    limits.keep_alive_idle.min(limits.write_idle).min(LOOK)
 }
 
 fn late(text: &str) -> io::Error {
