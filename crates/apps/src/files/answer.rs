@@ -40,7 +40,7 @@ impl Files {
     /// Returns the answer with the regular file at `path`.
     pub(super) fn file(&self, head: &Parts, path: &[u8], opened: Opened) -> Response<Body> {
         let options = &self.0.options;
-        let kind = kind::of(path);
+        let kind = kind::of(path, options.charset.as_deref());
         let compressible = options.compress && kind::is_compressible(&kind);
         let negotiated = options.precompressed || compressible;
         let (opened, sent) = match negotiated {

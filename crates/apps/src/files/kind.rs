@@ -2,8 +2,11 @@
 
 use http::HeaderValue;
 
+/// The charset that types of text name, as long as nobody says otherwise.
+pub(super) const UTF_8: &str = "utf-8";
+
 /// Types of text, with the charset that tells their readers how to decode them. Others bring it with them.
-const TEXT: [(&str, &str); 10] = [
+const TEXT: [(&str, &str); 8] = [
     ("text/html", "text/html; charset=utf-8"),
     ("text/css", "text/css; charset=utf-8"),
     ("text/javascript", "text/javascript; charset=utf-8"),
@@ -12,8 +15,6 @@ const TEXT: [(&str, &str); 10] = [
     ("text/markdown", "text/markdown; charset=utf-8"),
     ("text/csv", "text/csv; charset=utf-8"),
     ("text/x-rust", "text/plain; charset=utf-8"),
-    ("text/xml", "text/xml"),
-    ("application/json", "application/json"),
 ];
 
 /// Types that are compressed already although they look like text, and ones that are not.
@@ -32,8 +33,8 @@ const COMPRESSIBLE: [&str; 12] = [
     "image/svg+xml",
 ];
 
-/// Returns the media type of a file at this path, with a charset for text.
-pub(super) fn of(path: &[u8]) -> HeaderValue {
+/// Returns the media type of a file at this path, with `charset` for text.
+pub(super) fn of(path: &[u8], charset: Option<&str>) -> HeaderValue {
     let name = &path[path
         .iter()
         .rposition(|byte| *byte == b'/')
@@ -43,13 +44,21 @@ pub(super) fn of(path: &[u8]) -> HeaderValue {
     let Some(kind) = ending.and_then(|ending| mime_guess::from_ext(ending).first_raw()) else {
         return HeaderValue::from_static("application/octet-stream");
     };
-    if let Some((_, with_charset)) = TEXT.iter().find(|(text, _)| *text == kind) {
-        return HeaderValue::from_static(with_charset);
-    }
-    match kind.strip_prefix("text/") {
-        Some(text) => HeaderValue::try_from(format!("text/{text}; charset=utf-8"))
-            .unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
+    let text = TEXT.iter().find(|(text, _)| *text == kind);
+    match text.map(|(_, with_charset)| *with_charset) {
+        Some(text) if charset == Some(UTF_8) => HeaderValue::from_static(text),
+        Some(text) => with_charset(text.split(';').next().unwrap_or(text), charset),
+        // XML names its charset itself.
+        None if kind.starts_with("text/") && kind != "text/xml" => with_charset(kind, charset),
         None => HeaderValue::from_static(kind),
+    }
+}
+
+fn with_charset(kind: &'static str, charset: Option<&str>) -> HeaderValue {
+    let text = charset.map(|charset| HeaderValue::try_from(format!("{kind}; charset={charset}")));
+    match text {
+        Some(Ok(value)) => value,
+        _ => HeaderValue::from_static(kind),
     }
 }
 
@@ -81,9 +90,29 @@ mod tests {
             ("README", "application/octet-stream", false),
             ("a\u{fffd}.unknown", "application/octet-stream", false),
         ] {
-            let found = of(name.as_bytes());
+            let found = of(name.as_bytes(), Some(UTF_8));
             assert_eq!(found, kind, "{name}");
             assert_eq!(is_compressible(&found), compressible, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_text_has_the_charset() {
+        for (name, other, without) in [
+            ("a.txt", "text/plain; charset=iso-8859-1", "text/plain"),
+            (
+                "a.js",
+                "text/javascript; charset=iso-8859-1",
+                "text/javascript",
+            ),
+            ("a.vcf", "text/x-vcard; charset=iso-8859-1", "text/x-vcard"),
+            ("a.xml", "text/xml", "text/xml"),
+            ("a.json", "application/json", "application/json"),
+            ("a.png", "image/png", "image/png"),
+        ] {
+            assert_eq!(of(name.as_bytes(), Some("iso-8859-1")), other);
+            assert_eq!(of(name.as_bytes(), None), without);
+            assert_eq!(of(name.as_bytes(), Some("\n")), without);
         }
     }
 }

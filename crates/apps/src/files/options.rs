@@ -7,6 +7,7 @@ use http::header::{
     HeaderValue, TRANSFER_ENCODING,
 };
 
+use super::kind::UTF_8;
 use super::users::Users;
 
 /// Header fields that say what the bytes of an answer are, and that the server alone can know.
@@ -48,6 +49,8 @@ pub struct FilesOptions {
     /// Whether text of 1 KiB or more is compressed with gzip while it is sent. Such an answer has a weak
     /// entity tag and no ranges.
     pub compress: bool,
+    /// The charset that the types of text files name; `utf-8` at first. XML and JSON bring theirs with them.
+    pub charset: Option<String>,
     /// The field `cache-control` of files.
     pub cache_control: Option<HeaderValue>,
     /// Fields that each answer has.
@@ -67,6 +70,7 @@ impl Default for FilesOptions {
             hidden: false,
             precompressed: false,
             compress: false,
+            charset: Some(UTF_8.to_owned()),
             cache_control: None,
             headers: Vec::new(),
             cors: None,

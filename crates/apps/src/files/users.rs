@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -41,6 +41,12 @@ type Remembered = HashMap<[u64; 2], Arc<str>>;
 /// assert!(plain.contains("line 1") && plain.contains("htpasswd -B"));
 /// ```
 pub struct Users {
+    list: RwLock<Arc<List>>,
+    checks: Arc<Semaphore>,
+}
+
+/// Users that were read together.
+struct List {
     hashes: HashMap<String, String>,
     /// The hash that takes longest. It is checked for unknown users, so that the time does not tell them apart.
     slowest: String,
@@ -48,7 +54,6 @@ pub struct Users {
     /// request would cost more than the request. They are keyed by secrets of this process.
     right: Mutex<Remembered>,
     keys: [RandomState; 2],
-    checks: Arc<Semaphore>,
 }
 
 /// Parses lines of `USER:HASH`, where the hash is one of bcrypt (`$2y$…`), as `htpasswd -B` writes them.
@@ -87,35 +92,60 @@ impl std::str::FromStr for Users {
         if hashes.is_empty() {
             return Err("no users; add one with htpasswd -B FILE USER".to_owned());
         }
-        Ok(Users {
+        let list = List {
             hashes,
             slowest: slowest.1,
             right: Mutex::default(),
             keys: [RandomState::new(), RandomState::new()],
+        };
+        Ok(Users {
+            list: RwLock::new(Arc::new(list)),
             checks: Arc::new(Semaphore::new(CHECKS)),
         })
     }
 }
 
 impl Users {
+    /// Takes the users of `other` instead of these, as when their file has changed. Requests that come from then
+    /// on are those of the new users; a password that was right is checked again.
+    ///
+    /// ```
+    /// use switchboard_apps::files::Users;
+    ///
+    /// let line = "anna:$2y$05$mJrBo37sMc6DM/cwkTHDBuTxetDhzYcEBFt7eLRtbuvnXdRI8DetG";
+    /// let users = line.parse::<Users>()?;
+    /// users.replace(&line.replace("anna", "bert").parse()?);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn replace(&self, other: &Users) {
+        let list = other.list();
+        *self.list.write().unwrap_or_else(PoisonError::into_inner) = list;
+    }
+
+    fn list(&self) -> Arc<List> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.clone()
+    }
+
     /// Returns the user whose name and password a request has. Waits for a check of the password, the first
     /// time that this process sees it; other flows go on.
     pub(super) async fn admit(&self, headers: &HeaderMap) -> Option<User> {
         let field = headers.get(AUTHORIZATION)?;
-        let fingerprint = [0, 1].map(|at: usize| self.keys[at].hash_one(field.as_bytes()));
-        if let Some(user) = self.remembered().get(&fingerprint) {
+        let list = self.list();
+        let fingerprint = [0, 1].map(|at: usize| list.keys[at].hash_one(field.as_bytes()));
+        if let Some(user) = list.remembered().get(&fingerprint) {
             return Some(User(user.clone()));
         }
         let (user, password) = field.to_str().ok().and_then(credentials)?;
-        let hash = self.hashes.get(&user);
+        let hash = list.hashes.get(&user);
         let known = hash.is_some();
-        let hash = hash.unwrap_or(&self.slowest).clone();
+        let hash = hash.unwrap_or(&list.slowest).clone();
         let check = move || bcrypt::verify(password, &hash);
         if !(matches!(self.in_turn(check).await, Some(Ok(true))) && known) {
             return None;
         }
         let user: Arc<str> = user.into();
-        let mut remembered = self.remembered();
+        let mut remembered = list.remembered();
         if remembered.len() >= REMEMBERED {
             remembered.clear();
         }
@@ -136,7 +166,9 @@ impl Users {
         };
         run_blocking(check).await.ok()
     }
+}
 
+impl List {
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
         self.right.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,7 +176,7 @@ impl Users {
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Users({})", self.hashes.len())
+        write!(f, "Users({})", self.list().hashes.len())
     }
 }
 
@@ -206,7 +238,7 @@ mod tests {
             format!("anna:{FAST}\nbert:{SLOW}"),
             format!("anna:{SLOW}\nbert:{FAST}"),
         ] {
-            assert_eq!(text.parse::<Users>().unwrap().slowest, SLOW);
+            assert_eq!(text.parse::<Users>().unwrap().list().slowest, SLOW);
         }
     }
 

@@ -1,7 +1,7 @@
 //! `switchboard serve files`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const AFTER_FILES: &str = "Paths are those of files below DIR. A folder is answe
 with a list of its files: a page, or JSON if the client accepts application/json. Symbolic links that leave DIR, \
 or are absolute, files that may not be read, pipes and devices are answered with 403, and a line in the log says why.\n\nThe file of \
 --auth-file has a line USER:HASH for each user, where the hash is one of bcrypt, as `htpasswd -B FILE USER` writes \
-it. It is read at the start. Passwords are in the clear on the way without TLS.";
+it. It is read at the start and on SIGHUP. Passwords are in the clear on the way without TLS.";
 
 #[derive(Args)]
 #[command(after_help = format!("{AFTER_FILES}\n\n{AFTER_HELP}"))]
@@ -54,6 +54,10 @@ pub(crate) struct FilesArgs {
     /// Compress text of 1 KiB or more with gzip while it is sent
     #[arg(long)]
     compress: bool,
+    /// The charset of text files but XML, which browsers decode them by; `none` leaves it out, so that pages can
+    /// name it themselves
+    #[arg(long, default_value = "utf-8", value_name = "NAME", value_parser = charset)]
+    charset: String,
     /// The field cache-control of files, as `max-age=3600` [default: none, so that caches guess by the date]
     #[arg(long, value_name = "VALUE")]
     cache_control: Option<String>,
@@ -73,6 +77,7 @@ pub(crate) struct FilesArgs {
 impl FilesArgs {
     pub(super) fn serve(self) -> Result<(), Failure> {
         let options = self.files_options()?;
+        let users = options.users.clone();
         // What is wrong with the folder is said before anything is bound.
         let dir = self.dir.display();
         let files = Files::new(&self.dir, options);
@@ -81,6 +86,13 @@ impl FilesArgs {
         let server = front.server(self.http.limits.first_bytes());
         let prepare = |bound: &Bound, watched: &Watched| {
             self.http.tls.open(&front, bound, &watched.log)?;
+            if let (Some(path), Some(users)) = (self.auth_file.clone(), users) {
+                let name = format!("--auth-file {}", path.display());
+                bound.reload_handle().register(name, move || {
+                    let (users, read) = (users.clone(), read_users(&path)?);
+                    Ok::<_, String>(move || users.replace(&read))
+                });
+            }
             let files = files.hooks(watched.hooks.clone());
             Ok((files, watched.access.clone(), front))
         };
@@ -114,6 +126,7 @@ impl FilesArgs {
             hidden: self.hidden,
             precompressed: self.precompressed,
             compress: self.compress,
+            charset: Some(self.charset.clone()).filter(|name| name != "none"),
             cache_control: value("--cache-control", &self.cache_control)?,
             cors: value("--cors", &self.cors)?,
             users: self.users()?.map(Arc::new),
@@ -131,13 +144,22 @@ impl FilesArgs {
             return Ok(None);
         };
         let shown = path.display();
-        let wrong = |error: &dyn std::fmt::Display| {
-            Failure::usage(format_args!("--auth-file {shown}: {error}"))
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        text.parse()
-            .map(Some)
-            .map_err(|error: String| wrong(&error))
+        let wrong = |error| Failure::usage(format_args!("--auth-file {shown}: {error}"));
+        read_users(path).map(Some).map_err(wrong)
+    }
+}
+
+fn read_users(path: &Path) -> Result<Users, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    text.parse()
+}
+
+/// Parses the name of a charset.
+fn charset(text: &str) -> Result<String, String> {
+    let is_name = |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'+');
+    match !text.is_empty() && text.bytes().all(is_name) {
+        true => Ok(text.to_owned()),
+        false => Err("use the name of a charset, as iso-8859-1, or `none`".to_owned()),
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) const AFTER_HELP: &str = "The address goes to stdout and the log to s
 reader of its log: a line that a full pipe, a closed one or a full disk does not take is lost, and the next line \
 written says how many were lost.\n\nSIGINT or SIGTERM stops the server: it refuses new connections and \
 lets open ones end, for as long as --drain says. A second SIGINT or SIGTERM stops it at once. SIGUSR1 logs what each open \
-connection waits for and since when, the longest wait first. SIGHUP reads certificates and the proxy's configuration \
+connection waits for and since when, the longest wait first. SIGHUP reads certificates, the users of --auth-file and the proxy's configuration \
 again; if anything in them is wrong, one line says what and the old ones go on, and if there is nothing to read, one line says so. SIGUSR2 starts the program again with the same arguments: \
 the new process takes the listening sockets over, and this one drains once the new one accepts, so no connection is \
 refused or lost; if it does not start, this one goes on.\n\nsystemd may pass the listening sockets (LISTEN_FDS), and is \
@@ -64,7 +64,8 @@ pub(crate) struct Options {
     pub(super) max_connections: Option<usize>,
     /// Connections that one client address (IPv4 address, or IPv6 network of 64 bits) has at once; further ones
     /// are answered with 429 by services that speak HTTP without TLS (not under the models blocking and processes),
-    /// and closed by others. Each worker process counts for itself [default: no limit]
+    /// and closed by others. With --workers-as processes each worker counts for itself, so that an address may have
+    /// up to N in each [default: no limit]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_per_address: Option<usize>,
     /// Proxies that say who their clients are by the PROXY protocol, version 1 or 2: networks as 10.0.0.0/8,

@@ -156,6 +156,7 @@ fn wrong_folders_and_fields_are_refused() {
     );
     refused(&["--cache-control", "a\nb"], &["--cache-control"]);
     refused(&["--index", "a/b"], &["--index a/b", "without a slash"]);
+    refused(&["--charset", "utf-8; x"], &["--charset", "iso-8859-1"]);
     refused(
         &["--auth-file", "/nowhere"],
         &["--auth-file /nowhere: ", "No such file"],

@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use switchboard_runtime::Style;
 
-use crate::ending::read_until;
+use crate::ending::{read_until, signal};
 use crate::matrix::rows;
 use crate::served::Served;
 
@@ -247,5 +248,58 @@ fn a_password_is_asked_for() {
             assert!(head.starts_with("http/1.1 200"), "{row:?}: {head}");
             assert_eq!(body, b"small");
         }
+    }
+}
+
+#[test]
+fn users_are_read_again_on_sighup() {
+    let folder = Folder::new("users");
+    let users = folder.0.join("users");
+    // The passwords are `secret`.
+    let hash = "$2y$05$mJrBo37sMc6DM/cwkTHDBuTxetDhzYcEBFt7eLRtbuvnXdRI8DetG";
+    fs::write(&users, format!("anna:{hash}\n")).unwrap();
+    let mut served = folder.serve(&["--auth-file", users.to_str().unwrap()]);
+    let addr = served.addr.clone();
+    let is_let_in = |credentials: &str| {
+        let field = format!("authorization: Basic {credentials}");
+        let (head, _) = Client::connect(&addr).ask("GET", "/small.txt", &[&field]);
+        head.starts_with("http/1.1 200")
+    };
+    let (anna, bert) = ("YW5uYTpzZWNyZXQ=", "YmVydDpzZWNyZXQ=");
+    assert!(is_let_in(anna) && !is_let_in(bert));
+    for (text, told) in [
+        (
+            format!("bert:{hash}\nanna:secret\n"),
+            ["users: line 2: ", "htpasswd -B"],
+        ),
+        (String::new(), ["users: no users", "htpasswd -B"]),
+    ] {
+        fs::write(&users, text).unwrap();
+        signal(&served, Signal::HUP);
+        let line = read_until(&mut served, "not reloaded", &["reload"]);
+        assert!(told.iter().all(|part| line.contains(part)), "{line}");
+        assert!(is_let_in(anna) && !is_let_in(bert));
+    }
+    fs::write(&users, format!("bert:{hash}\n")).unwrap();
+    signal(&served, Signal::HUP);
+    let line = read_until(&mut served, "reloaded", &["reload"]);
+    assert!(!line.contains("not reloaded"), "{line}");
+    assert!(!is_let_in(anna) && is_let_in(bert));
+}
+
+#[test]
+fn text_has_the_charset_that_is_asked_for() {
+    let folder = Folder::new("charset");
+    for (options, kind) in [
+        (&[][..], "text/plain; charset=utf-8"),
+        (
+            &["--charset", "iso-8859-1"],
+            "text/plain; charset=iso-8859-1",
+        ),
+        (&["--charset", "none"], "text/plain"),
+    ] {
+        let served = folder.serve(options);
+        let (head, _) = Client::connect(&served.addr).ask("GET", "/small.txt", &[]);
+        assert_eq!(field(&head, "content-type"), Some(kind), "{head}");
     }
 }
