@@ -9,8 +9,8 @@ use switchboard_runtime::{Direction, Source};
 
 use crate::settings::Settings;
 
-/// A signal pipe that flows wait for. Signals are taken by number, since a forked process that has the pipe too may
-/// write to it for a signal of its own.
+/// A signal pipe that flows wait for. Signals are taken by number, since a forked process that has the pipe too
+/// may write to it for a signal of its own.
 pub(crate) struct Signals {
     pipe: SignalPipe,
     source: Source,

@@ -15,8 +15,8 @@ pub(crate) struct LimitOptions {
     /// client that is slower is answered with 408
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     head_timeout: Duration,
-    /// The most bytes of a request's head; 431 if it has more. In HTTP/2 it has 16384 at most, and each field counts 32
-    /// bytes more
+    /// The most bytes of a request's head; 431 if it has more. In HTTP/2 it has 16384 at most, and each field
+    /// counts 32 bytes more
     #[arg(long, default_value_t = 64 * 1024, value_name = "BYTES", value_parser = RangedU64ValueParser::<usize>::new().range(64..))]
     max_head: usize,
     /// The most fields of a request's head; 431 if it has more

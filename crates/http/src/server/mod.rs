@@ -3,6 +3,7 @@
 //! ```text
 //!   connection   idle: a receive, the timer, the stop; no buffer
 //!   burst        the requests from the first bytes on until none are left; freed when the connection is idle
+//!     step         one head, one poll of the handler, one head of an answer
 //!     h1           heads, framing, chunks: functions of bytes
 //!     feed         the request's body, read when the handler asks for it
 //!     answer       the response; small ones of one burst are sent together
@@ -19,6 +20,7 @@ mod intake;
 mod limits;
 mod pace;
 mod refuse;
+mod step;
 pub(crate) mod transport;
 mod wire;
 
