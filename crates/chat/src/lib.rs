@@ -25,6 +25,7 @@ mod options;
 mod outbox;
 mod rate;
 mod room;
+mod serve;
 mod token;
 mod update;
 
