@@ -14,6 +14,7 @@ mod hang_up;
 mod limits;
 mod matrix;
 mod output;
+mod page;
 mod proxy;
 mod served;
 mod shell;

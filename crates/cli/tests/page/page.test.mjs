@@ -1,0 +1,291 @@
+// The page of `switchboard serve chat`, in Chromium. `SWITCHBOARD` names the command; `SHOTS` a folder for pictures.
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { crowd, NARROW, People, Person, serve } from './support.mjs';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let server;
+let people;
+before(async () => ([server, people] = await Promise.all([serve(), People.start()])));
+after(async () => {
+  await people?.close();
+  await server?.kill();
+});
+
+const check = async person => {
+  const { violations } = await person.page.evaluate(`${axe}; axe.run()`);
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  const told = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`);
+  assert.deepEqual(told, []);
+};
+
+const fine = (...all) => all.forEach(({ name, wrong }) => assert.deepEqual(wrong, [], name));
+
+test('two browsers talk', async () => {
+  const ann = await people.open(server.url, 'ann');
+  const bob = await people.open(server.url, 'bob');
+  await ann.shows('#members-list', 'bob');
+  await ann.says('Has anybody seen the kettle?');
+  await bob.sees('Has anybody seen the kettle?');
+  await bob.page.locator('#text').pressSequentially('It is at https://example.org/kettle_(blue).');
+  await ann.shows('#typing', 'bob is writing');
+  await bob.page.press('#text', 'Shift+Enter');
+  await bob.page.locator('#text').pressSequentially('Next to the tea.');
+  await bob.page.press('#text', 'Enter');
+  await ann.sees('Next to the tea.');
+  const link = ann.page.locator('.text a');
+  assert.equal(await link.getAttribute('href'), 'https://example.org/kettle_(blue)');
+  assert.match(await link.getAttribute('rel'), /noopener/);
+  assert.deepEqual(await ann.texts(), await bob.texts());
+  await ann.says('/topic All about kettles');
+  await bob.shows('#topic', 'All about kettles');
+
+  await bob.says('/join coffee');
+  await bob.shows('#title', '#coffee');
+  await ann.says('Thank you, bob!');
+  await bob.shows('#rooms .count.mentioned', '1');
+  await bob.page.waitForFunction('document.title.startsWith("(1) ")');
+  await bob.page.keyboard.press('Alt+ArrowDown');
+  await bob.sees('Thank you, bob!');
+  await bob.shows('.line.fresh', 'New');
+  await bob.page.waitForFunction('!document.title.startsWith("(")');
+
+  await bob.page.locator('#members-list button', { hasText: 'ann' }).click();
+  await bob.says('Only for you.');
+  await bob.sees('Only for you.');
+  await ann.goes('bob');
+  await ann.sees('Only for you.');
+  await ann.says('Thank you.');
+  await bob.sees('Thank you.');
+  // What was said is there again after a reload, also what the server tells the receiver only.
+  await bob.page.reload();
+  await bob.sees('Thank you.');
+  assert.deepEqual(await bob.texts(), ['Only for you.', 'Thank you.']);
+  // Each conversation keeps its draft, and what is typed goes where it was chosen to.
+  await bob.page.fill('#text', 'a draft');
+  await bob.goes('lobby');
+  await bob.page.locator('#text').pressSequentially('quick\n');
+  await ann.goes('lobby');
+  await ann.sees('quick');
+  await bob.says('/msg ann Still there?');
+  await ann.shows('#direct .count', '1');
+  await bob.goes('ann');
+  assert.equal(await bob.page.inputValue('#text'), 'a draft');
+  fine(ann, bob);
+});
+
+test('a script in a message does nothing', async () => {
+  const script = '<script>alert(1)</script><img src=x onerror=alert(1)>';
+  const eve = await people.open(server.url, 'eve');
+  const dan = await people.open(server.url, 'dan');
+  const addresses = 'javascript:alert(1) and https://example.org/"onclick="alert(1)';
+  for (const text of [script, addresses, `/topic ${script}`]) await eve.says(text);
+  await dan.sees(script);
+  await dan.shows('#topic', script);
+  assert.equal(await dan.page.locator('main img, main script').count(), 0);
+  const links = await dan.page.locator('.text a').evaluateAll(all => all.map(link => link.href));
+  assert(links.every(href => /^https?:/.test(href)), links);
+  fine(eve, dan);
+});
+
+test('the policy allows this origin alone', async () => {
+  const response = await fetch(server.url);
+  assert.match(response.headers.get('content-security-policy'), /^default-src 'none'; script-src 'self'; style-src 'self';/);
+  const kim = await people.open(server.url, 'kim');
+  const ran = await kim.page.evaluate(() => {
+    const script = document.createElement('script');
+    try {
+      script.textContent = 'window.ran = true';
+    } catch {
+      // Trusted types refuse the text already.
+    }
+    document.body.append(script);
+    return Boolean(window.ran);
+  });
+  assert.equal(ran, false);
+});
+
+test('a browser without a network catches up', async () => {
+  const fay = await people.open(server.url, 'fay');
+  const gus = await people.open(server.url, 'gus');
+  for (const person of [fay, gus]) await person.says('/join train');
+  await fay.says('before');
+  await gus.sees('before');
+  await fay.page.context().setOffline(true);
+  await fay.shows('#state', 'There is no network');
+  await fay.says('from the tunnel');
+  await fay.shows('.sending', 'from the tunnel');
+  await fay.shot('offline');
+  await gus.shows('#members-list [title=away]', '');
+  for (const text of ['one', 'two', 'three']) await gus.says(text);
+  await gus.sees('three');
+  await fay.page.context().setOffline(false);
+  await fay.sees('from the tunnel');
+  await gus.sees('from the tunnel');
+  const expected = ['before', 'one', 'two', 'three', 'from the tunnel'];
+  assert.deepEqual(await fay.texts(), expected);
+  assert.deepEqual(await gus.texts(), expected);
+  assert.equal(await fay.page.locator('.missing').count(), 0);
+  assert(await fay.page.locator('#state').isHidden());
+  fine(fay, gus);
+});
+
+test('older messages come when they are looked for', async () => {
+  const hal = await people.open(server.url, 'hal');
+  await crowd(hal, 'market', 500);
+  await hal.says('/join market');
+  await hal.sees('number 500');
+  assert((await hal.texts()).length <= 300);
+  await hal.shot('many');
+  await hal.page.waitForFunction(() => {
+    document.querySelector('#log').scrollTop = 0;
+    return document.querySelectorAll('.message').length === 500;
+  });
+  const expected = Array.from({ length: 500 }, (_, index) => `number ${index + 1}`);
+  assert.deepEqual(await hal.texts(), expected);
+  await hal.shows('#newer', 'Newest');
+  await hal.page.keyboard.press('Escape');
+  await hal.page.locator('#newer').waitFor({ state: 'hidden' });
+  fine(hal);
+});
+
+test('a server that has lost its history is told of', async () => {
+  let other = await serve();
+  const ida = await people.open(other.url, 'ida');
+  await ida.says('before the crash');
+  await ida.sees('before the crash');
+  await other.kill();
+  await ida.shows('#state', 'The connection is lost');
+  await ida.says('meanwhile');
+  other = await serve(other.address);
+  await ida.sees('meanwhile');
+  await ida.shows('.missing', 'Messages may be missing here');
+  assert.deepEqual(await ida.texts(), ['before the crash', 'meanwhile']);
+  fine(ida);
+  await other.stop();
+});
+
+test('what is missing and what is not kept yet is marked', async () => {
+  // Between the page and the server: loses messages as a full queue does, and keeps some later.
+  let tell;
+  let held = [];
+  const between = page => {
+    const server = page.connectToServer();
+    tell = update => page.send(JSON.stringify(update));
+    server.onMessage(text => {
+      const { type, text: said, room, offset } = JSON.parse(text);
+      if (said?.startsWith('lost')) tell({ type: 'gap', room, from: offset, to: offset });
+      else if (type !== 'said') page.send(text);
+    });
+    page.onMessage(text => {
+      const { type, text: said, room, id } = JSON.parse(text);
+      const kept = held.some(other => other.id === id) || !['slow', 'refused'].includes(said);
+      if (kept) return server.send(text);
+      held.push({ id, send: () => server.send(text) });
+      if (said === 'refused') return tell({ type: 'error', code: 'not_kept', text: 'the disk is full', room, id });
+      tell({ type: 'queued', id });
+      tell({ type: 'message', room, from: 'lea', text: said, id, time: Date.now(), pending: true });
+    });
+  };
+  const lea = await people.open(server.url, 'lea', { between });
+  const max = await people.open(server.url, 'm.a-x'.padEnd(48, 'x'));
+  for (const person of [lea, max]) await person.says('/join island');
+  const answers = max.page.locator('.message:not(.sending) .text');
+  for (const text of ['first', 'lost 1', 'lost 2', 'last']) {
+    await max.says(text);
+    await answers.getByText(text).waitFor();
+  }
+  await lea.sees('last');
+  assert.deepEqual(await lea.texts(), ['first', 'last']);
+  await lea.shows('.missing', '1 message is missing here');
+  await lea.shot('missing');
+  tell({ type: 'gap', room: 'island', from: 5, to: 7 });
+  await lea.shows('.missing', '3 messages are missing here');
+  for (let left = 3; left > 0; left -= 1) {
+    await lea.page.locator('.missing button').first().click();
+    await lea.page.waitForFunction(left => document.querySelectorAll('.missing button').length < left, left);
+  }
+  assert.deepEqual(await lea.texts(), ['first', 'lost 1', 'lost 2', 'last']);
+
+  await lea.says('slow');
+  await lea.shows('.passing', 'slow');
+  assert.deepEqual((await lea.texts()).slice(4), ['slow']);
+  held[0].send();
+  await lea.sees('slow');
+  await lea.says('refused');
+  await lea.shows('.failed', 'the disk is full');
+  await lea.page.locator('.failed button', { hasText: 'Send again' }).click();
+  await lea.sees('refused');
+  assert.deepEqual((await lea.texts()).slice(4), ['slow', 'refused']);
+
+  tell({ type: 'status', store: 'away' });
+  await lea.shows('#state', 'kept later');
+  tell({ type: 'message', room: 'island', from: 'zoe', text: 'early', id: 'z1', time: Date.now(), pending: true });
+  await lea.shows('.passing', 'early');
+  tell({ type: 'message', room: 'island', offset: 8, from: 'zoe', text: 'early', id: 'z1', time: Date.now() });
+  await lea.sees('early');
+  assert.equal((await lea.texts()).filter(text => text === 'early').length, 1);
+  tell({ type: 'status', store: 'here' });
+  await lea.page.locator('#state').waitFor({ state: 'hidden' });
+  await lea.says('/msg nobody Are you there?');
+  await lea.shows('.failed', 'nobody here is called');
+  await lea.page.locator('.failed button', { hasText: 'Discard' }).click();
+  await lea.page.locator('.message').waitFor({ state: 'detached' });
+  fine(lea, max);
+});
+
+test('a name that is taken is asked for again', async () => {
+  const jim = await people.open(server.url, 'jim');
+  const other = new Person(await (await people.browser.newContext()).newPage(), 'jim');
+  await other.page.goto(server.url);
+  await other.page.fill('#name', 'a b');
+  await other.page.press('#name', 'Enter');
+  await other.shows('#name-error', 'use letters');
+  await other.page.fill('#name', 'Jim');
+  await other.page.press('#name', 'Enter');
+  await other.shows('#name-error', 'in use');
+  await other.enter('jill');
+  await jim.shows('#members-list', 'jill');
+  // The same session in another tab ends this one, and does not fight with it.
+  const session = await jim.page.evaluate(() => sessionStorage.getItem('chat.session'));
+  const tab = await jim.page.context().newPage();
+  await tab.addInitScript(session => sessionStorage.setItem('chat.session', session), session);
+  await tab.goto(server.url);
+  await jim.shows('#state', 'the session goes on in another connection');
+  await jim.page.click('#state-act');
+  await jim.is('open');
+  fine(jim, other);
+});
+
+test('the page can be used by everybody', async () => {
+  for (const [colorScheme, viewport] of [['light'], ['dark'], ['light', NARROW], ['dark', NARROW]]) {
+    const name = `${colorScheme}${viewport ? '-narrow' : ''}`;
+    const person = await people.open(server.url, name, { colorScheme, ...(viewport && { viewport }) });
+    await person.sees('Next to the tea.');
+    await person.says('/nonsense');
+    await person.shows('.note', 'is no command');
+    await person.page.fill('#text', '');
+    await check(person);
+    await person.shot(name);
+    const overflow = await person.page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    assert(overflow <= 0, `${overflow} pixels too wide`);
+    if (viewport) {
+      await person.page.click('#show-side');
+      await person.shows('#side [aria-current]', 'lobby');
+      await check(person);
+      await person.shot(`${name}-drawer`);
+      await person.page.keyboard.press('Escape');
+      await person.page.locator('#side').waitFor({ state: 'hidden' });
+    }
+    await person.page.locator('#log').focus();
+    await person.page.keyboard.press('?');
+    await check(person);
+    await person.shot(`${name}-help`);
+    await person.page.keyboard.press('Escape');
+    fine(person);
+  }
+});
