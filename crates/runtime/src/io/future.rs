@@ -87,8 +87,24 @@ impl<F> Drop for OperationFuture<'_, F> {
 }
 
 impl Source {
-    /// Ends this flow's wait for an operation in `direction`.
-    pub(crate) fn end_wait(&self, direction: Direction) {
+    /// Ends this flow's wait for an operation in `direction`, for futures that poll several operations and are dropped
+    /// while they wait. [`operation`](Source::operation) does it for one. Without a wait the call does nothing.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use std::task::{Context, Poll, Waker};
+    /// use switchboard_runtime::{Direction, Model, Source};
+    ///
+    /// let (_there, here) = UnixStream::pair()?;
+    /// let source = Source::new(here.into());
+    /// Model::Tasks.run(async {
+    ///     let mut context = Context::from_waker(Waker::noop());
+    ///     assert!(source.poll_recv(&mut context).is_pending());
+    ///     source.end_wait(Direction::Read);
+    /// })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn end_wait(&self, direction: Direction) {
         let descriptor = self.descriptor();
         machine::note_abandoned(descriptor, direction);
         let blocking = blocking::with(|flow| {
