@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use http::header::{HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
-use switchboard_net::Stream;
+use switchboard_net::{Chunk, Stream};
 use switchboard_tls::TlsStream;
 
 use crate::Body;
+use crate::server::transport::poll_chunk;
 
 /// What a connection does after HTTP.
 pub(crate) type Continuation =
@@ -180,6 +181,19 @@ impl Upgraded {
         match self.io {
             Io::Socket(socket) => Ok((socket, self.early)),
             Io::Other(_) => Err(self),
+        }
+    }
+
+    /// Polls for bytes in a chunk of the thread's pool, as [`Stream::poll_recv`] does; an empty chunk is the end of
+    /// input.
+    pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        if !self.early.is_empty() {
+            let early = std::mem::take(&mut self.early);
+            return Poll::Ready(Ok(Chunk::from(&early[..])));
+        }
+        match &mut self.io {
+            Io::Socket(socket) => socket.poll_recv(context),
+            Io::Other(stream) => poll_chunk(Pin::new(&mut **stream), context),
         }
     }
 

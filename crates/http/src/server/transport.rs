@@ -135,18 +135,26 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Receives bytes of a stream in a chunk.
+pub(crate) fn poll_chunk(
+    stream: Pin<&mut (impl AsyncRead + ?Sized)>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Chunk>> {
+    // The buffer is taken, because the stream's own read may come here again.
+    let mut buffer = BUFFER.take();
+    buffer.resize(PIECE, 0);
+    let read = stream.poll_read(context, &mut buffer);
+    let chunk = read.map_ok(|length| Chunk::from(&buffer[..length]));
+    BUFFER.set(buffer);
+    chunk
+}
+
 /// Any stream of bytes.
 pub(crate) struct Adapted<S>(pub(crate) S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Adapted<S> {
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
-        // The buffer is taken, because the stream's own read may come here again.
-        let mut buffer = BUFFER.take();
-        buffer.resize(PIECE, 0);
-        let read = Pin::new(&mut self.0).poll_read(context, &mut buffer);
-        let chunk = read.map_ok(|length| Chunk::from(&buffer[..length]));
-        BUFFER.set(buffer);
-        chunk
+        poll_chunk(Pin::new(&mut self.0), context)
     }
 
     fn send_all<'a>(
