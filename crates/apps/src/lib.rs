@@ -5,8 +5,10 @@
 pub mod access;
 mod date;
 mod echo;
+mod echo_websocket;
 pub mod files;
 pub mod proxy;
 pub mod slow_site;
 
 pub use echo::{EchoProtocol, echo, echo_plain};
+pub use echo_websocket::{EchoHandler, echo_options, echo_websocket};

@@ -48,25 +48,42 @@ pub(crate) enum Service {
 
 pub(crate) fn run(service: Service) -> ExitCode {
     let served = match service {
-        Service::Echo(EchoOptions { options, plain }) => {
-            let style = match options.model {
-                _ if plain => Style::Plain,
-                Model::Callbacks => Style::Protocol,
-                _ => Style::Async,
-            };
-            // A client that has sent nothing needs no thread yet, however long that takes.
-            let server = Server::new().first_bytes(Duration::MAX, |_| true);
-            serve(server, &options, "echo", style, |bound| match style {
-                Style::Async => bound.serve(apps::echo),
-                Style::Plain => bound.serve_plain(apps::echo_plain),
-                Style::Protocol => bound.serve_protocol(|| apps::EchoProtocol),
-            })
-        }
+        Service::Echo(options) => serve_echo(&options),
         Service::Files(options) => options.serve(),
         Service::Proxy(options) => proxy::run(&options),
         Service::SlowSite(options) => serve_site(&options),
     };
     output::status(served.map(|()| true))
+}
+
+fn serve_echo(echo: &EchoOptions) -> Result<(), Failure> {
+    let options = &echo.options;
+    let style = match options.model {
+        _ if echo.plain => Style::Plain,
+        Model::Callbacks => Style::Protocol,
+        _ => Style::Async,
+    };
+    // A client that has sent nothing needs no thread yet, however long that takes.
+    let server = Server::new();
+    if !echo.websocket {
+        let server = server.first_bytes(Duration::MAX, |_| true);
+        return serve(server, options, "echo", style, |bound| match style {
+            Style::Async => bound.serve(apps::echo),
+            Style::Plain => bound.serve_plain(apps::echo_plain),
+            Style::Protocol => bound.serve_protocol(|| apps::EchoProtocol),
+        });
+    }
+    let server = server.first_bytes(Duration::MAX, switchboard_http::has_head);
+    let settings = apps::echo_options();
+    serve(server, options, "echo", style, move |bound| match style {
+        Style::Protocol => bound.serve_protocol(move || {
+            switchboard_websocket::Protocol::new(settings.clone(), apps::EchoHandler)
+        }),
+        _ => bound.serve(move |stream| {
+            let settings = settings.clone();
+            async move { apps::echo_websocket(stream, &settings).await }
+        }),
+    })
 }
 
 fn serve_site(options: &SiteOptions) -> Result<(), Failure> {

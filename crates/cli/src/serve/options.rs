@@ -143,6 +143,9 @@ pub(crate) struct EchoOptions {
     /// function
     #[arg(long)]
     pub(super) plain: bool,
+    /// Speak WebSocket, with compression if the client wants it, and send back each message, of 16 MiB at most
+    #[arg(long, conflicts_with = "plain")]
+    pub(super) websocket: bool,
 }
 
 #[derive(Args)]
