@@ -29,6 +29,10 @@ impl Deflater {
 
     /// Compresses a message.
     pub(crate) fn deflate(&mut self, message: &[u8]) -> Vec<u8> {
+        // A compressor writes nothing for a second flush in a row. This is an empty block (RFC 7692, 7.2.3.6).
+        if message.is_empty() {
+            return vec![0];
+        }
         let Deflater(compress) = self;
         let mut out = Vec::with_capacity(message.len() / 2 + 64);
         let begin = compress.total_in();
