@@ -40,6 +40,7 @@
 //! | objects whose methods the loop calls, and deferreds | [`callbacks`] |
 //! | computation in other processes | [`process_pool`] |
 //! | HTTP | [`http`] |
+//! | WebSocket | [`websocket`] |
 //! | files over HTTP, access logs, and other services | [`apps`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
 //! | plain functions that wait, in green threads or threads | [`green`] |
@@ -75,6 +76,7 @@ pub use switchboard_server::{
     Workers, descriptor_capacity, has_passed_sockets, raise_descriptor_limit,
 };
 pub use switchboard_tls as tls;
+pub use switchboard_websocket as websocket;
 
 /// Compiles the programs in the README.
 #[cfg(doctest)]

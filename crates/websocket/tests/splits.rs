@@ -78,7 +78,7 @@ fn random_messages(
         {
             (first, rest) = (first | RSV1, compressor.deflate(&plain));
         }
-        let mut mask = |random: &mut fastrand::Rng| match role {
+        let mask = |random: &mut fastrand::Rng| match role {
             Role::Client => Some(random.u32(..).to_be_bytes()),
             Role::Server => None,
         };
@@ -127,7 +127,7 @@ fn any_division_gives_the_same_messages() {
         let compressor = compresses.then_some(compressor);
         let (expected, bytes) = random_messages(&mut random, sender, compressor);
         let agreed = agreed(takeover).filter(|_| compresses);
-        let mut check = |pieces: Vec<&[u8]>| {
+        let check = |pieces: Vec<&[u8]>| {
             let mut decoder = Decoder::new(receiver, LIMIT, agreed);
             let decoded = decode(&mut decoder, pieces);
             assert_eq!(decoded, (expected.clone(), None), "seed {seed}");

@@ -24,4 +24,5 @@ mod storms;
 mod telling;
 mod tls;
 mod varnishtest;
+mod websocket;
 mod workers;

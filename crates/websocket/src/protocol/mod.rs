@@ -1,23 +1,25 @@
 //! WebSocket by callbacks.
 
+mod request;
+mod session;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::StatusCode;
 use switchboard_callbacks::Transport;
-use switchboard_reactor::{Handle, Loop};
 
-use crate::handshake::server::{Handshake, write_fields};
-use crate::{CloseFrame, Decoder, Encoded, Encoder, Message, Options, Role, Utf8Bytes, Violation};
+use self::request::{parse, refusal, refusal_head};
+use self::session::Inner;
+pub use self::session::Session;
+use crate::handshake::server::Handshake;
+use crate::{CloseFrame, Decoder, Encoder, Message, Options, Role, Utf8Bytes, Violation};
 
 /// The most bytes of a request's head.
 const HEAD: usize = 16 * 1024;
-/// The most fields of a request.
-const FIELDS: usize = 64;
 /// With more bytes that wait to be sent, no message is taken.
 const HIGH: usize = 64 * 1024;
 
@@ -66,72 +68,6 @@ pub trait Handler: 'static {
     /// handshake; otherwise it is as for [`WebSocket::recv`](crate::WebSocket::recv).
     fn closed(&mut self, session: &Session, error: Option<&io::Error>) {
         let _ = (session, error);
-    }
-}
-
-/// One connection, as its [`Handler`] sees it, and whoever sends to it. A clone is the same connection. No method blocks,
-/// and none calls the handler.
-#[derive(Clone)]
-pub struct Session(Rc<Inner>);
-
-struct Inner {
-    transport: Transport,
-    encoder: RefCell<Encoder>,
-    protocol: Option<Arc<str>>,
-    has_closed: Cell<bool>,
-    close_limit: Duration,
-    /// Cuts the connection if the peer does not answer a close.
-    cut: Cell<Option<Handle>>,
-}
-
-impl Session {
-    /// Sends a message. After a close it is discarded. What the peer does not take is kept: who sends much looks at
-    /// [`write_buffer_size`](Transport::write_buffer_size) of the [transport](Session::transport).
-    pub fn send(&self, message: &Encoded) {
-        if !self.0.has_closed.get() {
-            let frame = self.0.encoder.borrow_mut().encode(message);
-            self.0.transport.write(&frame);
-        }
-    }
-
-    /// Sends a ping, whose payload is cut after 125 bytes.
-    pub fn ping(&self, payload: &[u8]) {
-        if !self.0.has_closed.get() {
-            let frame = self.0.encoder.borrow().ping(payload);
-            self.0.transport.write(&frame);
-        }
-    }
-
-    /// Sends a close. Messages are received until the peer answers it; if it does not in time, the connection is cut.
-    pub fn close(&self, reason: Option<&CloseFrame>) {
-        if !self.0.has_closed.replace(true) {
-            let frame = self.0.encoder.borrow().close(reason);
-            self.0.transport.write(&frame);
-            self.cut_later();
-        }
-    }
-
-    /// Cuts the connection once the limit of a close has passed.
-    fn cut_later(&self) {
-        let (transport, limit) = (self.0.transport.clone(), self.0.close_limit);
-        let cut = Loop::current().map(|lp| lp.call_later(limit, move || transport.abort()));
-        self.0.cut.set(cut);
-    }
-
-    /// Returns the subprotocol that both sides have agreed on.
-    pub fn protocol(&self) -> Option<&str> {
-        self.0.protocol.as_deref()
-    }
-
-    /// Returns the transport, for its addresses and the state of its buffer.
-    pub fn transport(&self) -> &Transport {
-        &self.0.transport
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({:?})", self.0.transport)
     }
 }
 
@@ -330,47 +266,4 @@ impl<H> fmt::Debug for Protocol<H> {
             State::Over => "Protocol(over)",
         })
     }
-}
-
-/// Parses a head; `None` if it is incomplete.
-fn parse(bytes: &[u8]) -> Result<Option<(Request<()>, usize)>, StatusCode> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let mut parsed = httparse::Request::new(&mut fields);
-    let status = parsed.parse(bytes).map_err(|error| match error {
-        httparse::Error::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        _ => StatusCode::BAD_REQUEST,
-    })?;
-    let httparse::Status::Complete(length) = status else {
-        return Ok(None);
-    };
-    let bad = |_| StatusCode::BAD_REQUEST;
-    let mut request = Request::new(());
-    let method = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes());
-    *request.method_mut() = method.map_err(|_| StatusCode::BAD_REQUEST)?;
-    *request.version_mut() = match parsed.version {
-        Some(1) => Version::HTTP_11,
-        _ => Version::HTTP_10,
-    };
-    for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(bad)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| StatusCode::BAD_REQUEST)?;
-        request.headers_mut().append(name, value);
-    }
-    Ok(Some((request, length)))
-}
-
-fn refusal(status: StatusCode) -> Response<&'static str> {
-    let mut response = Response::new("");
-    *response.status_mut() = status;
-    response
-}
-
-fn refusal_head(refusal: Response<&'static str>) -> Vec<u8> {
-    let (status, text) = (refusal.status(), refusal.body());
-    let length = text.len();
-    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n");
-    let mut head = head.into_bytes();
-    write_fields(&mut head, refusal.headers());
-    head.extend_from_slice(text.as_bytes());
-    head
 }
