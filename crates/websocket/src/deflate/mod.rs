@@ -22,7 +22,7 @@ pub(crate) const MOST_BITS: u8 = 15;
 /// ```
 /// use switchboard_websocket::{Deflate, Options};
 ///
-/// // Compresses better, and costs each connection up to 300 KB.
+/// // Compresses better, and costs each connection 340 KB for both directions.
 /// let options = Options::new().deflate(Deflate::new().takeover(true));
 /// # drop(options);
 /// ```
