@@ -51,6 +51,12 @@ fn what_is_too_large_is_refused() {
         (get("/", &long(100_000)), "431", ErrorKind::InvalidData),
         (get(&path(99), ""), "200", ErrorKind::Other),
         (get(&path(100), ""), "414", ErrorKind::InvalidData),
+        // A line that may be refused before it has come as a whole is refused then as well.
+        (
+            get("/", "").replace("GET", &"M".repeat(200)),
+            "414",
+            ErrorKind::InvalidData,
+        ),
         (get(&path(100_000), ""), "414", ErrorKind::InvalidData),
         (
             format!("{post}content-length: 20\r\n\r\n{}", "x".repeat(20)),

@@ -12,6 +12,9 @@ use super::{Parsed, Refusal};
 /// The fields that are parsed on the stack. A head with more of them is parsed again.
 const FEW_FIELDS: usize = 32;
 
+/// The most bytes of a request line beside its URI. The longest method has 24 bytes in the registry.
+const BESIDE_URI: usize = 64;
+
 /// What a head may have at most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
@@ -74,8 +77,7 @@ fn partial(bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
         return Parsed::Refused(LF_ALONE);
     }
     let (line, _) = first_line(bytes);
-    // The longest method has 24 bytes in the registry; a longer URI than the limit ends in the same way.
-    if line.len() > limits.uri + 64 {
+    if line.len() > limits.uri + BESIDE_URI {
         return Parsed::Refused(URI_TOO_LONG);
     }
     match bytes.len() > limits.bytes {
@@ -183,7 +185,8 @@ fn fill<B>(
     if !ends_lines_with_cr(head, parsed) {
         return Err(LF_ALONE);
     }
-    if path.len() > limits.uri {
+    // The line may have been refused before it was whole, as it is here.
+    if path.len() > limits.uri || method.len() + path.len() + 10 > limits.uri + BESIDE_URI {
         return Err(URI_TOO_LONG);
     }
     if head.len() > limits.bytes {

@@ -35,14 +35,14 @@ pub(crate) fn parse_response(bytes: &[u8], head: bool) -> Parsed<ResponseHead> {
     let mut response = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     match config.parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
-        Ok(Status::Complete(length)) => match finish(&bytes[..length], &response, head) {
-            Ok(head) => Parsed::Complete(head),
-            Err(refusal) => Parsed::Refused(refusal),
-        },
-        Ok(Status::Partial) if bytes.len() > HEAD_BYTES => {
-            Parsed::Refused(Refusal::bad("an answer's head over the limit"))
+        Ok(Status::Complete(length)) if length <= HEAD_BYTES => {
+            match finish(&bytes[..length], &response, head) {
+                Ok(head) => Parsed::Complete(head),
+                Err(refusal) => Parsed::Refused(refusal),
+            }
         }
-        Ok(Status::Partial) => Parsed::Partial,
+        Ok(Status::Partial) if bytes.len() <= HEAD_BYTES => Parsed::Partial,
+        Ok(_) => Parsed::Refused(Refusal::bad("an answer's head over the limit")),
         Err(Error::TooManyHeaders) => Parsed::Refused(Refusal::bad("an answer of too many fields")),
         Err(_) => Parsed::Refused(Refusal::bad("a malformed head of an answer")),
     }
@@ -236,6 +236,8 @@ mod tests {
             "HTTP/2.0 200 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
             "SSH-2.0-OpenSSH\r\n\r\n",
+            // It would be refused if its end had not come together with the byte that exceeds the limit.
+            &format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(HEAD_BYTES)),
         ] {
             assert!(parse(text, false).is_err(), "{text}");
         }
