@@ -13,6 +13,11 @@ test:
 loom:
     cd loom && cargo test --release --locked
 
+# Any bytes into the HTTP/1 codec; see ARCHITECTURE.md.
+fuzz seconds="600":
+    mkdir -p fuzz/target/found
+    cd fuzz && cargo run --release -- target/found corpus -dict=http1.dict -max_len=2048 -max_total_time={{seconds}}
+
 compare *args:
     cargo run --release -- compare {{args}}
 
