@@ -173,13 +173,15 @@ impl Chunk {
         }
     }
 
-    /// Receives bytes behind those it holds, with one `recv(2)`; returns their number. Blocks if the
-    /// descriptor and the flags do.
+    /// Receives at most `most` bytes behind those it holds, with one `recv(2)`; returns their number. Blocks if
+    /// the descriptor and the flags do.
     ///
     /// # Errors
     /// The system's error.
-    pub fn recv(&mut self, fd: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<usize> {
-        let ((bytes, _), _) = rustix::net::recv(fd, self.space(), flags)?;
+    pub fn recv(&mut self, fd: BorrowedFd<'_>, flags: RecvFlags, most: usize) -> io::Result<usize> {
+        let space = self.space();
+        let length = most.min(space.len());
+        let ((bytes, _), _) = rustix::net::recv(fd, &mut space[..length], flags)?;
         let length = bytes.len();
         self.end += length as u32;
         Ok(length)

@@ -140,6 +140,65 @@ fn ten_thousand_idle_connections_take_little_memory_and_are_served() {
     }
 }
 
+/// A back end whose answers have no end, for slow readers to wait in.
+fn endless_back_end() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n";
+                let mut sent = stream.write_all(head);
+                while sent.is_ok() {
+                    sent = stream.write_all(&[7; 1 << 16]);
+                }
+            });
+        }
+    });
+    addr
+}
+
+#[test]
+fn a_client_that_reads_slowly_costs_a_proxy_less_than_64_kib() {
+    const CLIENTS: usize = 30;
+    let back_end = format!("http://{}", endless_back_end());
+    for driver in ["epoll", "auto"] {
+        let options = [
+            "proxy",
+            "--listen",
+            "127.0.0.1:0",
+            "--check",
+            "off",
+            "--to",
+            &back_end,
+        ];
+        let served = Served::start(&[&options[..], &["--driver", driver]].concat(), None);
+        // Asks, and reads the begin of the answer.
+        let client = || {
+            let mut client = served.connect();
+            client
+                .write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+                .unwrap();
+            std::io::Read::read_exact(&mut client, &mut [0; 100_000]).unwrap();
+            client
+        };
+        let _first = client();
+        let (before, mut most, mut same) = (memory(served.child.id()), 0, 0);
+        let _clients: Vec<TcpStream> = (0..CLIENTS).map(|_| client()).collect();
+        // Until the sockets of all are full.
+        while same < 10 {
+            std::thread::sleep(Duration::from_millis(50));
+            let now = memory(served.child.id());
+            same = if now > most { 0 } else { same + 1 };
+            most = most.max(now);
+        }
+        let each = (most - before) / CLIENTS as u64;
+        println!("{driver}: {each} bytes of user memory for each of {CLIENTS} slow readers");
+        assert!(each < 64 * 1024, "{driver}: {each} bytes each");
+    }
+}
+
 fn raise_limit(needed: u64) -> Result<(), String> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);

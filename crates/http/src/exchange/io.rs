@@ -10,6 +10,9 @@ use switchboard_tls::TlsStream;
 use crate::server::transport::{Adapted, Transport};
 use crate::upgrade::Upgraded;
 
+/// The most bytes of one read. They are held while the reader of the answer is slow.
+const PIECE: usize = 48 * 1024;
+
 /// The bytes of a connection, plain or through TLS.
 pub(super) enum Io {
     Plain(Stream),
@@ -26,7 +29,7 @@ impl Io {
 
     pub(super) fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
         match self {
-            Io::Plain(stream) => stream.poll_recv(context),
+            Io::Plain(stream) => stream.poll_recv_at_most(context, PIECE),
             Io::Tls(stream) => stream.poll_recv(context),
         }
     }

@@ -139,6 +139,17 @@ impl Stream {
         self.0.poll_recv(context)
     }
 
+    /// Polls for `most` bytes at most, for a chunk that is held while somebody else reads slowly: only the pages that
+    /// bytes were written to take memory. What a completion driver has received ahead of the read comes as a whole;
+    /// see [`receive_on_demand`](Stream::receive_on_demand).
+    pub fn poll_recv_at_most(
+        &self,
+        context: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<Chunk>> {
+        self.0.poll_recv_at_most(context, most)
+    }
+
     /// Polls for bytes, as [`read`](Stream::read) does.
     pub fn poll_read(
         &self,

@@ -52,8 +52,8 @@ pub(crate) trait Operation: SystemCall {
     }
 }
 
-/// A receive into a chunk of the thread's pool.
-pub(crate) struct Recv;
+/// A receive into a chunk of the thread's pool, of so many bytes at most. A completion driver fills the chunk.
+pub(crate) struct Recv(pub(crate) usize);
 
 impl SystemCall for Recv {
     type Output = Chunk;
@@ -61,7 +61,7 @@ impl SystemCall for Recv {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn call(&mut self, fd: BorrowedFd<'_>, may_block: bool) -> io::Result<Chunk> {
         let mut chunk = Chunk::empty();
-        chunk.recv(fd, recv_flags(may_block))?;
+        chunk.recv(fd, recv_flags(may_block), self.0)?;
         Ok(chunk)
     }
 
@@ -69,7 +69,7 @@ impl SystemCall for Recv {
     fn transfer(&self, chunk: &Chunk) -> Transfer {
         Transfer {
             bytes: chunk.len(),
-            short: !chunk.is_full(),
+            short: chunk.len() < self.0 && !chunk.is_full(),
         }
     }
 }

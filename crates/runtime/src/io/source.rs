@@ -98,7 +98,17 @@ impl Source {
 
     /// Receives into a chunk of this thread's pool. An empty chunk is the end of input.
     pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
-        machine::poll(&self.0, context, Recv)
+        machine::poll(&self.0, context, Recv(usize::MAX))
+    }
+
+    /// Receives as [`poll_recv`](Source::poll_recv) does, but `most` bytes at most, so that no more of the chunk's
+    /// pages are touched. What a completion driver has received ahead comes as a whole.
+    pub fn poll_recv_at_most(
+        &self,
+        context: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<Chunk>> {
+        machine::poll(&self.0, context, Recv(most.max(1)))
     }
 
     /// Receives into `buffer` and returns the number of bytes; 0 is the end of input.
