@@ -18,7 +18,7 @@ use crate::first::First;
 /// The most bytes of a TLS record.
 const RECORD: usize = 16 * 1024;
 /// The most encrypted bytes that wait in memory for a socket that takes no more.
-pub(crate) const BUFFERED: usize = 32 * 1024;
+pub(crate) const BUFFERED: usize = 16 * 1024;
 /// The time for which [`TlsStream::close`] waits.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 

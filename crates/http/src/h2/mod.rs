@@ -54,8 +54,8 @@ const PONG: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// Bytes that may come for all requests of a connection before their handlers take them.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of one answer that wait in memory for the client.
-const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes of one answer that wait in memory for the client before the next piece of its body is asked for.
+const SEND_BUFFER: usize = 16 * 1024;
 /// Requests that the client took back before they were looked at, after which the connection ends.
 const PENDING_RESETS: usize = 20;
 /// Streams that this side reset for a client's errors, after which the connection ends.
