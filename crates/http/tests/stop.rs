@@ -136,6 +136,20 @@ fn a_first_request_is_answered_although_the_server_has_stopped() {
 }
 
 #[test]
+fn a_next_request_that_is_on_its_way_when_the_server_stops_is_answered() {
+    for way in models_and_drivers() {
+        let mut served = Served::start(way, REQUEST, Event::new());
+        assert!(!served.answer().contains("connection"));
+        served.stop.set();
+        // By then the server knows of the stop.
+        std::thread::sleep(Duration::from_millis(20));
+        served.client.write_all(REQUEST).unwrap();
+        assert!(served.answer().contains("connection: close"));
+        served.ends();
+    }
+}
+
+#[test]
 fn a_head_that_has_come_in_part_before_the_stop_is_answered() {
     for way in models_and_drivers() {
         let stop = Event::new();

@@ -21,7 +21,7 @@ use super::transport::Transport;
 use super::wire::Wire;
 use crate::{Request, h2};
 
-/// Time in which a client that has just connected must send something, when the server stops.
+/// Time in which a client whose next request is on its way must send something, when the server stops.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// Time in which a client must take the end of its stream.
@@ -52,9 +52,9 @@ where
             let idle = poll_fn(|context| poll_idle(&mut wire, stop.as_mut(), &stopping, context));
             let chunk = match idle.await? {
                 Some(chunk) => chunk,
-                None if wire.served > 0 => break After::Close,
+                None if !stopping.load(Ordering::Relaxed) => break After::Close,
                 // In memory of its own, as the burst.
-                None => match Box::pin(last_chance(&mut wire.io)).await? {
+                None => match Box::pin(last_chance(&mut wire)).await? {
                     Some(chunk) => chunk,
                     None => break After::Close,
                 },
@@ -99,13 +99,23 @@ fn is_http2<T: Transport>(wire: &Wire<T>, first: &[u8]) -> bool {
     wire.served == 0 && (h2::begins(first) || wire.io.has_agreed_on_http2())
 }
 
-/// Receives from a client that has connected just before the server stops, whose first request is on its way;
-/// `None` if it sends nothing.
-async fn last_chance(io: &mut impl Transport) -> io::Result<Option<Chunk>> {
-    let received = poll_fn(|context| io.poll_recv(context));
-    match runtime::timeout(LAST_CHANCE, received).await {
-        Ok(chunk) => Ok(Some(chunk?).filter(|chunk| !chunk.is_empty())),
-        Err(_) => Ok(None),
+/// Receives from a client whose request is on its way when the server stops: one that has just connected, or one
+/// that asks again and again. `None` if it sends nothing.
+async fn last_chance<T: Transport>(wire: &mut Wire<T>) -> io::Result<Option<Chunk>> {
+    let received = poll_fn(|context| wire.io.poll_recv(context));
+    let Ok(received) = runtime::timeout(LAST_CHANCE, received).await else {
+        return Ok(None);
+    };
+    first_bytes(received, wire.served)
+}
+
+/// Returns the bytes with which a request begins; `None` at the end of input.
+fn first_bytes(received: io::Result<Chunk>, served: u64) -> io::Result<Option<Chunk>> {
+    match received {
+        Ok(chunk) => Ok((!chunk.is_empty()).then_some(chunk)),
+        // A client that has its answers may end in any way: many leave out the end of TLS.
+        Err(error) if served > 0 && is_end(error.kind()) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -153,12 +163,7 @@ fn poll_idle<T: Transport>(
     }
     if let Poll::Ready(received) = received {
         // The wait goes on until a head is whole: empty lines do not keep a connection.
-        return Poll::Ready(match received {
-            Ok(chunk) => Ok((!chunk.is_empty()).then_some(chunk)),
-            // A client that has its answers may end in any way: many leave out the end of TLS.
-            Err(error) if wire.served > 0 && is_end(error.kind()) => Ok(None),
-            Err(error) => Err(error),
-        });
+        return Poll::Ready(first_bytes(received, wire.served));
     }
     if stops {
         return Poll::Ready(Ok(None));
