@@ -118,6 +118,10 @@ impl Connection {
             let text = format!("the name `{}` is in use: take another one", &*nick);
             return Err(Wrong(ErrorCode::NickTaken, text.into()));
         };
+        // One that has come since the stop was told to all.
+        if self.hub.has_stopped() {
+            self.end(Bye::Restart);
+        }
         let inbox_room = self.hub.room(&nick.inbox());
         let mut rooms = resumed.clone().unwrap_or_default();
         rooms.retain(|room| !Arc::ptr_eq(room, &inbox_room));

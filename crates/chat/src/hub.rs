@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ struct Shared {
     log: Box<dyn Log>,
     rooms: RwLock<HashMap<Name, Arc<Room>>>,
     holders: Holders,
+    stopped: AtomicBool,
     /// When all rooms were looked at last, in milliseconds since 1970.
     swept: AtomicU64,
 }
@@ -58,6 +59,7 @@ impl Hub {
             options,
             log: Box::new(log),
             holders: Holders::default(),
+            stopped: AtomicBool::new(false),
             swept: AtomicU64::new(0),
         }))
     }
@@ -92,6 +94,7 @@ impl Hub {
 
     /// Ends all connections, whose clients come back elsewhere or later.
     pub fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Relaxed);
         self.holders().end_all();
     }
 
@@ -106,6 +109,10 @@ impl Hub {
                 }
             }
         }
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn holders(&self) -> &Holders {

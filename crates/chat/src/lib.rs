@@ -1,4 +1,4 @@
-//! A chat server's engine: rooms, history, users, and queues for clients that read slowly.
+//! A chat server: rooms, history, users, queues for clients that read slowly, and a page.
 //!
 //! ```text
 //!   command ─► connection ─► room: is it new? ─► log: keeps it ─► room: history, members
@@ -6,7 +6,7 @@
 //!   flow    ◄─ outbox, bounded in bytes ◄──────────────────────────────┘
 //! ```
 //!
-//! Files import downwards only: `hub` ⇄ `connection` → `log` → `room`, `holders` → `history`, `outbox` → `update`,
+//! Files import downwards only: `serve` → `hub`, `disk`; `hub` ⇄ `connection` → `log` → `room`, `holders` → `history`, `outbox` → `update`,
 //! `command`, `entry`, `options` → `name`, `bye`, `clock`, `rate`, `token`.
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ mod clock;
 mod command;
 mod commands;
 mod connection;
+mod disk;
 mod entry;
 mod history;
 mod holders;
@@ -33,11 +34,13 @@ pub use bye::Bye;
 pub use clock::Now;
 pub use command::{Command, Position};
 pub use connection::Connection;
+pub use disk::{Disk, DiskError};
 pub use entry::{Entry, EntryKind};
 pub use hub::Hub;
 pub use log::{InMemory, Log, Pending, Stored};
 pub use name::{BadName, Name};
 pub use options::HubOptions;
 pub use outbox::Overflow;
+pub use serve::{ChatService, ServiceOptions};
 pub use token::sign;
 pub use update::Parcel;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
+use switchboard_websocket::Encoded;
 
 use crate::entry::{Entry, EntryKind};
 use crate::{Bye, Name};
@@ -163,7 +163,7 @@ pub(crate) enum ErrorCode {
 pub struct Parcel(Arc<Contents>);
 
 struct Contents {
-    json: Bytes,
+    text: Encoded,
     kind: Kind,
 }
 
@@ -233,15 +233,19 @@ impl Parcel {
 
     fn of(update: &Update<'_>, kind: Kind) -> Parcel {
         // An update is made of texts and numbers, which JSON has.
-        let json = serde_json::to_vec(update)
-            .expect("an update is JSON")
-            .into();
-        Parcel(Arc::new(Contents { json, kind }))
+        let json = serde_json::to_string(update).expect("an update is JSON");
+        let text = Encoded::text(&json);
+        Parcel(Arc::new(Contents { text, kind }))
     }
 
     /// Returns the JSON object.
-    pub fn json(&self) -> &Bytes {
-        &self.0.json
+    pub fn json(&self) -> &[u8] {
+        self.0.text.payload()
+    }
+
+    /// Returns the JSON object as a WebSocket message.
+    pub fn encoded(&self) -> &Encoded {
+        &self.0.text
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -258,7 +262,7 @@ impl Parcel {
 
     /// Returns what the parcel counts for in an outbox, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        self.0.json.len() + PLACE
+        self.json().len() + PLACE
     }
 }
 

@@ -1,6 +1,7 @@
 //! `switchboard serve`: runs a service until a signal, or the end of stdin, stops it.
 
 mod bind;
+mod chat;
 mod files;
 mod limits;
 mod options;
@@ -25,6 +26,7 @@ use switchboard_runtime::{Dispatch, Driver, Hooks, Model, Style};
 use switchboard_server::{Bound, Report, Server};
 
 use self::bind::bind;
+use self::chat::ChatArgs;
 use self::files::FilesArgs;
 use self::options::{EchoOptions, HttpOptions, Options, SiteOptions, WorkersAs};
 use self::proxy::ProxyOptions;
@@ -42,6 +44,8 @@ pub(crate) enum Service {
     SlowSite(Box<SiteOptions>),
     /// Serve the files of a folder
     Files(Box<FilesArgs>),
+    /// Serve a chat: rooms with a history, a page for browsers, WebSocket
+    Chat(Box<ChatArgs>),
     /// Pass connections on to back ends that are up, and spread them
     Proxy(Box<ProxyOptions>),
 }
@@ -50,6 +54,7 @@ pub(crate) fn run(service: Service) -> ExitCode {
     let served = match service {
         Service::Echo(options) => serve_echo(&options),
         Service::Files(options) => options.serve(),
+        Service::Chat(options) => options.serve(),
         Service::Proxy(options) => proxy::run(&options),
         Service::SlowSite(options) => serve_site(&options),
     };

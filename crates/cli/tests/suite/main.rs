@@ -1,5 +1,6 @@
 //! The command as its users run it: real processes, real sockets.
 
+mod chat;
 mod clients;
 mod compare;
 mod costs;

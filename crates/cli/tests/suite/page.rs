@@ -20,7 +20,6 @@ fn missing(folder: &Path) -> Option<&'static str> {
 }
 
 #[test]
-#[ignore = "until there is `serve chat`"]
 fn two_browsers_talk_and_come_back() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page");
     if let Some(missing) = missing(&folder) {

@@ -1,0 +1,184 @@
+//! The conversation with a WebSocket client.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use switchboard_runtime::{self as runtime, Sleep};
+use switchboard_websocket::{CloseCode, CloseFrame, Encoded, Message, WebSocket, Wire};
+
+use super::ServiceOptions;
+use crate::{Bye, Connection, Now, Parcel};
+
+/// A future that receives and sends side by side, and asks a silent client for a sign.
+pub(super) struct Talk<S> {
+    socket: WebSocket<S>,
+    connection: Connection,
+    options: Arc<ServiceOptions>,
+    /// What is sent next, from `sent` on.
+    batch: Vec<Encoded>,
+    sent: usize,
+    phase: Phase,
+    timer: Sleep,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// `hello` is waited for.
+    Greeting,
+    /// Nothing came since the timer was armed.
+    Quiet,
+    /// Something did.
+    Heard,
+    /// A ping is not answered.
+    Asked,
+    /// The connection is being closed.
+    Closing,
+}
+
+/// How many bytes are taken out of the queue at a time.
+const BATCH: usize = 64 * 1024;
+
+/// How many messages one poll takes before others have their turn.
+const TURN: usize = 32;
+
+impl<S: Wire> Talk<S> {
+    pub(super) fn new(
+        socket: WebSocket<S>,
+        connection: Connection,
+        options: Arc<ServiceOptions>,
+    ) -> Talk<S> {
+        Talk {
+            timer: runtime::sleep(options.hello),
+            socket,
+            connection,
+            options,
+            batch: Vec::new(),
+            sent: 0,
+            phase: Phase::Greeting,
+        }
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..TURN {
+            match ready!(self.socket.poll_recv(context))? {
+                None => return Poll::Ready(Ok(())),
+                Some(_) if self.phase == Phase::Closing => {}
+                Some(Message::Text(text)) => {
+                    self.connection.receive(text.as_bytes(), Now::read());
+                }
+                Some(Message::Binary(_)) => {
+                    self.connection.refuse_text("use texts: this is binary")
+                }
+                Some(_) => {}
+            }
+            if matches!(self.phase, Phase::Quiet | Phase::Asked) {
+                self.phase = Phase::Heard;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            while self.sent < self.batch.len() {
+                let rest = &self.batch[self.sent..];
+                self.sent += ready!(self.socket.poll_send(context, rest))?;
+            }
+            ready!(self.socket.poll_flush(context))?;
+            // An idle connection holds no space for messages.
+            (self.batch, self.sent) = (Vec::new(), 0);
+            if self.phase == Phase::Closing {
+                return Poll::Pending;
+            }
+            ready!(self.connection.poll_ready(context));
+            let mut parcels = Vec::new();
+            let end = self.connection.take(BATCH, &mut parcels);
+            self.batch
+                .extend(parcels.iter().map(Parcel::encoded).cloned());
+            if let Some(bye) = end {
+                self.close(bye, context)?;
+            }
+        }
+    }
+
+    /// Sends what it can of the last messages, and closes.
+    fn close(&mut self, bye: Bye, context: &mut Context<'_>) -> io::Result<()> {
+        while self.sent < self.batch.len() {
+            let rest = &self.batch[self.sent..];
+            let Poll::Ready(taken) = self.socket.poll_send(context, rest)? else {
+                break;
+            };
+            self.sent += taken;
+        }
+        self.batch.clear();
+        self.sent = 0;
+        self.phase = Phase::Closing;
+        self.socket.start_close(Some(CloseFrame {
+            code: CloseCode::from(bye.code()),
+            reason: bye.text().into(),
+        }));
+        // Closing goes on where it is received.
+        context.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while Pin::new(&mut self.timer).poll(context).is_ready() {
+            self.connection.check(Now::read());
+            let options = &self.options;
+            let next = match self.phase {
+                Phase::Greeting if self.connection.nick().is_none() => {
+                    self.connection.end(Bye::HelloLate);
+                    options.ping
+                }
+                Phase::Asked => {
+                    self.connection.end(Bye::Silent);
+                    options.ping
+                }
+                Phase::Quiet => {
+                    self.phase = Phase::Asked;
+                    options.pong
+                }
+                Phase::Greeting | Phase::Heard => {
+                    self.phase = Phase::Quiet;
+                    options.ping
+                }
+                Phase::Closing => options.ping,
+            };
+            if self.phase == Phase::Asked {
+                self.ask(context)?;
+            }
+            self.arm(next);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let mut ping = std::pin::pin!(self.socket.ping(b""));
+        // A client that takes nothing is not asked, and its silence counts.
+        let _ = ping.as_mut().poll(context)?;
+        Ok(())
+    }
+
+    fn arm(&mut self, time: Duration) {
+        self.timer.reset(runtime::now() + time);
+    }
+}
+
+impl<S: Wire + Unpin> Future for Talk<S> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.poll_timer(context)?;
+        let received = this.poll_receive(context);
+        if received.is_ready() {
+            return received;
+        }
+        this.poll_send(context)
+    }
+}

@@ -1,0 +1,216 @@
+//! `switchboard serve chat`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hyper::header::{HeaderValue, ORIGIN};
+use switchboard_runtime::Model;
+use switchboard_websocket::{ClientStream, Message, Options, WebSocket, connect};
+
+use crate::served::{Served, run};
+
+const WAYS: [&[&str]; 6] = [
+    &["--model", "tasks", "--driver", "epoll"],
+    &["--model", "tasks", "--driver", "uring"],
+    &["--model", "tasks", "--driver", "poll"],
+    &["--model", "green"],
+    &["--model", "threads"],
+    &["--model", "pool"],
+];
+
+fn serve(arguments: &[&str]) -> Served {
+    let chat = ["chat", "--listen", "127.0.0.1:0"];
+    Served::start(&[&chat, arguments].concat(), None)
+}
+
+/// A file for messages, which is removed at the end of the test.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str) -> File {
+        let name = format!("switchboard-{name}-{}.redb", std::process::id());
+        File(std::env::temp_dir().join(name))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+struct Client(WebSocket<ClientStream>);
+
+impl Client {
+    async fn connect(server: &Served, nick: &str) -> io::Result<Client> {
+        let url = format!("ws://{}/ws", server.addr);
+        let mut client = Client(connect(&url, &Options::new()).await?);
+        let hello =
+            format!(r#"{{"type":"hello","nick":"{nick}","session":"session of {nick:>10}"}}"#);
+        client.0.send(&hello).await?;
+        client.until(r#""type":"welcome""#).await?;
+        client.0.send(r#"{"type":"join","room":"tea"}"#).await?;
+        client.until(r#""type":"joined","room":"tea""#).await?;
+        Ok(client)
+    }
+
+    async fn say(&mut self, text: &str) -> io::Result<()> {
+        let say = format!(r#"{{"type":"say","room":"tea","text":"{text}","id":"{text}"}}"#);
+        self.0.send(&say).await
+    }
+
+    /// Receives until a text holds `part`, and returns it.
+    async fn until(&mut self, part: &str) -> io::Result<String> {
+        loop {
+            match self.0.recv().await? {
+                Some(Message::Text(text)) if text.contains(part) => return Ok(text.to_string()),
+                Some(Message::Close(Some(frame))) => {
+                    return Ok(format!("closed {}", u16::from(frame.code)));
+                }
+                None => panic!("the connection ended before {part}"),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn members_hear_each_other_under_every_model() {
+    for way in WAYS {
+        let server = serve(way);
+        Model::Tasks
+            .run(async {
+                let mut ann = Client::connect(&server, "ann").await?;
+                let mut ben = Client::connect(&server, "ben").await?;
+                ann.say("hello").await?;
+                for client in [&mut ann, &mut ben] {
+                    let heard = client.until(r#""type":"message""#).await?;
+                    assert!(
+                        heard.contains(r#""offset":1,"from":"ann","text":"hello""#),
+                        "{heard}"
+                    );
+                }
+                io::Result::Ok(())
+            })
+            .unwrap()
+            .unwrap_or_else(|error| panic!("{way:?}: {error}"));
+        server.stop();
+    }
+}
+
+#[test]
+fn a_server_that_stops_asks_its_clients_to_come_back() {
+    for way in WAYS {
+        let mut server = serve(way);
+        Model::Tasks
+            .run(async {
+                let mut ann = Client::connect(&server, "ann").await?;
+                drop(server.child.stdin.take());
+                let closed = ann.until("nothing more").await?;
+                assert_eq!(closed, "closed 4000", "{way:?}");
+                io::Result::Ok(())
+            })
+            .unwrap()
+            .unwrap();
+        server.stop();
+    }
+}
+
+#[test]
+fn acknowledged_messages_survive_the_end_of_the_process() {
+    let file = File::new("killed");
+    let arguments = ["--data", file.path()];
+    for round in 0..10 {
+        let mut server = serve(&arguments);
+        let text = format!("message {round}");
+        Model::Tasks
+            .run(async {
+                let mut ann = Client::connect(&server, "ann").await?;
+                ann.say(&text).await?;
+                ann.until(r#""type":"said""#).await.map(drop)
+            })
+            .unwrap()
+            .unwrap();
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+    }
+    let server = serve(&arguments);
+    Model::Tasks
+        .run(async {
+            let mut ben = Client::connect(&server, "ben").await?;
+            for round in 0..10 {
+                let heard = ben.until(r#""type":"message""#).await?;
+                let (offset, text) = (round + 1, format!("message {round}"));
+                let expected = format!(r#""offset":{offset},"from":"ann","text":"{text}""#);
+                assert!(heard.contains(&expected), "{heard}");
+            }
+            io::Result::Ok(())
+        })
+        .unwrap()
+        .unwrap();
+    server.stop();
+}
+
+#[test]
+fn a_file_serves_one_server() {
+    let file = File::new("shared");
+    let server = serve(&["--data", file.path()]);
+    let output = run(&[
+        "serve",
+        "chat",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        file.path(),
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr);
+    let expected = format!("--data {}: another server has it open", file.path());
+    assert!(text.contains(&expected), "{text}");
+    server.stop();
+}
+
+#[test]
+fn what_cannot_be_shared_is_refused() {
+    let refused: [(&[&str], &str); 4] = [
+        (
+            &["--model", "processes"],
+            "each process would have rooms of its own",
+        ),
+        (
+            &["--model", "blocking"],
+            "one client would be served at a time",
+        ),
+        (&["--workers-as", "processes"], "use threads"),
+        (
+            &["--data", "/nowhere/chat.redb"],
+            "--data /nowhere/chat.redb: ",
+        ),
+    ];
+    for (arguments, expected) in refused {
+        let output = run(&[&["serve", "chat", "--listen", "127.0.0.1:0"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+    assert!(!Path::new("/nowhere").exists());
+}
+
+#[test]
+fn pages_of_other_origins_are_refused() {
+    let server = serve(&[]);
+    let refused = Model::Tasks.run(async {
+        let origin = HeaderValue::from_static("https://elsewhere.example");
+        let url = format!("ws://{}/ws", server.addr);
+        connect(&url, &Options::new().field(ORIGIN, origin))
+            .await
+            .map(drop)
+    });
+    let error = refused.unwrap().unwrap_err().to_string();
+    assert!(error.contains("403"), "{error}");
+    server.stop();
+}
