@@ -31,11 +31,13 @@ pub enum Bye {
     Replaced,
     /// What the client sends is not text, or no command, again and again.
     Malformed,
+    /// Somebody else has the name, by another server, since the store that they share was away.
+    NameLost,
 }
 
 impl Bye {
     /// All of them.
-    pub const ALL: [Bye; 9] = [
+    pub const ALL: [Bye; 10] = [
         Bye::Restart,
         Bye::Slow,
         Bye::Silent,
@@ -45,6 +47,7 @@ impl Bye {
         Bye::Expired,
         Bye::Replaced,
         Bye::Malformed,
+        Bye::NameLost,
     ];
 
     /// Returns the code, from 4000 to 4999.
@@ -59,6 +62,7 @@ impl Bye {
             Bye::Expired => 4501,
             Bye::Replaced => 4502,
             Bye::Malformed => 4503,
+            Bye::NameLost => 4504,
         }
     }
 
@@ -79,6 +83,7 @@ impl Bye {
             Bye::Expired => "the token has expired: get a new one",
             Bye::Replaced => "the session goes on in another connection",
             Bye::Malformed => "what this client sends is no command",
+            Bye::NameLost => "somebody else has this name: take another one",
         }
     }
 }

@@ -143,4 +143,53 @@ impl Command<'_> {
             _ => None,
         }
     }
+
+    /// Returns the command with its texts, for later.
+    pub(crate) fn into_owned(self) -> Command<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Command::Hello {
+                nick,
+                token,
+                session,
+                inbox,
+            } => Command::Hello {
+                nick: own(nick),
+                token: token.map(own),
+                session: session.map(own),
+                inbox,
+            },
+            Command::Join { room, since } => Command::Join {
+                room: own(room),
+                since,
+            },
+            Command::Leave { room } => Command::Leave { room: own(room) },
+            Command::Say { room, text, id } => Command::Say {
+                room: own(room),
+                text: own(text),
+                id: id.map(own),
+            },
+            Command::Tell { to, text, id } => Command::Tell {
+                to: own(to),
+                text: own(text),
+                id: id.map(own),
+            },
+            Command::Topic { room, text } => Command::Topic {
+                room: own(room),
+                text: own(text),
+            },
+            Command::Typing { room } => Command::Typing { room: own(room) },
+            Command::Who { room } => Command::Who { room: own(room) },
+            Command::History {
+                room,
+                before,
+                limit,
+            } => Command::History {
+                room: own(room),
+                before,
+                limit,
+            },
+            Command::Rooms => Command::Rooms,
+        }
+    }
 }

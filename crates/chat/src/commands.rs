@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::command::Command;
-use crate::connection::{Connection, User};
+use crate::connection::{Connection, Greeting, User, Welcome};
 use crate::entry::{Entry, EntryKind};
 use crate::holders::Claim;
 use crate::log::Pending;
 use crate::room::{Room, Taken};
+use crate::shared::Claiming;
 use crate::token;
-use crate::update::{ErrorCode, Listed, Parcel, Update};
+use crate::update::{ErrorCode, Listed, Parcel, StoreState, Update};
 use crate::{Bye, Name, Now, Position};
 
 /// The most bytes of a client's number of a message.
@@ -65,7 +66,13 @@ impl Connection {
                 let room = self.member_of(&room)?.clone();
                 self.say(room, EntryKind::Topic, &text, None, now)?;
             }
-            Command::Typing { room } => self.member_of(&room)?.typing(&self.user()?.nick),
+            Command::Typing { room } => {
+                let (room, nick) = (self.member_of(&room)?, &self.user()?.nick);
+                room.typing(nick);
+                if let Some(shared) = self.hub.shared() {
+                    shared.typing(room, nick);
+                }
+            }
             Command::Who { room } => self.member_of(&room)?.tell_members(&self.outbox),
             Command::History {
                 room,
@@ -88,7 +95,7 @@ impl Connection {
         inbox: Option<Position>,
         now: Now,
     ) -> Result<(), Wrong> {
-        if self.user.is_some() {
+        if self.user.is_some() || self.greeting.is_some() {
             let text = "`hello` comes once: this connection has a name";
             return Err(Wrong(ErrorCode::OutOfOrder, text.into()));
         }
@@ -115,26 +122,56 @@ impl Connection {
             resumed,
         } = holders.claim(&nick, session, until.is_some(), &self.outbox)
         else {
-            let text = format!("the name `{}` is in use: take another one", &*nick);
-            return Err(Wrong(ErrorCode::NickTaken, text.into()));
+            return Err(Wrong(ErrorCode::NickTaken, taken(&nick).into()));
         };
         // One that has come since the stop was told to all.
         if self.hub.has_stopped() {
             self.end(Bye::Restart);
         }
-        let inbox_room = self.hub.room(&nick.inbox());
-        let mut rooms = resumed.clone().unwrap_or_default();
-        rooms.retain(|room| !Arc::ptr_eq(room, &inbox_room));
-        let (nick_of, session, resumed) = (&nick, &*session, resumed.is_some());
-        self.outbox.push(&Parcel::new(&Update::Welcome {
-            nick: nick_of,
+        let (proved, claimed) = (until.is_some(), session.clone());
+        let welcome = Welcome {
+            nick,
             session,
-            resumed,
+            resumed: resumed.is_some(),
+            rooms: resumed.unwrap_or_default(),
+            inbox,
+            until,
+        };
+        let Some(shared) = self.hub.shared() else {
+            self.welcome(welcome);
+            return Ok(());
+        };
+        let nick = welcome.nick.clone();
+        let claim = Claiming::new(nick, claimed, proved, self.outbox.clone());
+        self.greeting = Some(Box::new(Greeting {
+            welcome,
+            claim: claim.clone(),
+            deferred: Vec::new(),
         }));
-        inbox_room.join(&nick, &self.outbox, inbox, self.hub.options());
-        rooms.push(inbox_room);
-        self.user = Some(Box::new(User { nick, rooms, until }));
+        shared.claim(claim);
         Ok(())
+    }
+
+    /// Tells the client that the name is its own, and lets it into its inbox.
+    pub(crate) fn welcome(&mut self, welcome: Welcome) {
+        let nick = welcome.nick;
+        let inbox = self.hub.room(&nick.inbox());
+        let mut rooms = welcome.rooms;
+        rooms.retain(|room| !Arc::ptr_eq(room, &inbox));
+        self.outbox.push(&Parcel::new(&Update::Welcome {
+            nick: &nick,
+            session: &welcome.session,
+            resumed: welcome.resumed,
+        }));
+        if self.hub.is_store_away() {
+            let store = StoreState::Away;
+            self.outbox.push(&Parcel::new(&Update::Status { store }));
+        }
+        inbox.join(&nick, &self.outbox, welcome.inbox, self.hub.options());
+        self.hub.stir(&inbox);
+        rooms.push(inbox);
+        let until = welcome.until;
+        self.user = Some(Box::new(User { nick, rooms, until }));
     }
 
     fn join(&mut self, room: &str, since: Option<Position>) -> Result<(), Wrong> {
@@ -154,6 +191,7 @@ impl Connection {
             user.rooms.push(room.clone());
         }
         room.join(&user.nick, &outbox, since, hub.options());
+        hub.stir(&room);
         Ok(())
     }
 
@@ -162,6 +200,7 @@ impl Connection {
         let user = self.user_mut()?;
         user.rooms.retain(|other| !Arc::ptr_eq(other, &room));
         room.leave(&self.user()?.nick, self.hub.options());
+        self.hub.stir(&room);
         let room = room.name();
         self.outbox.push(&Parcel::new(&Update::Left { room }));
         Ok(())
@@ -170,9 +209,9 @@ impl Connection {
     fn tell(&mut self, to: &str, text: &str, id: Option<&str>, now: Now) -> Result<(), Wrong> {
         let to: Name = to.parse().map_err(Wrong::invalid)?;
         self.user()?;
-        if !self.hub.holders().has(&to) {
-            let text = format!("nobody here is called `{}`", &*to);
-            return Err(Wrong(ErrorCode::NobodyThere, text.into()));
+        // What nodes share knows the names of all of them, and is asked when the text is to be kept.
+        if self.hub.shared().is_none() && !self.hub.holders().has(&to) {
+            return Err(Wrong(ErrorCode::NobodyThere, nobody(&to).into()));
         }
         let inbox = self.hub.room(&to.inbox());
         self.say(inbox, EntryKind::Message, text, id, now)
@@ -200,17 +239,20 @@ impl Connection {
                 "an id has 1 to {LONGEST_ID} bytes"
             )));
         }
+        // A store that was away is sent an entry again, and has to know it.
+        let number = self.hub.shared().map(|shared| shared.number());
+        let id = id.map(Arc::from).or(number);
         let entry = Entry {
             from: self.user()?.nick.clone(),
             kind,
             text: text.into(),
-            id: id.map(Arc::from),
+            id,
             time: now.unix,
         };
         match room.take(&entry, &self.outbox) {
             Taken::Underway => {}
             Taken::Kept(offset) => {
-                let room = room.name();
+                let (room, id) = (room.name(), entry.id.as_deref());
                 self.outbox
                     .push(&Parcel::new(&Update::Said { room, offset, id }));
             }
@@ -255,6 +297,16 @@ impl Connection {
             Wrong(ErrorCode::NotAMember, text.into())
         })
     }
+}
+
+/// Returns what the client is told whose name is somebody else's.
+pub(crate) fn taken(nick: &Name) -> String {
+    format!("the name `{}` is in use: take another one", &**nick)
+}
+
+/// Returns what the client is told that speaks to a name that nobody has.
+pub(crate) fn nobody(nick: &str) -> String {
+    format!("nobody here is called `{nick}`")
 }
 
 fn too_early() -> Wrong {

@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::command::Command;
-use crate::commands::Wrong;
+use crate::command::{Command, Position};
+use crate::commands::{Wrong, taken};
+use crate::holders::Session;
 use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::rate::Bucket;
 use crate::room::Room;
+use crate::shared::Claiming;
 use crate::update::{ErrorCode, Parcel, Update};
 use crate::{Bye, Name, Now};
 
@@ -23,6 +25,7 @@ pub struct Connection {
     pub(crate) hub: Hub,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) user: Option<Box<User>>,
+    pub(crate) greeting: Option<Box<Greeting>>,
     commands: Bucket,
     malformed: u8,
 }
@@ -34,6 +37,27 @@ pub(crate) struct User {
     pub(crate) until: Option<u64>,
 }
 
+/// What waits until the store that nodes share has granted a name.
+pub(crate) struct Greeting {
+    pub(crate) welcome: Welcome,
+    pub(crate) claim: Arc<Claiming>,
+    pub(crate) deferred: Vec<Command<'static>>,
+}
+
+/// What a client is to have once its name is granted.
+pub(crate) struct Welcome {
+    pub(crate) nick: Name,
+    pub(crate) session: Session,
+    /// The session of an earlier connection goes on, with these rooms.
+    pub(crate) resumed: bool,
+    pub(crate) rooms: Vec<Arc<Room>>,
+    pub(crate) inbox: Option<Position>,
+    pub(crate) until: Option<u64>,
+}
+
+/// The most commands that wait for a name.
+const DEFERRED: usize = 256;
+
 /// Texts that are no command, after which the connection ends.
 const MALFORMED: u8 = 10;
 
@@ -43,6 +67,7 @@ impl Connection {
         Connection {
             outbox: Arc::new(Outbox::new(options.outbox, options.overflow)),
             user: None,
+            greeting: None,
             commands: Bucket::full(options.burst, now.instant),
             malformed: 0,
             hub,
@@ -61,7 +86,10 @@ impl Connection {
 
     /// Moves what the client is to be told to `into`, until that has `bytes` bytes. Returns why the connection ends,
     /// once everything before its end is taken.
-    pub fn take(&self, bytes: usize, into: &mut Vec<Parcel>) -> Option<Bye> {
+    pub fn take(&mut self, bytes: usize, into: &mut Vec<Parcel>) -> Option<Bye> {
+        if self.greeting.is_some() {
+            self.settle(Now::read());
+        }
         self.outbox.take(bytes, into)
     }
 
@@ -113,6 +141,50 @@ impl Connection {
         if !self.commands.take(rate, burst, now.instant) {
             return self.end(Bye::Flood);
         }
+        self.settle(now);
+        match &mut self.greeting {
+            // It is carried out once the name is granted.
+            Some(greeting) if greeting.deferred.len() < DEFERRED => {
+                greeting.deferred.push(command.into_owned());
+            }
+            Some(_) => self.end(Bye::Flood),
+            None => self.carry_out_or_tell(command, now),
+        }
+    }
+
+    /// Welcomes the client or refuses its name, if that is decided, and carries out what it has asked for meanwhile.
+    fn settle(&mut self, now: Now) {
+        let decided = |greeting: &mut Box<Greeting>| greeting.claim.decision().is_some();
+        let Some(greeting) = self.greeting.take_if(decided) else {
+            return;
+        };
+        let Greeting {
+            welcome,
+            claim,
+            deferred,
+        } = *greeting;
+        match claim.decision() {
+            Some(true) => self.welcome(welcome),
+            _ => {
+                let mut rooms = self.hub.holders().refuse(&welcome.nick, &self.outbox);
+                rooms.extend(welcome.rooms);
+                self.hub.leave(&welcome.nick, rooms);
+                let text = &taken(&welcome.nick);
+                let (room, id) = (None, None);
+                self.outbox.push(&Parcel::new(&Update::Error {
+                    code: ErrorCode::NickTaken,
+                    text,
+                    room,
+                    id,
+                }));
+            }
+        }
+        for command in deferred {
+            self.carry_out_or_tell(command, now);
+        }
+    }
+
+    fn carry_out_or_tell(&mut self, command: Command<'_>, now: Now) {
         let (room, id) = (
             command.room().map(str::to_owned),
             command.id().map(str::to_owned),
@@ -130,16 +202,22 @@ impl Connection {
     }
 
     fn leave_all(&mut self, now: Now) {
-        let Some(user) = self.user.take() else {
-            return;
+        let greeting = self.greeting.take();
+        let (nick, rooms) = match (self.user.take(), greeting) {
+            (Some(user), _) => (user.nick, user.rooms),
+            (None, Some(greeting)) => (greeting.welcome.nick, greeting.welcome.rooms),
+            (None, None) => return,
         };
         let options = self.hub.options();
-        for room in &user.rooms {
-            room.away(&user.nick, &self.outbox, options);
+        for room in &rooms {
+            room.away(&nick, &self.outbox, options);
+            self.hub.stir(room);
         }
         let until = now.after(options.grace).instant;
         let holders = self.hub.holders();
-        holders.release(&user.nick, &self.outbox, user.rooms, until);
+        if !holders.release(&nick, &self.outbox, rooms.clone(), until) {
+            self.hub.leave(&nick, rooms);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::Parcel;
 use crate::entry::{Entry, Identity};
 
-/// Entries with offsets one after another, the newest last.
+/// Entries in the order of their offsets, the newest last. Offsets are left out where entries were lost.
 #[derive(Default)]
 pub(crate) struct History {
     entries: VecDeque<Kept>,
@@ -16,6 +16,7 @@ pub(crate) struct History {
 }
 
 struct Kept {
+    offset: u64,
     parcel: Parcel,
     time: u64,
     identity: Option<Identity>,
@@ -38,6 +39,7 @@ impl History {
             self.numbered.insert(identity, self.last);
         }
         self.entries.push_back(Kept {
+            offset: self.last,
             parcel,
             time,
             identity,
@@ -71,26 +73,36 @@ impl History {
         self.last
     }
 
-    /// Returns the offset of the oldest entry that is kept, or of the next one.
-    pub(crate) fn first(&self) -> u64 {
-        self.last + 1 - self.entries.len() as u64
+    /// Leaves out the offsets up to `last`, whose entries are lost.
+    pub(crate) fn skip(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
+    /// Returns whether all entries from `offset` on are kept.
+    pub(crate) fn is_whole(&self, offset: u64) -> bool {
+        self.entries.len() - self.index(offset) == (self.last + 1).saturating_sub(offset) as usize
+    }
+
+    /// Returns where the entries from `offset` on begin.
+    fn index(&self, offset: u64) -> usize {
+        self.entries.partition_point(|kept| kept.offset < offset)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Returns the entries from `offset` on.
-    pub(crate) fn from(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Parcel> {
-        let skipped = offset.saturating_sub(self.first()) as usize;
-        self.entries.iter().skip(skipped).map(|kept| &kept.parcel)
+    /// Returns the entries from `offset` on, with their offsets.
+    pub(crate) fn from(&self, offset: u64) -> impl DoubleEndedIterator<Item = (u64, &Parcel)> {
+        let entries = self.entries.range(self.index(offset)..);
+        entries.map(|kept| (kept.offset, &kept.parcel))
     }
 
     /// Returns at most `limit` entries before `offset`, the oldest first, and whether none are kept before them.
     pub(crate) fn before(&self, offset: u64, limit: usize) -> (Vec<Parcel>, bool) {
-        let end = offset.clamp(self.first(), self.last + 1) - self.first();
-        let start = (end as usize).saturating_sub(limit);
-        let entries = self.entries.range(start..end as usize);
+        let end = self.index(offset);
+        let start = end.saturating_sub(limit);
+        let entries = self.entries.range(start..end);
         (
             entries.map(|kept| kept.parcel.clone()).collect(),
             start == 0,
@@ -105,6 +117,9 @@ impl History {
             left = left.saturating_sub(kept.parcel.weight());
             fits
         });
-        self.last + 1 - fitting.count() as u64
+        match fitting.count() {
+            0 => self.last + 1,
+            count => self.entries[self.entries.len() - count].offset,
+        }
     }
 }

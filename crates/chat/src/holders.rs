@@ -8,6 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::outbox::Outbox;
 use crate::room::Room;
+use crate::update::Parcel;
 use crate::{Bye, Name, Now};
 
 /// The names that are in use, or held for a session that may come back.
@@ -96,18 +97,19 @@ impl Holders {
         }
     }
 
-    /// Holds a name for `grace` after the end of its connection.
+    /// Holds a name for `grace` after the end of its connection. Returns whether the name is held, by that session or
+    /// another one; else the rooms are to be left.
     pub(crate) fn release(
         &self,
         nick: &Name,
         outbox: &Arc<Outbox>,
         rooms: Vec<Arc<Room>>,
         until: Instant,
-    ) {
+    ) -> bool {
         let mut state = self.state();
         let folded = nick.folded();
         let Some(holder) = state.holders.get_mut(&folded) else {
-            return;
+            return false;
         };
         // A newer connection may have the name already.
         let its = |its: &mut Arc<Outbox>| Arc::ptr_eq(its, outbox);
@@ -116,7 +118,7 @@ impl Holders {
         holder.rooms.sort_by_key(Arc::as_ptr);
         holder.rooms.dedup_by_key(|room| Arc::as_ptr(room));
         if !ended {
-            return;
+            return true;
         }
         let session = holder.session.clone();
         state.leaving.push_back(Leaving {
@@ -124,6 +126,43 @@ impl Holders {
             folded,
             session,
         });
+        true
+    }
+
+    /// Takes a name back that a connection was not granted after all. Returns the rooms to leave.
+    pub(crate) fn refuse(&self, nick: &Name, outbox: &Arc<Outbox>) -> Vec<Arc<Room>> {
+        let mut state = self.state();
+        let its = |holder: &Holder| {
+            let its = holder.outbox.as_ref();
+            its.is_some_and(|its| Arc::ptr_eq(its, outbox))
+        };
+        let folded = nick.folded();
+        match state.holders.get(&folded).is_some_and(its) {
+            true => state
+                .holders
+                .remove(&folded)
+                .map_or(Vec::new(), |holder| holder.rooms),
+            false => Vec::new(),
+        }
+    }
+
+    /// Ends the session that has a name. Returns the name, and the rooms to leave.
+    pub(crate) fn evict(&self, folded: &str, bye: Bye) -> Option<(Name, Vec<Arc<Room>>)> {
+        let holder = self.state().holders.remove(folded)?;
+        if let Some(outbox) = holder.outbox {
+            outbox.end(bye);
+        }
+        Some((holder.nick, holder.rooms))
+    }
+
+    /// Tells all connections that have a name.
+    pub(crate) fn tell_all(&self, parcel: &Parcel) {
+        let state = self.state();
+        let outboxes = state
+            .holders
+            .values()
+            .filter_map(|holder| holder.outbox.as_ref());
+        outboxes.for_each(|outbox| outbox.push(parcel));
     }
 
     /// Gives free the names that were held until now. Returns them and the rooms to leave.

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::holders::Holders;
 use crate::log::Log;
 use crate::room::Room;
-use crate::{HubOptions, Name, Now};
+use crate::shared::Shared as SharedStore;
+use crate::update::{Parcel, StoreState, Update};
+use crate::{Bye, HubOptions, Name, Now};
 
 /// A chat server without its connections: rooms, history, users. A clone is the same one, on any thread.
 ///
@@ -34,11 +36,18 @@ use crate::{HubOptions, Name, Now};
 /// assert_eq!(told.last().unwrap(), r#"{"type":"said","room":"tea","offset":1,"id":"1"}"#);
 /// ```
 #[derive(Clone)]
-pub struct Hub(Arc<Shared>);
+pub struct Hub(Arc<Contents>);
 
-struct Shared {
+/// A hub that may be gone.
+#[derive(Clone)]
+pub(crate) struct WeakHub(Weak<Contents>);
+
+struct Contents {
     options: HubOptions,
     log: Box<dyn Log>,
+    /// What the nodes share, if there are others.
+    shared: Option<Box<dyn SharedStore>>,
+    is_away: AtomicBool,
     rooms: RwLock<HashMap<Name, Arc<Room>>>,
     holders: Holders,
     stopped: AtomicBool,
@@ -54,10 +63,29 @@ impl Hub {
             let room = Room::restored(stored, &options);
             (stored.room.clone(), Arc::new(room))
         });
-        Hub(Arc::new(Shared {
+        Hub(Arc::new(Contents {
             rooms: RwLock::new(rooms.collect()),
             options,
             log: Box::new(log),
+            shared: None,
+            is_away: AtomicBool::new(false),
+            holders: Holders::default(),
+            stopped: AtomicBool::new(false),
+            swept: AtomicU64::new(0),
+        }))
+    }
+
+    /// Returns a hub whose rooms other nodes have too.
+    pub(crate) fn sharing<S>(options: HubOptions, store: S) -> Hub
+    where
+        S: SharedStore + Log + Clone,
+    {
+        Hub(Arc::new(Contents {
+            rooms: RwLock::default(),
+            options,
+            log: Box::new(store.clone()),
+            shared: Some(Box::new(store)),
+            is_away: AtomicBool::new(false),
             holders: Holders::default(),
             stopped: AtomicBool::new(false),
             swept: AtomicU64::new(0),
@@ -81,8 +109,9 @@ impl Hub {
     /// each [`TICK`](Hub::TICK).
     pub fn tick(&self, now: Now) {
         for (nick, rooms) in self.holders().expire(now) {
-            for room in rooms {
-                room.leave(&nick, self.options());
+            self.leave(&nick, rooms);
+            if let Some(shared) = self.shared() {
+                shared.release(&nick);
             }
         }
         let swept = self.0.swept.load(Ordering::Relaxed);
@@ -96,6 +125,50 @@ impl Hub {
     pub fn stop(&self) {
         self.0.stopped.store(true, Ordering::Relaxed);
         self.holders().end_all();
+    }
+
+    /// Removes a member from rooms.
+    pub(crate) fn leave(&self, nick: &Name, rooms: Vec<Arc<Room>>) {
+        for room in rooms {
+            room.leave(nick, self.options());
+            self.stir(&room);
+        }
+    }
+
+    /// Gives a name away: ends its connection, and has it leave its rooms.
+    pub(crate) fn evict(&self, folded: &str, bye: Bye) {
+        if let Some((nick, rooms)) = self.holders().evict(folded, bye) {
+            self.leave(&nick, rooms);
+        }
+    }
+
+    /// Tells all connections that the store that nodes share went or came back.
+    pub(crate) fn store_is(&self, state: StoreState) {
+        let away = state == StoreState::Away;
+        if self.0.is_away.swap(away, Ordering::Relaxed) != away {
+            let parcel = Parcel::new(&Update::Status { store: state });
+            self.holders().tell_all(&parcel);
+        }
+    }
+
+    pub(crate) fn is_store_away(&self) -> bool {
+        self.0.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Returns what the nodes share, if there are others.
+    pub(crate) fn shared(&self) -> Option<&dyn SharedStore> {
+        self.0.shared.as_deref()
+    }
+
+    /// Lets other nodes know what has changed in a room, and opens it if it is closed.
+    pub(crate) fn stir(&self, room: &Arc<Room>) {
+        if let Some(shared) = self.shared() {
+            shared.stir(room);
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHub {
+        WeakHub(Arc::downgrade(&self.0))
     }
 
     fn sweep(&self, now: Now) {
@@ -130,8 +203,11 @@ impl Hub {
         }
         let mut rooms = self.0.rooms.write().unwrap_or_else(PoisonError::into_inner);
         let room = rooms.entry(name.clone());
-        room.or_insert_with(|| Arc::new(Room::new(name.clone(), self.log().epoch(name))))
-            .clone()
+        let new = || match self.shared() {
+            Some(_) => Room::closed(name.clone()),
+            None => Room::new(name.clone(), self.log().epoch(name)),
+        };
+        room.or_insert_with(|| Arc::new(new())).clone()
     }
 
     pub(crate) fn find_room(&self, name: &Name) -> Option<Arc<Room>> {
@@ -142,6 +218,12 @@ impl Hub {
     pub(crate) fn all_rooms(&self) -> Vec<Arc<Room>> {
         let rooms = self.0.rooms.read().unwrap_or_else(PoisonError::into_inner);
         rooms.values().cloned().collect()
+    }
+}
+
+impl WeakHub {
+    pub(crate) fn upgrade(&self) -> Option<Hub> {
+        self.0.upgrade().map(Hub)
     }
 }
 

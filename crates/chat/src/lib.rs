@@ -6,8 +6,10 @@
 //!   flow    ◄─ outbox, bounded in bytes ◄──────────────────────────────┘
 //! ```
 //!
-//! Files import downwards only: `serve` → `hub`, `disk`; `hub` ⇄ `connection` → `log` → `room`, `holders` → `history`, `outbox` → `update`,
-//! `command`, `entry`, `options` → `name`, `bye`, `clock`, `rate`, `token`.
+//! Rooms are this process's own, or, with [`Hub::with_redis`], shared by all nodes that have the same Redis.
+//!
+//! Files import downwards only: `serve`, `disk`, `redis` → `hub` ⇄ `connection` → `log`, `shared` → `room`, `holders` →
+//! `history`, `outbox` → `update`, `command`, `entry`, `options` → `name`, `bye`, `clock`, `rate`, `token`.
 #![forbid(unsafe_code)]
 
 mod bye;
@@ -25,8 +27,10 @@ mod name;
 mod options;
 mod outbox;
 mod rate;
+mod redis;
 mod room;
 mod serve;
+mod shared;
 mod token;
 mod update;
 
@@ -41,6 +45,7 @@ pub use log::{InMemory, Log, Pending, Stored};
 pub use name::{BadName, Name};
 pub use options::HubOptions;
 pub use outbox::Overflow;
+pub use redis::RedisUrl;
 pub use serve::{ChatService, ServiceOptions};
 pub use token::sign;
 pub use update::Parcel;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryKind};
 use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::room::Room;
@@ -62,12 +62,14 @@ impl Log for InMemory {
 /// An entry that is not kept yet. Dropping it counts as [`failed`](Pending::failed).
 pub struct Pending(Option<Parts>);
 
-struct Parts {
-    hub: Hub,
-    room: Arc<Room>,
-    entry: Entry,
+/// What a [`Pending`] is made of.
+pub(crate) struct Parts {
+    /// Left out of those that outlive the hub.
+    hub: Option<Hub>,
+    pub(crate) room: Arc<Room>,
+    pub(crate) entry: Entry,
     /// Who is told once it is kept.
-    sender: Arc<Outbox>,
+    pub(crate) sender: Arc<Outbox>,
     now: Now,
 }
 
@@ -80,7 +82,7 @@ impl Pending {
         now: Now,
     ) -> Pending {
         Pending(Some(Parts {
-            hub,
+            hub: Some(hub),
             room,
             entry,
             sender,
@@ -120,6 +122,12 @@ impl Pending {
         }
     }
 
+    /// Returns the parts. Nobody is told what becomes of the entry but by them.
+    pub(crate) fn into_parts(mut self) -> Option<Parts> {
+        let parts = self.0.take()?;
+        Some(Parts { hub: None, ..parts })
+    }
+
     fn parts(&self) -> &Parts {
         // Only methods that consume the entry take it.
         self.0.as_ref().expect("an entry that is pending")
@@ -137,17 +145,41 @@ impl Drop for Pending {
 impl Parts {
     fn apply(self, offset: Option<u64>) {
         let (room, id) = (self.room.name(), self.entry.id.as_deref());
-        let (offset, others) =
-            self.room
-                .apply(offset, self.entry.clone(), self.now, self.hub.options());
+        let Some(hub) = &self.hub else { return };
+        let (offset, others) = self
+            .room
+            .apply(offset, self.entry.clone(), self.now, hub.options());
         let said = Parcel::new(&Update::Said { room, offset, id });
         for outbox in others.iter().chain([&self.sender]) {
             outbox.push(&said);
         }
     }
 
-    fn fail(self, why: &str) {
-        let (code, text) = (ErrorCode::NotKept, why);
+    pub(crate) fn fail(self, why: &str) {
+        self.refuse(ErrorCode::NotKept, why);
+    }
+
+    /// Tells the sender and the members here that the entry waits to be kept.
+    pub(crate) fn show(&self) {
+        if self.entry.kind == EntryKind::Message {
+            self.room.show(&self.entry);
+        }
+        let (room, id) = (self.room.name(), self.entry.id.as_deref());
+        self.sender.push(&Parcel::new(&Update::Queued { room, id }));
+    }
+
+    /// Tells the sender that the entry is kept, once the room has it.
+    pub(crate) fn said(self, offset: u64) {
+        let (room, id) = (self.room.name(), self.entry.id.as_deref());
+        let said = Parcel::new(&Update::Said { room, offset, id });
+        let others = self.room.forget(&self.entry);
+        for outbox in others.iter().chain([&self.sender]) {
+            outbox.push(&said);
+        }
+    }
+
+    /// Tells the sender why the entry is not kept.
+    pub(crate) fn refuse(self, code: ErrorCode, text: &str) {
         let (room, id) = (Some(&**self.room.name()), self.entry.id.as_deref());
         let error = Parcel::new(&Update::Error {
             code,

@@ -52,6 +52,8 @@ struct State {
     queue: VecDeque<Item>,
     bytes: usize,
     end: Option<Bye>,
+    /// The flow is to look, though nothing is queued.
+    nudged: bool,
     waker: Option<Waker>,
 }
 
@@ -113,6 +115,13 @@ impl Outbox {
         wake(state);
     }
 
+    /// Has the flow call `take`, though nothing may be queued.
+    pub(crate) fn nudge(&self) {
+        let mut state = self.state();
+        state.nudged = true;
+        wake(state);
+    }
+
     /// Waits for something to send or the end.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
@@ -130,6 +139,7 @@ impl Outbox {
     /// all before the end is taken.
     pub(crate) fn take(&self, bytes: usize, into: &mut Vec<Parcel>) -> Option<Bye> {
         let mut state = self.state();
+        state.nudged = false;
         if state.end == Some(Bye::Slow) {
             // What a slow client would have been sent, it is sent when it comes back.
             state.clear();
@@ -172,7 +182,7 @@ fn wake(mut state: MutexGuard<'_, State>) {
 
 impl State {
     fn is_ready(&self) -> bool {
-        !self.queue.is_empty() || self.end.is_some()
+        !self.queue.is_empty() || self.end.is_some() || self.nudged
     }
 
     fn pop(&mut self) -> Option<Parcel> {

@@ -1,5 +1,8 @@
 //! A room: its members, its history, and who is told what.
 
+mod shared;
+mod telling;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +10,10 @@ use crate::entry::{Entry, EntryKind, Identity};
 use crate::history::History;
 use crate::log::Stored;
 use crate::outbox::Outbox;
-use crate::update::{Parcel, Presence, Present, Update};
+use crate::update::{Parcel, Presence, Present};
 use crate::{HubOptions, Name, Now, Position};
+
+pub(crate) use self::shared::{Away, Delivered, Loaded};
 
 /// A room, or an inbox. Its lock is held across no wait, and over the locks of outboxes only.
 pub(crate) struct Room {
@@ -17,10 +22,17 @@ pub(crate) struct Room {
 }
 
 struct State {
+    phase: Phase,
+    /// Other nodes may have it too.
+    shared: bool,
     epoch: u32,
     history: History,
     topic: Arc<str>,
     members: HashMap<Name, Member>,
+    /// The members that other nodes have.
+    remote: HashMap<Name, Away>,
+    /// What other nodes are to be told of the members here.
+    changes: Vec<(Name, Presence)>,
     /// Entries that came before their predecessors.
     early: BTreeMap<u64, Entry>,
     /// Entries with a client's number that are not kept yet, and who has sent them again.
@@ -30,6 +42,19 @@ struct State {
 struct Member {
     /// `None` while the connection has ended and the name is held.
     outbox: Option<Arc<Outbox>>,
+    /// It is told `joined` once the room is open; with what it had seen.
+    waits: Option<Option<Position>>,
+}
+
+/// Whether the history of a room that nodes share is here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No.
+    Closed,
+    /// It was asked for.
+    Opening,
+    /// Yes; and always, for a room that this node has alone.
+    Open,
 }
 
 /// How a room takes an entry.
@@ -47,13 +72,26 @@ const RECOVERED: usize = 300;
 
 impl Room {
     pub(crate) fn new(name: Name, epoch: u32) -> Room {
+        Room::with(name, epoch, Phase::Open)
+    }
+
+    /// Returns a room whose history other nodes have, and which is to be opened.
+    pub(crate) fn closed(name: Name) -> Room {
+        Room::with(name, 0, Phase::Closed)
+    }
+
+    fn with(name: Name, epoch: u32, phase: Phase) -> Room {
         Room {
             name,
             state: Mutex::new(State {
+                phase,
+                shared: phase == Phase::Closed,
                 epoch,
                 history: History::default(),
                 topic: "".into(),
                 members: HashMap::new(),
+                remote: HashMap::new(),
+                changes: Vec::new(),
                 early: BTreeMap::new(),
                 sending: HashMap::new(),
             }),
@@ -87,37 +125,24 @@ impl Room {
         options: &HubOptions,
     ) {
         let mut state = self.state();
-        let was = state.members.insert(nick.clone(), Member::here(outbox));
-        let was = was.and_then(|member| member.outbox);
-        let (start, recovered) = match &was {
-            // All that is new since it entered is in its outbox, or was.
-            Some(its) if Arc::ptr_eq(its, outbox) => (state.history.last() + 1, Some(true)),
-            _ => state.start(since, options),
+        let is_open = state.phase == Phase::Open;
+        let member = Member {
+            outbox: Some(outbox.clone()),
+            waits: (!is_open).then_some(since),
         };
-        self.push_joined(&state, outbox, recovered);
-        for parcel in state.history.from(start) {
-            outbox.push(parcel);
+        let was = state.members.insert(nick.clone(), member);
+        let was = was.and_then(|member| member.outbox);
+        if is_open {
+            let (start, recovered) = match &was {
+                // All that is new since it entered is in its outbox, or was.
+                Some(its) if Arc::ptr_eq(its, outbox) => (state.history.last() + 1, Some(true)),
+                _ => state.start(since, options),
+            };
+            self.push_entered(&state, outbox, start, recovered);
         }
         if was.is_none() {
-            self.tell_presence(&state, nick, Presence::Here, options);
+            self.tell_change(&mut state, nick, Presence::Here, options);
         }
-    }
-
-    fn push_joined(&self, state: &State, outbox: &Outbox, recovered: Option<bool>) {
-        // An inbox has one reader.
-        let members = match self.name.inbox_of() {
-            Some(_) => Vec::new(),
-            None => state.present(),
-        };
-        outbox.push(&Parcel::new(&Update::Joined {
-            room: &self.name,
-            epoch: state.epoch,
-            offset: state.history.last(),
-            recovered,
-            topic: &state.topic,
-            count: state.members.len(),
-            members: &members,
-        }));
     }
 
     /// Removes a member. Returns whether it was one.
@@ -125,7 +150,7 @@ impl Room {
         let mut state = self.state();
         let left = state.members.remove(nick).is_some();
         if left {
-            self.tell_presence(&state, nick, Presence::Gone, options);
+            self.tell_change(&mut state, nick, Presence::Gone, options);
         }
         left
     }
@@ -142,7 +167,7 @@ impl Room {
             .take_if(|its| Arc::ptr_eq(its, outbox))
             .is_some()
         {
-            self.tell_presence(&state, nick, Presence::Away, options);
+            self.tell_change(&mut state, nick, Presence::Away, options);
         }
     }
 
@@ -189,44 +214,9 @@ impl Room {
         self.state().forget(entry)
     }
 
-    /// Tells the others that a member is writing.
-    pub(crate) fn typing(&self, nick: &Name) {
-        let (state, room) = (self.state(), &self.name);
-        let typing = Parcel::new(&Update::Typing { room, nick });
-        for (name, outbox) in state.outboxes() {
-            if name != nick {
-                outbox.push_passing(&typing);
-            }
-        }
-    }
-
-    /// Tells a member who the members are.
-    pub(crate) fn tell_members(&self, outbox: &Outbox) {
-        let (state, room) = (self.state(), &self.name);
-        let (count, members) = (state.members.len(), &*state.present());
-        outbox.push(&Parcel::new(&Update::Members {
-            room,
-            count,
-            members,
-        }));
-    }
-
-    /// Tells a member older entries.
-    pub(crate) fn tell_history(&self, outbox: &Outbox, before: Option<u64>, limit: Option<usize>) {
-        let state = self.state();
-        let limit = limit.unwrap_or(RECOVERED).min(RECOVERED);
-        let (messages, complete) = state.history.before(before.unwrap_or(u64::MAX), limit);
-        outbox.push(&Parcel::new(&Update::History {
-            room: &self.name,
-            epoch: state.epoch,
-            complete,
-            messages: &messages,
-        }));
-    }
-
     /// Returns how many members there are.
     pub(crate) fn count(&self) -> usize {
-        self.state().members.len()
+        self.state().count()
     }
 
     /// Forgets old entries. Returns whether nothing is left of the room.
@@ -238,25 +228,6 @@ impl Room {
             && state.sending.is_empty()
             && state.early.is_empty()
             && state.topic.is_empty()
-    }
-
-    /// Tells the members of a room that is not too large who came or went.
-    fn tell_presence(&self, state: &State, nick: &Name, presence: Presence, options: &HubOptions) {
-        let count = state.members.len();
-        if self.name.inbox_of().is_some() || count > options.presence {
-            return;
-        }
-        let parcel = Parcel::new(&Update::Presence {
-            room: &self.name,
-            nick,
-            state: presence,
-            count,
-        });
-        for (name, outbox) in state.outboxes() {
-            if name != nick {
-                outbox.push(&parcel);
-            }
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -273,7 +244,8 @@ impl State {
             return (fitting, None);
         };
         let known = since.epoch == self.epoch && since.offset <= self.history.last();
-        match known && since.offset + 1 >= fitting {
+        let next = since.offset + 1;
+        match known && next >= fitting && self.history.is_whole(next) {
             true => (since.offset + 1, Some(true)),
             false => (fitting, Some(false)),
         }
@@ -309,12 +281,17 @@ impl State {
     }
 
     fn present(&self) -> Vec<Present<'_>> {
-        let members = self.members.iter().take(LISTED);
-        let present = members.map(|(nick, member)| Present {
+        let members = self.members.iter().map(|(nick, member)| Present {
             nick,
-            away: member.outbox.is_none(),
+            away: member.outbox.is_none() && self.remote.get(nick).is_none_or(Away::is_away),
         });
-        let mut present: Vec<_> = present.collect();
+        let remote = self.remote.iter();
+        let remote = remote.filter(|(nick, _)| !self.members.contains_key(*nick));
+        let remote = remote.map(|(nick, away)| Present {
+            nick,
+            away: away.is_away(),
+        });
+        let mut present: Vec<_> = members.chain(remote).take(LISTED).collect();
         present.sort_by_key(|present| present.nick);
         present
     }
@@ -322,10 +299,3 @@ impl State {
 
 /// The most members that are named.
 const LISTED: usize = 1000;
-
-impl Member {
-    fn here(outbox: &Arc<Outbox>) -> Member {
-        let outbox = Some(outbox.clone());
-        Member { outbox }
-    }
-}

@@ -87,6 +87,26 @@ pub(crate) enum Update<'a> {
         #[serde(serialize_with = "in_place")]
         messages: &'a [Parcel],
     },
+    /// Something said that is not kept yet, because the store that nodes share is away. It comes again with its
+    /// offset once it is kept.
+    #[serde(rename = "message")]
+    Pending {
+        room: &'a Name,
+        pending: bool,
+        from: &'a Name,
+        text: &'a str,
+        id: Option<&'a str>,
+        time: u64,
+    },
+    /// The answer to `say`, `tell` and `topic` while the store that nodes share is away; `said` follows.
+    Queued {
+        room: &'a Name,
+        id: Option<&'a str>,
+    },
+    /// The store that nodes share went or came back.
+    Status {
+        store: StoreState,
+    },
     Rooms {
         rooms: &'a [Listed<'a>],
     },
@@ -136,6 +156,14 @@ pub(crate) enum Presence {
     Gone,
 }
 
+/// Whether the store that nodes share answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreState {
+    Away,
+    Here,
+}
+
 /// What was wrong with a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -181,7 +209,9 @@ pub(crate) enum Kind {
 impl Parcel {
     pub(crate) fn new(update: &Update<'_>) -> Parcel {
         let kind = match update {
-            Update::Presence { .. } | Update::Typing { .. } => Kind::Passing,
+            Update::Presence { .. } | Update::Typing { .. } | Update::Pending { .. } => {
+                Kind::Passing
+            }
             _ => Kind::Needed,
         };
         Parcel::of(update, kind)
@@ -210,6 +240,18 @@ impl Parcel {
         };
         let room = room.clone();
         Parcel::of(&update, Kind::Entry { room, offset })
+    }
+
+    /// Encodes an entry that is shown before it is kept.
+    pub(crate) fn pending(room: &Name, entry: &Entry) -> Parcel {
+        Parcel::new(&Update::Pending {
+            room,
+            pending: true,
+            from: &entry.from,
+            text: &entry.text,
+            id: entry.id.as_deref(),
+            time: entry.time,
+        })
     }
 
     pub(crate) fn error(code: ErrorCode, text: &str) -> Parcel {

@@ -94,7 +94,7 @@ impl Client {
 
     /// Reads at most `bytes` bytes.
     pub(crate) fn read(&mut self, bytes: usize) {
-        let Some(connection) = &self.connection else {
+        let Some(connection) = &mut self.connection else {
             return;
         };
         let mut parcels = Vec::new();

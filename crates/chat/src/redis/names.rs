@@ -1,0 +1,222 @@
+//! Who has which name, among all nodes.
+
+use std::sync::Arc;
+
+use ring::digest::{SHA256, digest};
+
+use super::answers::number;
+use super::flow::Flow;
+use super::sent::Sent;
+use super::session::Script;
+use super::wire::Reply;
+use crate::shared::Claiming;
+use crate::{Bye, Name};
+
+/// A name that this node has.
+pub(super) struct Held {
+    /// The session's digest, because a session is a secret.
+    session: String,
+    proved: bool,
+    /// What Redis has granted the name with; `None` while it is not asked, or away.
+    token: Option<u64>,
+    /// Claims that are under way.
+    claims: u32,
+}
+
+/// The shortest time that a name is held without news of its node, in milliseconds.
+const SHORTEST: u128 = 15_000;
+/// The most names of one command.
+const NAMES: usize = 100;
+
+impl Flow {
+    pub(super) fn claim(&mut self, claim: Arc<Claiming>) {
+        let folded = claim.nick.folded();
+        let session = hexadecimal(&claim.session);
+        let held = self.names.entry(folded.clone()).or_insert_with(|| Held {
+            session: String::new(),
+            proved: false,
+            token: None,
+            claims: 0,
+        });
+        held.session = session;
+        held.proved = claim.proved;
+        match self.session {
+            Some(_) => self.send_claim(folded, Some(claim)),
+            None => claim.decide(true),
+        }
+    }
+
+    fn send_claim(&mut self, folded: String, claim: Option<Arc<Claiming>>) {
+        let life = self.life_of_names();
+        let (Some(session), Some(held)) = (&mut self.session, self.names.get_mut(&folded)) else {
+            return;
+        };
+        held.claims += 1;
+        let proved = if held.proved { "1" } else { "0" };
+        let channels = self.keys.node_channels();
+        let args = [
+            &*held.session,
+            &*self.keys.node,
+            proved,
+            &life,
+            &channels,
+            &folded,
+        ];
+        let keys = [self.keys.name(&folded)];
+        session.script(
+            Script::Claim,
+            &keys,
+            &args,
+            Sent::Claim {
+                folded: folded.clone(),
+                claim,
+            },
+        );
+    }
+
+    pub(super) fn claimed(&mut self, folded: &str, claim: Option<Arc<Claiming>>, reply: Reply) {
+        let parts = match &reply {
+            Reply::Array(parts) => &**parts,
+            // Redis keeps nothing now, so that names are this node's own.
+            _ => return self.grant_here(folded, claim),
+        };
+        if let Some(held) = self.names.get_mut(folded) {
+            held.claims -= 1;
+        }
+        match parts {
+            [Reply::Integer(1), token] => {
+                if let Some(held) = self.names.get_mut(folded) {
+                    held.token = Some(number(token));
+                } else {
+                    self.send_release(folded, number(token));
+                }
+                if let Some(claim) = claim {
+                    claim.decide(true);
+                }
+            }
+            _ => {
+                self.names.remove(folded);
+                match claim {
+                    Some(claim) => claim.decide(false),
+                    None => self.evict(folded, Bye::NameLost),
+                }
+            }
+        }
+    }
+
+    /// Grants a name without Redis, which is asked when it is back.
+    pub(super) fn grant_here(&mut self, folded: &str, claim: Option<Arc<Claiming>>) {
+        if let Some(held) = self.names.get_mut(folded) {
+            held.claims -= 1;
+        }
+        if let Some(claim) = claim {
+            claim.decide(true);
+        }
+    }
+
+    /// Claims the names that were granted without Redis, and holds the others.
+    pub(super) fn claim_again(&mut self) {
+        let names = self.names.iter().filter(|(_, held)| held.token.is_none());
+        let names: Vec<_> = names.map(|(folded, _)| folded.clone()).collect();
+        for folded in names {
+            self.send_claim(folded, None);
+        }
+        self.hold_names();
+    }
+
+    /// Tells Redis that this node still has its names.
+    pub(super) fn hold_names(&mut self) {
+        let life = self.life_of_names();
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let held = self.names.iter().filter(|(_, held)| held.claims == 0);
+        let held = held.filter_map(|(folded, held)| Some((folded, &held.session, held.token?)));
+        let held: Vec<_> = held.collect();
+        for some in held.chunks(NAMES) {
+            let keys: Vec<_> = some
+                .iter()
+                .map(|(folded, ..)| self.keys.name(folded))
+                .collect();
+            let mut args = vec![self.keys.node.to_string(), life.clone()];
+            for (_, session, token) in some {
+                args.extend([session.to_string(), token.to_string()]);
+            }
+            let args: Vec<_> = args.iter().map(String::as_str).collect();
+            let names = some
+                .iter()
+                .map(|(folded, _, token)| (folded.to_string(), *token));
+            session.script(Script::Hold, &keys, &args, Sent::Hold(names.collect()));
+        }
+    }
+
+    pub(super) fn held(&mut self, names: Vec<(String, u64)>, reply: Reply) {
+        let Reply::Array(answers) = reply else {
+            return;
+        };
+        for ((folded, token), answer) in names.into_iter().zip(&answers) {
+            let bye = match number(answer) {
+                0 => Bye::NameLost,
+                2 => Bye::Replaced,
+                _ => continue,
+            };
+            self.lose(&folded, |held| held == token, bye);
+        }
+    }
+
+    /// Gives up a name that another node was granted with `token`.
+    pub(super) fn moved(&mut self, folded: &str, token: u64) {
+        self.lose(folded, |held| held < token, Bye::Replaced);
+    }
+
+    /// Gives up a name, if its token is one of `which` and no claim of it is under way.
+    fn lose(&mut self, folded: &str, which: impl Fn(u64) -> bool, bye: Bye) {
+        let held = self.names.get(folded).filter(|held| held.claims == 0);
+        if held.is_some_and(|held| held.token.is_some_and(which)) {
+            self.names.remove(folded);
+            self.evict(folded, bye);
+        }
+    }
+
+    fn evict(&self, folded: &str, bye: Bye) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.evict(folded, bye);
+        }
+    }
+
+    pub(super) fn release(&mut self, folded: &str) {
+        // It may have been claimed again since.
+        let held = self.names.get(folded);
+        let again = |hub: crate::Hub| hub.holders().has(&Name::stored(folded));
+        if held.is_none_or(|held| held.claims > 0) || self.hub.upgrade().is_some_and(again) {
+            return;
+        }
+        let token = self.names.remove(folded).and_then(|held| held.token);
+        if let Some(token) = token {
+            self.send_release(folded, token);
+        }
+    }
+
+    fn send_release(&mut self, folded: &str, token: u64) {
+        let token = token.to_string();
+        let keys = [self.keys.name(folded)];
+        if let Some(session) = &mut self.session {
+            let args = [&*self.keys.node, &*token];
+            session.script(Script::Release, &keys, &args, Sent::Nothing);
+        }
+    }
+
+    fn life_of_names(&self) -> String {
+        let grace = self.options.grace.as_millis();
+        grace.clamp(SHORTEST, u128::from(u32::MAX)).to_string()
+    }
+}
+
+fn hexadecimal(session: &str) -> String {
+    let digest = digest(&SHA256, session.as_bytes());
+    digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
