@@ -1,0 +1,142 @@
+//! A Redis server of the test's own.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub(crate) struct Server {
+    port: u16,
+    folder: PathBuf,
+    options: Vec<String>,
+    child: Child,
+}
+
+/// What the server keeps over a restart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Keeps {
+    Nothing,
+    /// All that it has acknowledged.
+    All,
+}
+
+/// Returns whether the program is missing, and says so.
+pub(crate) fn is_missing() -> bool {
+    let version = Command::new("redis-server").arg("--version").output();
+    let missing = version.is_err();
+    if missing {
+        println!("skip: nodes over Redis: redis-server is not installed");
+    }
+    missing
+}
+
+impl Server {
+    pub(crate) fn start(keeps: Keeps) -> Server {
+        let all = ["--appendonly", "yes", "--appendfsync", "always"];
+        let server = match keeps {
+            Keeps::Nothing => Server::with(|_, _| Vec::new()),
+            Keeps::All => Server::with(|_, _| all.map(str::to_owned).to_vec()),
+        };
+        until("Redis answers", || server.ask(&["PING"]) == "PONG");
+        server
+    }
+
+    /// Starts a server that speaks TLS, and returns its certificate too.
+    pub(crate) fn with_tls() -> (Server, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let server = Server::with(|port, folder| {
+            std::fs::write(folder.join("cert"), &certificate).unwrap();
+            std::fs::write(folder.join("key"), key).unwrap();
+            let tls = format!(
+                "--port 0 --tls-port {port} --tls-cert-file cert --tls-key-file key --tls-auth-clients no"
+            );
+            tls.split(' ').map(str::to_owned).collect()
+        });
+        let port = server.port;
+        until("Redis listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        (server, certificate)
+    }
+
+    fn with(options: impl FnOnce(u16, &std::path::Path) -> Vec<String>) -> Server {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let folder = std::env::temp_dir().join(format!("switchboard-redis-{port}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut all = vec!["--save".to_owned(), String::new()];
+        all.extend(options(port, &folder));
+        Server {
+            port,
+            child: spawn(port, &folder, &all),
+            folder,
+            options: all,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn tls_url(&self) -> String {
+        format!("rediss://localhost:{}", self.port)
+    }
+
+    /// Asks the server, and returns its answer.
+    pub(crate) fn ask(&self, command: &[&str]) -> Value {
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string(), "--json"])
+            .args(command)
+            .output()
+            .expect("redis-cli");
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// Ends the server at once.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(self.port, &self.folder, &self.options);
+    }
+
+    /// Stops the server where it is, or lets it go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill").success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
+        .arg(folder)
+        .args(options)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server")
+}
+
+/// Waits until a condition holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < end, "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
