@@ -26,7 +26,7 @@ const LONGEST: usize = 48;
 impl Name {
     /// Returns the inbox of the user of this name.
     pub(crate) fn inbox(&self) -> Name {
-        Name(format!("@{}", self.0).into())
+        Name(format!("@{}", self.folded()).into())
     }
 
     /// Returns the user whose inbox this is.
