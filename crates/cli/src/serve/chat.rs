@@ -22,7 +22,8 @@ use crate::output::Failure;
 const AFTER_CHAT: &str = "The page is at /, and clients speak WebSocket at /ws: JSON objects, as `Command` in the \
 library `switchboard-chat` describes them. Pages of other origins are refused unless --origin names them.\n\n\
 Without --data, messages are kept as long as the server runs. With it they are kept in a file, which is in sync with the \
-disk before anybody is told of a message.\n\nA token for --token-secret is CLAIMS.SIGNATURE, both in base64url: the \
+disk before anybody is told of a message. With --redis they are in Redis, and servers that have the same one are \
+one chat; while Redis is away, messages are shown here, and kept when it is back.\n\nA token for --token-secret is CLAIMS.SIGNATURE, both in base64url: the \
 claims are JSON such as {\"nick\":\"ann\",\"exp\":1800000000}, the signature is HMAC-SHA-256 of the first part.";
 
 #[derive(Args)]
@@ -33,6 +34,13 @@ pub(crate) struct ChatArgs {
     /// Keep messages in this file, which is made if it is not there
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Share rooms, messages and names with the other servers that have this Redis
+    #[arg(
+        long,
+        value_name = "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]",
+        conflicts_with = "data"
+    )]
+    redis: Option<String>,
     /// The most messages that are kept of a room
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     history: usize,
@@ -96,9 +104,16 @@ impl ChatArgs {
             secret: self.secret()?,
             ..HubOptions::default()
         };
-        let hub = match &self.data {
-            None => Hub::new(options, InMemory),
-            Some(path) => {
+        let hub = match (&self.redis, &self.data) {
+            (Some(url), _) => {
+                let wrong = |error: &dyn std::fmt::Display| {
+                    Failure::usage(format_args!("--redis: {error}"))
+                };
+                let url = url.parse().map_err(|error: String| wrong(&error))?;
+                Hub::with_redis(options, url).map_err(|error| wrong(&error))?
+            }
+            (None, None) => Hub::new(options, InMemory),
+            (None, Some(path)) => {
                 let disk = Disk::open(path, self.history);
                 let disk = disk.map_err(|error| Failure::usage(format_args!("--data {error}")))?;
                 Hub::new(options, disk)
