@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// An epoll instance that this process owns.
 pub struct Epoll(OwnedFd);
@@ -66,6 +67,35 @@ impl Epoll {
         // SAFETY: there is room for so many events.
         match unsafe {
             libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), room, milliseconds)
+        } {
+            ready @ 0.. => Ok(ready as usize),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Waits for so long at most, to the nanosecond; returns how many events there are.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait_for(&self, events: &mut Events, limit: Duration) -> io::Result<usize> {
+        let room = events.len() as i32;
+        let limit = libc::timespec {
+            tv_sec: limit.as_secs().cast_signed(),
+            tv_nsec: i64::from(limit.subsec_nanos()),
+        };
+        let epoll = self.0.as_raw_fd();
+        // SAFETY: there is room for so many events, and the limit is only read.
+        match unsafe {
+            libc::epoll_pwait2(
+                epoll,
+                events.as_mut_ptr(),
+                room,
+                &raw const limit,
+                std::ptr::null(),
+            )
         } {
             ready @ 0.. => Ok(ready as usize),
             _ => match io::Error::last_os_error() {

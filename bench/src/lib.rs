@@ -1,6 +1,7 @@
 //! The part that the programs share: who is compared, what connections do, and for the servers, how they say where
 //! they listen and how much they read at once.
 
+pub mod apart;
 pub mod backend;
 pub mod clients;
 pub mod contenders;

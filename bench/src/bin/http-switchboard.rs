@@ -1,10 +1,11 @@
-//! HTTP on Switchboard: `http-switchboard ADDR hello|tls|FOLDER MODEL DRIVER PEM`.
+//! HTTP on Switchboard: `http-switchboard ADDR hello|tls|uploads|FOLDER MODEL DRIVER PEM`.
 
 use std::convert::Infallible;
 use std::fs::File;
 use std::future::pending;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use switchboard::http::{Body, HttpServer, Request, Response, ServerLimits};
 use switchboard::tls::TlsServer;
@@ -28,6 +29,19 @@ async fn file(folder: PathBuf, request: Request) -> std::io::Result<Response<Bod
     Ok(plain(Body::file(file, 0..length)))
 }
 
+/// Takes bodies and counts their bytes; has a large answer at /large.
+async fn uploads(request: Request) -> std::io::Result<Response<Body>> {
+    static LARGE: [u8; 16 * 1024 * 1024] = [b'x'; _];
+    if request.uri().path() == "/large" {
+        return Ok(plain(Body::from(Bytes::from_static(&LARGE))));
+    }
+    let (mut body, mut bytes) = (request.into_body(), 0);
+    while let Some(piece) = body.chunk().await {
+        bytes += piece?.len();
+    }
+    Ok(plain(Body::from(format!("{bytes:13}"))))
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = |at, otherwise: &str| std::env::args().nth(at).unwrap_or(otherwise.to_owned());
     let model: Model = argument(3, "tasks").parse()?;
@@ -41,6 +55,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     match argument(2, "hello").as_str() {
         "hello" => bound.serve(move |stream| http.serve(stream, hello))?,
+        "uploads" => {
+            let (capacity, reason) = bound.capacity();
+            eprintln!("at most {capacity} connections ({reason})");
+            bound.serve(move |stream| http.serve(stream, uploads))?
+        }
         "tls" => {
             let pem = std::fs::read(argument(5, "both.pem"))?;
             let tls = TlsServer::from_pem(&pem, &pem)?;

@@ -1,7 +1,6 @@
 //! `bench`: contenders against a reference, each under each load; a markdown table on stdout, JSON where
 //! `--json FILE` says. bench/README.md has the options.
 
-mod apart;
 mod churn;
 mod handshakes;
 mod idle;
@@ -45,7 +44,7 @@ struct Report {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = options::read()?;
-    apart::apart()?;
+    switchboard_bench::apart::apart()?;
     let loads = options.loads()?;
     let site = Site::new()?;
     let cores = switchboard_lab::cores();

@@ -6,11 +6,14 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::process::exit;
 
-use switchboard_bench::contenders::set_apart;
-use switchboard_bench::site;
+use crate::contenders::set_apart;
+use crate::site;
 
-/// Goes on in a child that is set apart.
-pub(crate) fn apart() -> io::Result<()> {
+/// Goes on in a child that is set apart; its parent must have one thread.
+///
+/// # Errors
+/// The system's.
+pub fn apart() -> io::Result<()> {
     // SAFETY: there is one thread, so the child may do what its parent might.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
