@@ -17,7 +17,6 @@ export class Link {
   #timer = 0;
   #stable = 0;
   #probe = 0;
-  #bye = null;
   #queue = [];
   #permits = BURST;
   #at = 0;
@@ -53,9 +52,7 @@ export class Link {
       this.heard = Date.now();
       clearTimeout(this.#probe);
       this.#probe = 0;
-      const update = JSON.parse(data);
-      if (update.type === 'bye') this.#bye = update;
-      else this.on.update(update);
+      this.on.update(JSON.parse(data));
     };
     socket.onclose = event => this.#lost(socket, event);
   }
@@ -113,7 +110,6 @@ export class Link {
     const socket = this.#socket;
     this.#socket = null;
     this.#probe = 0;
-    this.#bye = null;
     this.#queue = [];
     this.#permits = BURST;
     socket?.close();
@@ -122,15 +118,14 @@ export class Link {
 
   #lost(socket, { code = 0, reason = '', offline = false } = {}) {
     if (!socket || socket !== this.#socket) return;
-    const bye = this.#bye ?? { code, text: reason, reconnect: code < 4500 || code > 4999 };
     this.#drop();
-    if (!bye.reconnect) return this.#become('ended', bye);
+    if (code >= 4500 && code <= 4999) return this.#become('ended', { code, text: reason });
     // Who has sent too much comes back more slowly.
-    if (bye.code === 4003) this.#tries = Math.max(this.#tries, 3);
+    if (code === 4003) this.#tries = Math.max(this.#tries, 3);
     // Full jitter: those who were cut at once come back spread out.
     const pause = Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#tries++);
     this.#timer = setTimeout(() => this.connect(), pause);
-    const text = bye.code >= 4000 ? bye.text : '';
+    const text = code >= 4000 ? reason : '';
     this.#become('waiting', { text, offline, until: Date.now() + pause });
   }
 

@@ -7,15 +7,20 @@ export const element = (name, properties = {}, ...children) => {
 };
 
 const LINK = /https?:\/\/[^\s<>"'`]+/giu;
-const AT_END = /[.,;:!?…]+$/u;
+const AT_END = '.,;:!?…';
 
+/** Returns an address without the punctuation behind it. Looks at each character twice at most. */
 const trim = address => {
-  let text = address.replace(AT_END, '');
-  // A closing parenthesis is the link's if it is opened in it.
-  while (text.endsWith(')') && text.split(')').length > text.split('(').length) {
-    text = text.slice(0, -1).replace(AT_END, '');
+  let open = 0;
+  for (const it of address) open += it === '(' ? 1 : it === ')' ? -1 : 0;
+  let end = address.length;
+  for (; end > 0; end--) {
+    const last = address[end - 1];
+    // A closing parenthesis is the link's if it is opened in it.
+    if (last === ')' && open < 0) open++;
+    else if (!AT_END.includes(last)) break;
   }
-  return text;
+  return address.slice(0, end);
 };
 
 const anchor = text => {

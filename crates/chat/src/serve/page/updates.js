@@ -313,7 +313,7 @@ export class Chat {
     const item = room?.items.findLast(item => item.id === id);
     if (item && item.offset === undefined) room.settle(item, { offset, time: Date.now() });
     // To oneself it comes back by the inbox.
-    if (room?.direct && name !== `@${this.me}`) {
+    if (room?.direct && name !== direct(this.me)) {
       keepTold({ to: room.title, from: message.from, text: message.text, id, offset, time: Date.now() });
     }
   }
