@@ -218,8 +218,9 @@ export class LogView {
     this.#fill();
   }
 
-  /** Asks for older messages where the oldest one is near. */
+  /** Asks for older messages where the oldest one is near, once it is shown. */
   #fill() {
-    if (this.#room && log.scrollTop < log.clientHeight / 2 && this.chat.older(this.#room)) this.chat.view.changed();
+    const oldest = this.#nodes.get(this.#room?.items[0] ?? this);
+    if (oldest?.node.isConnected && log.scrollTop < log.clientHeight / 2 && this.chat.older(this.#room)) this.chat.view.changed();
   }
 }

@@ -18,6 +18,8 @@ export class Room {
   /** How many epochs there were before. */
   run = 0;
   joined = false;
+  /** The offset of the newest entry when the room was entered. */
+  newest = 0;
   /** Nothing older can be had. */
   complete = false;
   /** The question for older entries that is not answered yet. */
@@ -55,7 +57,7 @@ export class Room {
     } else if (recovered === undefined) {
       this.offset = 0;
     }
-    Object.assign(this, { joined: true, topic, asked: null });
+    Object.assign(this, { joined: true, topic, asked: null, newest: offset });
     this.people(members, count);
     const read = store.read[this.key];
     if (!read) this.markRead(offset);
@@ -139,7 +141,8 @@ export class Room {
     if (this.asked || !this.joined || this.direct) return null;
     const oldest = this.items.find(item => item.offset);
     const none = !oldest || oldest.run !== this.run || oldest.offset === 1;
-    if (!gap && (none || this.complete)) return null;
+    // What comes after the room was entered moves the oldest one out of sight.
+    if (!gap && (none || this.complete || this.offset < this.newest)) return null;
     const before = gap ? gap.to + 1 : oldest.offset;
     const limit = gap ? Math.min(gap.to + 1 - gap.from, 300) : 100;
     this.asked = { before, gap };
