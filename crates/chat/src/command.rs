@@ -68,7 +68,7 @@ pub enum Command<'a> {
         /// The text.
         #[serde(borrow)]
         text: Cow<'a, str>,
-        /// The client's number of the message: one that is sent again is said once.
+        /// The client's number of the message: one that is sent again is said once, as long as the room keeps it.
         #[serde(borrow, default)]
         id: Option<Cow<'a, str>>,
     },

@@ -80,7 +80,7 @@ impl Connection {
                 limit,
             } => {
                 let room = self.member_of(&room)?;
-                room.tell_history(&self.outbox, before, limit);
+                room.tell_history(&self.outbox, before, limit, self.hub.options());
             }
             Command::Rooms => self.list_rooms()?,
         }
@@ -199,7 +199,8 @@ impl Connection {
         let room = self.member_of(room)?.clone();
         let user = self.user_mut()?;
         user.rooms.retain(|other| !Arc::ptr_eq(other, &room));
-        room.leave(&self.user()?.nick, self.hub.options());
+        let (nick, options) = (&self.user()?.nick, self.hub.options());
+        room.leave(nick, Some(&self.outbox), options);
         self.hub.stir(&room);
         let room = room.name();
         self.outbox.push(&Parcel::new(&Update::Left { room }));
@@ -257,10 +258,9 @@ impl Connection {
                     .push(&Parcel::new(&Update::Said { room, offset, id }));
             }
             Taken::New => {
-                let (hub, sender) = (self.hub.clone(), self.outbox.clone());
-                self.hub
-                    .log()
-                    .append(Pending::new(hub, room, entry, sender, now));
+                let (options, sender) = (self.hub.shared_options(), self.outbox.clone());
+                let pending = Pending::new(options, room, entry, sender, now);
+                self.hub.log().append(pending);
             }
         }
         Ok(())

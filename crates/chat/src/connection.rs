@@ -79,6 +79,12 @@ impl Connection {
         self.user.as_ref().map(|user| &user.nick)
     }
 
+    /// Waits until the connection is to end, for a flow whose client does not read, and returns why. What is queued is
+    /// discarded then: a client that comes back is sent what it has missed.
+    pub fn poll_end(&self, context: &mut Context<'_>) -> Poll<Bye> {
+        self.outbox.poll_end(context)
+    }
+
     /// Waits until there is something to take.
     pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         self.outbox.poll_ready(context)
@@ -116,8 +122,8 @@ impl Connection {
         }
     }
 
-    /// Carries out a command, which is a JSON object. What comes of it, also what was wrong with it, is queued. Never
-    /// blocks.
+    /// Carries out a command, which is a JSON object. What comes of it, also what was wrong with it, is queued. One that
+    /// comes after the end is not carried out. Never blocks.
     pub fn receive(&mut self, text: &[u8], now: Now) {
         match serde_json::from_slice(text) {
             Ok(command) => self.run(command, now),
@@ -127,7 +133,7 @@ impl Connection {
 
     /// Tells the client that what it sent is no command.
     pub fn refuse_text(&mut self, why: &str) {
-        self.malformed += 1;
+        self.malformed = self.malformed.saturating_add(1);
         self.outbox.push(&Parcel::error(ErrorCode::Malformed, why));
         if self.malformed >= MALFORMED {
             self.end(Bye::Malformed);
@@ -136,6 +142,9 @@ impl Connection {
 
     /// Carries out a command.
     pub fn run(&mut self, command: Command<'_>, now: Now) {
+        if self.outbox.has_ended() {
+            return;
+        }
         let options = self.hub.options();
         let (rate, burst) = (options.rate, options.burst);
         if !self.commands.take(rate, burst, now.instant) {
@@ -169,14 +178,9 @@ impl Connection {
                 let mut rooms = self.hub.holders().refuse(&welcome.nick, &self.outbox);
                 rooms.extend(welcome.rooms);
                 self.hub.leave(&welcome.nick, rooms);
-                let text = &taken(&welcome.nick);
-                let (room, id) = (None, None);
-                self.outbox.push(&Parcel::new(&Update::Error {
-                    code: ErrorCode::NickTaken,
-                    text,
-                    room,
-                    id,
-                }));
+                let taken = taken(&welcome.nick);
+                self.outbox
+                    .push(&Parcel::error(ErrorCode::NickTaken, &taken));
             }
         }
         for command in deferred {

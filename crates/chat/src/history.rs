@@ -98,28 +98,34 @@ impl History {
         entries.map(|kept| (kept.offset, &kept.parcel))
     }
 
-    /// Returns at most `limit` entries before `offset`, the oldest first, and whether none are kept before them.
-    pub(crate) fn before(&self, offset: u64, limit: usize) -> (Vec<Parcel>, bool) {
+    /// Returns at most `limit` entries and `bytes` bytes before `offset`, the oldest first, and whether none are kept
+    /// before them.
+    pub(crate) fn before(&self, offset: u64, limit: usize, bytes: usize) -> (Vec<Parcel>, bool) {
         let end = self.index(offset);
-        let start = end.saturating_sub(limit);
+        let start = end - self.fitting(end, limit, bytes);
         let entries = self.entries.range(start..end);
-        (
-            entries.map(|kept| kept.parcel.clone()).collect(),
-            start == 0,
-        )
+        let entries = entries.map(|kept| kept.parcel.clone());
+        (entries.collect(), start == 0)
     }
 
     /// Returns where to begin so that at most `limit` entries and `bytes` bytes follow.
     pub(crate) fn newest(&self, limit: usize, bytes: usize) -> u64 {
+        let end = self.entries.len();
+        match self.fitting(end, limit, bytes) {
+            0 => self.last + 1,
+            count => self.entries[end - count].offset,
+        }
+    }
+
+    /// Returns how many entries before the index `end` are at most `limit`, and have at most `bytes` bytes.
+    fn fitting(&self, end: usize, limit: usize, bytes: usize) -> usize {
         let mut left = bytes;
-        let fitting = self.entries.iter().rev().take(limit).take_while(|kept| {
+        let entries = self.entries.range(..end).rev().take(limit);
+        let fitting = entries.take_while(|kept| {
             let fits = kept.parcel.weight() <= left;
             left = left.saturating_sub(kept.parcel.weight());
             fits
         });
-        match fitting.count() {
-            0 => self.last + 1,
-            count => self.entries[self.entries.len() - count].offset,
-        }
+        fitting.count()
     }
 }

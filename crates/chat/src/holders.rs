@@ -28,6 +28,8 @@ struct Holder {
     session: Session,
     /// `None` while the connection has ended.
     outbox: Option<Arc<Outbox>>,
+    /// Until when the name is held without a connection.
+    until: Option<Instant>,
     /// The rooms to leave when the session does not come back.
     rooms: Vec<Arc<Room>>,
 }
@@ -35,7 +37,6 @@ struct Holder {
 struct Leaving {
     at: Instant,
     folded: String,
-    session: Session,
 }
 
 /// The secret by which a later connection has the name again.
@@ -86,6 +87,7 @@ impl Holders {
             nick: nick.clone(),
             session: session.clone(),
             outbox: Some(outbox.clone()),
+            until: None,
             rooms: Vec::new(),
         };
         state.holders.insert(folded, holder);
@@ -117,15 +119,10 @@ impl Holders {
         holder.rooms.extend(rooms);
         holder.rooms.sort_by_key(Arc::as_ptr);
         holder.rooms.dedup_by_key(|room| Arc::as_ptr(room));
-        if !ended {
-            return true;
+        if ended {
+            holder.until = Some(until);
+            state.leaving.push_back(Leaving { at: until, folded });
         }
-        let session = holder.session.clone();
-        state.leaving.push_back(Leaving {
-            at: until,
-            folded,
-            session,
-        });
         true
     }
 
@@ -157,12 +154,9 @@ impl Holders {
 
     /// Tells all connections that have a name.
     pub(crate) fn tell_all(&self, parcel: &Parcel) {
-        let state = self.state();
-        let outboxes = state
-            .holders
-            .values()
-            .filter_map(|holder| holder.outbox.as_ref());
-        outboxes.for_each(|outbox| outbox.push(parcel));
+        self.state()
+            .outboxes()
+            .for_each(|outbox| outbox.push(parcel));
     }
 
     /// Gives free the names that were held until now. Returns them and the rooms to leave.
@@ -172,10 +166,7 @@ impl Holders {
         while let Some(leaving) = state.leaving.pop_front_if(|first| first.at <= now.instant) {
             let holder = state.holders.get(&leaving.folded);
             // It may have come back, and even left again since.
-            let left = holder
-                .is_some_and(|holder| holder.outbox.is_none() && holder.session == leaving.session);
-            let later = |other: &Leaving| other.session == leaving.session;
-            if left && !state.leaving.iter().any(later) {
+            if holder.is_some_and(|holder| holder.until == Some(leaving.at)) {
                 let holder = state.holders.remove(&leaving.folded);
                 gone.extend(holder.map(|holder| (holder.nick, holder.rooms)));
             }
@@ -189,18 +180,22 @@ impl Holders {
     }
 
     pub(crate) fn end_all(&self) {
-        let state = self.state();
-        for outbox in state
-            .holders
-            .values()
-            .filter_map(|holder| holder.outbox.as_ref())
-        {
-            outbox.end(Bye::Restart);
-        }
+        self.state()
+            .outboxes()
+            .for_each(|outbox| outbox.end(Bye::Restart));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Returns the outboxes of those who are connected.
+    fn outboxes(&self) -> impl Iterator<Item = &Arc<Outbox>> {
+        self.holders
+            .values()
+            .filter_map(|holder| holder.outbox.as_ref())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::log::Log;
 use crate::room::Room;
 use crate::shared::Shared as SharedStore;
 use crate::update::{Parcel, StoreState, Update};
-use crate::{Bye, HubOptions, Name, Now};
+use crate::{Bye, HubOptions, Name, Now, Position};
 
 /// A chat server without its connections: rooms, history, users. A clone is the same one, on any thread.
 ///
@@ -43,7 +43,7 @@ pub struct Hub(Arc<Contents>);
 pub(crate) struct WeakHub(Weak<Contents>);
 
 struct Contents {
-    options: HubOptions,
+    options: Arc<HubOptions>,
     log: Box<dyn Log>,
     /// What the nodes share, if there are others.
     shared: Option<Box<dyn SharedStore>>,
@@ -63,16 +63,8 @@ impl Hub {
             let room = Room::restored(stored, &options);
             (stored.room.clone(), Arc::new(room))
         });
-        Hub(Arc::new(Contents {
-            rooms: RwLock::new(rooms.collect()),
-            options,
-            log: Box::new(log),
-            shared: None,
-            is_away: AtomicBool::new(false),
-            holders: Holders::default(),
-            stopped: AtomicBool::new(false),
-            swept: AtomicU64::new(0),
-        }))
+        let rooms = rooms.collect();
+        Hub::with(options, Box::new(log), None, rooms)
     }
 
     /// Returns a hub whose rooms other nodes have too.
@@ -80,11 +72,21 @@ impl Hub {
     where
         S: SharedStore + Log + Clone,
     {
+        let log = Box::new(store.clone());
+        Hub::with(options, log, Some(Box::new(store)), HashMap::new())
+    }
+
+    fn with(
+        options: HubOptions,
+        log: Box<dyn Log>,
+        shared: Option<Box<dyn SharedStore>>,
+        rooms: HashMap<Name, Arc<Room>>,
+    ) -> Hub {
         Hub(Arc::new(Contents {
-            rooms: RwLock::default(),
-            options,
-            log: Box::new(store.clone()),
-            shared: Some(Box::new(store)),
+            options: Arc::new(options),
+            log,
+            shared,
+            rooms: RwLock::new(rooms),
             is_away: AtomicBool::new(false),
             holders: Holders::default(),
             stopped: AtomicBool::new(false),
@@ -98,6 +100,10 @@ impl Hub {
     /// Returns the options.
     pub fn options(&self) -> &HubOptions {
         &self.0.options
+    }
+
+    pub(crate) fn shared_options(&self) -> Arc<HubOptions> {
+        self.0.options.clone()
     }
 
     /// Returns the hub's side of a new connection.
@@ -127,10 +133,10 @@ impl Hub {
         self.holders().end_all();
     }
 
-    /// Removes a member from rooms.
+    /// Removes a member whose connection has ended from rooms.
     pub(crate) fn leave(&self, nick: &Name, rooms: Vec<Arc<Room>>) {
         for room in rooms {
-            room.leave(nick, self.options());
+            room.leave(nick, None, self.options());
             self.stir(&room);
         }
     }
@@ -205,7 +211,14 @@ impl Hub {
         let room = rooms.entry(name.clone());
         let new = || match self.shared() {
             Some(_) => Room::closed(name.clone()),
-            None => Room::new(name.clone(), self.log().epoch(name)),
+            None => {
+                let position = self.log().position(name);
+                let new = || Position {
+                    epoch: fastrand::u32(1..),
+                    offset: 0,
+                };
+                Room::new(name.clone(), position.unwrap_or_else(new))
+            }
         };
         room.or_insert_with(|| Arc::new(new())).clone()
     }

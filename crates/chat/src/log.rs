@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::entry::{Entry, EntryKind};
-use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::room::Room;
 use crate::update::{ErrorCode, Parcel, Update};
-use crate::{Name, Now};
+use crate::{HubOptions, Name, Now, Position};
 
 /// What keeps the entries of all rooms, and gives each its offset.
 ///
@@ -18,10 +17,11 @@ pub trait Log: Send + Sync + 'static {
     /// blocks. The entries of a room get offsets one after another, and those of one sender in the order of the calls.
     fn append(&self, pending: Pending);
 
-    /// Returns the run of the history of a room that is new here. Never blocks.
-    fn epoch(&self, room: &Name) -> u32 {
+    /// Returns where the history of a room ends of which nothing is in memory; `None` for one that is not kept, whose
+    /// history begins with a new epoch. Never waits for the disk.
+    fn position(&self, room: &Name) -> Option<Position> {
         let _ = room;
-        fastrand::u32(1..)
+        None
     }
 
     /// Returns what is kept of earlier runs. [`Hub::new`] calls it once; it may block.
@@ -64,8 +64,7 @@ pub struct Pending(Option<Parts>);
 
 /// What a [`Pending`] is made of.
 pub(crate) struct Parts {
-    /// Left out of those that outlive the hub.
-    hub: Option<Hub>,
+    options: Arc<HubOptions>,
     pub(crate) room: Arc<Room>,
     pub(crate) entry: Entry,
     /// Who is told once it is kept.
@@ -75,14 +74,14 @@ pub(crate) struct Parts {
 
 impl Pending {
     pub(crate) fn new(
-        hub: Hub,
+        options: Arc<HubOptions>,
         room: Arc<Room>,
         entry: Entry,
         sender: Arc<Outbox>,
         now: Now,
     ) -> Pending {
         Pending(Some(Parts {
-            hub: Some(hub),
+            options,
             room,
             entry,
             sender,
@@ -93,6 +92,11 @@ impl Pending {
     /// Returns the room of the entry.
     pub fn room(&self) -> &Name {
         self.parts().room.name()
+    }
+
+    /// Returns the run of the room's history.
+    pub fn epoch(&self) -> u32 {
+        self.parts().room.epoch()
     }
 
     /// Returns the entry.
@@ -124,8 +128,7 @@ impl Pending {
 
     /// Returns the parts. Nobody is told what becomes of the entry but by them.
     pub(crate) fn into_parts(mut self) -> Option<Parts> {
-        let parts = self.0.take()?;
-        Some(Parts { hub: None, ..parts })
+        self.0.take()
     }
 
     fn parts(&self) -> &Parts {
@@ -145,13 +148,16 @@ impl Drop for Pending {
 impl Parts {
     fn apply(self, offset: Option<u64>) {
         let (room, id) = (self.room.name(), self.entry.id.as_deref());
-        let Some(hub) = &self.hub else { return };
-        let (offset, others) = self
-            .room
-            .apply(offset, self.entry.clone(), self.now, hub.options());
+        let entry = self.entry.clone();
+        let (offset, others) = self.room.apply(offset, entry, self.now, &self.options);
         let said = Parcel::new(&Update::Said { room, offset, id });
+        self.tell(&said, &others);
+    }
+
+    /// Tells the sender, and the others that have sent the entry again.
+    fn tell(&self, parcel: &Parcel, others: &[Arc<Outbox>]) {
         for outbox in others.iter().chain([&self.sender]) {
-            outbox.push(&said);
+            outbox.push(parcel);
         }
     }
 
@@ -172,10 +178,7 @@ impl Parts {
     pub(crate) fn said(self, offset: u64) {
         let (room, id) = (self.room.name(), self.entry.id.as_deref());
         let said = Parcel::new(&Update::Said { room, offset, id });
-        let others = self.room.forget(&self.entry);
-        for outbox in others.iter().chain([&self.sender]) {
-            outbox.push(&said);
-        }
+        self.tell(&said, &self.room.forget(&self.entry));
     }
 
     /// Tells the sender why the entry is not kept.
@@ -187,9 +190,6 @@ impl Parts {
             room,
             id,
         });
-        let others = self.room.forget(&self.entry);
-        for outbox in others.iter().chain([&self.sender]) {
-            outbox.push(&error);
-        }
+        self.tell(&error, &self.room.forget(&self.entry));
     }
 }

@@ -49,7 +49,9 @@ impl std::str::FromStr for Name {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Name, BadName> {
-        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        // Four letters of Hangul are shown as nothing.
+        let hidden = |c| matches!(c, '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}');
+        let allowed = |c: char| c.is_alphanumeric() && !hidden(c) || matches!(c, '-' | '_' | '.');
         let shown = || text.chars().take(LONGEST + 1).collect();
         if text.is_empty() {
             return Err(BadName(shown(), Fault::Empty));

@@ -55,6 +55,8 @@ struct State {
     /// The flow is to look, though nothing is queued.
     nudged: bool,
     waker: Option<Waker>,
+    /// The flow waits for the end alone, since its socket takes nothing.
+    for_the_end: bool,
 }
 
 enum Item {
@@ -98,7 +100,7 @@ impl Outbox {
             state.bytes += weight;
             state.queue.push_back(Item::Parcel(parcel.clone()));
         }
-        wake(state);
+        wake_if_waiting(state);
     }
 
     /// Queues news that is worth sending to those only who have read all else.
@@ -119,7 +121,7 @@ impl Outbox {
     pub(crate) fn nudge(&self) {
         let mut state = self.state();
         state.nudged = true;
-        wake(state);
+        wake_if_waiting(state);
     }
 
     /// Waits for something to send or the end.
@@ -128,11 +130,24 @@ impl Outbox {
         if state.is_ready() {
             return Poll::Ready(());
         }
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
+        state.wait(context, false);
         Poll::Pending
+    }
+
+    /// Waits for the end, while what is queued cannot be sent, and discards that then.
+    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<Bye> {
+        let mut state = self.state();
+        if let Some(bye) = state.end {
+            state.clear();
+            return Poll::Ready(bye);
+        }
+        state.wait(context, true);
+        Poll::Pending
+    }
+
+    /// Returns whether the connection is to end, or has.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state().end.is_some()
     }
 
     /// Moves parcels to `into`, until they have `bytes` bytes or none are left. Returns why the connection ends, once
@@ -141,9 +156,8 @@ impl Outbox {
         let mut state = self.state();
         state.nudged = false;
         if state.end == Some(Bye::Slow) {
-            // What a slow client would have been sent, it is sent when it comes back.
             state.clear();
-            return Some(Bye::Slow);
+            return state.end;
         }
         let mut taken = 0;
         while taken < bytes
@@ -171,6 +185,13 @@ impl Outbox {
     }
 }
 
+/// Wakes the flow if it waits for what is queued, or if the connection ends.
+fn wake_if_waiting(state: MutexGuard<'_, State>) {
+    if !state.for_the_end || state.end.is_some() {
+        wake(state);
+    }
+}
+
 /// Wakes the flow that waits, without the lock.
 fn wake(mut state: MutexGuard<'_, State>) {
     let waker = state.waker.take();
@@ -183,6 +204,14 @@ fn wake(mut state: MutexGuard<'_, State>) {
 impl State {
     fn is_ready(&self) -> bool {
         !self.queue.is_empty() || self.end.is_some() || self.nudged
+    }
+
+    fn wait(&mut self, context: &Context<'_>, for_the_end: bool) {
+        self.for_the_end = for_the_end;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
     }
 
     fn pop(&mut self) -> Option<Parcel> {
@@ -199,6 +228,7 @@ impl State {
         })
     }
 
+    /// Discards what is queued. A client that comes back is sent what it has missed.
     fn clear(&mut self) {
         self.queue = VecDeque::new();
         self.bytes = 0;

@@ -71,8 +71,11 @@ pub(crate) enum Taken {
 const RECOVERED: usize = 300;
 
 impl Room {
-    pub(crate) fn new(name: Name, epoch: u32) -> Room {
-        Room::with(name, epoch, Phase::Open)
+    /// Returns a room whose history goes on behind `position`.
+    pub(crate) fn new(name: Name, position: Position) -> Room {
+        let mut room = Room::with(name, position.epoch, Phase::Open);
+        room.state_mut().history = History::after(position.offset);
+        room
     }
 
     /// Returns a room whose history other nodes have, and which is to be opened.
@@ -100,11 +103,10 @@ impl Room {
 
     /// Returns a room with the history that was kept of it.
     pub(crate) fn restored(stored: &Stored, options: &HubOptions) -> Room {
-        let mut room = Room::new(stored.room.clone(), stored.epoch);
-        let before = stored.last.saturating_sub(stored.entries.len() as u64);
-        let state = room.state.get_mut();
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        state.history = History::after(before);
+        let offset = stored.last.saturating_sub(stored.entries.len() as u64);
+        let epoch = stored.epoch;
+        let mut room = Room::new(stored.room.clone(), Position { epoch, offset });
+        let state = room.state_mut();
         for entry in &stored.entries {
             // What is too old goes at the next sweep.
             state.publish(&stored.room, entry, 0, options);
@@ -145,14 +147,17 @@ impl Room {
         }
     }
 
-    /// Removes a member. Returns whether it was one.
-    pub(crate) fn leave(&self, nick: &Name, options: &HubOptions) -> bool {
+    /// Removes the member that `outbox` is, or whose connection has ended. A newer connection of the name stays.
+    pub(crate) fn leave(&self, nick: &Name, outbox: Option<&Arc<Outbox>>, options: &HubOptions) {
         let mut state = self.state();
-        let left = state.members.remove(nick).is_some();
-        if left {
+        let leaves = state.members.get(nick).is_some_and(|member| {
+            let its = member.outbox.as_ref();
+            its.is_none_or(|its| its.has_ended() || outbox.is_some_and(|it| Arc::ptr_eq(it, its)))
+        });
+        if leaves {
+            state.members.remove(nick);
             self.tell_change(&mut state, nick, Presence::Gone, options);
         }
-        left
     }
 
     /// Notes that the connection of a member has ended, while its name is held.
@@ -214,6 +219,11 @@ impl Room {
         self.state().forget(entry)
     }
 
+    /// Returns the run of the history.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.state().epoch
+    }
+
     /// Returns how many members there are.
     pub(crate) fn count(&self) -> usize {
         self.state().count()
@@ -227,7 +237,11 @@ impl Room {
             && state.history.is_empty()
             && state.sending.is_empty()
             && state.early.is_empty()
-            && state.topic.is_empty()
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        let state = self.state.get_mut();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -244,9 +258,9 @@ impl State {
             return (fitting, None);
         };
         let known = since.epoch == self.epoch && since.offset <= self.history.last();
-        let next = since.offset + 1;
+        let next = since.offset.saturating_add(1);
         match known && next >= fitting && self.history.is_whole(next) {
-            true => (since.offset + 1, Some(true)),
+            true => (next, Some(true)),
             false => (fitting, Some(false)),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use switchboard_websocket::Encoded;
 
+use crate::Name;
 use crate::entry::{Entry, EntryKind};
-use crate::{Bye, Name};
 
 /// One thing that a client is told: a JSON object, whose field `type` is the name of the variant.
 #[derive(Serialize)]
@@ -124,12 +124,6 @@ pub(crate) enum Update<'a> {
         room: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
-    },
-    /// The last one of a connection: why it ends, and whether to come back.
-    Bye {
-        code: u16,
-        text: &'a str,
-        reconnect: bool,
     },
 }
 
@@ -261,15 +255,6 @@ impl Parcel {
             text,
             room,
             id,
-        })
-    }
-
-    /// Returns what a client is told at the end of its connection.
-    pub fn bye(bye: Bye) -> Parcel {
-        Parcel::new(&Update::Bye {
-            code: bye.code(),
-            text: bye.text(),
-            reconnect: bye.reconnect(),
         })
     }
 

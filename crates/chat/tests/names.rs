@@ -1,15 +1,9 @@
 //! Names in upper and lower case.
 
-use switchboard_chat::{Connection, Hub, HubOptions, InMemory, Now};
+mod support;
 
-fn told(connection: &mut Connection) -> String {
-    let mut parcels = Vec::new();
-    connection.take(usize::MAX, &mut parcels);
-    parcels
-        .iter()
-        .map(|parcel| format!("{parcel:?}\n"))
-        .collect()
-}
+use support::told;
+use switchboard_chat::{Hub, HubOptions, InMemory, Name, Now};
 
 #[test]
 fn a_user_is_told_in_whatever_case_the_name_is_written() {
@@ -36,4 +30,16 @@ fn a_name_is_taken_in_every_case() {
     other.receive(br#"{"type":"hello","nick":"ANN"}"#, now);
     let told = told(&mut other);
     assert!(told.contains(r#""code":"nick_taken""#), "{told}");
+}
+
+#[test]
+fn letters_that_nobody_sees_are_in_no_name() {
+    for hidden in [
+        '\u{115F}', '\u{1160}', '\u{3164}', '\u{FFA0}', '\u{200B}', '\u{202E}',
+    ] {
+        assert!(
+            format!("ann{hidden}").parse::<Name>().is_err(),
+            "{hidden:?}"
+        );
+    }
 }

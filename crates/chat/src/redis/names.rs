@@ -95,7 +95,10 @@ impl Flow {
                 }
             }
             _ => {
-                self.names.remove(folded);
+                // A newer claim of this node decides for itself.
+                if self.names.get(folded).is_some_and(|held| held.claims == 0) {
+                    self.names.remove(folded);
+                }
                 match claim {
                     Some(claim) => claim.decide(false),
                     None => self.evict(folded, Bye::NameLost),

@@ -74,10 +74,17 @@ impl Room {
     }
 
     /// Tells a member older entries.
-    pub(crate) fn tell_history(&self, outbox: &Outbox, before: Option<u64>, limit: Option<usize>) {
+    pub(crate) fn tell_history(
+        &self,
+        outbox: &Outbox,
+        before: Option<u64>,
+        limit: Option<usize>,
+        options: &HubOptions,
+    ) {
         let state = self.state();
-        let limit = limit.unwrap_or(RECOVERED).min(RECOVERED);
-        let (messages, complete) = state.history.before(before.unwrap_or(u64::MAX), limit);
+        let (before, limit) = (before.unwrap_or(u64::MAX), limit.unwrap_or(RECOVERED));
+        let (limit, bytes) = (limit.min(RECOVERED), options.outbox / 2);
+        let (messages, complete) = state.history.before(before, limit, bytes);
         outbox.push(&Parcel::new(&Update::History {
             room: &self.name,
             epoch: state.epoch,

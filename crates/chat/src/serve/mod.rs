@@ -124,7 +124,9 @@ impl ChatService {
         };
         let origin = origin.to_str().unwrap_or_default();
         let host = fields.get(HOST).and_then(|host| host.to_str().ok());
-        let own = origin.split_once("://").map(|(_, host)| host) == host;
+        let own = origin
+            .split_once("://")
+            .is_some_and(|(_, its)| Some(its) == host);
         own || self.0.options.origins.iter().any(|other| other == origin)
     }
 

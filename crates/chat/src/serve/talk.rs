@@ -20,6 +20,8 @@ pub(super) struct Talk<S> {
     /// What is sent next, from `sent` on.
     batch: Vec<Encoded>,
     sent: usize,
+    /// The client has not taken what was sent last.
+    is_stalled: bool,
     phase: Phase,
     timer: Sleep,
 }
@@ -57,6 +59,7 @@ impl<S: Wire> Talk<S> {
             options,
             batch: Vec::new(),
             sent: 0,
+            is_stalled: false,
             phase: Phase::Greeting,
         }
     }
@@ -65,6 +68,8 @@ impl<S: Wire> Talk<S> {
         for _ in 0..TURN {
             match ready!(self.socket.poll_recv(context))? {
                 None => return Poll::Ready(Ok(())),
+                // What is queued still would have no receiver.
+                Some(Message::Close(_)) => self.phase = Phase::Closing,
                 Some(_) if self.phase == Phase::Closing => {}
                 Some(Message::Text(text)) => {
                     self.connection.receive(text.as_bytes(), Now::read());
@@ -74,48 +79,67 @@ impl<S: Wire> Talk<S> {
                 }
                 Some(_) => {}
             }
-            if matches!(self.phase, Phase::Quiet | Phase::Asked) {
-                self.phase = Phase::Heard;
-            }
+            self.heard();
         }
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// Notes a sign of the client.
+    fn heard(&mut self) {
+        if matches!(self.phase, Phase::Quiet | Phase::Asked) {
+            self.phase = Phase::Heard;
+        }
+    }
+
+    /// Sends what is queued. Completes never: the connection ends by what is received.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            while self.sent < self.batch.len() {
-                let rest = &self.batch[self.sent..];
-                self.sent += ready!(self.socket.poll_send(context, rest))?;
-            }
-            ready!(self.socket.poll_flush(context))?;
-            // An idle connection holds no space for messages.
-            (self.batch, self.sent) = (Vec::new(), 0);
-            if self.phase == Phase::Closing {
-                return Poll::Pending;
+        while self.phase != Phase::Closing {
+            if self.poll_batch(context)?.is_pending() {
+                self.is_stalled = true;
+                // A client that takes nothing is told of the end all the same.
+                let bye = ready!(self.connection.poll_end(context));
+                self.close(bye, context);
+                break;
             }
             ready!(self.connection.poll_ready(context));
             let mut parcels = Vec::new();
             let end = self.connection.take(BATCH, &mut parcels);
             self.batch
                 .extend(parcels.iter().map(Parcel::encoded).cloned());
-            if let Some(bye) = end {
-                self.close(bye, context)?;
+            if let Some(bye) = end
+                && self.poll_batch(context)?.is_ready()
+            {
+                self.close(bye, context);
             }
+        }
+        Poll::Pending
+    }
+
+    /// Sends the rest of the batch.
+    fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.batch.len() {
+            let rest = &self.batch[self.sent..];
+            self.sent += ready!(self.socket.poll_send(context, rest))?;
+            self.took();
+        }
+        ready!(self.socket.poll_flush(context))?;
+        self.took();
+        // An idle connection holds no space for messages.
+        (self.batch, self.sent) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes that the client has taken bytes: if it had not for a while, that is a sign of it.
+    fn took(&mut self) {
+        if std::mem::take(&mut self.is_stalled) {
+            self.heard();
         }
     }
 
-    /// Sends what it can of the last messages, and closes.
-    fn close(&mut self, bye: Bye, context: &mut Context<'_>) -> io::Result<()> {
-        while self.sent < self.batch.len() {
-            let rest = &self.batch[self.sent..];
-            let Poll::Ready(taken) = self.socket.poll_send(context, rest)? else {
-                break;
-            };
-            self.sent += taken;
-        }
-        self.batch.clear();
-        self.sent = 0;
+    /// Closes, without what is not sent yet.
+    fn close(&mut self, bye: Bye, context: &mut Context<'_>) {
+        (self.batch, self.sent) = (Vec::new(), 0);
         self.phase = Phase::Closing;
         self.socket.start_close(Some(CloseFrame {
             code: CloseCode::from(bye.code()),
@@ -123,7 +147,6 @@ impl<S: Wire> Talk<S> {
         }));
         // Closing goes on where it is received.
         context.waker().wake_by_ref();
-        Ok(())
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> io::Result<()> {

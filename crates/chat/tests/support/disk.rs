@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use switchboard_chat::{Entry, Log, Name, Pending, Stored};
+use switchboard_chat::{Entry, Log, Name, Pending, Position, Stored};
 
 /// A clone is the same one.
 #[derive(Clone, Default)]
@@ -23,14 +23,15 @@ impl Log for Disk {
         self.0.lock().unwrap().waiting.push_back(pending);
     }
 
-    fn epoch(&self, room: &Name) -> u32 {
+    fn position(&self, room: &Name) -> Option<Position> {
         let state = &mut *self.0.lock().unwrap();
         let epochs = &mut state.epochs;
-        let (epoch, _) = state.kept.entry(room.clone()).or_insert_with(|| {
+        let (epoch, entries) = state.kept.entry(room.clone()).or_insert_with(|| {
             *epochs += 1;
             (*epochs, Vec::new())
         });
-        *epoch
+        let (epoch, offset) = (*epoch, entries.len() as u64);
+        Some(Position { epoch, offset })
     }
 
     fn stored(&self) -> Vec<Stored> {

@@ -114,7 +114,7 @@ impl ChatArgs {
             }
             (None, None) => Hub::new(options, InMemory),
             (None, Some(path)) => {
-                let disk = Disk::open(path, self.history);
+                let disk = Disk::open(path, &options);
                 let disk = disk.map_err(|error| Failure::usage(format_args!("--data {error}")))?;
                 Hub::new(options, disk)
             }

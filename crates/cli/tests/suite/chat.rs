@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hyper::header::{HeaderValue, ORIGIN};
-use switchboard_runtime::Model;
+use switchboard_runtime::{self as runtime, Model};
 use switchboard_websocket::{ClientStream, Message, Options, WebSocket, connect};
 
 use crate::served::{Served, run};
@@ -213,4 +214,55 @@ fn pages_of_other_origins_are_refused() {
     let error = refused.unwrap().unwrap_err().to_string();
     assert!(error.contains("403"), "{error}");
     server.stop();
+}
+
+/// A client that does not read is ended, though nothing can be sent to it, and its room is told.
+#[test]
+fn a_client_that_never_reads_is_ended() {
+    const TALKERS: usize = 8;
+    let text = "x".repeat(15_000);
+    for way in WAYS {
+        // Not filled by one message of each talker, so that it is full only while nothing can be sent.
+        let server = serve(&[way, &["--outbox", "400000"]].concat());
+        let ended = Model::Tasks.run(async {
+            let mut frozen = Client::connect(&server, "frozen").await?;
+            let mut watcher = Client::connect(&server, "watcher").await?;
+            let mut talkers = Vec::new();
+            for number in 0..TALKERS {
+                let mut talker = Client::connect(&server, &format!("talker{number}")).await?;
+                // Rooms of their own, so that talkers wait for nobody but the server.
+                let join = format!(r#"{{"type":"join","room":"room{number}"}}"#);
+                talker.0.send(r#"{"type":"leave","room":"tea"}"#).await?;
+                for client in [&mut frozen, &mut talker] {
+                    client.0.send(&join).await?;
+                    client
+                        .until(&format!(r#""type":"joined","room":"room{number}""#))
+                        .await?;
+                }
+                talkers.push(talker);
+            }
+            // More than the sockets of this machine hold.
+            let talking = talkers.iter_mut().enumerate().map(|(number, talker)| {
+                let text = &text;
+                async move {
+                    for id in 0..50 {
+                        let say = format!(
+                            r#"{{"type":"say","room":"room{number}","text":"{text}","id":"{id}"}}"#
+                        );
+                        talker.0.send(&say).await?;
+                        talker.until(r#""type":"said""#).await?;
+                    }
+                    io::Result::Ok(())
+                }
+            });
+            for talked in runtime::gather(talking).await {
+                talked?;
+            }
+            let away = r#""nick":"frozen","state":"away""#;
+            let away = runtime::timeout(Duration::from_secs(60), watcher.until(away)).await;
+            io::Result::Ok(away.is_ok())
+        });
+        assert!(ended.unwrap().unwrap(), "{way:?}: the client was not ended");
+        server.stop();
+    }
 }

@@ -1,0 +1,150 @@
+//! Connections that have ended, and rooms that were forgotten.
+
+mod support;
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use support::told;
+use switchboard_chat::{Bye, Connection, Disk, Hub, HubOptions, InMemory, Now};
+use switchboard_runtime::Model;
+
+fn enter(hub: &Hub, nick: &str, now: Now) -> Connection {
+    let mut connection = hub.connect(now);
+    let hello = format!(r#"{{"type":"hello","nick":"{nick}","session":"session of {nick:>10}"}}"#);
+    connection.receive(hello.as_bytes(), now);
+    connection
+}
+
+fn join(connection: &mut Connection, now: Now) {
+    connection.receive(br#"{"type":"join","room":"tea"}"#, now);
+}
+
+fn say(connection: &mut Connection, text: &str, now: Now) {
+    let say = format!(r#"{{"type":"say","room":"tea","text":"{text}"}}"#);
+    connection.receive(say.as_bytes(), now);
+}
+
+#[test]
+fn a_connection_that_was_replaced_does_nothing_more() {
+    let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
+    let mut old = enter(&hub, "ann", now);
+    join(&mut old, now);
+    let mut new = enter(&hub, "ann", now);
+    join(&mut new, now);
+    join(&mut old, now);
+    old.receive(br#"{"type":"leave","room":"tea"}"#, now);
+    let mut ben = enter(&hub, "ben", now);
+    join(&mut ben, now);
+    say(&mut old, "from nowhere", now);
+    say(&mut ben, "hello", now);
+    let heard = told(&mut new);
+    assert!(
+        heard.contains(r#""offset":1,"from":"ben","text":"hello""#),
+        "{heard}"
+    );
+    assert_eq!(old.take(usize::MAX, &mut Vec::new()), Some(Bye::Replaced));
+}
+
+#[test]
+fn a_room_that_was_forgotten_goes_on_where_its_file_does() {
+    let name = format!("switchboard-forgotten-{}.redb", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let options = HubOptions {
+        history_age: Duration::from_secs(60),
+        ..HubOptions::default()
+    };
+    let disk = Disk::open(&path, &options).unwrap();
+    let (hub, now) = (Hub::new(options, disk), Now::read());
+    let heard = |nick: &str, now: Now| {
+        let mut connection = enter(&hub, nick, now);
+        join(&mut connection, now);
+        say(&mut connection, nick, now);
+        let mut all = String::new();
+        while !(all.contains(r#""type":"message""#) && all.contains(r#""type":"said""#)) {
+            let ready = poll_fn(|context| connection.poll_ready(context));
+            Model::Blocking.run(ready).unwrap();
+            all += &told(&mut connection);
+        }
+        connection.close(now);
+        all
+    };
+    assert!(heard("ann", now).contains(r#""offset":1,"from":"ann""#));
+    // The name, and then the message, are too old.
+    for seconds in [61, 122, 183] {
+        hub.tick(now.after(Duration::from_secs(seconds)));
+    }
+    assert_eq!(format!("{hub:?}"), "Hub { rooms: 0 }");
+    let later = now.after(Duration::from_secs(200));
+    assert!(heard("ben", later).contains(r#""offset":2,"from":"ben""#));
+    drop(hub);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_file_keeps_no_more_than_the_history() {
+    let name = format!("switchboard-history-{}.redb", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    for (history, first) in [(4, 1), (2, 3), (4, 5)] {
+        let options = HubOptions {
+            history,
+            ..HubOptions::default()
+        };
+        let disk = Disk::open(&path, &options).unwrap();
+        let (hub, now) = (Hub::new(options, disk), Now::read());
+        let mut ann = enter(&hub, "ann", now);
+        join(&mut ann, now);
+        let before = told(&mut ann);
+        let expected = (first - 1).min(history as u64);
+        let kept = before.matches(r#""type":"message""#).count() as u64;
+        // What a shorter history has removed does not come back.
+        assert_eq!(kept, expected.min(2), "{before}");
+        for offset in [first, first + 1] {
+            say(&mut ann, "hello", now);
+            let mut all = String::new();
+            while !all.contains(r#""type":"said""#) {
+                let ready = poll_fn(|context| ann.poll_ready(context));
+                Model::Blocking.run(ready).unwrap();
+                all += &told(&mut ann);
+            }
+            assert!(
+                all.contains(&format!(r#""offset":{offset},"from""#)),
+                "{all}"
+            );
+        }
+        ann.close(now);
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn an_answer_of_old_messages_fits_into_the_queue() {
+    let options = HubOptions {
+        outbox: 100_000,
+        rate: u32::MAX,
+        burst: u32::MAX,
+        ..HubOptions::default()
+    };
+    let (hub, now) = (Hub::new(options, InMemory), Now::read());
+    let mut ann = enter(&hub, "ann", now);
+    join(&mut ann, now);
+    for _ in 0..20 {
+        say(&mut ann, &"x".repeat(10_000), now);
+        told(&mut ann);
+    }
+    ann.receive(br#"{"type":"history","room":"tea"}"#, now);
+    let answer = told(&mut ann);
+    assert_eq!(answer.matches(r#""type":"message""#).count(), 4);
+    assert!(answer.contains(r#""complete":false"#));
+}
+
+#[test]
+fn the_greatest_offset_is_one_that_nobody_has_seen() {
+    let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
+    let mut ann = enter(&hub, "ann", now);
+    let since = format!(r#"{{"epoch":1,"offset":{}}}"#, u64::MAX);
+    let join = format!(r#"{{"type":"join","room":"tea","since":{since}}}"#);
+    ann.receive(join.as_bytes(), now);
+    let joined = told(&mut ann);
+    assert!(joined.contains(r#""recovered":false"#), "{joined}");
+}
