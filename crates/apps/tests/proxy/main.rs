@@ -5,7 +5,6 @@ mod tcp;
 mod time;
 mod tls;
 mod upgrade;
-mod upgrade_time;
 mod websocket;
 
 use std::fmt;

@@ -7,7 +7,7 @@ use switchboard_apps::proxy::{Check, Mode, Proxy, Settings};
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Event, join};
 
-use crate::time::{SocketPath, proxy, settings, simulated};
+use super::{SocketPath, proxy, settings, simulated};
 
 fn http(path: &SocketPath) -> Settings {
     Settings {
