@@ -1,0 +1,90 @@
+//! Clients that are slow, or ask for more than they may.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use switchboard_http::ServerLimits;
+
+use crate::frames::{
+    DATA, END_HEADERS, END_STREAM, HEADERS, POST, REFUSED_STREAM, RESET, fields, frame,
+};
+use crate::support::models_and_drivers;
+use crate::{Served, answer};
+
+#[test]
+fn a_client_must_greet() {
+    for way in models_and_drivers() {
+        let limits = ServerLimits {
+            head_time: Duration::from_millis(50),
+            ..ServerLimits::default()
+        };
+        let mut served = Served::start(way, limits);
+        served.client.send(b"PRI * HTTP/2.0\r\n");
+        let ended = served.end_unanswered();
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+}
+
+#[test]
+fn a_body_must_keep_coming_while_its_handler_waits() {
+    for way in models_and_drivers() {
+        let limits = ServerLimits {
+            body_idle: Duration::from_millis(50),
+            ..ServerLimits::default()
+        };
+        let mut served = Served::start(way, limits);
+        served.client.greet(&[]);
+        for (stream, whole, text) in [(1, true, "3000"), (3, false, "TimedOut")] {
+            let fields = fields(POST, "/body");
+            let flags = if whole { END_STREAM } else { 0 };
+            served
+                .client
+                .send(&frame(HEADERS, END_HEADERS, stream, &fields));
+            served.client.send(&frame(DATA, flags, stream, &[0; 3000]));
+            assert_eq!(answer(&mut served.client, stream), text.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_client_must_take_its_answers() {
+    for way in models_and_drivers() {
+        let limits = ServerLimits {
+            write_idle: Duration::from_millis(50),
+            ..ServerLimits::default()
+        };
+        let mut served = Served::start(way, limits);
+        // No room for the bytes of any answer, SETTINGS_INITIAL_WINDOW_SIZE.
+        served.client.greet(&[(4, 0)]);
+        served.client.get(1, "/large");
+        let (last, ended) = served.end();
+        assert_eq!(last.map(|frame| frame.kind), Some(HEADERS));
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+}
+
+#[test]
+fn streams_beyond_the_limit_are_refused() {
+    for way in models_and_drivers() {
+        let mut served = Served::greeted(way);
+        let settings = served.client.read().unwrap();
+        assert!(
+            settings
+                .payload
+                .chunks(6)
+                .any(|it| it == [0, 3, 0, 0, 0, 100])
+        );
+        for n in 0..100 {
+            served.client.get(1 + 2 * n, "/stay");
+        }
+        served.client.get(201, "/stay");
+        let refused = served.client.wait_for(RESET);
+        assert_eq!((refused.stream, refused.reason()), (201, REFUSED_STREAM));
+        for _ in 0..100 {
+            assert_eq!(served.said.recv(), Ok("started"));
+        }
+        drop(served.client);
+        let _ = served.server.join().unwrap();
+        assert_eq!(served.said.iter().count(), 100);
+    }
+}
