@@ -1,5 +1,6 @@
 //! The proxy, under every model and driver, and on virtual time.
 
+mod bytes;
 mod http;
 mod tcp;
 mod time;
@@ -14,8 +15,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use switchboard_apps::proxy::{Check, Proxy, Settings, To};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use switchboard_apps::proxy::{Check, Mode, Proxy, Settings, To};
 use switchboard_runtime::{Driver, Hooks, Model};
+use switchboard_tls::TlsServer;
 
 /// A model, and the driver of its loop if it has one.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,30 @@ pub(crate) fn settings(to: &[SocketAddr]) -> Settings {
         .map(|it| it.to_string().parse::<To>().unwrap())
         .collect();
     settings
+}
+
+/// Returns those of a proxy of HTTP.
+pub(crate) fn http_settings(to: &[SocketAddr]) -> Settings {
+    Settings {
+        mode: Mode::Http,
+        ..settings(to)
+    }
+}
+
+/// Returns a proxy, and what it says.
+pub(crate) fn proxy(settings: Settings) -> (Proxy, Notices) {
+    let notices = Notices::default();
+    let proxy = Proxy::with_hooks(settings, Arc::new(notices.clone())).unwrap();
+    (proxy, notices)
+}
+
+/// Returns a server of TLS with the name `localhost`, and the certificate that its clients trust.
+pub(crate) fn certified() -> (TlsServer, Vec<u8>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let roots = cert.pem().into_bytes();
+    let server = TlsServer::from_pem(&roots, signing_key.serialize_pem().as_bytes()).unwrap();
+    (server, roots)
 }
 
 /// Returns a listener on a free port of this machine, and its address.

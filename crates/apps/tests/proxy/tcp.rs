@@ -1,14 +1,12 @@
 //! Connections through the proxy, with real peers on threads of their own.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
+use std::net::Shutdown;
 
 use fastrand::Rng;
-use switchboard_apps::proxy::{Proxy, Settings};
-use switchboard_net::Stream;
 
-use crate::{Notices, Way, listen, nowhere, serve_one, settings};
+use crate::bytes::{bytes, check_reset, exchange, receive, send_and_receive};
+use crate::{Way, listen, nowhere, proxy, serve_one, settings};
 
 crate::stamp!(
     bytes_and_half_closes_pass_both_ways
@@ -17,57 +15,6 @@ crate::stamp!(
     a_back_end_that_fails_is_left_out
     clients_are_refused_where_no_back_end_answers
 );
-
-fn proxy(settings: Settings) -> (Proxy, Notices) {
-    let notices = Notices::default();
-    let proxy = Proxy::with_hooks(settings, Arc::new(notices.clone())).unwrap();
-    (proxy, notices)
-}
-
-pub(crate) fn bytes(rng: &mut Rng) -> Vec<u8> {
-    let length = [0, 1, 100, 16 * 1024, 300_000, 2_000_000][rng.usize(..6)];
-    (0..rng.usize(0..=length)).map(|_| rng.u8(..)).collect()
-}
-
-/// Sends bytes in pieces, and ends the direction.
-pub(crate) fn send(stream: &mut TcpStream, bytes: &[u8], rng: &mut Rng) {
-    let mut left = bytes;
-    while !left.is_empty() {
-        let (piece, rest) = left.split_at(rng.usize(1..=100_000).min(left.len()));
-        stream.write_all(piece).unwrap();
-        left = rest;
-    }
-    stream.shutdown(Shutdown::Write).unwrap();
-}
-
-pub(crate) fn receive(stream: &mut TcpStream) -> Vec<u8> {
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).unwrap();
-    all
-}
-
-/// Each side sends before, while or after it receives.
-pub(crate) fn exchange(mut stream: TcpStream, bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
-    match rng.u8(..3) {
-        0 => {
-            send(&mut stream, bytes, rng);
-            receive(&mut stream)
-        }
-        1 => {
-            let mut writer = stream.try_clone().unwrap();
-            let mut fork = rng.fork();
-            std::thread::scope(|scope| {
-                scope.spawn(|| send(&mut writer, bytes, &mut fork));
-                receive(&mut stream)
-            })
-        }
-        _ => {
-            let all = receive(&mut stream);
-            send(&mut stream, bytes, rng);
-            all
-        }
-    }
-}
 
 fn bytes_and_half_closes_pass_both_ways(way: Way) {
     let (back_end, addr) = listen();
@@ -84,12 +31,7 @@ fn bytes_and_half_closes_pass_both_ways(way: Way) {
             std::thread::spawn(move || {
                 // Both sides must not wait for the other's end.
                 others.seed(2 * seed);
-                let mut server = server;
-                let mut writer = server.try_clone().unwrap();
-                let sending = std::thread::spawn(move || send(&mut writer, &answer, &mut others));
-                let got = receive(&mut server);
-                sending.join().unwrap();
-                got
+                send_and_receive(server, &answer, &mut others)
             })
         };
         let got = exchange(client, &question, &mut rng);
@@ -109,17 +51,11 @@ fn a_reset_of_either_side_reaches_the_other(way: Way) {
         server.read_exact(&mut [0; 5]).unwrap();
         server.write_all(b"hello").unwrap();
         client.read_exact(&mut [0; 5]).unwrap();
-        let (resets, mut other) = if by_client {
-            (client, server)
-        } else {
-            (server, client)
+        let (resets, other) = match by_client {
+            true => (client, server),
+            false => (server, client),
         };
-        Stream::from(resets).reset_on_close().unwrap();
-        let error = other.read(&mut [0; 5]).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        let error = serving.join().unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        assert!(error.to_string().contains(&addr.to_string()), "{error}");
+        check_reset(resets, other, serving, addr);
     }
 }
 

@@ -2,25 +2,20 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use switchboard_apps::proxy::{Check, Mode, Proxy, Settings};
+use switchboard_apps::proxy::{Check, Proxy, Settings};
 use switchboard_http::{Body, Request, Response, serve_stream};
 use switchboard_net::Listener;
 use switchboard_runtime::{Model, race};
-use switchboard_tls::TlsServer;
 
-use crate::{Notices, Way, serve_one};
+use crate::{Way, certified, http_settings, serve_one};
 
 crate::stamp!(requests_go_to_back_ends_by_tls);
 
 fn requests_go_to_back_ends_by_tls(way: Way) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let roots = cert.pem().into_bytes();
-    let server = TlsServer::from_pem(&roots, signing_key.serialize_pem().as_bytes()).unwrap();
+    let (server, roots) = certified();
     let listener = Listener::bind("localhost:0").unwrap();
     let port = listener.local_addr().unwrap().as_tcp().unwrap().port();
     // One connection is served at a time, so that all requests must use the first one.
@@ -37,9 +32,8 @@ fn requests_go_to_back_ends_by_tls(way: Way) {
         })
     });
     let mut settings = Settings {
-        mode: Mode::Http,
         roots: Some(roots),
-        ..crate::settings(&[])
+        ..http_settings(&[])
     };
     settings.pools[0].to = vec![format!("https://localhost:{port}").parse().unwrap()];
     let stranger = Settings {
@@ -61,8 +55,7 @@ fn requests_go_to_back_ends_by_tls(way: Way) {
     }
     // The connection that waits is closed, and the next one is served.
     drop(proxy);
-    let notices = Notices::default();
-    let stranger = Proxy::with_hooks(stranger, Arc::new(notices.clone())).unwrap();
+    let (stranger, notices) = crate::proxy(stranger);
     let (mut client, serving) = serve_one(way, &stranger);
     client
         .write_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
@@ -81,24 +74,19 @@ fn requests_go_to_back_ends_by_tls(way: Way) {
 
 #[test]
 fn back_ends_by_tls_are_checked_by_tls() {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let roots = cert.pem().into_bytes();
-    let server = TlsServer::from_pem(&roots, signing_key.serialize_pem().as_bytes()).unwrap();
+    let (server, roots) = certified();
     let listener = Listener::bind("localhost:0").unwrap();
     let port = listener.local_addr().unwrap().as_tcp().unwrap().port();
     let (asked, paths) = mpsc::channel();
     let asked = &asked;
     let mut settings = Settings {
-        mode: Mode::Http,
         roots: Some(roots),
-        ..crate::settings(&[])
+        ..http_settings(&[])
     };
     settings.pools[0].to = vec![format!("https://localhost:{port}").parse().unwrap()];
     settings.pools[0].check = Check::Http("/health".to_owned());
     settings.pools[0].check_interval = Duration::from_millis(1);
-    let notices = Notices::default();
-    let proxy = Proxy::with_hooks(settings, Arc::new(notices.clone())).unwrap();
+    let (proxy, notices) = crate::proxy(settings);
     let answering = async {
         // The second check comes when the first one has found the back end up.
         for _ in 0..2 {

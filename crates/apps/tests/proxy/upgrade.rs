@@ -1,22 +1,21 @@
 //! Connections that leave HTTP, with real peers on threads of their own.
 
 use std::convert::Infallible;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use fastrand::Rng;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use switchboard_apps::access::{Access, Format};
-use switchboard_apps::proxy::{Mode, Proxy, Sender, Settings};
+use switchboard_apps::proxy::{Proxy, Sender};
 use switchboard_http::serve_stream;
 use switchboard_net::Stream;
 use switchboard_runtime::{Driver, Model};
 use switchboard_tls::{TlsClient, TlsServer};
 
-use crate::tcp::{bytes, exchange, receive, send};
-use crate::{Notices, Way, listen, serve_one, settings, websocket};
+use crate::bytes::{bytes, check_reset, exchange, receive, send_and_receive};
+use crate::{Way, certified, http_settings, listen, proxy, serve_one, websocket};
 
 crate::stamp!(
     bytes_and_half_closes_pass_both_ways_after_an_upgrade
@@ -28,18 +27,8 @@ crate::stamp!(
     the_line_of_an_upgrade_is_written_at_its_end_with_the_bytes_both_ways
 );
 
-fn proxy(settings: Settings) -> (Proxy, Notices) {
-    let notices = Notices::default();
-    let settings = Settings {
-        mode: Mode::Http,
-        ..settings
-    };
-    let proxy = Proxy::with_hooks(settings, Arc::new(notices.clone())).unwrap();
-    (proxy, notices)
-}
-
 const ASK: &[u8] = b"GET /x HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: own\r\n\r\n";
-const SWITCH: &[u8] = b"HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: own\r\n\r\n";
+pub(crate) const SWITCH: &[u8] = b"HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: own\r\n\r\n";
 
 /// Reads a head, and nothing behind it.
 fn read_head(stream: &mut TcpStream) -> String {
@@ -69,7 +58,7 @@ fn upgraded(
 
 fn bytes_and_half_closes_pass_both_ways_after_an_upgrade(way: Way) {
     let (back_end, addr) = listen();
-    let (proxy, notices) = proxy(settings(&[addr]));
+    let (proxy, notices) = proxy(http_settings(&[addr]));
     for seed in 0..8 {
         println!("seed {seed}");
         let mut rng = Rng::with_seed(seed);
@@ -91,12 +80,7 @@ fn bytes_and_half_closes_pass_both_ways_after_an_upgrade(way: Way) {
                 let early = others.usize(0..=answer.len().min(50_000));
                 let switch = [SWITCH, &answer[..early]].concat();
                 server.write_all(&switch).unwrap();
-                let mut writer = server.try_clone().unwrap();
-                let sending =
-                    std::thread::spawn(move || send(&mut writer, &answer[early..], &mut others));
-                let got = receive(&mut server);
-                sending.join().unwrap();
-                got
+                send_and_receive(server, &answer[early..], &mut others)
             })
         };
         let head = read_head(&mut client);
@@ -118,7 +102,7 @@ fn peer<F: Future<Output = ()>>(run: impl FnOnce() -> F + Send + 'static) -> Joi
 
 fn messages_of_websocket_pass_whole(way: Way) {
     let (back_end, addr) = listen();
-    let (proxy, _) = proxy(settings(&[addr]));
+    let (proxy, _) = proxy(http_settings(&[addr]));
     for seed in 0..3 {
         println!("seed {seed}");
         let mut rng = Rng::with_seed(seed);
@@ -162,11 +146,7 @@ fn serve_tls(
 }
 
 fn messages_of_websocket_pass_whole_through_tls(way: Way) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let roots = cert.pem().into_bytes();
-    let key = signing_key.serialize_pem();
-    let tls_server = TlsServer::from_pem(&roots, key.as_bytes()).unwrap();
+    let (tls_server, roots) = certified();
     let tls_client = TlsClient::with_roots(&roots).unwrap();
     for (seed, client_tls, back_end_tls) in [(0, false, true), (1, true, false), (2, true, true)] {
         println!("seed {seed}");
@@ -175,7 +155,7 @@ fn messages_of_websocket_pass_whole_through_tls(way: Way) {
         let back_end = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = back_end.local_addr().unwrap().port();
         let scheme = if back_end_tls { "https" } else { "http" };
-        let mut settings = settings(&[]);
+        let mut settings = http_settings(&[]);
         settings.roots = Some(roots.clone());
         settings.pools[0].to = vec![format!("{scheme}://localhost:{port}").parse().unwrap()];
         let (proxy, _) = proxy(settings);
@@ -211,7 +191,7 @@ fn messages_of_websocket_pass_whole_through_tls(way: Way) {
 
 fn an_answer_other_than_101_is_one_like_any(way: Way) {
     let (back_end, addr) = listen();
-    let (proxy, _) = proxy(settings(&[addr]));
+    let (proxy, _) = proxy(http_settings(&[addr]));
     let (mut client, serving) = serve_one(way, &proxy);
     // Both requests come at once, so that the second one must not be taken for the other protocol.
     client.write_all(&[ASK, ASK].concat()).unwrap();
@@ -249,25 +229,20 @@ fn an_answer_other_than_101_is_one_like_any(way: Way) {
 
 fn a_reset_of_either_side_reaches_the_other_after_an_upgrade(way: Way) {
     let (back_end, addr) = listen();
-    let (proxy, _) = proxy(settings(&[addr]));
+    let (proxy, _) = proxy(http_settings(&[addr]));
     for by_client in [true, false] {
         let (client, server, serving) = upgraded(way, &proxy, &back_end);
-        let (resets, mut other) = match by_client {
+        let (resets, other) = match by_client {
             true => (client, server),
             false => (server, client),
         };
-        Stream::from(resets).reset_on_close().unwrap();
-        let error = other.read(&mut [0; 5]).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        let error = serving.join().unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        assert!(error.to_string().contains(&addr.to_string()), "{error}");
+        check_reset(resets, other, serving, addr);
     }
 }
 
 fn an_upgrade_that_nobody_has_asked_for_is_refused(way: Way) {
     let (back_end, addr) = listen();
-    let (proxy, notices) = proxy(settings(&[addr]));
+    let (proxy, notices) = proxy(http_settings(&[addr]));
     let plain = b"GET /x HTTP/1.1\r\nhost: here\r\n\r\n";
     // Requests of HTTP/2 would come past the routes of the proxy.
     let h2c = b"GET /x HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
@@ -295,7 +270,7 @@ fn an_upgrade_that_nobody_has_asked_for_is_refused(way: Way) {
 
 fn the_line_of_an_upgrade_is_written_at_its_end_with_the_bytes_both_ways(way: Way) {
     let (back_end, addr) = listen();
-    let (proxy, _) = proxy(settings(&[addr]));
+    let (proxy, _) = proxy(http_settings(&[addr]));
     for (format, cut) in [(Format::Json, false), (Format::Combined, true)] {
         let (written, lines) = mpsc::channel();
         let access = Access::new().log(format, move |line| drop(written.send(line.to_owned())));

@@ -3,8 +3,7 @@
 use std::io::{BufReader, ErrorKind, Read, Write};
 
 use super::peers::{BackEnd, Client, GET, Message, answer};
-use super::{proxy, settings};
-use crate::{Way, listen, nowhere, serve_one};
+use crate::{Way, http_settings, listen, nowhere, proxy, serve_one};
 
 crate::stamp!(
     a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe
@@ -25,7 +24,7 @@ fn a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe(way: Wa
             Message::read(&mut reader, false);
         }
     });
-    let (proxy, notices) = proxy(settings(&[addr]));
+    let (proxy, notices) = proxy(http_settings(&[addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
     for _ in 0..3 {
@@ -46,7 +45,7 @@ fn a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe(way: Wa
 
 fn another_back_end_answers_where_connecting_fails(way: Way) {
     let back_end = BackEnd::start(|request| answer(&request.body));
-    let (proxy, _) = proxy(settings(&[nowhere(), nowhere(), back_end.addr]));
+    let (proxy, _) = proxy(http_settings(&[nowhere(), nowhere(), back_end.addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
     for _ in 0..10 {
@@ -82,7 +81,7 @@ fn failures_are_answered_and_say_in_the_log_where_they_were(way: Way) {
         ),
     ];
     for (addr, status, line) in cases {
-        let (proxy, notices) = proxy(settings(&[addr]));
+        let (proxy, notices) = proxy(http_settings(&[addr]));
         let (client, serving) = serve_one(way, &proxy);
         let mut client = Client::new(client);
         for _ in 0..3 {
@@ -119,7 +118,7 @@ fn a_cut_answer_is_cut_for_the_client_too(way: Way) {
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nhello")
             .unwrap();
     });
-    let (proxy, _) = proxy(settings(&[addr]));
+    let (proxy, _) = proxy(http_settings(&[addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
     client.send(GET.as_bytes());

@@ -8,8 +8,7 @@ use switchboard_http::Body;
 use switchboard_runtime::Model;
 
 use super::peers::{BackEnd, Client, GET, Message, answer};
-use super::{proxy, settings};
-use crate::{Way, serve_one};
+use crate::{Way, http_settings, proxy, serve_one};
 
 crate::stamp!(
     requests_share_one_connection_to_the_back_end
@@ -21,7 +20,7 @@ crate::stamp!(
 
 fn requests_share_one_connection_to_the_back_end(way: Way) {
     let back_end = BackEnd::start(|_| answer(b"hello"));
-    let (proxy, notices) = proxy(settings(&[back_end.addr]));
+    let (proxy, notices) = proxy(http_settings(&[back_end.addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
     for _ in 0..20 {
@@ -50,7 +49,7 @@ fn what_the_back_end_gets_is_what_was_sent(way: Way) {
             location: /a\r\ncontent-length: 2\r\n\r\nok";
         Some(answer.as_bytes().to_vec())
     });
-    let (proxy, _) = proxy(settings(&[back_end.addr]));
+    let (proxy, _) = proxy(http_settings(&[back_end.addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
     let answer = client.ask(
@@ -90,7 +89,7 @@ fn bodies_pass_both_ways(way: Way) {
         }
         None => answer(&request.body),
     });
-    let (proxy, _) = proxy(settings(&[back_end.addr]));
+    let (proxy, _) = proxy(http_settings(&[back_end.addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
     for length in [1, 5000, 100_000, 1_000_000] {
@@ -124,7 +123,7 @@ fn requests_go_by_their_host_and_path(way: Way) {
     let (api, site) = (named("api"), named("site"));
     let pool = |name: &str, back_end: &BackEnd| PoolSettings {
         name: name.to_owned(),
-        ..settings(&[back_end.addr]).pools.remove(0)
+        ..http_settings(&[back_end.addr]).pools.remove(0)
     };
     let route = |host: &str, path: &str, pool: &str| Route {
         host: Some(host.to_owned()),
@@ -134,7 +133,7 @@ fn requests_go_by_their_host_and_path(way: Way) {
     let (proxy, _) = proxy(Settings {
         pools: vec![pool("api", &api), pool("site", &site)],
         routes: vec![route("a.org", "/", "site"), route("a.org", "/api", "api")],
-        ..settings(&[site.addr])
+        ..http_settings(&[site.addr])
     });
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
@@ -169,7 +168,7 @@ fn trailers_are_passed_on_as_fields_are(way: Way) {
         got.send(request).unwrap();
         answer(b"hello")
     });
-    let (proxy, _) = proxy(settings(&[back_end.addr]));
+    let (proxy, _) = proxy(http_settings(&[back_end.addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
     client.ask(
@@ -186,7 +185,7 @@ fn trailers_are_passed_on_as_fields_are(way: Way) {
 #[test]
 fn requests_of_http2_name_one_host() {
     let back_end = BackEnd::start(|request| answer(request.field("host").unwrap().as_bytes()));
-    let (proxy, _) = proxy(settings(&[back_end.addr]));
+    let (proxy, _) = proxy(http_settings(&[back_end.addr]));
     let ask = |uri: &str, hosts: &[&str]| {
         let request = hosts.iter().fold(Request::builder(), |request, host| {
             request.header("host", *host)

@@ -14,14 +14,13 @@ use switchboard_http::{Body, HttpServer, ServerLimits};
 use switchboard_runtime::Model;
 
 use super::peers::{BackEnd, Client, answer};
-use super::{proxy, settings};
-use crate::{Way, listen};
+use crate::{Way, http_settings, listen, proxy};
 
 crate::stamp!(a_client_whose_upload_stalls_gets_408);
 
 fn a_client_whose_upload_stalls_gets_408(way: Way) {
     let back_end = BackEnd::start(|request| answer(&request.body));
-    let (proxy, notices) = proxy(settings(&[back_end.addr]));
+    let (proxy, notices) = proxy(http_settings(&[back_end.addr]));
     let server = HttpServer::new(ServerLimits {
         body_idle: Duration::from_millis(1),
         ..ServerLimits::default()
@@ -74,7 +73,7 @@ impl HttpBody for TooSlow {
 #[test]
 fn an_upload_of_http2_that_stalls_gets_408() {
     let back_end = BackEnd::start(|request| answer(&request.body));
-    let (proxy, notices) = proxy(settings(&[back_end.addr]));
+    let (proxy, notices) = proxy(http_settings(&[back_end.addr]));
     let request = Request::post("https://a.org/").version(Version::HTTP_2);
     let request = request.body(Body::new(TooSlow)).unwrap();
     let answer = Model::Tasks.run(proxy.respond(Sender::default(), false, request));

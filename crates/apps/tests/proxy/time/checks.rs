@@ -6,7 +6,8 @@ use switchboard_apps::proxy::{Check, Settings};
 use switchboard_net::Stream;
 use switchboard_runtime::{self as runtime, join, race};
 
-use super::{SocketPath, proxy, settings, simulated};
+use super::{SocketPath, settings, simulated};
+use crate::proxy;
 
 #[test]
 fn checks_find_a_back_end_down_and_up_again() {

@@ -7,7 +7,8 @@ use switchboard_apps::proxy::Check;
 use switchboard_net::Stream;
 use switchboard_runtime::{self as runtime, join};
 
-use super::{SocketPath, proxy, settings, simulated};
+use super::{SocketPath, settings, simulated};
+use crate::proxy;
 
 /// Serves one connection, in which `client` and `server` do something; returns how it ended, and after how
 /// long.

@@ -3,11 +3,12 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use switchboard_apps::proxy::{Balance, Check, Mode, Settings};
+use switchboard_apps::proxy::{Balance, Check};
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, join, race};
 
-use super::{SocketPath, proxy, settings, simulated};
+use super::{SocketPath, http_settings, settings, simulated};
+use crate::proxy;
 
 #[test]
 fn connections_above_the_limit_wait_for_a_place() {
@@ -47,10 +48,7 @@ fn connections_above_the_limit_wait_for_a_place() {
 fn a_request_waits_for_a_place_at_the_back_end() {
     let path = SocketPath::new("queue");
     let listener = path.listen();
-    let mut settings = Settings {
-        mode: Mode::Http,
-        ..settings(&path, Check::Off)
-    };
+    let mut settings = http_settings(&path);
     settings.pools[0].max_in_flight = Some(1);
     let (proxy, notices) = proxy(settings);
     let ask = async || {

@@ -9,12 +9,13 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use switchboard_apps::access::{Access, Format};
-use switchboard_apps::proxy::{Check, Mode, Sender, Settings};
+use switchboard_apps::proxy::Sender;
 use switchboard_http::Body;
 use switchboard_net::Stream;
 use switchboard_runtime::{self as runtime, join, race};
 
-use super::{SocketPath, proxy, settings, simulated};
+use super::{SocketPath, http_settings, receive_all, simulated};
+use crate::proxy;
 
 /// Serves one client by HTTP, which sends a request; returns its answer. `server` does what the back end does.
 fn asked<S: Future<Output = Stream>>(
@@ -23,11 +24,7 @@ fn asked<S: Future<Output = Stream>>(
 ) -> (String, Vec<String>, Duration) {
     let path = SocketPath::new(name);
     let listener = path.listen();
-    let settings = Settings {
-        mode: Mode::Http,
-        ..settings(&path, Check::Off)
-    };
-    let (proxy, notices) = proxy(settings);
+    let (proxy, notices) = proxy(http_settings(&path));
     let (here, there) = Stream::pair().unwrap();
     let (answer, lasted) = simulated(async {
         let begin = runtime::now();
@@ -35,13 +32,7 @@ fn asked<S: Future<Output = Stream>>(
             here.write_all(b"GET /x HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
                 .await
                 .unwrap();
-            let mut all = Vec::new();
-            loop {
-                match here.recv().await {
-                    Ok(chunk) if !chunk.is_empty() => all.extend_from_slice(&chunk),
-                    _ => return (String::from_utf8(all).unwrap(), runtime::now() - begin),
-                }
-            }
+            (receive_all(&here).await, runtime::now() - begin)
         };
         let answering = async {
             let (stream, _) = listener.accept().await.unwrap();
@@ -90,10 +81,7 @@ fn an_answer_that_takes_long_between_its_pieces_is_cut() {
 fn a_connection_that_waits_for_a_request_is_closed_without_checks_too() {
     let path = SocketPath::new("waiting");
     let listener = path.listen();
-    let (proxy, _) = proxy(Settings {
-        mode: Mode::Http,
-        ..settings(&path, Check::Off)
-    });
+    let (proxy, _) = proxy(http_settings(&path));
     simulated(async {
         let answering = async {
             let (stream, _) = listener.accept().await.unwrap();
@@ -119,10 +107,7 @@ fn a_connection_that_waits_for_a_request_is_closed_without_checks_too() {
 #[test]
 fn requests_that_no_back_end_takes_do_not_fill_the_log() {
     let path = SocketPath::new("quiet");
-    let mut settings = Settings {
-        mode: Mode::Http,
-        ..settings(&path, Check::Off)
-    };
+    let mut settings = http_settings(&path);
     settings.pools[0].rules.ejection = Duration::from_secs(3600);
     settings.pools[0].rules.longest_ejection = Duration::from_secs(3600);
     let (proxy, notices) = proxy(settings);
@@ -154,10 +139,7 @@ fn requests_that_no_back_end_takes_do_not_fill_the_log() {
 fn stalled(name: &str) -> (String, Vec<String>, String, std::io::Result<()>) {
     let path = SocketPath::new(name);
     let listener = path.listen();
-    let (proxy, notices) = proxy(Settings {
-        mode: Mode::Http,
-        ..settings(&path, Check::Off)
-    });
+    let (proxy, notices) = proxy(http_settings(&path));
     let (written, lines) = mpsc::channel();
     let access = Access::new().log(Format::Combined, move |line| {
         drop(written.send(line.to_owned()))
@@ -168,15 +150,9 @@ fn stalled(name: &str) -> (String, Vec<String>, String, std::io::Result<()>) {
             here.write_all(b"POST /x HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\nhello")
                 .await
                 .unwrap();
-            let mut all = Vec::new();
-            loop {
-                match here.recv().await {
-                    Ok(chunk) if !chunk.is_empty() => all.extend_from_slice(&chunk),
-                    _ => break,
-                }
-            }
+            let answer = receive_all(&here).await;
             drop(here);
-            String::from_utf8(all).unwrap()
+            answer
         };
         let answering = async {
             let (stream, _) = listener.accept().await.unwrap();
@@ -224,10 +200,7 @@ impl HttpBody for Failing {
 fn only_a_back_end_that_cuts_its_own_answers_is_left_out() {
     let path = SocketPath::new("cutting");
     let listener = path.listen();
-    let (proxy, notices) = proxy(Settings {
-        mode: Mode::Http,
-        ..settings(&path, Check::Off)
-    });
+    let (proxy, notices) = proxy(http_settings(&path));
     let to = path.to();
     simulated(async {
         let answering = async |closes: bool| {

@@ -3,21 +3,15 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use switchboard_apps::proxy::{Check, Mode, Proxy, Settings};
+use switchboard_apps::proxy::Proxy;
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Event, join};
 
-use super::{SocketPath, proxy, settings, simulated};
-
-fn http(path: &SocketPath) -> Settings {
-    Settings {
-        mode: Mode::Http,
-        ..settings(path, Check::Off)
-    }
-}
+use super::{SocketPath, http_settings, simulated};
+use crate::proxy;
+use crate::upgrade::SWITCH;
 
 const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: own\r\n\r\n";
-const SWITCH: &[u8] = b"HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: own\r\n\r\n";
 
 /// Has a connection leave HTTP, and returns the client's end, the back end's and what serves it.
 async fn upgraded(
@@ -47,7 +41,7 @@ async fn upgraded(
 fn a_connection_that_has_left_http_is_cut_if_it_is_idle() {
     let path = SocketPath::new("upgrade-idle");
     let listener = path.listen();
-    let (proxy, _) = proxy(http(&path));
+    let (proxy, _) = proxy(http_settings(&path));
     simulated(async {
         let stop = Event::new();
         let (here, at_back_end, served) = upgraded(&proxy, &listener, &stop).await;
@@ -70,7 +64,7 @@ fn a_connection_that_has_left_http_is_cut_if_it_is_idle() {
 fn a_connection_that_has_left_http_holds_its_place_at_the_back_end() {
     let path = SocketPath::new("upgrade-place");
     let listener = path.listen();
-    let mut settings = http(&path);
+    let mut settings = http_settings(&path);
     settings.pools[0].max_in_flight = Some(1);
     let (proxy, notices) = proxy(settings);
     simulated(async {
@@ -99,7 +93,7 @@ fn a_connection_that_has_left_http_survives_a_reload_and_a_stop() {
         SocketPath::new("upgrade-new"),
     );
     let listener = path.listen();
-    let (proxy, _) = proxy(http(&path));
+    let (proxy, _) = proxy(http_settings(&path));
     simulated(async {
         let stop = Event::new();
         let (here, at_back_end, served) = upgraded(&proxy, &listener, &stop).await;
@@ -110,7 +104,7 @@ fn a_connection_that_has_left_http_survives_a_reload_and_a_stop() {
             assert_eq!(&*here.recv().await.unwrap(), b"!");
         };
         let new = other.listen();
-        proxy.replace(http(&other)).unwrap();
+        proxy.replace(http_settings(&other)).unwrap();
         passes().await;
         let (next, next_there, next_served) = upgraded(&proxy, &new, &stop).await;
         stop.set();
