@@ -1,12 +1,14 @@
 //! Both ends of a connection, under every model.
 
 mod support;
+#[path = "../../runtime/tests/support/ways.rs"]
+mod ways;
 
 use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
-use support::{BINARY, FIN, PING, TEXT, frame, models_and_drivers, run};
+use support::{BINARY, FIN, PING, TEXT, frame};
 use switchboard_http::{Request, serve_connection};
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime};
@@ -15,6 +17,7 @@ use switchboard_websocket::{
     CloseCode, CloseFrame, Deflate, Encoded, Message, Options, Role, Violation, WebSocket, Wire,
     accept, connect,
 };
+use ways::{models_and_drivers, run};
 
 async fn echo<S: Wire>(mut socket: WebSocket<S>) -> io::Result<()> {
     while let Some(message) = socket.recv().await? {

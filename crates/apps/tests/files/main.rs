@@ -1,14 +1,13 @@
 //! The answers of a file server, under every model.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod compression;
 mod conditions;
 mod fields;
 mod listings;
 mod paths;
 mod refusals;
+#[path = "../../../runtime/tests/support/ways.rs"]
+mod ways;
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +16,7 @@ use http::{HeaderMap, Response};
 use switchboard_apps::files::{Files, FilesOptions};
 use switchboard_http::{Body, Request};
 
-use support::{models_and_drivers, run};
+use ways::{models_and_drivers, run};
 
 const LONG: usize = 200_000;
 

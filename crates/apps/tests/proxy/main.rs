@@ -6,10 +6,11 @@ mod tcp;
 mod time;
 mod tls;
 mod upgrade;
+#[path = "../../../runtime/tests/support/ways.rs"]
+mod ways;
 mod websocket;
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -17,49 +18,15 @@ use std::thread::JoinHandle;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use switchboard_apps::proxy::{Check, Mode, Proxy, Settings, To};
-use switchboard_runtime::{Driver, Hooks, Model};
+use switchboard_runtime::Hooks;
 use switchboard_tls::TlsServer;
 
-/// A model, and the driver of its loop if it has one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way(pub(crate) Model, pub(crate) Driver);
+pub(crate) use ways::Way;
 
-impl Way {
-    pub(crate) fn run<T>(self, future: impl Future<Output = T>) -> T {
-        let Way(model, driver) = self;
-        match model.has_loop() {
-            true => model.run_with(driver, future).unwrap(),
-            false => model.run(future).unwrap(),
-        }
-    }
-}
-
-/// Defines a module for each way to wait for real peers, and in it a test for each case.
+/// Stamps cases that wait for real peers.
 macro_rules! stamp {
     ($($case:ident)*) => {
-        crate::stamp!(@ blocking Blocking Poll $($case)*);
-        crate::stamp!(@ threads Threads Poll $($case)*);
-        crate::stamp!(@ pool Pool Poll $($case)*);
-        crate::stamp!(@ processes Processes Poll $($case)*);
-        crate::stamp!(@ tasks_select Tasks Select $($case)*);
-        crate::stamp!(@ tasks_poll Tasks Poll $($case)*);
-        crate::stamp!(@ tasks_epoll Tasks Epoll $($case)*);
-        crate::stamp!(@ tasks_uring Tasks Uring $($case)*);
-        crate::stamp!(@ tasks_portable Tasks Portable $($case)*);
-        crate::stamp!(@ green_poll Green Poll $($case)*);
-        crate::stamp!(@ green_epoll Green Epoll $($case)*);
-        crate::stamp!(@ green_uring Green Uring $($case)*);
-    };
-    (@ $way:ident $model:ident $driver:ident $($case:ident)*) => {
-        mod $way {
-            use switchboard_runtime::{Driver, Model};
-            $(
-                #[test]
-                fn $case() {
-                    super::$case(crate::Way(Model::$model, Driver::$driver));
-                }
-            )*
-        }
+        $crate::ways::stamp!(real time: $($case)*);
     };
 }
 pub(crate) use stamp;

@@ -1,4 +1,4 @@
-//! The models and drivers that tests run under.
+//! What tests serve and how, and the models and drivers that they run under.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -8,30 +8,11 @@ use switchboard_http::{Body, Request, Response};
 use switchboard_net::Stream;
 use switchboard_runtime::{Driver, Model};
 
-/// Returns every model that runs async functions: each driver that can be opened here with `tasks`, and
-/// the best one with `green`.
-#[allow(dead_code, reason = "each test program uses a part of this")]
-pub(crate) fn models_and_drivers() -> Vec<(Model, Driver)> {
-    let plain = Model::ALL
-        .into_iter()
-        .filter(|model| !model.has_loop())
-        .map(|model| (model, Driver::Poll));
-    let loops = Driver::ALL
-        .into_iter()
-        // Simulated time would pass the limit for a request's head at once.
-        .filter(|driver| *driver != Driver::Sim)
-        .filter(|driver| driver.open().is_ok())
-        .map(|driver| (Model::Tasks, driver));
-    let green = [(Model::Green, Driver::best())];
-    plain.chain(loops).chain(green).collect()
-}
+#[allow(unused_imports, reason = "each test program uses a part of this")]
+pub(crate) use ways::{models_and_drivers, run};
 
-pub(crate) fn run<T>(model: Model, driver: Driver, future: impl Future<Output = T>) -> T {
-    match model.has_loop() {
-        true => model.run_with(driver, future).unwrap(),
-        false => model.run(future).unwrap(),
-    }
-}
+#[path = "../../../runtime/tests/support/ways.rs"]
+mod ways;
 
 /// Serves a connection whose client sends `bytes` and the end of input. Returns what came back, and what
 /// became of the connection.

@@ -1,6 +1,6 @@
 //! TLS between a client and a server of this crate, under every model and driver.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -13,54 +13,13 @@ use switchboard_runtime::{self as runtime, Driver, Model};
 use switchboard_tls::{PlainText, TlsClient, TlsServer, TlsStream};
 
 use served::*;
+use ways::Way;
 
 mod served;
+#[path = "../../../runtime/tests/support/ways.rs"]
+mod ways;
 
-/// A model, and the driver of its loop if it has one.
-#[derive(Clone, Copy, Debug)]
-struct Way(Model, Driver);
-
-impl Way {
-    fn run<T>(self, future: impl Future<Output = T>) -> T {
-        let Way(model, driver) = self;
-        match model.has_loop() {
-            true => model.run_with(driver, future).unwrap(),
-            false => model.run(future).unwrap(),
-        }
-    }
-}
-
-/// Defines a module for each way to wait, and in it a test for each case.
-macro_rules! stamp {
-    ($($case:ident)*) => {
-        stamp!(@ blocking Blocking Poll $($case)*);
-        stamp!(@ threads Threads Poll $($case)*);
-        stamp!(@ pool Pool Poll $($case)*);
-        stamp!(@ processes Processes Poll $($case)*);
-        stamp!(@ tasks_select Tasks Select $($case)*);
-        stamp!(@ tasks_poll Tasks Poll $($case)*);
-        stamp!(@ tasks_epoll Tasks Epoll $($case)*);
-        stamp!(@ tasks_uring Tasks Uring $($case)*);
-        stamp!(@ tasks_portable Tasks Portable $($case)*);
-        stamp!(@ tasks_sim Tasks Sim $($case)*);
-        stamp!(@ green_poll Green Poll $($case)*);
-        stamp!(@ green_epoll Green Epoll $($case)*);
-        stamp!(@ green_uring Green Uring $($case)*);
-    };
-    (@ $way:ident $model:ident $driver:ident $($case:ident)*) => {
-        mod $way {
-            use switchboard_runtime::{Driver, Model};
-            $(
-                #[test]
-                fn $case() {
-                    super::$case(super::Way(Model::$model, Driver::$driver));
-                }
-            )*
-        }
-    };
-}
-
-stamp!(
+ways::stamp!(
     large_messages_pass_in_both_directions
     a_dropped_read_loses_nothing
     a_read_into_an_empty_buffer_is_not_the_end_of_input

@@ -1,7 +1,6 @@
 //! Frames, written without the crate, and what a decoder makes of them.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
-use switchboard_runtime::{Driver, Model};
 use switchboard_websocket::{Decoder, Message, Violation};
 
 pub(crate) const CONTINUE: u8 = 0;
@@ -59,28 +58,4 @@ pub(crate) fn decode<'a>(
         }
     }
     (messages, None)
-}
-
-/// Returns every model that runs async functions: each driver that can be opened here with `tasks`, and the best one with
-/// `green`.
-pub(crate) fn models_and_drivers() -> Vec<(Model, Driver)> {
-    let plain = Model::ALL.into_iter().filter(|model| !model.has_loop());
-    let plain = plain.map(|model| (model, Driver::Poll));
-    let loops = Driver::ALL
-        .into_iter()
-        // Simulated time would pass the limit of a close at once.
-        .filter(|driver| *driver != Driver::Sim)
-        .filter(|driver| driver.open().is_ok())
-        .map(|driver| (Model::Tasks, driver));
-    plain
-        .chain(loops)
-        .chain([(Model::Green, Driver::best())])
-        .collect()
-}
-
-pub(crate) fn run<T>(model: Model, driver: Driver, future: impl Future<Output = T>) -> T {
-    match model.has_loop() {
-        true => model.run_with(driver, future).unwrap(),
-        false => model.run(future).unwrap(),
-    }
 }
