@@ -242,17 +242,24 @@ fn a_reset_of_either_side_reaches_the_other_after_an_upgrade(way: Way) {
 
 fn an_upgrade_that_nobody_has_asked_for_is_refused(way: Way) {
     let (back_end, addr) = listen();
-    let (proxy, notices) = proxy(http_settings(&[addr]));
     let plain = b"GET /x HTTP/1.1\r\nhost: here\r\n\r\n";
     // Requests of HTTP/2 would come past the routes of the proxy.
     let h2c = b"GET /x HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+    // What a back end took for the other protocol would be the rest of the body.
+    let body = b"GET /x HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: own\r\ncontent-length: 5\r\n\r\n";
     let nameless = b"HTTP/1.1 101 Yes\r\n\r\n";
-    let cases: [(&[u8], &[u8], &str); 3] = [
+    let other = b"HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+    let both = b"HTTP/1.1 101 Yes\r\nupgrade: own\r\nupgrade: h2c\r\n\r\n";
+    let cases: [(&[u8], &[u8], &str); 5] = [
         (plain, SWITCH, "an upgrade that nobody has asked for"),
         (h2c, SWITCH, "an upgrade that nobody has asked for"),
-        (ASK, nameless, "an upgrade to no protocol"),
+        (ASK, nameless, "an upgrade to no protocol, or to several"),
+        (ASK, other, "an upgrade that nobody has asked for"),
+        (ASK, both, "an upgrade to no protocol, or to several"),
     ];
     for (ask, switch, why) in cases {
+        // One that is new, since a back end that fails so often is left out.
+        let (proxy, notices) = proxy(http_settings(&[addr]));
         let (mut client, serving) = serve_one(way, &proxy);
         client.write_all(ask).unwrap();
         let (mut server, _) = back_end.accept().unwrap();
@@ -266,6 +273,21 @@ fn an_upgrade_that_nobody_has_asked_for_is_refused(way: Way) {
         drop(client);
         serving.join().unwrap().unwrap();
     }
+    let (proxy, _) = proxy(http_settings(&[addr]));
+    // A client that withholds the body cannot have a switch blamed on the back end.
+    let (mut client, serving) = serve_one(way, &proxy);
+    client.write_all(&[&body[..], b"hello"].concat()).unwrap();
+    let (mut server, _) = back_end.accept().unwrap();
+    let head = read_head(&mut server);
+    assert!(!head.contains("upgrade"), "{head}");
+    server.read_exact(&mut [0; 5]).unwrap();
+    server
+        .write_all(b"HTTP/1.1 426 Upgrade Required\r\nupgrade: own\r\ncontent-length: 0\r\n\r\n")
+        .unwrap();
+    let answer = read_head(&mut client);
+    assert!(answer.contains("upgrade: own\r\n"), "{answer}");
+    drop(client);
+    serving.join().unwrap().unwrap();
 }
 
 fn the_line_of_an_upgrade_is_written_at_its_end_with_the_bytes_both_ways(way: Way) {

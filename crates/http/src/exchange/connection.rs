@@ -123,13 +123,14 @@ impl ClientConnection {
             _ => pump = Some(Box::new(Pump::new(head.bytes(), body))),
         }
         let mut input = Input::default();
-        let answer = {
+        let (answer, is_cut) = {
             let mut waiting = Waiting::new(&mut io, &mut input, &mut pump);
-            poll_fn(|context| waiting.poll(head.is_head(), limits, context)).await?
+            let answer = poll_fn(|context| waiting.poll(head.is_head(), limits, context)).await?;
+            (answer, waiting.is_cut)
         };
         input.consume(answer.length);
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            return switch(io, input, pump.is_some(), answer);
+            return switch(io, input, pump.is_some() || is_cut, answer);
         }
         Ok(respond(io, input, pump, answer, limits, keep))
     }
@@ -145,10 +146,10 @@ impl fmt::Debug for ClientConnection {
 fn switch(
     io: Io,
     mut input: Input,
-    sends: bool,
+    is_unsent: bool,
     head: ResponseHead,
 ) -> Result<Response<Body>, ExchangeError> {
-    if sends {
+    if is_unsent {
         // What is left of the request would be taken for the other protocol.
         let text = "a switch of protocols before the end of the request";
         let error = io::Error::new(io::ErrorKind::InvalidData, text);

@@ -23,7 +23,7 @@ pub(super) struct Waiting<'a> {
     /// What the pump had sent when the timer was armed.
     moved: u64,
     /// Whether the server has hung up before the end of the request.
-    is_cut: bool,
+    pub(super) is_cut: bool,
 }
 
 impl<'a> Waiting<'a> {

@@ -84,9 +84,11 @@ fn finish(
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| malformed)?;
         let is_length = name == CONTENT_LENGTH;
         let is_kept = !is_length || (keeps_length && !headers.contains_key(CONTENT_LENGTH));
-        // The protocol that follows is what the answer is about.
-        let switches = name == UPGRADE && status == StatusCode::SWITCHING_PROTOCOLS;
-        if is_kept && (switches || !listed.has(&name)) {
+        // The protocol that follows, or is required, is what the answer is about.
+        let names_protocol = name == UPGRADE
+            && (status == StatusCode::SWITCHING_PROTOCOLS
+                || status == StatusCode::UPGRADE_REQUIRED);
+        if is_kept && (names_protocol || !listed.has(&name)) {
             headers.try_append(name, value).map_err(|_| malformed)?;
         }
     }

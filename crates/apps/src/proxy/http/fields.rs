@@ -76,13 +76,14 @@ pub(super) fn write(
         of_connection.note(value.as_bytes());
     }
     head.field("host", host.as_bytes());
-    // In HTTP/2 the parts of a cookie may be fields of their own (RFC 9113, section 8.2.3).
-    let mut cookies = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-    if let Some(first) = cookies.next() {
-        let cookie = cookies.fold(first.to_vec(), |all, next| {
-            [&all, &b"; "[..], next].concat()
-        });
-        head.field("cookie", &cookie);
+    // A client of HTTP/1 may send several; HTTP/2's are one already.
+    let cookies: Vec<_> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if !cookies.is_empty() {
+        head.field("cookie", &cookies.join(&b"; "[..]));
     }
     for (name, value) in headers {
         if is_passed(name, peer.is_trusted, &of_connection) {

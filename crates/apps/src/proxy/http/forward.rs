@@ -213,7 +213,7 @@ fn passing(job: &Job<'_>, busy: Busy, response: Response<Body>) -> Response<Body
 fn switching(job: &Job<'_>, busy: Busy, answer: Response<Body>) -> Result<Response<Body>, Refused> {
     let (pool, backend) = (&job.pool, busy.backend().clone());
     let timeouts = job.setup.settings.timeouts;
-    match switch(job.protocols.is_some(), timeouts, busy, answer) {
+    match switch(job.protocols.as_deref(), timeouts, busy, answer) {
         Ok(response) => {
             pool.succeeded(&backend);
             Ok(response)

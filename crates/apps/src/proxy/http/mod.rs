@@ -171,7 +171,7 @@ async fn pass(
         head,
         peer,
         via,
-        protocols: upgrade::asked(head),
+        protocols: upgrade::asked(head, &body),
         tells,
         key,
     };

@@ -16,6 +16,8 @@ use crate::proxy::throttle::Throttle;
 pub(super) struct Refused {
     status: StatusCode,
     text: String,
+    /// How many more requests it was so for, of which no line tells.
+    more: u64,
     /// Whether the operator hears of it.
     pub(super) is_told: bool,
 }
@@ -25,17 +27,16 @@ impl Refused {
         Refused {
             status,
             text: text.into(),
+            more: 0,
             is_told: status.is_server_error(),
         }
     }
 
     /// What the operator hears of as often as `throttle` lets a line pass.
-    fn told(status: StatusCode, mut text: String, throttle: &Throttle, now: u64) -> Refused {
+    fn told(status: StatusCode, text: String, throttle: &Throttle, now: u64) -> Refused {
         let held = throttle.pass(now);
-        if let Some(more @ 1..) = held {
-            text.push_str(&format!("; so it was for {more} more requests"));
-        }
         Refused {
+            more: held.unwrap_or_default(),
             is_told: held.is_some(),
             ..Refused::new(status, text)
         }
@@ -89,6 +90,10 @@ impl Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.status.as_str(), self.text)
+        write!(f, "{}: {}", self.status.as_str(), self.text)?;
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "; so it was for {more} more requests"),
+        }
     }
 }

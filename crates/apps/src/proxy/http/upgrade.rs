@@ -2,9 +2,9 @@
 
 use std::io;
 
+use http::Version;
 use http::header::{CONNECTION, HeaderMap, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Version};
 use switchboard_http::{Body, Response, Upgraded, upgrade};
 
 use crate::access::Switch;
@@ -13,9 +13,11 @@ use crate::proxy::relay::relay_upgraded;
 use crate::proxy::settings::Timeouts;
 
 /// Returns the protocols that a client would go on with, as they are passed on. HTTP/1.0 has none, and HTTP/2 has
-/// another way, which the server does not offer.
-pub(super) fn asked(head: &Parts) -> Option<Vec<u8>> {
-    if head.version != Version::HTTP_11 || !lists_upgrade(&head.headers) {
+/// another way, which the server does not offer. A request with a body has none either: a back end that switched before
+/// the end of the body would take the rest of it for the other protocol.
+pub(super) fn asked(head: &Parts, body: &Body) -> Option<Vec<u8>> {
+    let may_switch = head.version == Version::HTTP_11 && body.length() == Some(0);
+    if !may_switch || !lists_upgrade(&head.headers) {
         return None;
     }
     let values = head.headers.get_all(UPGRADE).iter();
@@ -31,32 +33,48 @@ fn lists_upgrade(headers: &HeaderMap) -> bool {
     options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// Returns whether a protocol is passed on. Requests of HTTP, in whichever way, would reach a back end without the
-/// routes and fields of the proxy.
+/// Returns whether a protocol is passed on: a name, or a name and a version, in the form that RFC 9110 gives them, so that
+/// no back end reads another one in it. Requests of HTTP, in whichever way, would reach a back end without the routes
+/// and fields of the proxy.
 fn is_passed(protocol: &[u8]) -> bool {
-    let name = protocol.split(|byte| *byte == b'/').next();
-    let name = name.unwrap_or_default();
+    let mut parts = protocol.splitn(2, |byte| *byte == b'/');
+    let name = parts.next().unwrap_or_default();
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-    !name.is_empty() && !is(b"h2c") && !is(b"h2") && !is(b"http") && !is(b"tls")
+    is_token(name)
+        && parts.next().is_none_or(is_token)
+        && !is(b"h2c")
+        && !is(b"h2")
+        && !is(b"http")
+        && !is(b"tls")
+}
+
+fn is_token(text: &[u8]) -> bool {
+    let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_of_token)
 }
 
 /// Returns the answer that has the client's connection joined to the back end's, which is busy until the end.
 ///
 /// # Errors
-/// `InvalidData` for a switch of protocols that was not `asked` for, or that does not name one.
+/// `InvalidData` for a switch to a protocol that is none of those `asked` for, or that does not name one.
 pub(super) fn switch(
-    asked: bool,
+    asked: Option<&[u8]>,
     timeouts: Timeouts,
     busy: Busy,
     mut answer: Response<Body>,
 ) -> io::Result<Response<Body>> {
     let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
-    if !asked {
+    let mut named = answer.headers().get_all(UPGRADE).iter().cloned();
+    let (Some(protocol), None) = (named.next(), named.next()) else {
+        return Err(invalid("an upgrade to no protocol, or to several"));
+    };
+    let asked = asked.unwrap_or_default();
+    let mut asked = asked.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    if !asked.any(|it| it.eq_ignore_ascii_case(protocol.as_bytes())) {
         return Err(invalid("an upgrade that nobody has asked for"));
     }
-    let protocol: Option<HeaderValue> = answer.headers().get(UPGRADE).cloned();
-    let (Some(server), Some(protocol)) = (Upgraded::take(&mut answer), protocol) else {
-        return Err(invalid("an upgrade to no protocol"));
+    let Some(server) = Upgraded::take(&mut answer) else {
+        return Err(invalid("an upgrade without a connection"));
     };
     let switch = Switch::default();
     let told = switch.clone();
@@ -89,12 +107,12 @@ mod tests {
             .header("connection", connection);
         let with = |request: http::request::Builder, it: &&str| request.header("upgrade", *it);
         let request = upgrades.iter().fold(request, with).body(()).unwrap();
-        asked(&request.into_parts().0).map(|it| String::from_utf8(it).unwrap())
+        asked(&request.into_parts().0, &Body::empty()).map(|it| String::from_utf8(it).unwrap())
     }
 
     #[test]
     fn protocols_are_passed_on_and_those_of_http_are_not() {
-        let cases: [(&str, &[&str], Option<&str>); 9] = [
+        let cases: [(&str, &[&str], Option<&str>); 14] = [
             ("Upgrade", &["websocket"], Some("websocket")),
             ("keep-alive, upgrade", &["WebSocket"], Some("WebSocket")),
             ("upgrade", &["a/1, b", "c"], Some("a/1, b, c")),
@@ -104,6 +122,11 @@ mod tests {
             ("upgrade, http2-settings", &["h2c"], None),
             ("upgrade", &["H2C, TLS/1.2, HTTP/2.0, h2"], None),
             ("upgrade", &["h2c, websocket"], Some("websocket")),
+            ("upgrade", &["websocket h2c"], None),
+            ("upgrade", &["x;h2c, websocket"], Some("websocket")),
+            ("upgrade", &["websocket/13/h2c"], None),
+            ("upgrade", &["/h2c, a/"], None),
+            ("upgrade", &["web\u{e9}"], None),
         ];
         for (connection, upgrades, expected) in cases {
             let found = protocols(Version::HTTP_11, connection, upgrades);
@@ -112,5 +135,11 @@ mod tests {
         for version in [Version::HTTP_10, Version::HTTP_2] {
             assert_eq!(protocols(version, "upgrade", &["websocket"]), None);
         }
+        let request = Request::get("/")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
+        let head = request.body(()).unwrap().into_parts().0;
+        assert!(asked(&head, &Body::empty()).is_some());
+        assert!(asked(&head, &Body::from("hello")).is_none());
     }
 }
