@@ -163,6 +163,22 @@ fn a_head_that_has_come_in_part_before_the_stop_is_answered() {
 }
 
 #[test]
+fn a_next_request_in_two_pieces_is_answered_although_the_server_stops() {
+    for way in models_and_drivers() {
+        let mut served = Served::start(way, REQUEST, Event::new());
+        served.answer();
+        let (first, second) = REQUEST.split_at(10);
+        served.stop.set();
+        served.client.write_all(first).unwrap();
+        // By then the server has read the first piece.
+        std::thread::sleep(Duration::from_millis(20));
+        served.client.write_all(second).unwrap();
+        assert!(served.answer().contains("connection: close"));
+        served.ends();
+    }
+}
+
+#[test]
 fn part_of_a_second_request_does_not_keep_its_connection() {
     for way in models_and_drivers() {
         let mut served = Served::start(way, REQUEST, Event::new());

@@ -22,7 +22,7 @@ use super::wire::Wire;
 use crate::{Request, h2};
 
 /// Time in which a client whose next request is on its way must send something, when the server stops.
-const LAST_CHANCE: Duration = Duration::from_secs(1);
+pub(super) const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// Time in which a client must take the end of its stream.
 const FAREWELL: Duration = Duration::from_secs(5);

@@ -2,12 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use http::StatusCode;
+use switchboard_runtime::{self as runtime, Sleep};
 
 use super::buffers::Input;
+use super::connection::LAST_CHANCE;
 use super::feed::{BODY_TOO_LARGE, Feed};
 use super::pace::Phase;
 use super::transport::Transport;
@@ -34,16 +37,22 @@ pub(super) async fn more_of_head<T: Transport>(
         return Err(Failure::Refused(HEAD_IS_CUT, io::ErrorKind::Other));
     }
     input.release();
+    // Armed once the server stops.
+    let mut last_chance: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|context| {
         loop {
             match wire.poll_input(input, context) {
                 Poll::Ready(Ok(false)) => {}
                 Poll::Ready(received) => return Poll::Ready(Ok(received?)),
-                // A first request is answered although the server stops.
-                Poll::Pending if wire.served > 0 && stopping.load(Ordering::Relaxed) => {
-                    return Poll::Ready(Ok(false));
-                }
                 Poll::Pending => {
+                    // A first request is answered although the server stops, however long it takes.
+                    if wire.served > 0 && stopping.load(Ordering::Relaxed) {
+                        let sleep = || Box::pin(runtime::sleep(LAST_CHANCE));
+                        let sleep = last_chance.get_or_insert_with(sleep);
+                        if sleep.as_mut().poll(context).is_ready() {
+                            return Poll::Ready(Ok(false));
+                        }
+                    }
                     let late = wire.poll_pace(Phase::Head, context);
                     let kind = io::ErrorKind::TimedOut;
                     return late.map(|()| Err(Failure::Refused(HEAD_TOO_SLOW, kind)));

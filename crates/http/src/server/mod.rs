@@ -78,9 +78,9 @@ where
 }
 
 /// Serves as [`serve_connection`] does, until `stop` completes, such as the `wait` of a server's stop
-/// handle. Then a connection that waits for a request ends at once, also if a part of a second request has
-/// come; one that has had none yet has a second for the first. One whose request runs, or whose first request
-/// has come in part, ends after the answer, which tells the client by `connection: close`.
+/// handle. Then a connection that waits for a request, also one of which a part has come, has a second for it: it
+/// may be on its way. One whose request runs, or whose first request has come in part, ends after the answer, which
+/// tells the client by `connection: close`.
 ///
 /// ```
 /// use std::convert::Infallible;
