@@ -158,6 +158,7 @@ fn read_users(path: &Path) -> Result<Users, String> {
 fn charset(text: &str) -> Result<String, String> {
     let is_name = |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'+');
     match !text.is_empty() && text.bytes().all(is_name) {
+        true if text.eq_ignore_ascii_case("none") => Ok("none".to_owned()),
         true => Ok(text.to_owned()),
         false => Err("use the name of a charset, as iso-8859-1, or `none`".to_owned()),
     }
