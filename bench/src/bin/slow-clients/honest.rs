@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
 
-/// What honest clients saw.
+/// The answers that honest clients got, and how long each took.
 pub struct Seen {
     /// Microseconds from the moment when a request was due to the end of its answer.
     pub latencies: Histogram<u64>,
@@ -211,7 +211,7 @@ fn connect(addr: SocketAddr, epoll: &Epoll, at: usize) -> io::Result<TcpStream> 
     Ok(stream)
 }
 
-/// What counts of an answer that has come whole.
+/// An answer of which every byte has come: whether it is a 200, and whether the server closes the connection.
 struct Answer {
     ok: bool,
     closes: bool,

@@ -1,4 +1,4 @@
-//! What slow clients of each kind hold.
+//! The memory that a server and the system spend on each kind of slow client.
 
 use std::io;
 use std::path::Path;

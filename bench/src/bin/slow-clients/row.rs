@@ -16,7 +16,7 @@ const ALL: &str = "0,1,2,3,4";
 /// The time that a server gets to see that the clients of a turn have gone.
 const GONE: Duration = Duration::from_secs(2);
 
-/// What honest clients saw in a window, and what the server spent for each second of it.
+/// One window of measuring: the honest clients' answers, and the share of a core that the server used.
 pub struct Window {
     pub seen: Seen,
     pub cpu: f64,
@@ -25,7 +25,7 @@ pub struct Window {
 pub struct Turn {
     pub alone: Window,
     pub beside: Window,
-    /// Beside slow clients of the other process.
+    /// The control: the same slow clients are held by another process of the server's program, on the same core.
     pub elsewhere: Window,
     /// How many slow clients were held at the beginning of the window, and at its end.
     pub held: (usize, usize),

@@ -18,7 +18,7 @@ pub struct Server {
     log: PathBuf,
 }
 
-/// What a server's log says.
+/// The lines of a server's log, sorted into notices and ends of connections.
 pub struct Said {
     pub notices: Vec<String>,
     /// How connections ended, each with their number and the seconds that they lasted together.

@@ -67,7 +67,7 @@ impl Kind {
         matches!(self, Kind::DrippedHead | Kind::DrippedBody)
     }
 
-    /// What is sent at once.
+    /// Returns the bytes that a client of this kind sends when it connects.
     fn first(self) -> Vec<u8> {
         let post = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 1000000\r\n\r\n";
         match self {

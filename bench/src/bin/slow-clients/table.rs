@@ -1,4 +1,4 @@
-//! What is printed.
+//! The tables: each row's figures, the ends of its slow clients, and whether the limits were kept.
 
 use crate::options::Row;
 use crate::row::{Measured, Turn, Window};

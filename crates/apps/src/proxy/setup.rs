@@ -1,4 +1,4 @@
-//! What a proxy works with until its settings are replaced.
+//! The state of a proxy that lives until its settings are replaced.
 
 use std::io;
 use std::sync::Arc;
