@@ -202,6 +202,8 @@ impl Open {
                     let frame = inner.encoder.borrow().close(reason.as_ref());
                     inner.transport.write(&frame);
                 }
+                // A peer that does not take the answer does not hold the connection.
+                self.session.cut_later();
                 inner.transport.close();
             }
             _ => {}

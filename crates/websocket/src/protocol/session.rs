@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// Cuts the connection once the limit of a close has passed.
-    fn cut_later(&self) {
+    pub(super) fn cut_later(&self) {
         let (transport, limit) = (self.0.transport.clone(), self.0.close_limit);
         let cut = Loop::current().map(|lp| lp.call_later(limit, move || transport.abort()));
         self.0.cut.set(cut);
