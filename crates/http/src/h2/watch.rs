@@ -38,6 +38,8 @@ pub(super) struct Watch {
     closing: bool,
     /// When an answer was first seen to wait for the client, and the bytes that were written then.
     stuck: Option<(Instant, u64)>,
+    /// Since when frames are counted, for their limit of a minute.
+    counted_since: Instant,
 }
 
 impl Watch {
@@ -47,6 +49,7 @@ impl Watch {
             idle_since: Some(runtime::now()),
             closing: false,
             stuck: None,
+            counted_since: runtime::now(),
         }
     }
 
@@ -94,7 +97,10 @@ impl Watch {
         tally: &Tally,
         limits: &ServerLimits,
     ) -> Result<Instant, Found> {
-        tally.forget_frames();
+        if now.saturating_duration_since(self.counted_since) >= LOOK {
+            self.counted_since = now;
+            tally.forget_frames();
+        }
         let after = |since: Instant, span| since.checked_add(span).unwrap_or(now + FAR);
         let stuck = tally.blocked.get() || tally.sending.get() > 0;
         if !stuck && let Some(since) = self.idle_since {
