@@ -24,7 +24,7 @@ pub trait Log: Send + Sync + 'static {
         None
     }
 
-    /// Returns what is kept of earlier runs. [`Hub::new`] calls it once; it may block.
+    /// Returns what is kept of earlier runs. [`Hub::new`](crate::Hub::new) calls it once; it may block.
     fn stored(&self) -> Vec<Stored> {
         Vec::new()
     }
