@@ -203,9 +203,9 @@ fn stall(limits: ServerLimits) {
 
 #[test]
 fn a_client_that_reads_slowly_is_served() {
-    const LENGTH: usize = 600_000;
+    const LENGTH: usize = 400_000;
     let limits = ServerLimits {
-        write_idle: Duration::from_millis(200),
+        write_idle: Duration::from_millis(500),
         ..SMALL
     };
     let serve = |model: Model, driver| {
@@ -221,7 +221,7 @@ fn a_client_that_reads_slowly_is_served() {
                     0 => return whole,
                     length => whole += length,
                 }
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(Duration::from_millis(40));
             }
         });
         let serve = async {

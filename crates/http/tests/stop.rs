@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
@@ -21,7 +21,11 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
 /// A connection of a server, from the client's end.
 struct Served {
     client: TcpStream,
+    /// The server's socket once more, until the test looks at its end.
+    socket: TcpStream,
     stop: Event,
+    /// Has a message once the connection knows of the stop.
+    stopped: mpsc::Receiver<()>,
     started: mpsc::Receiver<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -35,10 +39,12 @@ impl Served {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         client.write_all(bytes).unwrap();
         let (stream, _) = listener.accept().unwrap();
+        let socket = stream.try_clone().unwrap();
         let (start, started) = mpsc::channel();
-        let stopped = stop.clone();
-        let server = std::thread::spawn(move || {
-            let stop = stopped.clone();
+        let (tell, stopped) = mpsc::channel();
+        let ending = stop.clone();
+        let server = thread::spawn(move || {
+            let stop = ending.clone();
             let handler = move |request: Request| {
                 let (start, stop) = (start.clone(), stop.clone());
                 async move {
@@ -51,13 +57,18 @@ impl Served {
                     Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
                 }
             };
-            let serve =
-                async { serve_connection_until(stream.into(), handler, stopped.wait()).await };
+            let ends = async {
+                ending.wait().await;
+                tell.send(()).unwrap();
+            };
+            let serve = async { serve_connection_until(stream.into(), handler, ends).await };
             run(model, driver, serve)
         });
         Served {
             client,
+            socket,
             stop,
+            stopped,
             started,
             server,
         }
@@ -74,8 +85,22 @@ impl Served {
         String::from_utf8(answer).unwrap()
     }
 
+    /// Stops the server, and returns once the connection knows of it.
+    fn stop(&self) {
+        self.stop.set();
+        self.stopped.recv().unwrap();
+    }
+
+    /// Returns once the server has received all that the client has sent.
+    fn is_read(&self) {
+        while rustix::io::ioctl_fionread(&self.socket).unwrap() > 0 {
+            thread::yield_now();
+        }
+    }
+
     /// Checks that the connection has ended without an error, and that nothing more comes.
     fn ends(mut self) {
+        drop(self.socket);
         let start = Instant::now();
         assert_eq!(self.client.read(&mut [0]).unwrap(), 0);
         self.server.join().unwrap().unwrap();
@@ -140,9 +165,7 @@ fn a_next_request_that_is_on_its_way_when_the_server_stops_is_answered() {
     for way in models_and_drivers() {
         let mut served = Served::start(way, REQUEST, Event::new());
         assert!(!served.answer().contains("connection"));
-        served.stop.set();
-        // By then the server knows of the stop.
-        std::thread::sleep(Duration::from_millis(20));
+        served.stop();
         served.client.write_all(REQUEST).unwrap();
         assert!(served.answer().contains("connection: close"));
         served.ends();
@@ -168,10 +191,9 @@ fn a_next_request_in_two_pieces_is_answered_although_the_server_stops() {
         let mut served = Served::start(way, REQUEST, Event::new());
         served.answer();
         let (first, second) = REQUEST.split_at(10);
-        served.stop.set();
+        served.stop();
         served.client.write_all(first).unwrap();
-        // By then the server has read the first piece.
-        std::thread::sleep(Duration::from_millis(20));
+        served.is_read();
         served.client.write_all(second).unwrap();
         assert!(served.answer().contains("connection: close"));
         served.ends();
@@ -184,8 +206,8 @@ fn part_of_a_second_request_does_not_keep_its_connection() {
         let mut served = Served::start(way, REQUEST, Event::new());
         served.answer();
         served.client.write_all(&REQUEST[..10]).unwrap();
-        // The server reads the part, so that its end is no reset.
-        std::thread::sleep(Duration::from_millis(20));
+        // Its end would be a reset otherwise.
+        served.is_read();
         served.stop.set();
         served.ends();
     }
