@@ -10,6 +10,10 @@ use socket2::{Domain, SockAddr, Socket, Type};
 /// The number of connections that may wait to be accepted; the kernel's limit is `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
+/// The bytes of a connection that wait in its socket until the network can take them. Without a limit, a client that
+/// does not read has the kernel hold megabytes, and a few thousand such clients all that TCP may have.
+const UNSENT: u32 = 128 * 1024;
+
 /// The options with which a [`Listener`](crate::Listener) or a [`UdpSocket`](crate::UdpSocket) is bound.
 ///
 /// ```
@@ -31,6 +35,7 @@ pub struct BindOptions {
     backlog: u32,
     send_buffer_size: Option<usize>,
     recv_buffer_size: Option<usize>,
+    unsent: u32,
     ttl: Option<u32>,
 }
 
@@ -44,6 +49,7 @@ impl Default for BindOptions {
             backlog: BACKLOG,
             send_buffer_size: None,
             recv_buffer_size: None,
+            unsent: UNSENT,
             ttl: None,
         }
     }
@@ -103,6 +109,15 @@ impl BindOptions {
         self
     }
 
+    /// Sets how many bytes may wait in the socket of an accepted connection beyond those that are on their way to the
+    /// peer (`TCP_NOTSENT_LOWAT`): a writer waits while there are more. It bounds what peers that do not read have
+    /// the kernel hold, and what is on its way is not limited by it. 128 KiB unless it is set; other systems than
+    /// Linux and Android, Unix sockets and UDP ignore it.
+    pub fn unsent(mut self, bytes: u32) -> BindOptions {
+        self.unsent = bytes;
+        self
+    }
+
     /// Sets how many routers packets may pass (`IP_TTL`, or the hop limit of IPv6), which accepted
     /// connections inherit.
     pub fn ttl(mut self, hops: u32) -> BindOptions {
@@ -117,6 +132,8 @@ impl BindOptions {
             socket.set_reuse_address(self.reuse_address.unwrap_or(true))?;
             // Accepted sockets inherit it. Nagle's algorithm and delayed ACKs hold a small answer for 40 ms.
             socket.set_tcp_nodelay(self.nodelay)?;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            socket.set_tcp_notsent_lowat(self.unsent)?;
             self.apply(&socket, addr)?;
             self.listen(&socket)?;
             Ok(socket)

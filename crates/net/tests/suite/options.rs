@@ -27,6 +27,20 @@ fn options_of_a_listener_are_those_of_the_socket() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_waits_unsent_in_an_accepted_socket_is_limited() {
+    let unsent = |options: BindOptions| {
+        let listener = options.bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap().as_tcp().unwrap();
+        let _client = Model::Tasks.run(Stream::connect(addr)).unwrap().unwrap();
+        let (server, _) = Model::Tasks.run(listener.accept()).unwrap().unwrap();
+        socket2::SockRef::from(&server).tcp_notsent_lowat().unwrap()
+    };
+    assert_eq!(unsent(BindOptions::new()), 128 * 1024);
+    assert_eq!(unsent(BindOptions::new().unsent(4096)), 4096);
+}
+
+#[test]
 fn only_v6_leaves_the_port_to_v4() {
     let Ok(six) = BindOptions::new().only_v6(true).bind("[::]:0") else {
         println!("skip: IPv6: this machine has none");
