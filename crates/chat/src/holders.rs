@@ -200,7 +200,7 @@ impl State {
 }
 
 /// Returns 128 random bits, in hexadecimal.
-fn new_session() -> Session {
+pub(crate) fn new_session() -> Session {
     let mut bytes = [0; 16];
     // The system's generator fails on systems only that have none.
     SystemRandom::new()

@@ -1,5 +1,6 @@
-//! What a chat server says over HTTP: the page, and WebSocket.
+//! What a chat server says over HTTP: the page, WebSocket, and the same by requests.
 
+mod keyed;
 mod page;
 mod talk;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use switchboard_http::{Body, Request, Response};
 use switchboard_runtime as runtime;
@@ -15,6 +17,7 @@ use switchboard_websocket::{Deflate, Options, accept};
 
 use crate::{Hub, Now};
 
+use self::keyed::{Endpoint, Table};
 use self::page::Page;
 use self::talk::Talk;
 
@@ -32,9 +35,11 @@ pub struct ServiceOptions {
     pub origins: Vec<String>,
     /// How long a client may take for `hello`. Default 10 s.
     pub hello: Duration,
-    /// After how long without a sign of its client a connection is asked for one. Default 25 s.
+    /// After how long without a sign of its client a connection is asked for one, how often an event stream has a
+    /// comment, and how long a poll waits. Default 25 s.
     pub ping: Duration,
-    /// How long the client may take to answer that. Default 8 s.
+    /// How long the client may take to answer that. One that reads by requests is ended after both times without a
+    /// request that reads. Default 8 s.
     pub pong: Duration,
 }
 
@@ -49,16 +54,19 @@ impl Default for ServiceOptions {
     }
 }
 
-/// A chat server over HTTP: the page at `/`, and WebSocket at `/ws`. A clone is the same one.
+/// A chat server over HTTP: the page at `/`, WebSocket at `/ws`, and the same by requests. A clone is the same one.
 ///
 /// ```
 /// use switchboard_chat::{ChatService, Hub, HubOptions, InMemory, ServiceOptions};
 /// use switchboard_http::{Body, Request};
+/// use switchboard_runtime::Model;
 ///
 /// let hub = Hub::new(HubOptions::default(), InMemory);
 /// let chat = ChatService::new(hub, ServiceOptions::default());
 /// let request = Request::new(Body::empty());
-/// assert_eq!(chat.respond(&request).status(), 200);
+/// let answer = Model::Tasks.run(chat.answer(request))?;
+/// assert_eq!(answer.status(), 200);
+/// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChatService(Arc<Parts>);
@@ -68,6 +76,9 @@ struct Parts {
     hub: Hub,
     options: Arc<ServiceOptions>,
     websocket: Options,
+    keyed: Table,
+    /// The most bytes of what a client sends at once.
+    longest: usize,
 }
 
 /// What a command has beside its text, and what a text may grow by in JSON.
@@ -83,12 +94,25 @@ impl ChatService {
             hub,
             options,
             websocket,
+            keyed: Table::default(),
+            longest,
         }))
     }
 
     /// Answers a request. The conversation of a WebSocket client is the connection's own flow, as
-    /// [`accept`](switchboard_websocket::accept) says.
-    pub fn respond(&self, request: &Request) -> Response<Body> {
+    /// [`accept`](switchboard_websocket::accept) says. Waits for the body of a request that sends, and up to
+    /// [`ServiceOptions::ping`] for one that polls; dropping the future loses nothing that a client is to be told.
+    pub fn answer(&self, request: Request) -> impl Future<Output = Response<Body>> + Send + use<> {
+        let chat = self.clone();
+        async move {
+            match Endpoint::at(request.uri().path()) {
+                Some(endpoint) => Box::pin(chat.by_key(endpoint, request)).await,
+                None => chat.respond(&request),
+            }
+        }
+    }
+
+    fn respond(&self, request: &Request) -> Response<Body> {
         let path = request.uri().path();
         if path == "/ws" {
             return self.websocket(request);
@@ -106,9 +130,8 @@ impl ChatService {
     }
 
     fn websocket(&self, request: &Request) -> Response<Body> {
-        if !self.serves(request.headers()) {
-            let text = "pages of this origin are not served: see --origin\n";
-            return plain(StatusCode::FORBIDDEN, text);
+        if let Some(refused) = self.refuse_origin(request) {
+            return refused;
         }
         let (hub, options) = (self.0.hub.clone(), self.0.options.clone());
         accept(request, &self.0.websocket, move |socket| {
@@ -116,30 +139,41 @@ impl ChatService {
         })
     }
 
+    fn refuse_origin(&self, request: &Request) -> Option<Response<Body>> {
+        let text = "pages of this origin are not served: see --origin\n";
+        (!self.serves(request)).then(|| plain(StatusCode::FORBIDDEN, text))
+    }
+
     /// Returns whether the page that asks is the server's own or of an origin that may. Other clients than browsers tell
     /// no origin.
-    fn serves(&self, fields: &HeaderMap) -> bool {
+    fn serves(&self, request: &Request) -> bool {
+        let fields = request.headers();
         let Some(origin) = fields.get(ORIGIN) else {
             return true;
         };
         let origin = origin.to_str().unwrap_or_default();
         let host = fields.get(HOST).and_then(|host| host.to_str().ok());
+        // HTTP/2 says it beside the fields.
+        let host = host.or(request.uri().authority().map(Authority::as_str));
         let own = origin
             .split_once("://")
             .is_some_and(|(_, its)| Some(its) == host);
         own || self.0.options.origins.iter().any(|other| other == origin)
     }
 
-    /// Keeps the hub's time until `stop` completes, and asks all clients to come back then.
+    /// Keeps the hub's time and that of its connections until `stop` completes, and asks all clients to come back then.
     pub async fn keep_time(&self, stop: impl Future<Output = ()>) {
         let ticks = async {
             loop {
                 runtime::sleep(Hub::TICK).await;
-                self.0.hub.tick(Now::read());
+                let now = Now::read();
+                self.0.keyed.look(now, &self.0.options);
+                self.0.hub.tick(now);
             }
         };
         runtime::race(stop, ticks).await;
         self.0.hub.stop();
+        self.0.keyed.stop();
     }
 }
 

@@ -20,7 +20,9 @@ use crate::output::Failure;
 
 /// The help about what is served.
 const AFTER_CHAT: &str = "The page is at /, and clients speak WebSocket at /ws: JSON objects, as `Command` in the \
-library `switchboard-chat` describes them. Pages of other origins are refused unless --origin names them.\n\n\
+library `switchboard-chat` describes them. Where WebSocket is blocked, the same objects go by requests: POST /connect \
+answers with a key, GET /events?key= streams updates, GET /poll?key=&position= waits for some, and POST /send?key= carries \
+commands. Pages of other origins are refused unless --origin names them.\n\n\
 Without --data, messages are kept as long as the server runs. With it they are kept in a file, which is in sync with the \
 disk before anybody is told of a message. With --redis they are in Redis, and servers that have the same one are \
 one chat; while Redis is away, messages are shown here, and kept when it is back.\n\nA token for --token-secret is CLAIMS.SIGNATURE, both in base64url: the \
@@ -176,7 +178,7 @@ fn run(
         async move {
             // Messages do not wait for acknowledgements. A Unix socket has no such option.
             let _ = stream.set_nodelay(true);
-            let answer = |request| std::future::ready(chat.respond(&request));
+            let answer = |request| chat.answer(request);
             let stop = pin!(stop.wait());
             front.serve(stream, access.as_ref(), answer, stop).await
         }

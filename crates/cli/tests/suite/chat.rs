@@ -10,7 +10,7 @@ use switchboard_websocket::{ClientStream, Message, Options, WebSocket, connect};
 
 use crate::served::{Served, run};
 
-const WAYS: [&[&str]; 6] = [
+pub(crate) const WAYS: [&[&str]; 6] = [
     &["--model", "tasks", "--driver", "epoll"],
     &["--model", "tasks", "--driver", "uring"],
     &["--model", "tasks", "--driver", "poll"],
@@ -19,7 +19,7 @@ const WAYS: [&[&str]; 6] = [
     &["--model", "pool"],
 ];
 
-fn serve(arguments: &[&str]) -> Served {
+pub(crate) fn serve(arguments: &[&str]) -> Served {
     let chat = ["chat", "--listen", "127.0.0.1:0"];
     Served::start(&[&chat, arguments].concat(), None)
 }
@@ -44,10 +44,10 @@ impl Drop for File {
     }
 }
 
-struct Client(WebSocket<ClientStream>);
+pub(crate) struct Client(pub(crate) WebSocket<ClientStream>);
 
 impl Client {
-    async fn connect(server: &Served, nick: &str) -> io::Result<Client> {
+    pub(crate) async fn connect(server: &Served, nick: &str) -> io::Result<Client> {
         let url = format!("ws://{}/ws", server.addr);
         let mut client = Client(connect(&url, &Options::new()).await?);
         let hello =
@@ -59,13 +59,13 @@ impl Client {
         Ok(client)
     }
 
-    async fn say(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) async fn say(&mut self, text: &str) -> io::Result<()> {
         let say = format!(r#"{{"type":"say","room":"tea","text":"{text}","id":"{text}"}}"#);
         self.0.send(&say).await
     }
 
     /// Receives until a text holds `part`, and returns it.
-    async fn until(&mut self, part: &str) -> io::Result<String> {
+    pub(crate) async fn until(&mut self, part: &str) -> io::Result<String> {
         loop {
             match self.0.recv().await? {
                 Some(Message::Text(text)) if text.contains(part) => return Ok(text.to_string()),

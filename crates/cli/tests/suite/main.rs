@@ -17,6 +17,7 @@ mod matrix;
 mod output;
 mod page;
 mod proxy;
+mod requests;
 mod served;
 mod shell;
 mod slow_clients;
