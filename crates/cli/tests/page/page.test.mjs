@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { crowd, NARROW, People, Person, serve } from './support.mjs';
+import { crowd, NARROW, People, Person, proxy, serve } from './support.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -135,6 +135,46 @@ test('a browser without a network catches up', async () => {
   assert(await fay.page.locator('#state').isHidden());
   fine(fay, gus);
 });
+
+for (const [way, ...blocked] of [['events'], ['polling', '/events']]) {
+  test(`where WebSocket is blocked, the page talks by ${way}`, async () => {
+    const between = await proxy(server.url, ...blocked);
+    const uma = await people.open(between.url, `uma-${way}`);
+    const vic = await people.open(server.url, `vic-${way}`);
+    await uma.shows('#way', `by ${way}`);
+    assert.equal(await vic.page.textContent('#way'), '');
+    for (const person of [uma, vic]) await person.says(`/join ${way}`);
+    await uma.says('hello');
+    await vic.sees('hello');
+    await vic.says('welcome');
+    await uma.sees('welcome');
+    await uma.shot(way);
+    await check(uma);
+    const expected = ['hello', 'welcome'];
+    for (let number = 1; number <= 20; number += 1) {
+      const [speaker, hearer] = number % 2 ? [uma, vic] : [vic, uma];
+      await speaker.says(`number ${number}`);
+      between.cut();
+      expected.push(`number ${number}`);
+      await hearer.sees(`number ${number}`);
+    }
+    await uma.page.context().setOffline(true);
+    await uma.shows('#state', 'There is no network');
+    for (const text of ['one', 'two', 'three']) await vic.says(text);
+    await vic.sees('three');
+    await uma.page.context().setOffline(false);
+    await uma.sees('three');
+    expected.push('one', 'two', 'three');
+    for (const person of [uma, vic]) assert.deepEqual(await person.texts(), expected);
+    assert.equal(await uma.page.locator('.missing').count(), 0);
+    await uma.shows('#way', `by ${way}`);
+    // Whoever leaves is not there any more.
+    await uma.page.goto('about:blank');
+    await vic.shows('#members-list [title=away]', '');
+    fine(uma, vic);
+    between.stop();
+  });
+}
 
 test('older messages come when they are looked for', async () => {
   const hal = await people.open(server.url, 'hal');

@@ -74,6 +74,7 @@ function showState(state, { text = '', offline = false, until = 0, code = 0 } = 
   clearInterval(countdown);
   document.body.dataset.state = state;
   $('#dot').className = `dot ${state === 'open' ? 'here' : 'gone'}`;
+  $('#way').textContent = state === 'open' && chat.link.way ? `by ${chat.link.way}` : '';
   const ended = state === 'ended';
   // Who is not let in is asked for another name.
   if (ended && (code === 4500 || code === 4501)) return askName(text, true);

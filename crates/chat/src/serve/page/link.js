@@ -1,5 +1,7 @@
 // One connection to the server after another.
 
+import { Events, Polls } from './ways.js';
+
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 /** A connection that has lasted this long ends the back-off. */
@@ -9,6 +11,15 @@ const ANSWER = 8_000;
 /** What the server permits is 60 commands at once and 20 a second. */
 const BURST = 40;
 const RATE = 15;
+/** After so many WebSockets that did not open while the server answers requests, they count as blocked. */
+const BLOCKED = 2;
+
+const openWebSocket = () => {
+  const address = new URL('ws', document.baseURI);
+  address.protocol = address.protocol.replace('http', 'ws');
+  return new WebSocket(address);
+};
+const WAYS = [openWebSocket, () => new Events(), () => new Polls()];
 
 /** Connects, comes back after losses, and sends no faster than the server permits. */
 export class Link {
@@ -21,6 +32,8 @@ export class Link {
   #permits = BURST;
   #at = 0;
   #pump = 0;
+  #way = 0;
+  #failed = 0;
   /** Connecting, open, waiting, or ended for good. */
   state = 'ended';
   heard = 0;
@@ -30,6 +43,8 @@ export class Link {
     this.on = on;
     addEventListener('online', () => this.#hurry());
     addEventListener('offline', () => this.#lost(this.#socket, { offline: true }));
+    // Nothing else tells the server of it.
+    addEventListener('pagehide', () => this.way && this.#lost(this.#socket));
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) return;
       if (this.state === 'open') this.probe();
@@ -37,29 +52,42 @@ export class Link {
     });
   }
 
+  /** What takes the place of WebSocket: `events` or `polling`. */
+  get way() {
+    return this.#socket?.way;
+  }
+
   /** Connects now, whatever was before. */
   connect() {
     this.#drop();
     this.#become('connecting');
-    const address = new URL('ws', document.baseURI);
-    address.protocol = address.protocol.replace('http', 'ws');
-    const socket = new WebSocket(address);
+    const socket = WAYS[this.#way]();
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.#lost(socket), ANSWER * 2);
-    socket.onopen = () => this.on.open();
-    socket.onmessage = ({ data }) => {
+    const soon = () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#lost(socket), ANSWER);
+    };
+    soon();
+    socket.onopen = () => {
+      if (socket !== this.#socket) return;
+      soon();
+      this.on.open();
+    };
+    socket.onupdate = update => {
       if (socket !== this.#socket) return;
       this.heard = Date.now();
       clearTimeout(this.#probe);
       this.#probe = 0;
-      this.on.update(JSON.parse(data));
+      this.on.update(update);
     };
+    socket.onmessage = ({ data }) => socket.onupdate(JSON.parse(data));
     socket.onclose = event => this.#lost(socket, event);
   }
 
   /** The server knows the user: the connection is of use. */
   welcomed() {
     clearTimeout(this.#timer);
+    this.#failed = 0;
     this.#become('open');
     this.#stable = setTimeout(() => (this.#tries = 0), STABLE);
   }
@@ -118,6 +146,7 @@ export class Link {
 
   #lost(socket, { code = 0, reason = '', offline = false } = {}) {
     if (!socket || socket !== this.#socket) return;
+    if (this.state === 'connecting' && code < 4000 && !offline) this.#blame(socket.key, this.#way);
     this.#drop();
     if (code >= 4500 && code <= 4999) return this.#become('ended', { code, text: reason });
     // Who has sent too much comes back more slowly.
@@ -127,6 +156,17 @@ export class Link {
     this.#timer = setTimeout(() => this.connect(), pause);
     const text = code >= 4000 ? reason : '';
     this.#become('waiting', { text, offline, until: Date.now() + pause });
+  }
+
+  /** Takes another way if this one is blocked: it has failed, and the server answers requests. */
+  async #blame(key, way) {
+    const reached = way ? key : await fetch('icon.svg', { method: 'HEAD', cache: 'no-store' }).catch(() => null);
+    if (way !== this.#way) return;
+    this.#failed = reached ? this.#failed + 1 : 0;
+    if (!reached) this.#way = 0;
+    if (this.#failed < (way ? 1 : BLOCKED)) return;
+    this.#way = (way + 1) % WAYS.length;
+    this.#failed = 0;
   }
 
   #become(state, detail = {}) {
