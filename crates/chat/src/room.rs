@@ -31,6 +31,8 @@ struct State {
     members: HashMap<Name, Member>,
     /// The members that other nodes have.
     remote: HashMap<Name, Away>,
+    /// Members wait who have seen more than is here: they were at another node.
+    has_ahead: bool,
     /// What other nodes are to be told of the members here.
     changes: Vec<(Name, Presence)>,
     /// Entries that came before their predecessors.
@@ -42,7 +44,7 @@ struct State {
 struct Member {
     /// `None` while the connection has ended and the name is held.
     outbox: Option<Arc<Outbox>>,
-    /// It is told `joined` once the room is open; with what it had seen.
+    /// It is told `joined` once the room is open and has what it had seen, which this is.
     waits: Option<Option<Position>>,
 }
 
@@ -94,6 +96,7 @@ impl Room {
                 topic: "".into(),
                 members: HashMap::new(),
                 remote: HashMap::new(),
+                has_ahead: false,
                 changes: Vec::new(),
                 early: BTreeMap::new(),
                 sending: HashMap::new(),
@@ -127,14 +130,16 @@ impl Room {
         options: &HubOptions,
     ) {
         let mut state = self.state();
-        let is_open = state.phase == Phase::Open;
+        let is_ahead = state.is_behind(since);
+        let enters = state.phase == Phase::Open && !is_ahead;
+        state.has_ahead |= is_ahead;
         let member = Member {
             outbox: Some(outbox.clone()),
-            waits: (!is_open).then_some(since),
+            waits: (!enters).then_some(since),
         };
         let was = state.members.insert(nick.clone(), member);
         let was = was.and_then(|member| member.outbox);
-        if is_open {
+        if enters {
             let (start, recovered) = match &was {
                 // All that is new since it entered is in its outbox, or was.
                 Some(its) if Arc::ptr_eq(its, outbox) => (state.history.last() + 1, Some(true)),
@@ -277,7 +282,7 @@ impl State {
         if entry.kind == EntryKind::Topic {
             self.topic = entry.text.clone();
         }
-        for (_, outbox) in self.outboxes() {
+        for outbox in self.entered() {
             outbox.push(&parcel);
         }
         self.history.push(parcel, entry, options.history, oldest);
@@ -292,6 +297,13 @@ impl State {
     fn outboxes(&self) -> impl Iterator<Item = (&Name, &Arc<Outbox>)> {
         let members = self.members.iter();
         members.filter_map(|(nick, member)| Some((nick, member.outbox.as_ref()?)))
+    }
+
+    /// Returns the outboxes of those who were told `joined`.
+    fn entered(&self) -> impl Iterator<Item = &Arc<Outbox>> {
+        let members = self.members.values();
+        let entered = members.filter(|member| member.waits.is_none());
+        entered.filter_map(|member| member.outbox.as_ref())
     }
 
     fn present(&self) -> Vec<Present<'_>> {

@@ -373,3 +373,59 @@ fn nodes_speak_tls_with_redis() {
         !ann.acknowledged.is_empty()
     });
 }
+
+#[test]
+fn a_member_who_has_seen_more_than_the_node_is_recovered() {
+    if is_missing() {
+        return;
+    }
+    let server = Server::start(Keeps::Nothing);
+    let hub = hub(&server);
+    let [mut ann, mut ben] = ["ann", "ben"].map(Client::new);
+    ann.connect(&hub);
+    ann.join("tea");
+    ann.say("tea");
+    until("it is kept", || {
+        ann.read();
+        !ann.acknowledged.is_empty()
+    });
+    // What another node has kept and told, and this one has not heard of.
+    let entry = json!({"type": "message", "from": "ben", "text": "ben-1", "id": "ben-1", "time": Now::read().unix});
+    let (time, entry) = (Now::read().unix.to_string(), entry.to_string());
+    let add = [
+        "XADD",
+        "chat:{tea}:log",
+        "2-0",
+        "i",
+        "ben ben-1",
+        "t",
+        &time,
+        "e",
+        &entry,
+    ];
+    assert_eq!(server.ask(&add), "2-0");
+    server.ask(&["HSET", "chat:{tea}:meta", "last", "2"]);
+    let epoch = ann.rooms["tea"].epoch;
+    let mut join = |offset: u64| {
+        ben.connect(&hub);
+        let since = json!({"epoch": epoch, "offset": offset});
+        ben.command(&json!({"type": "join", "room": "tea", "since": since}));
+        let mut joined = serde_json::Value::Null;
+        until("ben is in", || {
+            ben.read();
+            let mut told = ben.told.iter();
+            let found = told.find(|told| told["type"] == "joined" && told["room"] == "tea");
+            joined = found.cloned().unwrap_or_default();
+            found.is_some()
+        });
+        ben.told.clear();
+        (joined["offset"].clone(), joined["recovered"].clone())
+    };
+    assert_eq!(join(2), (2.into(), true.into()));
+    // Nobody has told this one.
+    assert_eq!(join(3), (2.into(), false.into()));
+    until("ann has it too", || {
+        ann.read();
+        ann.rooms["tea"].offset == Some(2)
+    });
+}

@@ -129,6 +129,9 @@ impl Flow {
                     false => load(open, &history, &self.options),
                 }
                 open.is_synced = true;
+                if !open.is_behind {
+                    open.room.enter_all(&self.options);
+                }
                 if history.version != open.version {
                     open.tells_all = true;
                 }

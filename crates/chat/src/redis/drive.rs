@@ -33,7 +33,10 @@ impl Flow {
     /// Looks at a room that has changed.
     pub(super) fn stir(&mut self, room: &Arc<Room>) {
         if room.begin_to_open() {
-            self.open_room(room);
+            self.open_room(room).is_behind |= room.has_ahead();
+        }
+        if self.session.is_none() {
+            room.enter_all(&self.options);
         }
         self.drive(room.name());
     }

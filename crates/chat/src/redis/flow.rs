@@ -301,7 +301,10 @@ impl Flow {
             }
         }
         (self.syncs, self.waiting) = (0, VecDeque::new());
-        self.rooms.values_mut().for_each(Open::cut);
+        for open in self.rooms.values_mut() {
+            open.cut();
+            open.room.enter_all(&self.options);
+        }
         if let Some(hub) = self.hub.upgrade() {
             hub.store_is(StoreState::Away);
         }

@@ -7,7 +7,7 @@ use super::{Phase, Room, State};
 use crate::entry::Entry;
 use crate::history::History;
 use crate::update::{Parcel, Presence};
-use crate::{HubOptions, Name};
+use crate::{HubOptions, Name, Position};
 
 /// A member that another node has.
 pub(crate) struct Away {
@@ -104,6 +104,7 @@ impl Room {
             state.history.push(parcel, entry, options.history, 0);
         }
         state.history.skip(loaded.last);
+        state.has_ahead = false;
         let mut entered = Vec::new();
         for member in state.members.values_mut() {
             let waited = member.waits.take();
@@ -151,11 +152,21 @@ impl Room {
             let next = next.min(last);
             let gap = self.gap(state.history.last() + 1, next);
             state.history.skip(next);
-            for (_, outbox) in state.outboxes() {
+            for outbox in state.entered() {
                 outbox.push(&gap);
             }
             state.publish_ready(self, oldest, options);
         }
+    }
+
+    /// Returns whether members wait for entries that they have seen elsewhere.
+    pub(crate) fn has_ahead(&self) -> bool {
+        self.state().has_ahead
+    }
+
+    /// Tells those `joined` who wait for what they have seen elsewhere: it is lost, or Redis is away.
+    pub(crate) fn enter_all(&self, options: &HubOptions) {
+        self.state().enter_ahead(self, true, options);
     }
 
     /// Shows the members here an entry that is not kept yet.
@@ -269,6 +280,37 @@ impl State {
         self.early = self.early.split_off(&(last + 1));
         while let Some(entry) = self.next_entry() {
             self.publish(&room.name, &entry, oldest, options);
+        }
+        self.enter_ahead(room, false, options);
+    }
+
+    /// Returns whether a client has seen more at another node than has come to this one.
+    pub(super) fn is_behind(&self, since: Option<Position>) -> bool {
+        self.shared
+            && self.phase == Phase::Open
+            && since.is_some_and(|since| {
+                since.epoch == self.epoch && since.offset > self.history.last()
+            })
+    }
+
+    /// Tells those `joined` who have seen no more than is here now; or `all` of them.
+    fn enter_ahead(&mut self, room: &Room, all: bool, options: &HubOptions) {
+        if !std::mem::take(&mut self.has_ahead) {
+            return;
+        }
+        let mut entered = Vec::new();
+        let last = self.history.last();
+        for member in self.members.values_mut() {
+            let ahead = |since: &Option<Position>| since.is_some_and(|since| since.offset > last);
+            if !all && member.waits.as_ref().is_some_and(ahead) {
+                self.has_ahead = true;
+            } else if let Some(since) = member.waits.take() {
+                entered.extend(member.outbox.clone().map(|outbox| (outbox, since)));
+            }
+        }
+        for (outbox, since) in entered {
+            let (start, recovered) = self.start(since, options);
+            room.push_entered(self, &outbox, start, recovered);
         }
     }
 }
