@@ -1,6 +1,7 @@
 //! The command as its users run it: real processes, real sockets.
 
 mod chat;
+mod chat_nodes;
 mod clients;
 mod compare;
 mod costs;
