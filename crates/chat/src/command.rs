@@ -68,7 +68,8 @@ pub enum Command<'a> {
         /// The text.
         #[serde(borrow)]
         text: Cow<'a, str>,
-        /// The client's number of the message: one that is sent again is said once, as long as the room keeps it.
+        /// The client's number of the message: one that is sent again is said once, as long as the room keeps it, and in
+        /// any case until two minutes later (a minute more than a name is held for its session).
         #[serde(borrow, default)]
         id: Option<Cow<'a, str>>,
     },

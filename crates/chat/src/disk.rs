@@ -1,6 +1,7 @@
 //! Entries in a file of this machine.
 
-use std::borrow::Cow;
+mod tables;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,15 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
+use redb::Database;
 
-use crate::{Entry, EntryKind, HubOptions, Log, Name, Now, Pending, Position, Stored};
-
-/// Of each room, the epoch and the offset of the newest entry.
-const ROOMS: TableDefinition<'_, &str, (u32, u64)> = TableDefinition::new("rooms");
-/// Entries in JSON, by room and offset.
-const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
+use self::tables::Tables;
+use crate::{EntryKind, HubOptions, Log, Name, Now, Pending, Position, Stored};
 
 /// The most entries that wait for the disk.
 const QUEUED: usize = 65_536;
@@ -46,13 +42,20 @@ const BATCH: usize = 4096;
 /// ```
 pub struct Disk {
     stored: Mutex<Vec<Stored>>,
-    positions: Positions,
+    places: Places,
     sender: Option<SyncSender<Pending>>,
     writer: Option<JoinHandle<()>>,
 }
 
-/// Where the history of each room in the file ends.
-type Positions = Arc<Mutex<HashMap<Name, Position>>>;
+/// What is known of each room in the file.
+type Places = Arc<Mutex<HashMap<Name, Place>>>;
+
+#[derive(Clone)]
+struct Place {
+    /// Where the history ends.
+    position: Position,
+    topic: Arc<str>,
+}
 
 /// The error for a file that cannot be opened. The message names it.
 #[derive(Debug)]
@@ -68,17 +71,6 @@ impl fmt::Display for DiskError {
 }
 
 impl std::error::Error for DiskError {}
-
-/// An entry as it is written.
-#[derive(Serialize, Deserialize)]
-struct Written<'a> {
-    from: Cow<'a, str>,
-    kind: EntryKind,
-    text: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<Cow<'a, str>>,
-    time: u64,
-}
 
 impl Disk {
     /// Opens a file, or makes it, and reads the newest entries of each room, as many as `options` keep. Older ones are
@@ -97,24 +89,22 @@ impl Disk {
                 other => other.to_string(),
             })
         })?;
-        let history = options.history as u64;
-        let oldest = options.oldest(Now::read());
-        let stored = prune(&database, history, oldest).and_then(|()| read(&database));
+        let stored = prune(&database, options).and_then(|()| tables::read(&database));
         let stored = stored.map_err(|error| wrong(error.to_string()))?;
-        let positions = Positions::new(Mutex::new(positions(&stored)));
+        let places = Places::new(Mutex::new(places(&stored)));
         let (sender, receiver) = sync_channel(QUEUED);
         let writer = Writer {
             path: path.to_owned(),
             database: Some(database),
-            positions: positions.clone(),
-            history,
+            places: places.clone(),
+            options: options.clone(),
         };
         let thread = thread::Builder::new().name("chat-log".to_owned());
         let writer = thread.spawn(move || writer.run(&receiver));
         let writer = writer.map_err(|error| wrong(format!("no thread can be started: {error}")))?;
         Ok(Disk {
             stored: Mutex::new(stored),
-            positions,
+            places,
             sender: Some(sender),
             writer: Some(writer),
         })
@@ -135,7 +125,14 @@ impl Log for Disk {
     }
 
     fn position(&self, room: &Name) -> Option<Position> {
-        lock(&self.positions).get(room).copied()
+        lock(&self.places).get(room).map(|place| place.position)
+    }
+
+    fn topic(&self, room: &Name) -> Option<Arc<str>> {
+        let topic = lock(&self.places)
+            .get(room)
+            .map(|place| place.topic.clone());
+        Some(topic.unwrap_or_default())
     }
 
     fn stored(&self) -> Vec<Stored> {
@@ -164,8 +161,8 @@ struct Writer {
     path: PathBuf,
     /// `None` after a failure, until the file can be opened again.
     database: Option<Database>,
-    positions: Positions,
-    history: u64,
+    places: Places,
+    options: HubOptions,
 }
 
 impl Writer {
@@ -174,11 +171,9 @@ impl Writer {
             let more = receiver.try_iter().take(BATCH - 1);
             let batch: Vec<_> = [first].into_iter().chain(more).collect();
             match self.write(&batch) {
-                Ok(positions) => {
-                    let kept = batch.iter().map(|pending| pending.room().clone());
-                    lock(&self.positions).extend(kept.zip(positions.iter().copied()));
-                    for (pending, position) in batch.into_iter().zip(positions) {
-                        pending.kept(position.offset);
+                Ok(offsets) => {
+                    for (pending, offset) in batch.into_iter().zip(offsets) {
+                        pending.kept(offset);
                     }
                 }
                 Err(error) => {
@@ -192,41 +187,49 @@ impl Writer {
         }
     }
 
-    /// Writes entries behind those that there are, and returns their positions.
-    fn write(&mut self, batch: &[Pending]) -> Result<Vec<Position>, redb::Error> {
+    /// Writes entries behind those that there are, and returns their offsets.
+    fn write(&mut self, batch: &[Pending]) -> Result<Vec<u64>, redb::Error> {
         if self.database.is_none() {
             let database = Database::create(&self.path)?;
             // What was written when it failed may be in the file all the same.
-            *lock(&self.positions) = positions(&read(&database)?);
+            *lock(&self.places) = places(&tables::read(&database)?);
             self.database = Some(database);
         }
         let Some(database) = &self.database else {
             return Ok(Vec::new());
         };
         let transaction = database.begin_write()?;
-        let mut ends = HashMap::new();
+        let repeated = self.options.repeats_since(Now::read().unix);
+        let mut ends: HashMap<&Name, Place> = HashMap::new();
         let mut written = Vec::with_capacity(batch.len());
+        let mut tables = Tables::open(&transaction)?;
         for pending in batch {
-            let room = pending.room();
+            let (room, entry) = (pending.room(), pending.entry());
             let end = ends.entry(room).or_insert_with(|| {
-                let new = Position {
-                    epoch: pending.epoch(),
-                    offset: 0,
+                let epoch = pending.epoch();
+                let new = || Place {
+                    position: Position { epoch, offset: 0 },
+                    topic: "".into(),
                 };
-                lock(&self.positions).get(room).copied().unwrap_or(new)
+                lock(&self.places).get(room).cloned().unwrap_or_else(new)
             });
-            end.offset += 1;
-            written.push(*end);
-            put(&transaction, room, end.offset, pending.entry())?;
-            let forgotten = end.offset.saturating_sub(self.history);
-            remove_until(&mut transaction.open_table(ENTRIES)?, room, forgotten)?;
+            end.position.offset += 1;
+            let offset = end.position.offset;
+            written.push(offset);
+            tables.put(room, offset, entry)?;
+            if entry.kind == EntryKind::Topic {
+                end.topic = entry.text.clone();
+            }
+            let forgotten = offset.saturating_sub(self.options.history as u64);
+            tables.forget(room, forgotten, repeated)?;
         }
-        let mut rooms = transaction.open_table(ROOMS)?;
-        for (room, end) in ends {
-            rooms.insert(&**room, (end.epoch, end.offset))?;
+        for (room, end) in &ends {
+            tables.end(room, end.position.epoch, end.position.offset)?;
         }
-        drop(rooms);
+        drop(tables);
         transaction.commit()?;
+        let ends = ends.into_iter().map(|(room, end)| (room.clone(), end));
+        lock(&self.places).extend(ends);
         Ok(written)
     }
 }
@@ -235,101 +238,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn positions(stored: &[Stored]) -> HashMap<Name, Position> {
-    let positions = stored.iter().map(|room| {
+fn places(stored: &[Stored]) -> HashMap<Name, Place> {
+    let places = stored.iter().map(|room| {
         let (epoch, offset) = (room.epoch, room.last);
-        (room.room.clone(), Position { epoch, offset })
+        let place = Place {
+            position: Position { epoch, offset },
+            topic: room.topic.clone(),
+        };
+        (room.room.clone(), place)
     });
-    positions.collect()
+    places.collect()
 }
 
-/// Writes an entry.
-fn put(
-    transaction: &WriteTransaction,
-    room: &str,
-    offset: u64,
-    entry: &Entry,
-) -> Result<(), redb::Error> {
-    let written = Written {
-        from: (&*entry.from).into(),
-        kind: entry.kind,
-        text: (&*entry.text).into(),
-        id: entry.id.as_deref().map(Into::into),
-        time: entry.time,
-    };
-    // Texts and numbers are JSON.
-    let json = serde_json::to_vec(&written).expect("an entry is JSON");
-    let mut entries = transaction.open_table(ENTRIES)?;
-    entries.insert((room, offset), &*json)?;
-    Ok(())
-}
-
-/// Removes the entries of a room up to an offset.
-fn remove_until(
-    entries: &mut Table<'_, (&str, u64), &[u8]>,
-    room: &str,
-    last: u64,
-) -> Result<(), redb::Error> {
-    let removed = entries.extract_from_if((room, 0)..=(room, last), |_, _| true)?;
-    for entry in removed {
-        entry?;
-    }
-    Ok(())
-}
-
-/// Removes the entries that are beyond `history`, or were said before `oldest`.
-fn prune(database: &Database, history: u64, oldest: u64) -> Result<(), redb::Error> {
+/// Removes what `options` do not keep.
+fn prune(database: &Database, options: &HubOptions) -> Result<(), redb::Error> {
+    let now = Now::read();
     let transaction = database.begin_write()?;
-    {
-        let rooms = transaction.open_table(ROOMS)?;
-        let mut entries = transaction.open_table(ENTRIES)?;
-        for room in rooms.iter()? {
-            let (name, place) = room?;
-            let (_, last) = place.value();
-            let mut forgotten = last.saturating_sub(history);
-            for entry in entries.range((name.value(), forgotten + 1)..=(name.value(), last))? {
-                let (key, json) = entry?;
-                if parse(json.value())?.time >= oldest {
-                    break;
-                }
-                forgotten = key.value().1;
-            }
-            remove_until(&mut entries, name.value(), forgotten)?;
-        }
-    }
+    let mut tables = Tables::open(&transaction)?;
+    let (oldest, repeated) = (options.oldest(now), options.repeats_since(now.unix));
+    tables.prune(options.history as u64, oldest, repeated)?;
+    drop(tables);
     transaction.commit()?;
     Ok(())
-}
-
-/// Reads the rooms and their entries.
-fn read(database: &Database) -> Result<Vec<Stored>, redb::Error> {
-    let transaction = database.begin_read()?;
-    let rooms = transaction.open_table(ROOMS)?;
-    let entries = transaction.open_table(ENTRIES)?;
-    let mut stored = Vec::new();
-    for room in rooms.iter()? {
-        let (name, place) = room?;
-        let (epoch, last) = place.value();
-        let range = entries.range((name.value(), 0)..=(name.value(), last))?;
-        let read = range.map(|entry| parse(entry?.1.value()));
-        stored.push(Stored {
-            room: Name::stored(name.value()),
-            epoch,
-            last,
-            entries: read.collect::<Result<_, redb::Error>>()?,
-        });
-    }
-    Ok(stored)
-}
-
-fn parse(json: &[u8]) -> Result<Entry, redb::Error> {
-    let written: Written<'_> = serde_json::from_slice(json)
-        .map_err(|error| redb::Error::Corrupted(format!("an entry cannot be read: {error}")))?;
-    Ok(Entry {
-        from: Name::stored(&written.from),
-        kind: written.kind,
-        text: (&*written.text).into(),
-        id: written.id.as_deref().map(Into::into),
-        time: written.time,
-    })
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::Parcel;
 use crate::entry::{Entry, Identity};
+use crate::{HubOptions, Said};
 
 /// Entries in the order of their offsets, the newest last. Offsets are left out where entries were lost.
 #[derive(Default)]
@@ -13,7 +14,12 @@ pub(crate) struct History {
     last: u64,
     /// The offsets of the entries that have a number of their client's.
     numbered: HashMap<Identity, u64>,
+    /// Of these, the ones that are kept no longer and may be sent again, the oldest first.
+    said: VecDeque<Said>,
 }
+
+/// The most entries that are known of a room though they are kept no longer.
+pub(crate) const MOST_SAID: usize = 16_384;
 
 struct Kept {
     offset: u64,
@@ -31,8 +37,20 @@ impl History {
         }
     }
 
-    /// Adds the next entry, and forgets those beyond `most`, or said before `oldest`.
-    pub(crate) fn push(&mut self, parcel: Parcel, entry: &Entry, most: usize, oldest: u64) {
+    /// Notes an entry that is kept no longer, and may be sent again. Later ones come later.
+    pub(crate) fn note(&mut self, said: Said) {
+        self.numbered.insert(said.identity(), said.offset);
+        self.said.push_back(said);
+    }
+
+    /// Adds the next entry, and forgets those that were said before `oldest`, or are more than `options` keep.
+    pub(crate) fn push(
+        &mut self,
+        parcel: Parcel,
+        entry: &Entry,
+        oldest: u64,
+        options: &HubOptions,
+    ) {
         self.last += 1;
         let (time, identity) = (entry.time, entry.identity());
         if let Some(identity) = identity.clone() {
@@ -44,23 +62,48 @@ impl History {
             time,
             identity,
         });
-        self.trim(most, oldest);
+        // It is the newest: its time is about the present.
+        self.trim(options.history, oldest, options.repeats_since(time));
     }
 
-    /// Forgets the oldest entries beyond `most`, and those that were said before `oldest`.
-    pub(crate) fn trim(&mut self, most: usize, oldest: u64) {
+    /// Forgets the oldest entries beyond `most`, and those that were said before `oldest`. That one was said is known
+    /// as long as it was said after `repeated`.
+    pub(crate) fn trim(&mut self, most: usize, oldest: u64, repeated: u64) {
         while let Some(first) = self.entries.front()
             && (self.entries.len() > most || first.time < oldest)
         {
             let forgotten = self.entries.pop_front();
-            if let Some(identity) = forgotten.and_then(|kept| kept.identity) {
+            let said = forgotten.and_then(|kept| {
+                let (from, id) = kept.identity?;
+                let (offset, time) = (kept.offset, kept.time);
+                Some(Said {
+                    offset,
+                    from,
+                    id,
+                    time,
+                })
+            });
+            self.said.extend(said);
+        }
+        while let Some(first) = self.said.front()
+            && (self.said.len() > MOST_SAID || first.time < repeated)
+        {
+            let (identity, offset) = (first.identity(), first.offset);
+            if self.numbered.get(&identity) == Some(&offset) {
                 self.numbered.remove(&identity);
             }
+            self.said.pop_front();
         }
-        if self.entries.is_empty() {
+        if self.is_empty() {
             self.entries.shrink_to_fit();
             self.numbered.shrink_to_fit();
+            self.said.shrink_to_fit();
         }
+    }
+
+    /// Returns what was said, is kept no longer, and may be sent again, the oldest first.
+    pub(crate) fn said(&self) -> impl Iterator<Item = &Said> {
+        self.said.iter()
     }
 
     /// Returns the offset of the entry that is the same.
@@ -88,8 +131,9 @@ impl History {
         self.entries.partition_point(|kept| kept.offset < offset)
     }
 
+    /// Returns whether nothing is known of any entry.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.said.is_empty()
     }
 
     /// Returns the entries from `offset` on, with their offsets.

@@ -178,16 +178,24 @@ impl Hub {
     }
 
     fn sweep(&self, now: Now) {
-        for room in self.all_rooms() {
+        let rooms = self.all_rooms();
+        let has_many = rooms.len() > TOPICS;
+        for room in rooms {
             // Empty rooms are looked at again under the lock that new members need.
             if room.sweep(now, self.options()) {
                 let mut rooms = self.0.rooms.write().unwrap_or_else(PoisonError::into_inner);
                 // This list, the map and nobody else hold it.
-                if Arc::strong_count(&room) == 2 && room.sweep(now, self.options()) {
+                let is_over = Arc::strong_count(&room) == 2 && room.sweep(now, self.options());
+                if is_over && (has_many || self.can_forget_topic(&room)) {
                     rooms.remove(room.name());
                 }
             }
         }
+    }
+
+    /// Returns whether the topic of a room is kept elsewhere, or there is none.
+    fn can_forget_topic(&self, room: &Room) -> bool {
+        !room.has_topic() || self.shared().is_some() || self.log().topic(room.name()).is_some()
     }
 
     pub(crate) fn has_stopped(&self) -> bool {
@@ -212,12 +220,13 @@ impl Hub {
         let new = || match self.shared() {
             Some(_) => Room::closed(name.clone()),
             None => {
-                let position = self.log().position(name);
+                let (position, topic) = (self.log().position(name), self.log().topic(name));
                 let new = || Position {
                     epoch: fastrand::u32(1..),
                     offset: 0,
                 };
-                Room::new(name.clone(), position.unwrap_or_else(new))
+                let position = position.unwrap_or_else(new);
+                Room::new(name.clone(), position, topic.unwrap_or_default())
             }
         };
         room.or_insert_with(|| Arc::new(new())).clone()
@@ -239,6 +248,9 @@ impl WeakHub {
         self.0.upgrade().map(Hub)
     }
 }
+
+/// How many rooms there may be for those that have nothing but a topic to stay, where no log keeps topics.
+const TOPICS: usize = 10_000;
 
 /// Milliseconds between two looks at all rooms.
 const SWEEP: u64 = 60_000;

@@ -41,7 +41,7 @@ pub use connection::Connection;
 pub use disk::{Disk, DiskError};
 pub use entry::{Entry, EntryKind};
 pub use hub::Hub;
-pub use log::{InMemory, Log, Pending, Stored};
+pub use log::{InMemory, Log, Pending, Said, Stored};
 pub use name::{BadName, Name};
 pub use options::HubOptions;
 pub use outbox::Overflow;

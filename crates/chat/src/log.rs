@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::entry::{Entry, EntryKind};
+use crate::entry::{Entry, EntryKind, Identity};
 use crate::outbox::Outbox;
 use crate::room::Room;
 use crate::update::{ErrorCode, Parcel, Update};
@@ -24,6 +24,13 @@ pub trait Log: Send + Sync + 'static {
         None
     }
 
+    /// Returns the topic of a room of which nothing is in memory; `None` if topics are not kept, so that the hub keeps it.
+    /// Never waits for the disk.
+    fn topic(&self, room: &Name) -> Option<Arc<str>> {
+        let _ = room;
+        None
+    }
+
     /// Returns what is kept of earlier runs. [`Hub::new`](crate::Hub::new) calls it once; it may block.
     fn stored(&self) -> Vec<Stored> {
         Vec::new()
@@ -39,8 +46,31 @@ pub struct Stored {
     pub epoch: u32,
     /// The offset of its newest entry.
     pub last: u64,
+    /// The topic, also if the entry that has set it is kept no longer.
+    pub topic: Arc<str>,
     /// The newest entries, the last of them at `last`.
     pub entries: Vec<Entry>,
+    /// The entries before those whose clients may send them again, the oldest first.
+    pub said: Vec<Said>,
+}
+
+/// What tells a repeated entry from a new one, of an entry that is kept no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The offset that it had.
+    pub offset: u64,
+    /// Who said it.
+    pub from: Name,
+    /// The client's number of it.
+    pub id: Arc<str>,
+    /// When it was said, in milliseconds since 1970.
+    pub time: u64,
+}
+
+impl Said {
+    pub(crate) fn identity(&self) -> Identity {
+        (self.from.clone(), self.id.clone())
+    }
 }
 
 /// Keeps entries in the memory of this process alone.
@@ -147,18 +177,17 @@ impl Drop for Pending {
 
 impl Parts {
     fn apply(self, offset: Option<u64>) {
-        let (room, id) = (self.room.name(), self.entry.id.as_deref());
-        let entry = self.entry.clone();
-        let (offset, others) = self.room.apply(offset, entry, self.now, &self.options);
-        let said = Parcel::new(&Update::Said { room, offset, id });
-        self.tell(&said, &others);
-    }
-
-    /// Tells the sender, and the others that have sent the entry again.
-    fn tell(&self, parcel: &Parcel, others: &[Arc<Outbox>]) {
-        for outbox in others.iter().chain([&self.sender]) {
-            outbox.push(parcel);
-        }
+        let Parts { room, sender, .. } = self;
+        let id = self.entry.id.clone();
+        let (offset, others) = room.apply(offset, self.entry, self.now, &self.options);
+        let said = Parcel::new(&Update::Said {
+            room: room.name(),
+            offset,
+            id: id.as_deref(),
+        });
+        // Whoever is told finds that nothing of the entry is under way.
+        drop(room);
+        tell(&said, &others, &sender);
     }
 
     pub(crate) fn fail(self, why: &str) {
@@ -178,7 +207,7 @@ impl Parts {
     pub(crate) fn said(self, offset: u64) {
         let (room, id) = (self.room.name(), self.entry.id.as_deref());
         let said = Parcel::new(&Update::Said { room, offset, id });
-        self.tell(&said, &self.room.forget(&self.entry));
+        tell(&said, &self.room.forget(&self.entry), &self.sender);
     }
 
     /// Tells the sender why the entry is not kept.
@@ -190,6 +219,14 @@ impl Parts {
             room,
             id,
         });
-        self.tell(&error, &self.room.forget(&self.entry));
+        tell(&error, &self.room.forget(&self.entry), &self.sender);
     }
+}
+
+/// Tells the sender of an entry, and the others that have sent it again.
+fn tell(parcel: &Parcel, others: &[Arc<Outbox>], sender: &Outbox) {
+    for outbox in others {
+        outbox.push(parcel);
+    }
+    sender.push(parcel);
 }

@@ -39,6 +39,9 @@ pub struct HubOptions {
     pub secret: Option<Vec<u8>>,
 }
 
+/// How long the end of a connection may be unnoticed.
+const UNNOTICED: Duration = Duration::from_secs(60);
+
 impl Default for HubOptions {
     fn default() -> HubOptions {
         HubOptions {
@@ -63,5 +66,12 @@ impl HubOptions {
         let age = self.history_age.as_millis();
         now.unix
             .saturating_sub(u64::try_from(age).unwrap_or(u64::MAX))
+    }
+
+    /// Returns since when something may have been said that its client sends again at `unix`, both in milliseconds since
+    /// 1970: the session is held for the grace once the end of its connection is noticed.
+    pub(crate) fn repeats_since(&self, unix: u64) -> u64 {
+        let memory = self.grace.saturating_add(UNNOTICED).as_millis();
+        unix.saturating_sub(u64::try_from(memory).unwrap_or(u64::MAX))
     }
 }

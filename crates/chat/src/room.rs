@@ -74,9 +74,11 @@ const RECOVERED: usize = 300;
 
 impl Room {
     /// Returns a room whose history goes on behind `position`.
-    pub(crate) fn new(name: Name, position: Position) -> Room {
+    pub(crate) fn new(name: Name, position: Position, topic: Arc<str>) -> Room {
         let mut room = Room::with(name, position.epoch, Phase::Open);
-        room.state_mut().history = History::after(position.offset);
+        let state = room.state_mut();
+        state.history = History::after(position.offset);
+        state.topic = topic;
         room
     }
 
@@ -107,9 +109,15 @@ impl Room {
     /// Returns a room with the history that was kept of it.
     pub(crate) fn restored(stored: &Stored, options: &HubOptions) -> Room {
         let offset = stored.last.saturating_sub(stored.entries.len() as u64);
-        let epoch = stored.epoch;
-        let mut room = Room::new(stored.room.clone(), Position { epoch, offset });
+        let position = Position {
+            epoch: stored.epoch,
+            offset,
+        };
+        let mut room = Room::new(stored.room.clone(), position, stored.topic.clone());
         let state = room.state_mut();
+        for said in &stored.said {
+            state.history.note(said.clone());
+        }
         for entry in &stored.entries {
             // What is too old goes at the next sweep.
             state.publish(&stored.room, entry, 0, options);
@@ -234,10 +242,16 @@ impl Room {
         self.state().count()
     }
 
-    /// Forgets old entries. Returns whether nothing is left of the room.
+    /// Returns whether the room has a topic.
+    pub(crate) fn has_topic(&self) -> bool {
+        !self.state().topic.is_empty()
+    }
+
+    /// Forgets old entries. Returns whether nothing is left of the room but its topic.
     pub(crate) fn sweep(&self, now: Now, options: &HubOptions) -> bool {
         let mut state = self.state();
-        state.history.trim(options.history, options.oldest(now));
+        let (oldest, repeated) = (options.oldest(now), options.repeats_since(now.unix));
+        state.history.trim(options.history, oldest, repeated);
         state.members.is_empty()
             && state.history.is_empty()
             && state.sending.is_empty()
@@ -285,7 +299,7 @@ impl State {
         for outbox in self.entered() {
             outbox.push(&parcel);
         }
-        self.history.push(parcel, entry, options.history, oldest);
+        self.history.push(parcel, entry, oldest, options);
     }
 
     fn forget(&mut self, entry: &Entry) -> Vec<Arc<Outbox>> {

@@ -375,6 +375,72 @@ fn nodes_speak_tls_with_redis() {
 }
 
 #[test]
+fn what_the_stream_has_forgotten_is_known_when_it_is_said_again() {
+    if is_missing() {
+        return;
+    }
+    let server = Server::start(Keeps::Nothing);
+    let start = || {
+        let options = HubOptions {
+            history: 2,
+            ..HubOptions::default()
+        };
+        Hub::with_redis(options, server.url().parse().unwrap()).unwrap()
+    };
+    let (here, there) = (start(), start());
+    let mut ann = Client::new("ann");
+    ann.connect(&here);
+    ann.join("tea");
+    ann.command(&json!({"type": "topic", "room": "tea", "text": "all about tea"}));
+    (0..5).for_each(|_| ann.say("tea"));
+    until("all is kept", || {
+        ann.read();
+        ann.acknowledged.len() == 5
+    });
+    assert_eq!(server.ask(&["XLEN", "chat:{tea}:log"]), 2);
+    // The client has heard of none of them, and comes back elsewhere; also where Redis has lost all.
+    let again = |hub: &Hub| {
+        let mut again = hub.connect(Now::read());
+        let mut command = |command: serde_json::Value| {
+            again.receive(command.to_string().as_bytes(), Now::read());
+        };
+        command(json!({"type": "hello", "nick": "ann", "session": "the session of ann"}));
+        command(json!({"type": "join", "room": "tea"}));
+        for number in 1..=5 {
+            let text = format!("ann-{number}");
+            command(json!({"type": "say", "room": "tea", "text": text, "id": text}));
+        }
+        let (mut told, mut all) = (Vec::new(), String::new());
+        until("all is acknowledged", || {
+            again.take(usize::MAX, &mut told);
+            all = told.iter().map(|told| format!("{told:?}\n")).collect();
+            all.matches(r#""type":"said""#).count() == 5
+        });
+        for number in 1..=5 {
+            let offset = number + 1;
+            let said = format!(r#""said","room":"tea","offset":{offset},"id":"ann-{number}""#);
+            assert!(all.contains(&said), "{all}");
+        }
+        assert!(all.contains(r#""topic":"all about tea""#), "{all}");
+        again
+    };
+    let _member = again(&there);
+    server.ask(&["FLUSHALL"]);
+    until("a node gives Redis what it has", || {
+        server.ask(&["EXISTS", "chat:{tea}:meta"]) == 1
+    });
+    let third = start();
+    let _member = again(&third);
+    // The topic outlives what was said.
+    let life = |part: &str| {
+        let left = server.ask(&["PTTL", &format!("chat:{{tea}}:{part}")]);
+        left.as_i64().unwrap() / 86_400_000
+    };
+    assert!(life("log") <= 2);
+    assert!(life("meta") >= 300);
+}
+
+#[test]
 fn a_member_who_has_seen_more_than_the_node_is_recovered() {
     if is_missing() {
         return;

@@ -9,6 +9,7 @@ use super::rooms::{Open, Subscribed};
 use super::sent::Sent;
 use super::session::Script;
 use crate::entry::EntryKind;
+use crate::history::MOST_SAID;
 use crate::room::Room;
 use crate::update::Presence;
 use crate::{Name, Now};
@@ -26,6 +27,8 @@ const PAGE: usize = 256;
 /// The most entries and bytes of one append.
 const ENTRIES: usize = 64;
 const BYTES: usize = 256 * 1024;
+/// How long Redis keeps the topic of a room that nobody enters, in milliseconds: a year.
+const TOPIC: u128 = 365 * 86_400_000;
 /// The longest that Redis is told to keep anything, in milliseconds: ten years.
 const LONGEST: u128 = 10 * 365 * 86_400_000;
 
@@ -131,6 +134,7 @@ impl Flow {
             self.keys.node.to_string(),
             PRESENCE.to_owned(),
             self.keys.members(name),
+            life_of_topic(self.options.history_age),
         ];
         let nodes = open.nodes.iter();
         let nodes = nodes.flat_map(|(node, version)| [node.to_string(), version.to_string()]);
@@ -154,13 +158,17 @@ impl Flow {
                 .map(|nick| self.keys.name(&nick.to_lowercase())),
         );
         let most = self.options.history.min(1_000_000_000);
+        let now = Now::read();
         let mut args = vec![
             epoch.to_string(),
             session.run.clone(),
             most.to_string(),
-            self.options.oldest(Now::read()).to_string(),
+            self.options.oldest(now).to_string(),
             life(self.options.history_age),
             self.keys.channel(name),
+            life_of_topic(self.options.history_age),
+            self.options.repeats_since(now.unix).to_string(),
+            MOST_SAID.to_string(),
         ];
         let (mut count, mut bytes) = (0, 0);
         for queued in open.queue.iter().take(ENTRIES) {
@@ -174,7 +182,7 @@ impl Flow {
                 EntryKind::Message => "-".to_owned(),
             };
             args.extend([
-                entry::identity(said),
+                entry::identity(&said.from, said.id.as_deref()),
                 said.time.to_string(),
                 topic,
                 entry::write(said),
@@ -199,19 +207,26 @@ impl Flow {
         };
         (open.is_syncing, open.is_synced) = (true, false);
         self.syncs += 1;
-        let (epoch, last, topic, parcels) = open.room.saved();
-        let last = last + JUMP.parse::<u64>().unwrap_or(1 << 20);
+        let saved = open.room.saved();
+        let last = saved.last + JUMP.parse::<u64>().unwrap_or(1 << 20);
         let mut args = vec![
-            epoch.to_string(),
+            saved.epoch.to_string(),
             last.to_string(),
             session.run.clone(),
-            topic.to_string(),
+            saved.topic.to_string(),
             life(self.options.history_age),
             self.keys.channel(name),
+            life_of_topic(self.options.history_age),
         ];
-        for (offset, parcel) in parcels {
+        for said in saved.said {
+            let identity = entry::identity(&said.from, Some(&said.id));
+            let (offset, time) = (said.offset.to_string(), said.time.to_string());
+            args.extend([offset, identity, time, String::new()]);
+        }
+        for (offset, parcel) in saved.entries {
             if let Some(said) = entry::of_parcel(&parcel) {
-                let (identity, time) = (entry::identity(&said), said.time.to_string());
+                let identity = entry::identity(&said.from, said.id.as_deref());
+                let time = said.time.to_string();
                 args.extend([offset.to_string(), identity, time, entry::write(&said)]);
             }
         }
@@ -248,6 +263,11 @@ impl Flow {
             self.drive(&name);
         }
     }
+}
+
+/// Returns how long Redis keeps the topic of a room that nobody enters, and where its history ends, in milliseconds.
+fn life_of_topic(age: Duration) -> String {
+    (age.as_millis() + TOPIC).min(LONGEST).to_string()
 }
 
 /// Returns how long Redis keeps what nobody asks for, in milliseconds.

@@ -47,11 +47,7 @@ pub(super) fn of_parcel(parcel: &Parcel) -> Option<Entry> {
     read(parcel.json())
 }
 
-/// Returns what tells an entry that is sent again.
-pub(super) fn identity(entry: &Entry) -> String {
-    format!(
-        "{} {}",
-        &*entry.from,
-        entry.id.as_deref().unwrap_or_default()
-    )
+/// Returns what tells an entry that is sent again, by its sender and the sender's number.
+pub(super) fn identity(from: &str, id: Option<&str>) -> String {
+    format!("{from} {}", id.unwrap_or_default())
 }

@@ -16,9 +16,10 @@ impl Keys {
         Keys { node, database }
     }
 
-    /// The stream, the epoch and the newest offset, and the identities of the entries.
+    /// The stream; the epoch, the newest offset and the topic; the identities of the entries; and those of entries that
+    /// are no longer in the stream.
     pub(super) fn room(&self, room: &Name) -> Vec<String> {
-        let parts = ["log", "meta", "ids"];
+        let parts = ["log", "meta", "ids", "said"];
         parts
             .map(|part| format!("chat:{{{}}}:{part}", &**room))
             .into()

@@ -7,7 +7,7 @@ use super::{Phase, Room, State};
 use crate::entry::Entry;
 use crate::history::History;
 use crate::update::{Parcel, Presence};
-use crate::{HubOptions, Name, Position};
+use crate::{HubOptions, Name, Position, Said};
 
 /// A member that another node has.
 pub(crate) struct Away {
@@ -22,6 +22,17 @@ pub(crate) struct Loaded {
     pub(crate) topic: Arc<str>,
     /// The newest entries with their offsets.
     pub(crate) entries: Vec<(u64, Entry)>,
+}
+
+/// The history of a room, for a store that has lost it.
+pub(crate) struct Saved {
+    pub(crate) epoch: u32,
+    pub(crate) last: u64,
+    pub(crate) topic: Arc<str>,
+    /// Entries that are kept no longer, and may be sent again.
+    pub(crate) said: Vec<Said>,
+    /// The newest entries with their offsets.
+    pub(crate) entries: Vec<(u64, Parcel)>,
 }
 
 /// What became of an entry that came from elsewhere.
@@ -101,7 +112,7 @@ impl Room {
             state.history.skip(offset - 1);
             let parcel = Parcel::entry(&self.name, *offset, entry);
             // What is too old goes at the next sweep.
-            state.history.push(parcel, entry, options.history, 0);
+            state.history.push(parcel, entry, 0, options);
         }
         state.history.skip(loaded.last);
         state.has_ahead = false;
@@ -177,13 +188,18 @@ impl Room {
         }
     }
 
-    /// Returns the history for a store that has lost it: the epoch, the newest offset, the topic, and the entries.
-    pub(crate) fn saved(&self) -> (u32, u64, Arc<str>, Vec<(u64, Parcel)>) {
+    /// Returns the history for a store that has lost it.
+    pub(crate) fn saved(&self) -> Saved {
         let state = self.state();
         let entries = state.history.from(0);
         let entries = entries.map(|(offset, parcel)| (offset, parcel.clone()));
-        let last = state.history.last();
-        (state.epoch, last, state.topic.clone(), entries.collect())
+        Saved {
+            epoch: state.epoch,
+            last: state.history.last(),
+            topic: state.topic.clone(),
+            said: state.history.said().cloned().collect(),
+            entries: entries.collect(),
+        }
     }
 
     /// Takes what other nodes are to be told of the members here.

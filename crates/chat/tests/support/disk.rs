@@ -40,7 +40,9 @@ impl Log for Disk {
             room: room.clone(),
             epoch: *epoch,
             last: entries.len() as u64,
+            topic: "".into(),
             entries: entries.clone(),
+            said: Vec::new(),
         });
         rooms.collect()
     }

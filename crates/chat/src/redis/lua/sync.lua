@@ -1,14 +1,14 @@
 -- Tells a node what it has missed of a room, and keeps the room alive.
--- KEYS: log, meta, ids, nodes.
+-- KEYS: log, meta, ids, said, nodes.
 -- ARGV: epoch and last of the node, or 0; run; an epoch for a room that is new; most entries; life in ms; jump; node;
--- life of presence in ms; prefix of the nodes' members; then each node and the version of its members that is known.
+-- life of presence in ms; prefix of the nodes' members; life of a topic in ms; then each node and the version of its members that is known.
 -- Returns {0} if the room is lost and the node has its history; or {1, epoch, last, topic, version of this node's
 -- members, {id, entry, ...}, {node, version, {nick, state, ...}, ...}}, where members that are known are left out.
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last', 'run', 'topic')
 local epoch, last = meta[1], tonumber(meta[2] or 0)
 if not epoch then
   if ARGV[1] ~= '0' then return {0} end
-  redis.call('DEL', KEYS[1], KEYS[3])
+  redis.call('DEL', KEYS[1], KEYS[3], KEYS[4])
   epoch = ARGV[4]
   redis.call('HSET', KEYS[2], 'epoch', epoch, 'last', 0, 'run', ARGV[3])
 elseif meta[3] ~= ARGV[3] then
@@ -35,16 +35,17 @@ for _, row in ipairs(rows) do
   entries[#entries + 1] = row[1]
   entries[#entries + 1] = row[2][6]
 end
-for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
+for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
+if (meta[4] or '') ~= '' then redis.call('PEXPIRE', KEYS[2], ARGV[11]) end
 -- The members.
 local versions = {}
-for i = 11, #ARGV, 2 do versions[ARGV[i]] = ARGV[i + 1] end
+for i = 12, #ARGV, 2 do versions[ARGV[i]] = ARGV[i + 1] end
 local own, nodes = '', {}
-for _, node in ipairs(redis.call('SMEMBERS', KEYS[4])) do
+for _, node in ipairs(redis.call('SMEMBERS', KEYS[5])) do
   local key = ARGV[10] .. node
   local version = redis.call('HGET', key, '')
   if not version then
-    redis.call('SREM', KEYS[4], node)
+    redis.call('SREM', KEYS[5], node)
   elseif node == ARGV[8] then
     own = version
     redis.call('PEXPIRE', key, ARGV[9])
@@ -54,5 +55,5 @@ for _, node in ipairs(redis.call('SMEMBERS', KEYS[4])) do
     nodes[#nodes + 1] = versions[node] == version and 0 or redis.call('HGETALL', key)
   end
 end
-redis.call('PEXPIRE', KEYS[4], ARGV[6])
+redis.call('PEXPIRE', KEYS[5], ARGV[6])
 return {1, epoch, string.format('%.0f', last), meta[4] or '', own, entries, nodes}
