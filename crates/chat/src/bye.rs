@@ -23,6 +23,8 @@ pub enum Bye {
     Flood,
     /// `hello` did not come in time.
     HelloLate,
+    /// Too many passwords wait to be checked.
+    Busy,
     /// The token is missing, or wrong.
     Unauthorized,
     /// The token has expired.
@@ -37,12 +39,13 @@ pub enum Bye {
 
 impl Bye {
     /// All of them.
-    pub const ALL: [Bye; 10] = [
+    pub const ALL: [Bye; 11] = [
         Bye::Restart,
         Bye::Slow,
         Bye::Silent,
         Bye::Flood,
         Bye::HelloLate,
+        Bye::Busy,
         Bye::Unauthorized,
         Bye::Expired,
         Bye::Replaced,
@@ -58,6 +61,7 @@ impl Bye {
             Bye::Silent => 4002,
             Bye::Flood => 4003,
             Bye::HelloLate => 4004,
+            Bye::Busy => 4005,
             Bye::Unauthorized => 4500,
             Bye::Expired => 4501,
             Bye::Replaced => 4502,
@@ -79,6 +83,7 @@ impl Bye {
             Bye::Silent => "no answer to a ping",
             Bye::Flood => "flood: too many commands; come back more slowly",
             Bye::HelloLate => "no `hello` in time",
+            Bye::Busy => "too many passwords wait to be checked: come back in a moment",
             Bye::Unauthorized => "a token is needed that proves the name",
             Bye::Expired => "the token has expired: get a new one",
             Bye::Replaced => "the session goes on in another connection",

@@ -34,6 +34,9 @@ pub enum Command<'a> {
         /// The user's name.
         #[serde(borrow)]
         nick: Cow<'a, str>,
+        /// The password, if the name has one. A connection of the same session needs none.
+        #[serde(borrow, default)]
+        password: Option<Cow<'a, str>>,
         /// A token that proves the name, where the server asks for one.
         #[serde(borrow, default)]
         token: Option<Cow<'a, str>>,
@@ -120,6 +123,21 @@ pub enum Command<'a> {
     },
     /// Asks for the names of the rooms. Answered by `rooms`.
     Rooms,
+    /// Gives the client's name a password, so that nobody else can have it. Answered by `registered` once that is kept.
+    Register {
+        /// The password: 8 to 72 bytes.
+        #[serde(borrow)]
+        password: Cow<'a, str>,
+    },
+    /// Changes the password of the client's name. Answered by `registered`.
+    Password {
+        /// The password until now.
+        #[serde(borrow)]
+        old: Cow<'a, str>,
+        /// The new one.
+        #[serde(borrow)]
+        new: Cow<'a, str>,
+    },
 }
 
 impl Command<'_> {
@@ -151,11 +169,13 @@ impl Command<'_> {
         match self {
             Command::Hello {
                 nick,
+                password,
                 token,
                 session,
                 inbox,
             } => Command::Hello {
                 nick: own(nick),
+                password: password.map(own),
                 token: token.map(own),
                 session: session.map(own),
                 inbox,
@@ -191,6 +211,13 @@ impl Command<'_> {
                 limit,
             },
             Command::Rooms => Command::Rooms,
+            Command::Register { password } => Command::Register {
+                password: own(password),
+            },
+            Command::Password { old, new } => Command::Password {
+                old: own(old),
+                new: own(new),
+            },
         }
     }
 }

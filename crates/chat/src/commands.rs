@@ -2,25 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::command::Command;
-use crate::connection::{Connection, Greeting, User, Welcome};
+use crate::connection::{Connection, User};
 use crate::entry::{Entry, EntryKind};
-use crate::holders::Claim;
 use crate::log::Pending;
 use crate::room::{Room, Taken};
-use crate::shared::Claiming;
-use crate::token;
-use crate::update::{ErrorCode, Listed, Parcel, StoreState, Update};
-use crate::{Bye, Name, Now, Position};
+use crate::update::{ErrorCode, Listed, Parcel, Update};
+use crate::{Name, Now, Position};
 
 /// The most bytes of a client's number of a message.
 const LONGEST_ID: usize = 64;
-
-/// The bytes of a session: enough that nobody guesses it.
-const SESSION: RangeInclusive<usize> = 16..=64;
 
 /// The most bytes of a topic.
 const LONGEST_TOPIC: usize = 512;
@@ -32,7 +25,7 @@ const LISTED: usize = 1000;
 pub(crate) struct Wrong(pub(crate) ErrorCode, pub(crate) Cow<'static, str>);
 
 impl Wrong {
-    fn invalid(error: impl fmt::Display) -> Wrong {
+    pub(crate) fn invalid(error: impl fmt::Display) -> Wrong {
         Wrong(ErrorCode::Invalid, error.to_string().into())
     }
 }
@@ -41,12 +34,14 @@ impl Connection {
     pub(crate) fn carry_out(&mut self, command: Command<'_>, now: Now) -> Result<(), Wrong> {
         if let Command::Hello {
             nick,
+            password,
             token,
             session,
             inbox,
         } = command
         {
-            return self.hello(&nick, token.as_deref(), session.as_deref(), inbox, now);
+            let (token, session) = (token.as_deref(), session.as_deref());
+            return self.hello((&nick, password.as_deref()), token, session, inbox, now);
         }
         match command {
             Command::Hello { .. } => {}
@@ -83,95 +78,10 @@ impl Connection {
                 room.tell_history(&self.outbox, before, limit, self.hub.options());
             }
             Command::Rooms => self.list_rooms()?,
+            Command::Register { password } => self.register(&password, now)?,
+            Command::Password { old, new } => self.change_password(&old, &new, now)?,
         }
         Ok(())
-    }
-
-    fn hello(
-        &mut self,
-        nick: &str,
-        token: Option<&str>,
-        session: Option<&str>,
-        inbox: Option<Position>,
-        now: Now,
-    ) -> Result<(), Wrong> {
-        if self.user.is_some() || self.greeting.is_some() {
-            let text = "`hello` comes once: this connection has a name";
-            return Err(Wrong(ErrorCode::OutOfOrder, text.into()));
-        }
-        let nick: Name = nick.parse().map_err(Wrong::invalid)?;
-        if session.is_some_and(|session| !SESSION.contains(&session.len())) {
-            return Err(Wrong::invalid("a session has 16 to 64 bytes"));
-        }
-        let secret = self.hub.options().secret.as_deref();
-        let proof = secret.map(|secret| {
-            let token = token.ok_or(Bye::Unauthorized)?;
-            token::verify(secret, token, &nick, now)
-        });
-        let until = match proof.transpose() {
-            Ok(until) => until,
-            Err(bye) => {
-                self.end(bye);
-                return Ok(());
-            }
-        };
-        let holders = self.hub.holders();
-        let Claim::Granted {
-            nick,
-            session,
-            resumed,
-        } = holders.claim(&nick, session, until.is_some(), &self.outbox)
-        else {
-            return Err(Wrong(ErrorCode::NickTaken, taken(&nick).into()));
-        };
-        // One that has come since the stop was told to all.
-        if self.hub.has_stopped() {
-            self.end(Bye::Restart);
-        }
-        let (proved, claimed) = (until.is_some(), session.clone());
-        let welcome = Welcome {
-            nick,
-            session,
-            resumed: resumed.is_some(),
-            rooms: resumed.unwrap_or_default(),
-            inbox,
-            until,
-        };
-        let Some(shared) = self.hub.shared() else {
-            self.welcome(welcome);
-            return Ok(());
-        };
-        let nick = welcome.nick.clone();
-        let claim = Claiming::new(nick, claimed, proved, self.outbox.clone());
-        self.greeting = Some(Box::new(Greeting {
-            welcome,
-            claim: claim.clone(),
-            deferred: Vec::new(),
-        }));
-        shared.claim(claim);
-        Ok(())
-    }
-
-    /// Tells the client that the name is its own, and lets it into its inbox.
-    pub(crate) fn welcome(&mut self, welcome: Welcome) {
-        let nick = welcome.nick;
-        let inbox = self.hub.room(&nick.inbox());
-        let mut rooms = welcome.rooms;
-        rooms.retain(|room| !Arc::ptr_eq(room, &inbox));
-        self.outbox.push(&Parcel::new(&Update::Welcome {
-            nick: &nick,
-            session: &welcome.session,
-            resumed: welcome.resumed,
-        }));
-        if self.hub.is_store_away() {
-            let store = StoreState::Away;
-            self.outbox.push(&Parcel::new(&Update::Status { store }));
-        }
-        inbox.join(&nick, &self.outbox, welcome.inbox, self.hub.options());
-        self.hub.stir(&inbox);
-        rooms.push(inbox);
-        let until = welcome.until;
-        self.user = Some(Box::new(User { nick, rooms, until }));
     }
 
     fn join(&mut self, room: &str, since: Option<Position>) -> Result<(), Wrong> {
@@ -210,8 +120,12 @@ impl Connection {
     fn tell(&mut self, to: &str, text: &str, id: Option<&str>, now: Now) -> Result<(), Wrong> {
         let to: Name = to.parse().map_err(Wrong::invalid)?;
         self.user()?;
+        let is_registered = self
+            .hub
+            .accounts()
+            .is_some_and(|accounts| accounts.has(&to));
         // What nodes share knows the names of all of them, and is asked when the text is to be kept.
-        if self.hub.shared().is_none() && !self.hub.holders().has(&to) {
+        if self.hub.shared().is_none() && !is_registered && !self.hub.holders().has(&to) {
             return Err(Wrong(ErrorCode::NobodyThere, nobody(&to).into()));
         }
         let inbox = self.hub.room(&to.inbox());
@@ -280,7 +194,7 @@ impl Connection {
         Ok(())
     }
 
-    fn user(&self) -> Result<&User, Wrong> {
+    pub(crate) fn user(&self) -> Result<&User, Wrong> {
         self.user.as_deref().ok_or_else(too_early)
     }
 

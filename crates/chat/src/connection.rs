@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::command::{Command, Position};
-use crate::commands::{Wrong, taken};
-use crate::holders::Session;
+use crate::command::Command;
+use crate::commands::Wrong;
+use crate::greeting::{Greeting, Step};
 use crate::hub::Hub;
 use crate::outbox::Outbox;
+use crate::passwords;
 use crate::rate::Bucket;
 use crate::room::Room;
-use crate::shared::Claiming;
 use crate::update::{ErrorCode, Parcel, Update};
 use crate::{Bye, Name, Now};
 
@@ -27,6 +27,7 @@ pub struct Connection {
     pub(crate) user: Option<Box<User>>,
     pub(crate) greeting: Option<Box<Greeting>>,
     commands: Bucket,
+    pub(crate) passwords: Bucket,
     malformed: u8,
 }
 
@@ -34,24 +35,6 @@ pub(crate) struct User {
     pub(crate) nick: Name,
     pub(crate) rooms: Vec<Arc<Room>>,
     /// When the token expires, in seconds since 1970.
-    pub(crate) until: Option<u64>,
-}
-
-/// What waits until the store that nodes share has granted a name.
-pub(crate) struct Greeting {
-    pub(crate) welcome: Welcome,
-    pub(crate) claim: Arc<Claiming>,
-    pub(crate) deferred: Vec<Command<'static>>,
-}
-
-/// What a client is to have once its name is granted.
-pub(crate) struct Welcome {
-    pub(crate) nick: Name,
-    pub(crate) session: Session,
-    /// The session of an earlier connection goes on, with these rooms.
-    pub(crate) resumed: bool,
-    pub(crate) rooms: Vec<Arc<Room>>,
-    pub(crate) inbox: Option<Position>,
     pub(crate) until: Option<u64>,
 }
 
@@ -69,6 +52,7 @@ impl Connection {
             user: None,
             greeting: None,
             commands: Bucket::full(options.burst, now.instant),
+            passwords: Bucket::full(passwords::AT_ONCE, now.instant),
             malformed: 0,
             hub,
         }
@@ -161,34 +145,7 @@ impl Connection {
         }
     }
 
-    /// Welcomes the client or refuses its name, if that is decided, and carries out what it has asked for meanwhile.
-    fn settle(&mut self, now: Now) {
-        let decided = |greeting: &mut Box<Greeting>| greeting.claim.decision().is_some();
-        let Some(greeting) = self.greeting.take_if(decided) else {
-            return;
-        };
-        let Greeting {
-            welcome,
-            claim,
-            deferred,
-        } = *greeting;
-        match claim.decision() {
-            Some(true) => self.welcome(welcome),
-            _ => {
-                let mut rooms = self.hub.holders().refuse(&welcome.nick, &self.outbox);
-                rooms.extend(welcome.rooms);
-                self.hub.leave(&welcome.nick, rooms);
-                let taken = taken(&welcome.nick);
-                self.outbox
-                    .push(&Parcel::error(ErrorCode::NickTaken, &taken));
-            }
-        }
-        for command in deferred {
-            self.carry_out_or_tell(command, now);
-        }
-    }
-
-    fn carry_out_or_tell(&mut self, command: Command<'_>, now: Now) {
+    pub(crate) fn carry_out_or_tell(&mut self, command: Command<'_>, now: Now) {
         let (room, id) = (
             command.room().map(str::to_owned),
             command.id().map(str::to_owned),
@@ -209,7 +166,10 @@ impl Connection {
         let greeting = self.greeting.take();
         let (nick, rooms) = match (self.user.take(), greeting) {
             (Some(user), _) => (user.nick, user.rooms),
-            (None, Some(greeting)) => (greeting.welcome.nick, greeting.welcome.rooms),
+            (None, Some(greeting)) => match greeting.step {
+                Step::Claimed { welcome, .. } => (welcome.nick, welcome.rooms),
+                Step::Checked { .. } => return,
+            },
             (None, None) => return,
         };
         let options = self.hub.options();

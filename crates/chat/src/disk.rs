@@ -1,5 +1,6 @@
 //! Entries in a file of this machine.
 
+mod accounts;
 mod tables;
 
 use std::collections::HashMap;
@@ -12,7 +13,9 @@ use std::thread::{self, JoinHandle};
 use redb::Database;
 
 use self::tables::Tables;
-use crate::{EntryKind, HubOptions, Log, Name, Now, Pending, Position, Stored};
+use crate::{
+    Account, EntryKind, HubOptions, Log, Name, Now, Pending, PendingAccount, Position, Stored,
+};
 
 /// The most entries that wait for the disk.
 const QUEUED: usize = 65_536;
@@ -42,9 +45,16 @@ const BATCH: usize = 4096;
 /// ```
 pub struct Disk {
     stored: Mutex<Vec<Stored>>,
+    accounts: Mutex<Vec<Account>>,
     places: Places,
-    sender: Option<SyncSender<Pending>>,
+    sender: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
+}
+
+/// What the thread is to keep.
+enum Job {
+    Entry(Pending),
+    Account(PendingAccount),
 }
 
 /// What is known of each room in the file.
@@ -91,6 +101,8 @@ impl Disk {
         })?;
         let stored = prune(&database, options).and_then(|()| tables::read(&database));
         let stored = stored.map_err(|error| wrong(error.to_string()))?;
+        let accounts =
+            tables::read_accounts(&database).map_err(|error| wrong(error.to_string()))?;
         let places = Places::new(Mutex::new(places(&stored)));
         let (sender, receiver) = sync_channel(QUEUED);
         let writer = Writer {
@@ -104,6 +116,7 @@ impl Disk {
         let writer = writer.map_err(|error| wrong(format!("no thread can be started: {error}")))?;
         Ok(Disk {
             stored: Mutex::new(stored),
+            accounts: Mutex::new(accounts),
             places,
             sender: Some(sender),
             writer: Some(writer),
@@ -111,17 +124,40 @@ impl Disk {
     }
 }
 
-impl Log for Disk {
-    fn append(&self, pending: Pending) {
-        match self.sender.as_ref().map(|sender| sender.try_send(pending)) {
-            Some(Err(TrySendError::Full(pending))) => {
-                pending.failed("too many messages wait for the disk: send it again later");
+impl Job {
+    fn failed(self, why: &str) {
+        match self {
+            Job::Entry(pending) => pending.failed(why),
+            Job::Account(pending) => pending.failed(why),
+        }
+    }
+}
+
+impl Disk {
+    fn ask(&self, job: Job) {
+        match self.sender.as_ref().map(|sender| sender.try_send(job)) {
+            Some(Err(TrySendError::Full(job))) => {
+                job.failed("too many messages wait for the disk: send it again later");
             }
-            Some(Err(TrySendError::Disconnected(pending))) => {
-                pending.failed("the thread that keeps messages has ended");
+            Some(Err(TrySendError::Disconnected(job))) => {
+                job.failed("the thread that keeps messages has ended");
             }
             Some(Ok(())) | None => {}
         }
+    }
+}
+
+impl Log for Disk {
+    fn append(&self, pending: Pending) {
+        self.ask(Job::Entry(pending));
+    }
+
+    fn accounts(&self) -> Option<Vec<Account>> {
+        Some(std::mem::take(&mut *lock(&self.accounts)))
+    }
+
+    fn keep_account(&self, pending: PendingAccount) {
+        self.ask(Job::Account(pending));
     }
 
     fn position(&self, room: &Name) -> Option<Position> {
@@ -166,12 +202,19 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, receiver: &Receiver<Pending>) {
+    fn run(mut self, receiver: &Receiver<Job>) {
         while let Ok(first) = receiver.recv() {
             let more = receiver.try_iter().take(BATCH - 1);
-            let batch: Vec<_> = [first].into_iter().chain(more).collect();
-            match self.write(&batch) {
+            let (mut batch, mut accounts) = (Vec::new(), Vec::new());
+            for job in [first].into_iter().chain(more) {
+                match job {
+                    Job::Entry(pending) => batch.push(pending),
+                    Job::Account(pending) => accounts.push(pending),
+                }
+            }
+            match self.write(&batch, &accounts) {
                 Ok(offsets) => {
+                    accounts.into_iter().for_each(PendingAccount::kept);
                     for (pending, offset) in batch.into_iter().zip(offsets) {
                         pending.kept(offset);
                     }
@@ -179,6 +222,9 @@ impl Writer {
                 Err(error) => {
                     // After a failure it writes nothing more.
                     self.database = None;
+                    for pending in accounts {
+                        pending.failed(&format!("the password could not be kept: {error}"));
+                    }
                     for pending in batch {
                         pending.failed(&format!("the message could not be kept: {error}"));
                     }
@@ -188,7 +234,11 @@ impl Writer {
     }
 
     /// Writes entries behind those that there are, and returns their offsets.
-    fn write(&mut self, batch: &[Pending]) -> Result<Vec<u64>, redb::Error> {
+    fn write(
+        &mut self,
+        batch: &[Pending],
+        accounts: &[PendingAccount],
+    ) -> Result<Vec<u64>, redb::Error> {
         if self.database.is_none() {
             let database = Database::create(&self.path)?;
             // What was written when it failed may be in the file all the same.
@@ -222,6 +272,9 @@ impl Writer {
             }
             let forgotten = offset.saturating_sub(self.options.history as u64);
             tables.forget(room, forgotten, repeated)?;
+        }
+        for pending in accounts {
+            tables.put_account(pending.account())?;
         }
         for (room, end) in &ends {
             tables.end(room, end.position.epoch, end.position.offset)?;

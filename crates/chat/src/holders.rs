@@ -174,6 +174,13 @@ impl Holders {
         gone
     }
 
+    /// Returns whether a name is held for this session.
+    pub(crate) fn is_session(&self, nick: &Name, session: Option<&str>) -> bool {
+        let state = self.state();
+        let holder = state.holders.get(&nick.folded());
+        holder.is_some_and(|holder| session == Some(&*holder.session))
+    }
+
     /// Returns whether somebody has this name.
     pub(crate) fn has(&self, nick: &Name) -> bool {
         self.state().holders.contains_key(&nick.folded())

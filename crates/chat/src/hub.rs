@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use crate::accounts::Accounts;
 use crate::connection::Connection;
 use crate::holders::Holders;
 use crate::log::Log;
@@ -49,6 +50,8 @@ struct Contents {
     shared: Option<Box<dyn SharedStore>>,
     is_away: AtomicBool,
     rooms: RwLock<HashMap<Name, Arc<Room>>>,
+    /// The names that have passwords, where they can have some.
+    accounts: Option<Accounts>,
     holders: Holders,
     stopped: AtomicBool,
     /// When all rooms were looked at last, in milliseconds since 1970.
@@ -64,7 +67,9 @@ impl Hub {
             (stored.room.clone(), Arc::new(room))
         });
         let rooms = rooms.collect();
-        Hub::with(options, Box::new(log), None, rooms)
+        let accounts = log.accounts().filter(|_| options.secret.is_none());
+        let accounts = accounts.map(Accounts::new);
+        Hub::with(options, Box::new(log), None, (rooms, accounts))
     }
 
     /// Returns a hub whose rooms other nodes have too.
@@ -73,20 +78,22 @@ impl Hub {
         S: SharedStore + Log + Clone,
     {
         let log = Box::new(store.clone());
-        Hub::with(options, log, Some(Box::new(store)), HashMap::new())
+        let none = (HashMap::new(), None);
+        Hub::with(options, log, Some(Box::new(store)), none)
     }
 
     fn with(
         options: HubOptions,
         log: Box<dyn Log>,
         shared: Option<Box<dyn SharedStore>>,
-        rooms: HashMap<Name, Arc<Room>>,
+        (rooms, accounts): (HashMap<Name, Arc<Room>>, Option<Accounts>),
     ) -> Hub {
         Hub(Arc::new(Contents {
             options: Arc::new(options),
             log,
             shared,
             rooms: RwLock::new(rooms),
+            accounts,
             is_away: AtomicBool::new(false),
             holders: Holders::default(),
             stopped: AtomicBool::new(false),
@@ -204,6 +211,21 @@ impl Hub {
 
     pub(crate) fn holders(&self) -> &Holders {
         &self.0.holders
+    }
+
+    pub(crate) fn accounts(&self) -> Option<&Accounts> {
+        self.0.accounts.as_ref()
+    }
+
+    /// Returns why names can have no passwords here, for people.
+    pub(crate) fn why_no_accounts(&self) -> &'static str {
+        if self.options().secret.is_some() {
+            "names are proved by tokens here, and have no passwords"
+        } else if self.shared().is_some() {
+            "this server shares its names with others by Redis, and keeps no passwords"
+        } else {
+            "this server has no file, and keeps no passwords"
+        }
     }
 
     pub(crate) fn log(&self) -> &dyn Log {

@@ -8,10 +8,11 @@
 //!
 //! Rooms are this process's own, or, with [`Hub::with_redis`], shared by all nodes that have the same Redis.
 //!
-//! Files import downwards only: `serve`, `disk`, `redis` → `hub` ⇄ `connection` → `log`, `shared` → `room`, `holders` →
-//! `history`, `outbox` → `update`, `command`, `entry`, `options` → `name`, `bye`, `clock`, `rate`, `token`.
+//! Files import downwards only: `serve`, `disk`, `redis` → `hub` ⇄ `connection` → `log`, `shared` → `accounts`, `room`,
+//! `holders` → `history`, `outbox` → `update`, `command`, `entry`, `options` → `name`, `bye`, `clock`, `rate`, `token`.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod bye;
 mod clock;
 mod command;
@@ -19,6 +20,7 @@ mod commands;
 mod connection;
 mod disk;
 mod entry;
+mod greeting;
 mod history;
 mod holders;
 mod hub;
@@ -26,6 +28,7 @@ mod log;
 mod name;
 mod options;
 mod outbox;
+mod passwords;
 mod rate;
 mod redis;
 mod room;
@@ -34,6 +37,7 @@ mod shared;
 mod token;
 mod update;
 
+pub use accounts::{Account, PendingAccount};
 pub use bye::Bye;
 pub use clock::Now;
 pub use command::{Command, Position};

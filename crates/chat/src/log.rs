@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::accounts::{Account, PendingAccount};
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::outbox::Outbox;
 use crate::room::Room;
@@ -29,6 +30,18 @@ pub trait Log: Send + Sync + 'static {
     fn topic(&self, room: &Name) -> Option<Arc<str>> {
         let _ = room;
         None
+    }
+
+    /// Returns the names that have passwords; `None` if passwords are not kept here. [`Hub::new`](crate::Hub::new) calls
+    /// it once; it may block.
+    fn accounts(&self) -> Option<Vec<Account>> {
+        None
+    }
+
+    /// Keeps an account, and calls [`PendingAccount::kept`], now or later and on any thread; or
+    /// [`PendingAccount::failed`]. Never blocks.
+    fn keep_account(&self, pending: PendingAccount) {
+        pending.failed("passwords are not kept here");
     }
 
     /// Returns what is kept of earlier runs. [`Hub::new`](crate::Hub::new) calls it once; it may block.

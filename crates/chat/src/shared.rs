@@ -30,15 +30,10 @@ pub(crate) trait Shared: Send + Sync + 'static {
 pub(crate) struct Claiming {
     pub(crate) nick: Name,
     pub(crate) session: Session,
-    /// A token has proved that the name is the client's.
+    /// A token or a password has proved that the name is the client's.
     pub(crate) proved: bool,
-    outbox: Arc<Outbox>,
-    decision: AtomicU8,
+    decision: Decision,
 }
-
-const UNDECIDED: u8 = 0;
-const REFUSED: u8 = 1;
-const GRANTED: u8 = 2;
 
 impl Claiming {
     pub(crate) fn new(
@@ -51,23 +46,50 @@ impl Claiming {
             nick,
             session,
             proved,
-            outbox,
-            decision: AtomicU8::new(UNDECIDED),
+            decision: Decision::new(outbox),
         })
     }
 
     /// Grants or refuses the name, and has the connection's flow go on.
     pub(crate) fn decide(&self, granted: bool) {
-        let decision = if granted { GRANTED } else { REFUSED };
-        self.decision.store(decision, Ordering::Release);
-        self.outbox.nudge();
+        self.decision.decide(granted);
     }
 
     /// Returns whether the name is granted, once that is decided.
     pub(crate) fn decision(&self) -> Option<bool> {
-        match self.decision.load(Ordering::Acquire) {
+        self.decision.get()
+    }
+}
+
+/// Something that another thread decides for a connection.
+pub(crate) struct Decision {
+    outbox: Arc<Outbox>,
+    state: AtomicU8,
+}
+
+const UNDECIDED: u8 = 0;
+const REFUSED: u8 = 1;
+const GRANTED: u8 = 2;
+
+impl Decision {
+    pub(crate) fn new(outbox: Arc<Outbox>) -> Decision {
+        Decision {
+            outbox,
+            state: AtomicU8::new(UNDECIDED),
+        }
+    }
+
+    /// Decides, and has the connection's flow go on.
+    pub(crate) fn decide(&self, granted: bool) {
+        let state = if granted { GRANTED } else { REFUSED };
+        self.state.store(state, Ordering::Release);
+        self.outbox.nudge();
+    }
+
+    pub(crate) fn get(&self) -> Option<bool> {
+        match self.state.load(Ordering::Acquire) {
             UNDECIDED => None,
-            decision => Some(decision == GRANTED),
+            state => Some(state == GRANTED),
         }
     }
 }

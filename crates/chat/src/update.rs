@@ -20,6 +20,13 @@ pub(crate) enum Update<'a> {
         session: &'a str,
         /// Whether the session of an earlier connection goes on.
         resumed: bool,
+        /// Whether the name has a password; left out where names can have none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        registered: Option<bool>,
+    },
+    /// The answer to `register` and `password`: the password is kept.
+    Registered {
+        nick: &'a Name,
     },
     /// The answer to `join`. What was missed, or the newest entries, come next.
     Joined {
@@ -168,6 +175,14 @@ pub(crate) enum ErrorCode {
     Invalid,
     /// `hello` comes first, and once.
     OutOfOrder,
+    /// The name has a password, which was not given.
+    PasswordNeeded,
+    /// The password is not that of the name, or nobody has registered the name.
+    WrongPassword,
+    /// Names can have no password here.
+    NoAccounts,
+    /// The client has sent too many passwords.
+    Busy,
     /// The name belongs to somebody else.
     NickTaken,
     /// The room was not entered.

@@ -1,6 +1,7 @@
 //! The `switchboard` command: one file for each subcommand.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod cell;
 mod compare;
 mod driver;
@@ -42,6 +43,8 @@ enum Command {
     /// Run a server (files, proxy, echo, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
     Serve(Box<serve::Service>),
+    /// List the names that have passwords in a chat's file, or take their passwords from them
+    Accounts(accounts::Options),
     /// Fetch pages, many at once, and print a line for each as it finishes
     Fetch(fetch::Options),
     /// Print what runs under which model
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Compare(options) => compare::run(&options),
         Command::Serve(service) => serve::run(*service),
+        Command::Accounts(options) => accounts::run(&options),
         Command::Fetch(options) => fetch::run(options),
         Command::Models(options) => models::run(&options),
         Command::Completions(options) => shell::completions(parser, &options),

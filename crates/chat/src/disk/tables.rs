@@ -7,7 +7,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, Wr
 use serde::{Deserialize, Serialize};
 
 use crate::history::MOST_SAID;
-use crate::{Entry, EntryKind, Name, Said, Stored};
+use crate::{Account, Entry, EntryKind, Name, Said, Stored};
 
 /// Of each room, the epoch and the offset of the newest entry.
 const ROOMS: TableDefinition<'_, &str, (u32, u64)> = TableDefinition::new("rooms");
@@ -18,6 +18,9 @@ const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("e
 const SAID: TableDefinition<'_, (&str, u64), (&str, &str, u64)> = TableDefinition::new("said");
 /// The topics of rooms that have one.
 const TOPICS: TableDefinition<'_, &str, &str> = TableDefinition::new("topics");
+
+/// The names that have passwords, as their users write them, and the hashes; by the folded name.
+const ACCOUNTS: TableDefinition<'_, &str, (&str, &str)> = TableDefinition::new("accounts");
 
 /// An entry as it is written.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +39,7 @@ pub(super) struct Tables<'t> {
     entries: Table<'t, (&'static str, u64), &'static [u8]>,
     said: Table<'t, (&'static str, u64), (&'static str, &'static str, u64)>,
     topics: Table<'t, &'static str, &'static str>,
+    accounts: Table<'t, &'static str, (&'static str, &'static str)>,
 }
 
 impl<'t> Tables<'t> {
@@ -45,6 +49,7 @@ impl<'t> Tables<'t> {
             entries: transaction.open_table(ENTRIES)?,
             said: transaction.open_table(SAID)?,
             topics: transaction.open_table(TOPICS)?,
+            accounts: transaction.open_table(ACCOUNTS)?,
         })
     }
 
@@ -75,6 +80,18 @@ impl<'t> Tables<'t> {
     pub(super) fn end(&mut self, room: &str, epoch: u32, offset: u64) -> Result<(), redb::Error> {
         self.rooms.insert(room, (epoch, offset))?;
         Ok(())
+    }
+
+    pub(super) fn put_account(&mut self, account: &Account) -> Result<(), redb::Error> {
+        let (folded, row) = (account.nick.folded(), (&*account.nick, &*account.hash));
+        self.accounts.insert(&*folded, row)?;
+        Ok(())
+    }
+
+    /// Removes an account. Returns whether there was one.
+    pub(super) fn remove_account(&mut self, nick: &Name) -> Result<bool, redb::Error> {
+        let was = self.accounts.remove(&*nick.folded())?;
+        Ok(was.is_some())
     }
 
     /// Removes the entries of a room up to an offset. That they were said is known still if that was after `repeated`.
@@ -175,6 +192,25 @@ pub(super) fn read(database: &Database) -> Result<Vec<Stored>, redb::Error> {
         });
     }
     Ok(stored)
+}
+
+/// Reads the accounts, in the order of their folded names.
+pub(super) fn read_accounts(database: &Database) -> Result<Vec<Account>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let table = match transaction.open_table(ACCOUNTS) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table?,
+    };
+    let mut accounts = Vec::new();
+    for row in table.iter()? {
+        let (_, account) = row?;
+        let (nick, hash) = account.value();
+        accounts.push(Account {
+            nick: Name::stored(nick),
+            hash: hash.into(),
+        });
+    }
+    Ok(accounts)
 }
 
 fn parse(json: &[u8]) -> Result<Entry, redb::Error> {

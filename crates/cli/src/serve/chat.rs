@@ -24,7 +24,9 @@ library `switchboard-chat` describes them. Where WebSocket is blocked, the same 
 answers with a key, GET /events?key= streams updates, GET /poll?key=&position= waits for some, and POST /send?key= carries \
 commands. Pages of other origins are refused unless --origin names them.\n\n\
 Without --data, messages are kept as long as the server runs. With it they are kept in a file, which is in sync with the \
-disk before anybody is told of a message. With --redis they are in Redis, and servers that have the same one are \
+disk before anybody is told of a message, and a user can keep a name by a password (`register`), which is asked for \
+from then on; `switchboard accounts` lists such names, and takes their passwords from them. Use TLS where passwords \
+are sent. With --redis they are in Redis, and servers that have the same one are \
 one chat; while Redis is away, messages are shown here, and kept when it is back.\n\nA token for --token-secret is CLAIMS.SIGNATURE, both in base64url: the \
 claims are JSON such as {\"nick\":\"ann\",\"exp\":1800000000}, the signature is HMAC-SHA-256 of the first part.";
 

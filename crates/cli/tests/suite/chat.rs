@@ -266,3 +266,105 @@ fn a_client_that_never_reads_is_ended() {
         server.stop();
     }
 }
+
+/// Sends `hello` for a name, and returns what comes.
+async fn hello(
+    server: &Served,
+    nick: &str,
+    password: Option<&str>,
+) -> io::Result<(Client, String)> {
+    let url = format!("ws://{}/ws", server.addr);
+    let mut client = Client(connect(&url, &Options::new()).await?);
+    let hello = serde_json::json!({"type": "hello", "nick": nick, "password": password});
+    client.0.send(&*hello.to_string()).await?;
+    let answer = client.until(r#"{"type":"#).await?;
+    Ok((client, answer))
+}
+
+#[test]
+fn a_name_with_a_password_is_its_users_under_every_model() {
+    for way in WAYS {
+        let file = File::new("accounts");
+        let arguments = [way, &["--data", file.path()]].concat();
+        let mut server = serve(&arguments);
+        let registered = Model::Tasks.run(async {
+            let (mut ann, _) = hello(&server, "ann", None).await?;
+            let register = r#"{"type":"register","password":"correct horse"}"#;
+            ann.0.send(register).await?;
+            ann.until(r#""type":"registered""#).await
+        });
+        registered.unwrap().unwrap();
+        // What was told to be kept survives.
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        let server = serve(&arguments);
+        let answers = Model::Tasks.run(async {
+            let mut answers = Vec::new();
+            for password in [None, Some("a wrong horse"), Some("correct horse")] {
+                answers.push(hello(&server, "ann", password).await?.1);
+            }
+            io::Result::Ok(answers)
+        });
+        let answers = answers.unwrap().unwrap();
+        for (answer, expected) in
+            answers
+                .iter()
+                .zip(["password_needed", "wrong_password", "welcome"])
+        {
+            assert!(answer.contains(expected), "{way:?}: {answer}");
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn an_operator_lists_accounts_and_removes_them() {
+    let file = File::new("operator");
+    let server = serve(&["--data", file.path()]);
+    let registered = Model::Tasks.run(async {
+        for nick in ["Ann", "ben"] {
+            let (mut client, _) = hello(&server, nick, None).await?;
+            let register = r#"{"type":"register","password":"correct horse"}"#;
+            client.0.send(register).await?;
+            client.until(r#""type":"registered""#).await?;
+        }
+        io::Result::Ok(())
+    });
+    registered.unwrap().unwrap();
+    let accounts = |arguments: &[&str]| {
+        let output = run(&[&["accounts", "--data", file.path()], arguments].concat());
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let open = format!(
+        "switchboard: --data {}: a server has it open: stop that first\n",
+        file.path()
+    );
+    assert_eq!(accounts(&[]), (Some(2), open.clone()));
+    assert_eq!(accounts(&["--remove", "ann"]), (Some(2), open));
+    server.stop();
+    assert_eq!(accounts(&[]), (Some(0), "Ann\nben\n".to_owned()));
+    assert_eq!(accounts(&["--remove", "ann"]), (Some(0), String::new()));
+    let none = "switchboard: --remove: `ann` has no password\n".to_owned();
+    assert_eq!(accounts(&["--remove", "ann"]), (Some(1), none));
+    assert_eq!(accounts(&[]), (Some(0), "ben\n".to_owned()));
+    let output = run(&["accounts", "--data", "/nowhere/chat.redb"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_server_without_a_file_keeps_no_passwords() {
+    let server = serve(&[]);
+    let refused = Model::Tasks.run(async {
+        let (mut ann, _) = hello(&server, "ann", None).await?;
+        let register = r#"{"type":"register","password":"correct horse"}"#;
+        ann.0.send(register).await?;
+        ann.until(r#""type":"error""#).await
+    });
+    let refused = refused.unwrap().unwrap();
+    assert!(
+        refused.contains(r#""code":"no_accounts","text":"this server has no file"#),
+        "{refused}"
+    );
+    server.stop();
+}
