@@ -1,8 +1,11 @@
 // The page of `switchboard serve chat`, in Chromium. `SWITCHBOARD` names the command; `SHOTS` a folder for pictures.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { crowd, NARROW, People, Person, proxy, serve } from './support.mjs';
 
@@ -301,6 +304,124 @@ test('a name that is taken is asked for again', async () => {
   await jim.page.click('#state-act');
   await jim.is('open');
   fine(jim, other);
+});
+
+/** Names a file that is removed at the end of the test. */
+const file = (name, context) => {
+  const path = join(tmpdir(), `switchboard-page-${name}-${process.pid}`);
+  context.after(() => rmSync(path, { force: true }));
+  return path;
+};
+
+/** Opens the page without a name. */
+const visit = async url => {
+  const context = await people.browser.newContext();
+  context.setDefaultTimeout(15_000);
+  const person = new Person(await context.newPage(), url);
+  await person.page.goto(url);
+  return person;
+};
+
+test('a name is kept by a password', async context => {
+  const options = ['--data', file('accounts', context)];
+  let other = await serve('127.0.0.1:0', ...options);
+  const ann = await people.open(other.url, 'ann');
+  const { page } = ann;
+  await ann.shows('#keep', 'Keep this name');
+  await page.locator('#keep').focus();
+  await page.keyboard.press('Enter');
+  await ann.shows('#keep-title', 'Keep this name');
+  assert(await page.locator('#keep-old').isHidden());
+  await check(ann);
+  await ann.shot('keep');
+  await page.keyboard.type('short');
+  await page.keyboard.press('Enter');
+  assert(await page.locator('#keep-new:invalid').isVisible());
+  await page.fill('#keep-new', 'correct horse');
+  await page.keyboard.press('Enter');
+  await ann.shows('.note', 'The name ann is yours');
+  await ann.shows('#keep', 'Change password');
+  await ann.shot('kept');
+
+  // Somebody else is asked for the password, and who knows it is ann.
+  const eve = await visit(other.url);
+  await eve.page.fill('#name', 'Ann');
+  assert(await eve.page.locator('#password').isHidden());
+  await eve.page.keyboard.press('Enter');
+  await eve.shows('#name-error', 'has a password');
+  await eve.page.waitForSelector('#password:focus');
+  await check(eve);
+  await eve.shot('password');
+  await eve.page.keyboard.type('a wrong horse');
+  await eve.page.keyboard.press('Enter');
+  await eve.shows('#name-error', 'the name or the password is wrong');
+  await eve.page.waitForSelector('#password:focus');
+  await eve.page.keyboard.type('correct horse');
+  await eve.page.keyboard.press('Enter');
+  await eve.is('open');
+  await ann.shows('#state', 'the session goes on in another connection');
+
+  // A reload goes on with the session; after a restart the page gives the password again.
+  await eve.page.reload();
+  await eve.is('open');
+  await ann.page.click('#state-act');
+  await ann.is('open');
+  await other.kill();
+  await ann.shows('#state', 'The connection is lost');
+  other = await serve(other.address, ...options);
+  await ann.is('open');
+
+  await page.click('#keep');
+  await page.fill('#keep-old', 'a wrong horse');
+  await page.fill('#keep-new', 'better horse');
+  await page.press('#keep-new', 'Enter');
+  await ann.shows('#keep-error', 'the old password is wrong');
+  await check(ann);
+  await ann.shot('change');
+  await page.fill('#keep-old', 'correct horse');
+  await page.press('#keep-old', 'Enter');
+  await page.locator('#keep-dialog').waitFor({ state: 'hidden' });
+  fine(ann, eve);
+  await other.kill();
+  // A server without a file has no such form.
+  const bea = await people.open(server.url, 'bea');
+  assert(await bea.page.locator('#keep').isHidden());
+});
+
+test('a token in the address is a way in', async context => {
+  const path = file('secret', context);
+  const secret = 'a secret of the server';
+  writeFileSync(path, secret);
+  const other = await serve('127.0.0.1:0', '--token-secret', path);
+  const token = (nick, exp) => {
+    const claims = Buffer.from(JSON.stringify({ nick, exp })).toString('base64url');
+    return `${claims}.${createHmac('sha256', secret).update(claims).digest('base64url')}`;
+  };
+  const now = Math.floor(Date.now() / 1000);
+  const way = (nick, token) => `${other.url}#name=${nick}&room=tea&token=${token}`;
+  const ann = await visit(way('ann', token('ann', now + 3600)));
+  await ann.is('open');
+  await ann.shows('#title', '#tea');
+  assert.equal(await ann.page.evaluate('location.href'), other.url);
+  await ann.says('I am in.');
+  await ann.sees('I am in.');
+  // It serves a reload too, and nobody else's name.
+  await ann.page.reload();
+  await ann.is('open');
+  const eve = await visit(way('ann', token('eve', now + 3600)));
+  await eve.shows('#name-error', 'a token is needed that proves the name');
+
+  const bob = await visit(way('bob', token('bob', now - 1)));
+  await bob.shows('#name-error', 'the token has expired: get a new one');
+  await bob.page.waitForSelector('#token:focus');
+  await check(bob);
+  await bob.shot('expired');
+  await bob.page.fill('#token', token('bob', now + 3600));
+  await bob.page.press('#token', 'Enter');
+  await bob.is('open');
+  await bob.sees('I am in.');
+  fine(ann, eve, bob);
+  await other.stop();
 });
 
 test('the page can be used by everybody', async () => {

@@ -22,8 +22,9 @@ const program = name =>
   });
 
 /** Starts `switchboard serve chat`. It ends with its input. */
-export const serve = async (listen = '127.0.0.1:0') => {
-  const child = spawn(process.env.SWITCHBOARD, ['serve', 'chat', '--listen', listen, '--history', '1000', '--until-eof'], {
+export const serve = async (listen = '127.0.0.1:0', ...options) => {
+  const words = ['serve', 'chat', '--listen', listen, '--history', '1000', '--until-eof', ...options];
+  const child = spawn(process.env.SWITCHBOARD, words, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const { value: line } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();

@@ -1,5 +1,6 @@
 // The page of a chat: puts its parts together.
 
+import { Account } from './account.js';
 import { Compose, wrongName } from './compose.js';
 import { showConversations, showMembers, showTyping } from './lists.js';
 import { LogView } from './log.js';
@@ -23,7 +24,9 @@ const sees = room => room === chat.active && !document.hidden && document.hasFoc
 
 const selected = room => compose.show(room);
 
-const chat = new Chat({ changed, sees, selected, state: showState, refused: askName, failed });
+const kept = () => account.kept();
+const chat = new Chat({ changed, sees, selected, state: showState, refused, failed, kept });
+const account = new Account(chat);
 const log = new LogView(chat);
 const compose = new Compose(chat, { help: () => $('#help-dialog').showModal(), page: direction => log.page(direction) });
 
@@ -33,6 +36,7 @@ function draw() {
   log.show(room);
   if (room && sees(room)) room.markRead();
   compose.show(room);
+  account.show();
   showConversations(chat, choose);
   showMembers(chat, talk);
   showTyping(room);
@@ -61,6 +65,7 @@ function talk(nick) {
 }
 
 function failed(text, room) {
+  if (account.failed(text)) return;
   if ($('#join-dialog').open) $('#join-error').textContent = text;
   const shown = room?.joined ? room : chat.active;
   shown?.note(text);
@@ -103,16 +108,21 @@ $('#state-act').addEventListener('click', () => chat.link.connect());
 
 let named = Boolean(store.name);
 
-function askName(why = '', token = false) {
+function refused(text, code) {
+  askName(text, false, code === 'password_needed' || code === 'wrong_password');
+}
+
+function askName(why = '', token = false, password = false) {
   named = false;
   chat.link.end();
   $('#state').hidden = true;
   $('#name').value = store.name;
-  $('#token').value = '';
+  $('#token').value = $('#password').value = '';
+  $('#password').parentNode.hidden = !password;
   $('#token-details').open = token;
   $('#name-error').textContent = why;
   if (!$('#name-dialog').open) $('#name-dialog').showModal();
-  (token ? $('#token') : $('#name')).select();
+  $(token ? '#token' : password ? '#password' : '#name').select();
 }
 
 $('#name-dialog').addEventListener('cancel', event => named || event.preventDefault());
@@ -129,6 +139,7 @@ $('#name-dialog form').addEventListener('submit', event => {
   if (wrong) return;
   const other = chat.me && name.toLowerCase() !== store.name.toLowerCase();
   store.rename(name);
+  chat.password = $('#password').value || undefined;
   if ($('#token').value.trim()) store.token = $('#token').value.trim();
   store.save('token');
   named = true;

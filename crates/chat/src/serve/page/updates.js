@@ -15,6 +15,10 @@ export class Chat {
   rooms = new Map();
   active = null;
   me = '';
+  /** Whether the name has a password; undefined where it can have none. */
+  registered = undefined;
+  /** Kept in memory alone: a reload goes on with the session. */
+  password = undefined;
   /** The rooms that the server has. */
   listed = [];
   /** Whether the server can keep what is said. */
@@ -24,7 +28,7 @@ export class Chat {
   /** Questions for no entries that are not answered yet. */
   #probes = 0;
 
-  /** `view` has the methods `changed()`, `sees(room)`, `selected(room)`, `state(state, detail)`, `refused(why)`, `failed(text, room)`. */
+  /** `view` has the methods `changed()`, `sees(room)`, `selected(room)`, `state(state, detail)`, `refused(why, code)`, `failed(text, room)`, `kept()`. */
   constructor(view) {
     this.view = view;
     this.link = new Link({
@@ -157,7 +161,7 @@ export class Chat {
     const { name: nick, session, token } = store;
     const { epoch, offset } = this.#inbox;
     const inbox = offset ? { epoch, offset } : undefined;
-    this.link.send({ type: 'hello', nick, session, token: token ?? undefined, inbox });
+    this.link.send({ type: 'hello', nick, password: this.password, session, token: token ?? undefined, inbox });
   }
 
   #lost() {
@@ -216,6 +220,10 @@ export class Chat {
       case 'topic':
         this.#entry(inbox ? null : room, update);
         break;
+      case 'registered':
+        this.registered = true;
+        this.view.kept();
+        break;
       case 'said':
         this.#said(update);
         break;
@@ -260,7 +268,8 @@ export class Chat {
     }
   }
 
-  #welcome({ nick, session }) {
+  #welcome({ nick, session, registered }) {
+    this.registered = registered;
     this.me = nick;
     this.keeps = true;
     Object.assign(store, { name: nick, session });
@@ -342,7 +351,7 @@ export class Chat {
   }
 
   #error({ code, text, room: name, id }) {
-    if (this.link.state !== 'open') return this.view.refused(text);
+    if (this.link.state !== 'open') return this.view.refused(text, code);
     if (id && this.#mark(id, { state: 'failed', why: text, code })) return;
     const room = this.rooms.get(name);
     if (code === 'not_a_member' && room) return this.link.send({ type: 'join', room: name, since: room.since() });
