@@ -46,6 +46,8 @@ const BATCH: usize = 4096;
 pub struct Disk {
     stored: Mutex<Vec<Stored>>,
     accounts: Mutex<Vec<Account>>,
+    /// That of rooms in which nothing was said yet.
+    epoch: u32,
     places: Places,
     sender: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -99,8 +101,8 @@ impl Disk {
                 other => other.to_string(),
             })
         })?;
-        let stored = prune(&database, options).and_then(|()| tables::read(&database));
-        let stored = stored.map_err(|error| wrong(error.to_string()))?;
+        let prepared = prepare(&database, options);
+        let (epoch, stored) = prepared.map_err(|error| wrong(error.to_string()))?;
         let accounts =
             tables::read_accounts(&database).map_err(|error| wrong(error.to_string()))?;
         let places = Places::new(Mutex::new(places(&stored)));
@@ -117,6 +119,7 @@ impl Disk {
         Ok(Disk {
             stored: Mutex::new(stored),
             accounts: Mutex::new(accounts),
+            epoch,
             places,
             sender: Some(sender),
             writer: Some(writer),
@@ -161,7 +164,12 @@ impl Log for Disk {
     }
 
     fn position(&self, room: &Name) -> Option<Position> {
-        lock(&self.places).get(room).map(|place| place.position)
+        let new = Position {
+            epoch: self.epoch,
+            offset: 0,
+        };
+        let places = lock(&self.places);
+        Some(places.get(room).map_or(new, |place| place.position))
     }
 
     fn topic(&self, room: &Name) -> Option<Arc<str>> {
@@ -303,14 +311,15 @@ fn places(stored: &[Stored]) -> HashMap<Name, Place> {
     places.collect()
 }
 
-/// Removes what `options` do not keep.
-fn prune(database: &Database, options: &HubOptions) -> Result<(), redb::Error> {
+/// Removes what `options` do not keep, and reads the rest. Returns the epoch of new rooms too.
+fn prepare(database: &Database, options: &HubOptions) -> Result<(u32, Vec<Stored>), redb::Error> {
     let now = Now::read();
     let transaction = database.begin_write()?;
+    let epoch = tables::epoch(&transaction)?;
     let mut tables = Tables::open(&transaction)?;
     let (oldest, repeated) = (options.oldest(now), options.repeats_since(now.unix));
     tables.prune(options.history as u64, oldest, repeated)?;
     drop(tables);
     transaction.commit()?;
-    Ok(())
+    Ok((epoch, tables::read(database)?))
 }

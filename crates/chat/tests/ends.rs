@@ -148,3 +148,28 @@ fn the_greatest_offset_is_one_that_nobody_has_seen() {
     let joined = told(&mut ann);
     assert!(joined.contains(r#""recovered":false"#), "{joined}");
 }
+
+#[test]
+fn a_room_in_which_nothing_was_said_is_the_same_one_after_a_restart() {
+    let name = format!("switchboard-silent-{}.redb", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let mut since = String::new();
+    for _ in 0..2 {
+        let options = HubOptions::default();
+        let disk = Disk::open(&path, &options).unwrap();
+        let (hub, now) = (Hub::new(options, disk), Now::read());
+        let mut ann = enter(&hub, "ann", now);
+        told(&mut ann);
+        let join = format!(r#"{{"type":"join","room":"tea"{since}}}"#);
+        ann.receive(join.as_bytes(), now);
+        let joined = told(&mut ann);
+        assert_eq!(
+            joined.contains(r#""recovered":true"#),
+            !since.is_empty(),
+            "{joined}"
+        );
+        let joined: serde_json::Value = serde_json::from_str(&joined).unwrap();
+        since = format!(r#","since":{{"epoch":{},"offset":0}}"#, joined["epoch"]);
+    }
+    std::fs::remove_file(path).unwrap();
+}

@@ -11,6 +11,8 @@ use crate::{Account, Entry, EntryKind, Name, Said, Stored};
 
 /// Of each room, the epoch and the offset of the newest entry.
 const ROOMS: TableDefinition<'_, &str, (u32, u64)> = TableDefinition::new("rooms");
+/// The epoch of rooms in which nothing was said yet. An offset of it is given once, since rooms stay.
+const EPOCH: TableDefinition<'_, (), u32> = TableDefinition::new("epoch");
 /// Entries in JSON, by room and offset.
 const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
 /// Of entries that are no longer there and may be sent again: who said it, the client's number, and when; by room and
@@ -155,6 +157,17 @@ impl<'t> Tables<'t> {
         }
         Ok(())
     }
+}
+
+/// Returns the epoch of rooms in which nothing was said yet, which the file has from its begin.
+pub(super) fn epoch(transaction: &WriteTransaction) -> Result<u32, redb::Error> {
+    let mut table = transaction.open_table(EPOCH)?;
+    if let Some(epoch) = table.get(())? {
+        return Ok(epoch.value());
+    }
+    let epoch = fastrand::u32(1..);
+    table.insert((), epoch)?;
+    Ok(epoch)
 }
 
 /// Reads the rooms and their entries.

@@ -370,6 +370,8 @@ test('a name is kept by a password', async context => {
   await ann.shows('#state', 'The connection is lost');
   other = await serve(other.address, ...options);
   await ann.is('open');
+  await ann.shows('#members-list', 'ann');
+  assert.equal(await page.locator('.missing').count(), 0);
 
   await page.click('#keep');
   await page.fill('#keep-old', 'a wrong horse');
