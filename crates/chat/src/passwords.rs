@@ -54,6 +54,10 @@ impl Connection {
                 let text = "the name has a password: change it by `password`";
                 return Err(Wrong(ErrorCode::OutOfOrder, text.into()));
             }
+            (None, false) if accounts.is_full() => {
+                let text = "this server keeps no more passwords than it has";
+                return Err(Wrong(ErrorCode::NoAccounts, text.into()));
+            }
             (Some(_), false) => {
                 let text = "the name has no password: give it one by `register`";
                 return Err(Wrong(ErrorCode::OutOfOrder, text.into()));

@@ -353,6 +353,27 @@ fn a_redis_that_is_full_keeps_nothing_and_its_sender_is_told() {
 }
 
 #[test]
+fn nodes_that_share_names_keep_no_passwords() {
+    if is_missing() {
+        return;
+    }
+    let server = Server::start(Keeps::Nothing);
+    let hub = hub(&server);
+    let mut ann = Client::new("ann");
+    ann.takes_errors = true;
+    ann.connect(&hub);
+    ann.command(&json!({"type": "register", "password": "correct horse"}));
+    until("it is refused", || {
+        ann.read();
+        let mut errors = ann.told.iter().filter(|told| told["type"] == "error");
+        errors.any(|told| {
+            told["code"] == "no_accounts" && told["text"].as_str().unwrap().contains("by Redis")
+        })
+    });
+    assert!(ann.told.iter().all(|told| told["registered"].is_null()));
+}
+
+#[test]
 fn nodes_speak_tls_with_redis() {
     if is_missing() {
         return;
