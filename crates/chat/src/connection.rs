@@ -93,9 +93,27 @@ impl Connection {
         self.outbox.end(bye);
     }
 
-    /// Ends the client's presence, as dropping the connection does, at this moment.
+    /// Ends the client's presence, as dropping the connection does, at this moment. Its name is held for a while.
     pub fn close(mut self, now: Now) {
         self.leave_all(now);
+    }
+
+    /// Ends the client's presence for good: it leaves its rooms, and its name is free.
+    pub fn quit(&mut self) {
+        let Some((nick, mut rooms)) = self.end_presence() else {
+            return;
+        };
+        let holders = self.hub.holders();
+        rooms.extend(holders.refuse(&nick, &self.outbox));
+        for room in &rooms {
+            room.leave(&nick, Some(&self.outbox), self.hub.options());
+            self.hub.stir(room);
+        }
+        if let Some(shared) = self.hub.shared()
+            && !holders.has(&nick)
+        {
+            shared.release(&nick);
+        }
     }
 
     /// Ends the connection if its token has expired. To be called now and then.
@@ -162,15 +180,22 @@ impl Connection {
         }
     }
 
-    fn leave_all(&mut self, now: Now) {
+    /// Takes the client's name and its rooms, if it has a name.
+    fn end_presence(&mut self) -> Option<(Name, Vec<Arc<Room>>)> {
         let greeting = self.greeting.take();
-        let (nick, rooms) = match (self.user.take(), greeting) {
-            (Some(user), _) => (user.nick, user.rooms),
+        match (self.user.take(), greeting) {
+            (Some(user), _) => Some((user.nick, user.rooms)),
             (None, Some(greeting)) => match greeting.step {
-                Step::Claimed { welcome, .. } => (welcome.nick, welcome.rooms),
-                Step::Checked { .. } => return,
+                Step::Claimed { welcome, .. } => Some((welcome.nick, welcome.rooms)),
+                Step::Checked { .. } => None,
             },
-            (None, None) => return,
+            (None, None) => None,
+        }
+    }
+
+    fn leave_all(&mut self, now: Now) {
+        let Some((nick, rooms)) = self.end_presence() else {
+            return;
         };
         let options = self.hub.options();
         for room in &rooms {

@@ -173,3 +173,41 @@ fn a_room_in_which_nothing_was_said_is_the_same_one_after_a_restart() {
     }
     std::fs::remove_file(path).unwrap();
 }
+
+#[test]
+fn a_client_that_quits_leaves_its_rooms_and_its_name() {
+    let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
+    let mut ben = enter(&hub, "ben", now);
+    join(&mut ben, now);
+    let mut ann = enter(&hub, "ann", now);
+    join(&mut ann, now);
+    told(&mut ben);
+    ann.quit();
+    let heard = told(&mut ben);
+    assert!(
+        heard.contains(r#""nick":"ann","state":"gone","count":1"#),
+        "{heard}"
+    );
+    let mut other = hub.connect(now);
+    other.receive(br#"{"type":"hello","nick":"ann"}"#, now);
+    let welcome = told(&mut other);
+    assert!(welcome.contains(r#""resumed":false"#), "{welcome}");
+}
+
+#[test]
+fn a_connection_that_was_replaced_quits_nothing() {
+    let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
+    let mut ben = enter(&hub, "ben", now);
+    join(&mut ben, now);
+    let mut old = enter(&hub, "ann", now);
+    join(&mut old, now);
+    let mut new = enter(&hub, "ann", now);
+    join(&mut new, now);
+    told(&mut ben);
+    old.quit();
+    assert_eq!(told(&mut ben), "");
+    let mut other = hub.connect(now);
+    other.receive(br#"{"type":"hello","nick":"ann"}"#, now);
+    let refused = told(&mut other);
+    assert!(refused.contains(r#""code":"nick_taken""#), "{refused}");
+}

@@ -69,7 +69,13 @@ impl<S: Wire> Talk<S> {
             match ready!(self.socket.poll_recv(context))? {
                 None => return Poll::Ready(Ok(())),
                 // What is queued still would have no receiver.
-                Some(Message::Close(_)) => self.phase = Phase::Closing,
+                Some(Message::Close(frame)) => {
+                    self.phase = Phase::Closing;
+                    // A page that is reloaded says otherwise, and comes back.
+                    if frame.is_some_and(|frame| frame.code == CloseCode::Normal) {
+                        self.connection.quit();
+                    }
+                }
                 Some(_) if self.phase == Phase::Closing => {}
                 Some(Message::Text(text)) => {
                     self.connection.receive(text.as_bytes(), Now::read());
