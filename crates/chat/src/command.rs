@@ -25,7 +25,7 @@ pub struct Position {
 /// assert!(matches!(command, Command::Say { text, .. } if text == "hello"));
 /// # serde_json::Result::Ok(())
 /// ```
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Command<'a> {

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod cell;
+mod chat;
 mod compare;
 mod driver;
 mod fetch;
@@ -31,7 +32,7 @@ under each.\n\nExamples:\n  switchboard serve files public --listen 127.0.0.1:80
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// When to colour help and errors; `auto` does in a terminal, unless NO_COLOR is set
+    /// When to colour help, errors and chat; `auto` does in a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, display_order = 1000)]
     color: ColorChoice,
 }
@@ -40,13 +41,15 @@ struct Cli {
 enum Command {
     /// Do the same work under every model, measure it, and say which model to run
     Compare(compare::Options),
-    /// Run a server (files, proxy, echo, slow-site) until SIGINT or SIGTERM
+    /// Run a server (files, proxy, chat, echo, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
     Serve(Box<serve::Service>),
     /// List the names that have passwords in a chat's file, or take their passwords from them
     Accounts(accounts::Options),
     /// Fetch pages, many at once, and print a line for each as it finishes
     Fetch(fetch::Options),
+    /// Speak in rooms of a chat server, in a terminal or by pipes
+    Chat(chat::Options),
     /// Print what runs under which model
     Models(models::Options),
     /// Print a script that completes the command in a shell
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Serve(service) => serve::run(*service),
         Command::Accounts(options) => accounts::run(&options),
         Command::Fetch(options) => fetch::run(options),
+        Command::Chat(options) => chat::run(&options, cli.color),
         Command::Models(options) => models::run(&options),
         Command::Completions(options) => shell::completions(parser, &options),
         Command::Man(options) => shell::man(parser, &options),

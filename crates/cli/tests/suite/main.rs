@@ -1,7 +1,10 @@
 //! The command as its users run it: real processes, real sockets.
 
 mod chat;
+mod chat_client;
 mod chat_nodes;
+mod chat_refusals;
+mod chat_terminal;
 mod clients;
 mod compare;
 mod costs;

@@ -1,0 +1,148 @@
+//! What the user asks for, and what becomes of it.
+
+use std::borrow::Cow;
+
+use switchboard_chat::Command;
+
+use super::client::Client;
+use super::event::{Event, Place};
+use super::input::{Action, COMMANDS};
+
+impl Client {
+    /// Does what the user asks for. Returns whether the user leaves.
+    pub(super) fn act(&mut self, action: Action) -> bool {
+        let done = match action {
+            Action::Nothing => Ok(()),
+            Action::Quit => return true,
+            Action::Say(text) => match self.place.clone() {
+                Some(place) => {
+                    self.say(place, text);
+                    Ok(())
+                }
+                None => Err(NOWHERE.to_owned()),
+            },
+            Action::Join(room) => {
+                self.join(&room);
+                Ok(())
+            }
+            Action::Part(room) => self.leave(room),
+            Action::Tell { to, text } => {
+                self.say(Place::User(to), text);
+                Ok(())
+            }
+            Action::Topic(None) => self.show_topic(),
+            Action::Topic(Some(text)) => self.in_room(None, |room| Command::Topic {
+                room,
+                text: Cow::Owned(text),
+            }),
+            Action::Who(room) => self.in_room(room, |room| Command::Who { room }),
+            Action::History(count) => self.older(count),
+            Action::Rooms => self.list_rooms(),
+            Action::Room(room) => {
+                self.join(&room);
+                Ok(())
+            }
+            Action::User(user) => {
+                self.speak(Place::User(user));
+                Ok(())
+            }
+            Action::Help => {
+                self.help();
+                Ok(())
+            }
+            Action::Wrong(why) => Err(why),
+        };
+        if let Err(why) = done {
+            self.show(Event::Failed(why));
+        }
+        false
+    }
+
+    fn leave(&mut self, room: Option<String>) -> Result<(), String> {
+        let name = self.this_room(room)?;
+        match self.part(&name) {
+            true => {
+                self.show(Event::News(format!("#{name}: you have left")));
+                Ok(())
+            }
+            false => Err(format!("you are not in #{name}")),
+        }
+    }
+
+    fn show_topic(&mut self) -> Result<(), String> {
+        let name = self.this_room(None)?;
+        let topic = self.room(&name).map(|room| room.topic.clone());
+        let text = match topic {
+            Some(topic) if !topic.is_empty() => format!("#{name}: topic: {topic}"),
+            _ => format!("#{name} has no topic: /topic TEXT sets one"),
+        };
+        self.show(Event::News(text));
+        Ok(())
+    }
+
+    fn older(&mut self, count: usize) -> Result<(), String> {
+        let name = self.this_room(None)?;
+        let before = self.room(&name).and_then(|room| room.oldest);
+        self.in_room(None, |room| Command::History {
+            room,
+            before,
+            limit: Some(count),
+        })
+    }
+
+    fn list_rooms(&mut self) -> Result<(), String> {
+        for room in &self.rooms {
+            let here = self.place.as_ref().is_some_and(|it| it.is_room(&room.name));
+            let text = match (here, room.unread) {
+                (true, _) => format!("#{}: you speak here", room.name),
+                (false, 0) => format!("#{}", room.name),
+                (false, unread) => format!("#{}: {unread} new", room.name),
+            };
+            self.events.push(Event::News(text));
+        }
+        if self.is_welcome {
+            self.send(&Command::Rooms);
+        }
+        Ok(())
+    }
+
+    fn help(&mut self) {
+        for (name, arguments, what) in COMMANDS {
+            let text = format!("{:<22} {what}", format!("{name} {arguments}"));
+            self.show(Event::News(text));
+        }
+        let text = "all else is said where the prompt points; Tab completes commands and names";
+        self.show(Event::News(text.to_owned()));
+    }
+
+    /// Sends a command about a room that the client is in.
+    fn in_room<'a>(
+        &mut self,
+        room: Option<String>,
+        command: impl FnOnce(Cow<'a, str>) -> Command<'a>,
+    ) -> Result<(), String> {
+        let name = self.this_room(room)?;
+        if self.room(&name).is_none() {
+            return Err(format!("you are not in #{name}: /join {name} enters it"));
+        }
+        if !self.is_welcome {
+            return Err("there is no connection: try again when it is back".to_owned());
+        }
+        self.send(&command(Cow::Owned(name)));
+        Ok(())
+    }
+
+    /// Returns the room that is meant, which is the one where the user speaks if none is named.
+    fn this_room(&self, room: Option<String>) -> Result<String, String> {
+        match (room, &self.place) {
+            (Some(room), _) => Ok(room),
+            (None, Some(Place::Room(room))) => Ok(room.clone()),
+            (None, Some(Place::User(user))) => Err(format!(
+                "you speak to @{user}, which is no room: /room ROOM changes that"
+            )),
+            (None, None) => Err(NOWHERE.to_owned()),
+        }
+    }
+}
+
+const NOWHERE: &str = "you are in no room: /join ROOM enters one";
