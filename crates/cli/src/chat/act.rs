@@ -7,6 +7,7 @@ use switchboard_chat::Command;
 use super::client::Client;
 use super::event::{Event, Place};
 use super::input::{Action, COMMANDS};
+use super::room::Ask;
 
 impl Client {
     /// Does what the user asks for. Returns whether the user leaves.
@@ -87,7 +88,11 @@ impl Client {
             room,
             before,
             limit: Some(count),
-        })
+        })?;
+        if let Some(room) = self.room(&name) {
+            room.asks.push_back(Ask::User);
+        }
+        Ok(())
     }
 
     fn list_rooms(&mut self) -> Result<(), String> {

@@ -7,7 +7,7 @@ use switchboard_chat::Command;
 
 use super::event::{Event, Place};
 use super::input::Known;
-use super::room::{Room, Unsaid};
+use super::room::{Ask, Room, Unsaid};
 
 /// A client without its connection: it is told what a server says, and says what is to be sent and shown.
 pub(super) struct Client {
@@ -114,19 +114,40 @@ impl Client {
         self.asked = Asked::Nothing;
         self.out.clear();
         let rooms = self.rooms.iter_mut().chain([&mut self.inbox]);
-        rooms.for_each(|room| room.is_joined = false);
+        rooms.for_each(Room::lost);
     }
 
-    /// Enters the rooms, and says what was not acknowledged. The server takes commands in their order.
+    /// Enters the rooms, and says to users what was not acknowledged.
     pub(super) fn begin(&mut self) {
         for room in std::mem::take(&mut self.left) {
             let room = Cow::Owned(room);
             self.send(&Command::Leave { room });
         }
-        let joins = self.rooms.iter().map(Room::join).collect::<Vec<_>>();
-        joins.iter().for_each(|join| self.send(join));
+        self.resend(|place| matches!(place, Place::User(_)));
+        self.enter_next();
+    }
+
+    /// Enters the next room, once all that was missed of the others is here: a server that is asked for much at once has
+    /// more to send than it lets wait.
+    pub(super) fn enter_next(&mut self) {
+        let asked =
+            |room: &Room| room.is_asked && !room.is_joined || room.asks.contains(&Ask::Missed);
+        if !self.is_welcome || self.rooms.iter().any(asked) {
+            return;
+        }
+        if let Some(room) = self.rooms.iter_mut().find(|room| !room.is_joined) {
+            room.is_asked = true;
+            let join = room.join();
+            self.send(&join);
+        }
+    }
+
+    /// Sends again what was not acknowledged.
+    pub(super) fn resend(&mut self, is_meant: impl Fn(&Place) -> bool) {
         for unsaid in self.unsaid.clone() {
-            self.send(&unsaid.command());
+            if is_meant(&unsaid.place) {
+                self.send(&unsaid.command());
+            }
         }
     }
 
@@ -159,10 +180,8 @@ impl Client {
                 name: name.to_owned(),
                 ..Room::default()
             };
-            if self.is_welcome {
-                self.send(&room.join());
-            }
             self.rooms.push(room);
+            self.enter_next();
         }
         self.speak(place);
     }
@@ -205,8 +224,12 @@ impl Client {
         if self.manner.hides_own {
             self.typed.insert(id.clone());
         }
+        let is_open = match &place {
+            Place::User(_) => self.is_welcome,
+            Place::Room(name) => self.room(name).is_some_and(|room| room.is_joined),
+        };
         let unsaid = Unsaid { id, place, text };
-        if self.is_welcome {
+        if is_open {
             self.send(&unsaid.command());
         }
         self.unsaid.push_back(unsaid);
@@ -231,7 +254,10 @@ impl Client {
         self.is_welcome
             && self.out.is_empty()
             && self.unsaid.is_empty()
-            && self.rooms.iter().all(|room| room.is_joined)
+            && self
+                .rooms
+                .iter()
+                .all(|room| room.is_joined && room.hold.is_none())
     }
 
     pub(super) fn room(&mut self, name: &str) -> Option<&mut Room> {

@@ -27,7 +27,7 @@ const ERROR: Style = "31";
 const ELSEWHERE: Style = "1;33";
 const DIRECT: Style = "1;35";
 /// Those of names, readable on light and on dark.
-const NAMES: [Style; 5] = ["32", "36", "35", "94", "33"];
+const NAMES: [Style; 4] = ["32", "36", "35", "94"];
 
 impl Look {
     /// Returns an event as lines for people, with a line feed at the end.
@@ -148,7 +148,9 @@ fn missing(place: &Place, count: Option<u64>) -> String {
     match count {
         Some(1) => format!("{place}: 1 message is missing here"),
         Some(count) => format!("{place}: {count} messages are missing here"),
-        None => format!("{place}: messages are missing here, which the server has no more"),
+        None => format!(
+            "{place}: messages may be missing here: the server has lost what was said before"
+        ),
     }
 }
 

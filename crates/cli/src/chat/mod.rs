@@ -22,6 +22,8 @@ mod options;
 mod pace;
 mod piped;
 mod room;
+#[cfg(test)]
+mod schedules;
 mod seen;
 mod talk;
 mod terminal;
@@ -76,6 +78,10 @@ fn chat(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
                 checked.address, client.nick
             );
             client.show(Event::News(text));
+            if checked.rooms.is_empty() {
+                let text = "you are in no room: /join ROOM enters one, /room lists those there are";
+                client.show(Event::News(text.to_owned()));
+            }
             Front::Terminal(Box::new(Terminal::new(look)?))
         }
         false => Front::Piped(Piped::new()?),

@@ -1,18 +1,21 @@
 //! Rooms, and what is to be said in them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use switchboard_chat::Command;
 
 use super::event::Place;
 use super::seen::Seen;
+use super::updates;
 
 /// A room, or the inbox.
 #[derive(Default)]
 pub(super) struct Room {
     pub(super) name: String,
     pub(super) seen: Seen,
+    /// The server was asked to let this client in.
+    pub(super) is_asked: bool,
     pub(super) is_joined: bool,
     /// The offset of the newest entry when the room was entered.
     pub(super) newest: u64,
@@ -24,9 +27,47 @@ pub(super) struct Room {
     pub(super) unread: usize,
     /// The offset of the oldest entry that was shown.
     pub(super) oldest: Option<u64>,
+    /// Not all that was missed comes by itself.
+    pub(super) is_lacking: bool,
+    /// What is shown once that has come.
+    pub(super) hold: Option<Hold>,
+    /// Who has asked for older entries, and is not answered.
+    pub(super) asks: VecDeque<Ask>,
+}
+
+/// Entries that come behind others that are asked for.
+pub(super) struct Hold {
+    /// The first entry that was missed.
+    pub(super) from: u64,
+    /// The oldest entry that is here.
+    pub(super) before: u64,
+    pub(super) older: Vec<updates::Entry>,
+    pub(super) newer: Vec<Held>,
+}
+
+pub(super) enum Held {
+    Entry(updates::Entry),
+    /// So many are missing here.
+    Missing(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    User,
+    /// What was missed.
+    Missed,
 }
 
 impl Room {
+    /// Forgets the connection.
+    pub(super) fn lost(&mut self) {
+        (self.is_asked, self.is_joined) = (false, false);
+        self.asks.clear();
+        if let Some(hold) = self.hold.take() {
+            self.seen.rewind(hold.from);
+        }
+    }
+
     /// Returns the command that enters it, with what was seen of it.
     pub(super) fn join(&self) -> Command<'static> {
         Command::Join {

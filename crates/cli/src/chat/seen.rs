@@ -7,8 +7,6 @@ use switchboard_chat::Position;
 pub(super) struct Seen {
     at: Option<Position>,
     epoch: u32,
-    /// The server has said that not all comes; the hole is told already.
-    lacks: bool,
 }
 
 /// What a client finds that comes back to a room.
@@ -18,7 +16,7 @@ pub(super) enum Return {
     New,
     /// All that it has missed comes.
     Whole,
-    /// A part of it is not kept any more.
+    /// Only the newest entries come; the first one shows how many are missing.
     Partly,
     /// The history has begun anew.
     Anew,
@@ -43,7 +41,6 @@ impl Seen {
     pub(super) fn enter(&mut self, epoch: u32, newest: u64, recovered: Option<bool>) -> Return {
         let before = self.at;
         self.epoch = epoch;
-        self.lacks = false;
         let goes_on = before.is_some_and(|at| at.epoch == epoch && at.offset <= newest);
         if before.is_some_and(|at| at.offset == 0) {
             // Nothing is lost with a history in which there was nothing, and of the new one all is to be seen.
@@ -57,10 +54,7 @@ impl Seen {
         match (before, goes_on, recovered) {
             (None, ..) => Return::New,
             (Some(_), false, _) => Return::Anew,
-            (Some(_), true, Some(false)) => {
-                self.lacks = true;
-                Return::Partly
-            }
+            (Some(_), true, Some(false)) => Return::Partly,
             (Some(_), true, _) => Return::Whole,
         }
     }
@@ -72,23 +66,27 @@ impl Seen {
             return Taken::Again;
         }
         let missing = at.map_or(0, |at| offset - at - 1);
-        let told = std::mem::take(&mut self.lacks);
         self.put(offset);
         match missing {
-            1.. if !told => Taken::Behind(missing),
-            _ => Taken::Next,
+            0 => Taken::Next,
+            _ => Taken::Behind(missing),
         }
     }
 
-    /// Takes the server's word that the entries `from` to `to` do not come. Returns how many of them were not seen.
+    /// Takes the server's word that the entries `from` to `to` do not come. Returns how many are missing.
     pub(super) fn skip(&mut self, from: u64, to: u64) -> u64 {
         let next = self.at.map_or(from, |at| at.offset + 1);
         if to < next {
             return 0;
         }
-        self.lacks = false;
         self.put(to);
-        to + 1 - next.max(from)
+        // What is between is not kept any more.
+        to + 1 - next
+    }
+
+    /// Forgets that the entries from `offset` on were seen, since they were not shown.
+    pub(super) fn rewind(&mut self, offset: u64) {
+        self.put(offset - 1);
     }
 
     fn put(&mut self, offset: u64) {
@@ -138,12 +136,12 @@ mod tests {
         let mut seen = Seen::default();
         seen.enter(7, 0, None);
         assert_eq!(seen.take(3), Taken::Behind(2));
-        assert_eq!(seen.skip(4, 6), 3);
+        assert_eq!(seen.skip(5, 6), 3);
         assert_eq!(seen.skip(4, 6), 0);
         assert_eq!(seen.take(7), Taken::Next);
         assert_eq!(seen.enter(7, 30, Some(false)), Return::Partly);
         assert_eq!(seen.take(6), Taken::Again);
-        assert_eq!(seen.take(20), Taken::Next);
+        assert_eq!(seen.take(20), Taken::Behind(12));
         assert_eq!(seen.take(23), Taken::Behind(2));
     }
 

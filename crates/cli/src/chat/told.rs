@@ -28,12 +28,13 @@ impl Client {
                 let before = self.enter(&room, epoch, offset, recovered);
                 self.entered(&room, before, topic, count, &members);
             }
-            Update::Message(entry) => self.entry(entry, Event::Said),
-            Update::Topic(entry) => {
+            Update::Message(entry) => self.entry(entry),
+            Update::Topic(mut entry) => {
                 if let Some(room) = self.room(&entry.room) {
                     room.topic.clone_from(&entry.text);
                 }
-                self.entry(entry, Event::Topic);
+                entry.is_topic = true;
+                self.entry(entry);
             }
             Update::Said { id } => {
                 self.unsaid.retain(|unsaid| Some(&unsaid.id) != id.as_ref());
@@ -99,7 +100,9 @@ impl Client {
         let before = room.seen.enter(epoch, newest, recovered);
         (room.is_joined, room.newest) = (true, newest);
         room.is_fresh = before == Return::New;
-        if matches!(before, Return::Partly | Return::Anew) {
+        // Nobody is told the older messages to a user.
+        room.is_lacking = before == Return::Partly && !name.starts_with('@');
+        if before == Return::Anew {
             let place = self.place_of(name);
             self.show(Event::Missing(place, None));
         }
@@ -115,6 +118,8 @@ impl Client {
         members: &[Present],
     ) {
         self.know(name, members);
+        self.resend(|place| place.is_room(name));
+        self.enter_next();
         let Some(room) = self.room(name) else { return };
         let changed = room.topic != topic;
         room.topic = topic;
@@ -201,6 +206,7 @@ impl Client {
                 self.part(&room);
                 self.left.retain(|left| *left != room);
                 self.show(Event::Failed(format!("#{room} was not entered: {text}")));
+                self.enter_next();
             }
         }
         Ok(())

@@ -75,6 +75,9 @@ pub(super) struct Entry {
     pub(super) id: Option<String>,
     /// Milliseconds since 1970.
     pub(super) time: u64,
+    /// It is a topic.
+    #[serde(skip)]
+    pub(super) is_topic: bool,
 }
 
 /// A member of a room.

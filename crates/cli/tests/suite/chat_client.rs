@@ -257,7 +257,7 @@ fn lost_history_is_told() {
     ann.until("connection lost");
     server = serve_at(&addr, &[]);
     ann.until("connected again");
-    let missing = "#tea: messages are missing here, which the server has no more";
+    let missing = "#tea: messages may be missing here: the server has lost what was said before";
     assert_eq!(ann.heard(), missing);
     ann.say("after");
     assert_eq!(ann.heard(), "#tea ann: after");
