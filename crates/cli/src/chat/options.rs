@@ -14,11 +14,10 @@ use crate::output::Failure;
 /// The environment variable that a token is taken from.
 const TOKEN: &str = "SWITCHBOARD_CHAT_TOKEN";
 
-/// Speak in rooms of a chat server, in a terminal or by pipes. The connection comes back by itself when it is lost;
-/// what was said meanwhile is shown then, and what is typed meanwhile is sent.
 #[derive(Args)]
 #[command(
-    after_help = "In a terminal, lines are edited as in a shell, and a message that comes leaves the line alone. A line is \
+    after_help = "When the connection is lost, another one is made by itself; what was said meanwhile is shown then, and \
+what is typed meanwhile is sent.\n\nIn a terminal, lines are edited as in a shell, and a message that comes leaves the line alone. A line is \
 said in the room that the prompt names, unless it begins with a slash: /help shows the commands, which Tab completes. \
 The terminal keeps what was said.\n\nElsewhere, each line of stdin is said as it is in the first --room, and each \
 message is one line on stdout: `TIME #ROOM NAME: TEXT`, or `TIME @NAME: TEXT` if it is to you alone, with line feeds and \
@@ -31,7 +30,7 @@ said and the user has left, 1 if something was not said, the server refuses the 
 2 for wrong usage. If the reader of stdout closes it, this ends at once, with 0."
 )]
 pub(crate) struct Options {
-    /// The server: ws://HOST:PORT/ or http://…, with TLS wss:// or https://…; the address of its page
+    /// The address of the server's page: http://HOST:PORT/ or https://…; ws://… and wss://… will do
     url: String,
     /// Your name [default: that of the user of this machine]
     #[arg(long, value_name = "NAME", value_parser = name)]

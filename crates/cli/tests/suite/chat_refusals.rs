@@ -79,6 +79,22 @@ fn what_cannot_be_spoken_to_is_said_at_once() {
 }
 
 #[test]
+fn a_server_is_trusted_by_its_certificate() {
+    let folder = Folder::new("certificate");
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let chain = folder.file("chain.pem", &made.cert.pem());
+    let key = folder.file("key.pem", &made.signing_key.serialize_pem());
+    let server = serve(&["--tls-cert", &chain, "--tls-key", &key]);
+    let url = format!("wss://{}/", server.addr);
+    let said = say(&url, "ann", &["--cacert", &chain], b"hello\n");
+    assert_eq!((said.1.as_str(), said.2), ("", Some(0)));
+    let (_, err, status) = say(&url, "ann", &[], b"hello\n");
+    assert_eq!(status, Some(1));
+    assert!(err.contains("certificate"), "{err}");
+    server.stop();
+}
+
+#[test]
 fn a_name_that_is_in_use_is_refused() {
     let server = serve(&[]);
     let mut ann = Client::start(&server, "ann");
