@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
-use switchboard_net::{Addr, Stream};
+use switchboard_net::{Addr, Stream, TcpKeepalive};
 
 use super::shared::Shared;
 
@@ -107,6 +107,24 @@ impl Transport {
             "a low-water mark of {low} above a high one of {high}"
         );
         self.0.set_marks(high, low);
+    }
+
+    /// Sets whether small writes are sent at once (`TCP_NODELAY`), and not with later ones.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection is lost; the system's, as for a Unix socket.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        self.0.with_stream(|stream| stream.set_nodelay(on))
+    }
+
+    /// Has the system ask a silent peer whether it is there, as
+    /// [`Stream::set_tcp_keepalive`](switchboard_net::Stream::set_tcp_keepalive) does.
+    ///
+    /// # Errors
+    /// `NotConnected` once the connection is lost; the system's, as for a Unix socket.
+    pub fn set_tcp_keepalive(&self, settings: &TcpKeepalive) -> io::Result<()> {
+        self.0
+            .with_stream(|stream| stream.set_tcp_keepalive(settings))
     }
 
     /// Returns the address of this end.
