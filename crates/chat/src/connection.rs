@@ -144,13 +144,8 @@ impl Connection {
 
     /// Carries out a command.
     pub fn run(&mut self, command: Command<'_>, now: Now) {
-        if self.outbox.has_ended() {
+        if !self.permit(now) {
             return;
-        }
-        let options = self.hub.options();
-        let (rate, burst) = (options.rate, options.burst);
-        if !self.commands.take(rate, burst, now.instant) {
-            return self.end(Bye::Flood);
         }
         self.settle(now);
         match &mut self.greeting {
@@ -161,6 +156,21 @@ impl Connection {
             Some(_) => self.end(Bye::Flood),
             None => self.carry_out_or_tell(command, now),
         }
+    }
+
+    /// Counts a command. Returns whether it is to be carried out; if the client sends more than it may, that ends the
+    /// connection.
+    pub(crate) fn permit(&mut self, now: Now) -> bool {
+        if self.outbox.has_ended() {
+            return false;
+        }
+        let options = self.hub.options();
+        let (rate, burst) = (options.rate, options.burst);
+        let granted = self.commands.take(rate, burst, now.instant);
+        if !granted {
+            self.end(Bye::Flood);
+        }
+        granted
     }
 
     pub(crate) fn carry_out_or_tell(&mut self, command: Command<'_>, now: Now) {

@@ -9,7 +9,8 @@
 //! Rooms are this process's own, or, with [`Hub::with_redis`], shared by all nodes that have the same Redis.
 //!
 //! Files import downwards only: `serve`, `disk`, `redis` → `hub` ⇄ `connection` → `log`, `shared` → `accounts`, `room`,
-//! `holders` → `history`, `outbox` → `update`, `command`, `entry`, `options` → `name`, `bye`, `clock`, `rate`, `token`.
+//! `holders` → `history`, `outbox` → `update`, `command`, `entry`, `options` → `line` → `name`, `bye`, `clock`, `rate`,
+//! `token`.
 #![forbid(unsafe_code)]
 
 mod accounts;
@@ -24,6 +25,7 @@ mod greeting;
 mod history;
 mod holders;
 mod hub;
+mod line;
 mod log;
 mod name;
 mod options;
@@ -50,6 +52,6 @@ pub use name::{BadName, Name};
 pub use options::HubOptions;
 pub use outbox::Overflow;
 pub use redis::RedisUrl;
-pub use serve::{ChatService, ServiceOptions};
+pub use serve::{ChatService, LineOptions, LineProtocol, LineService, ServiceOptions};
 pub use token::sign;
 pub use update::Parcel;

@@ -1,13 +1,15 @@
 //! What clients are told.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use serde::Serialize;
 use switchboard_websocket::Encoded;
 
 use crate::Name;
 use crate::entry::{Entry, EntryKind};
+use crate::line;
 
 /// One thing that a client is told: a JSON object, whose field `type` is the name of the variant.
 #[derive(Serialize)]
@@ -201,6 +203,8 @@ pub struct Parcel(Arc<Contents>);
 
 struct Contents {
     text: Encoded,
+    /// Made when the first client wants them.
+    lines: OnceLock<Bytes>,
     kind: Kind,
 }
 
@@ -277,7 +281,8 @@ impl Parcel {
         // An update is made of texts and numbers, which JSON has.
         let json = serde_json::to_string(update).expect("an update is JSON");
         let text = Encoded::text(&json);
-        Parcel(Arc::new(Contents { text, kind }))
+        let lines = OnceLock::new();
+        Parcel(Arc::new(Contents { text, lines, kind }))
     }
 
     /// Returns the JSON object.
@@ -288,6 +293,22 @@ impl Parcel {
     /// Returns the JSON object as a WebSocket message.
     pub fn encoded(&self) -> &Encoded {
         &self.0.text
+    }
+
+    /// Returns the update as lines for people, each with its end; none for what these leave out.
+    ///
+    /// ```
+    /// use switchboard_chat::{Hub, HubOptions, InMemory, Now};
+    ///
+    /// let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
+    /// let mut ann = hub.connect(now);
+    /// ann.receive(br#"{"type":"join","room":"tea"}"#, now);
+    /// let mut parcels = Vec::new();
+    /// ann.take(1024, &mut parcels);
+    /// assert_eq!(parcels[0].lines(), b"* error out_of_order: `hello` comes first (#tea)\n");
+    /// ```
+    pub fn lines(&self) -> &[u8] {
+        self.0.lines.get_or_init(|| line::lines(self.json()))
     }
 
     pub(crate) fn kind(&self) -> &Kind {

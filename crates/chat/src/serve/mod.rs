@@ -1,6 +1,7 @@
-//! What a chat server says over HTTP: the page, WebSocket, and the same by requests.
+//! What a chat server says: over HTTP the page, WebSocket, and the same by requests; and lines of text.
 
 mod keyed;
+mod lines;
 mod page;
 mod talk;
 
@@ -18,6 +19,7 @@ use switchboard_websocket::{Deflate, Options, accept};
 use crate::{Hub, Now};
 
 use self::keyed::{Endpoint, Table};
+pub use self::lines::{LineOptions, LineProtocol, LineService};
 use self::page::Page;
 use self::talk::Talk;
 
@@ -100,6 +102,11 @@ impl ChatService {
             keyed: Table::default(),
             longest,
         }))
+    }
+
+    /// Returns the hub, for what else serves it.
+    pub fn hub(&self) -> &Hub {
+        &self.0.hub
     }
 
     /// Answers a request. The conversation of a WebSocket client is the connection's own flow, as

@@ -1,0 +1,331 @@
+//! The conversation with a client that speaks lines: bytes to commands, updates to lines. It knows no socket.
+
+use std::fmt::{self, Write};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use super::LineOptions;
+use super::split::{Piece, Splitter};
+use super::spoken::{self, Spoken};
+use crate::line::{self, Shown};
+use crate::{Bye, Command, Connection, Name, Now, Position};
+
+pub(super) struct Conversation {
+    connection: Connection,
+    splitter: Splitter,
+    /// Answers that are no updates.
+    answers: String,
+    /// The room that texts go to.
+    room: Option<Box<str>>,
+    greeting: Option<Box<Greeting>>,
+    /// The client has said that it leaves.
+    quits: bool,
+}
+
+/// What is known before the client has a name.
+struct Greeting {
+    /// How long it may be silent.
+    patience: Duration,
+    /// Until when the name has to come.
+    until: Instant,
+    /// Beyond which nothing moves that.
+    latest: Instant,
+    /// What was seen of the inbox.
+    inbox: Option<Position>,
+}
+
+/// How many bytes are taken out of the queue at a time. With more bytes of answers, nothing is received.
+pub(super) const BATCH: usize = 64 * 1024;
+
+/// What a line has beside its text: a command, and a name.
+const AROUND_A_TEXT: usize = 512;
+
+/// How long a client may write lines without saying its name: that many times the limit of a silent one.
+const PATIENCE: u32 = 6;
+
+/// How often a connection is looked at that may end by itself: its name is late, or its token expires.
+const CHECK: Duration = Duration::from_secs(1);
+const NO_CHECK: Duration = Duration::from_secs(24 * 60 * 60);
+
+const HELLO: &str = "* hello: this is a Switchboard chat. Say who you are by /name NAME, then enter a room by \
+/join ROOM. /help lists what else you can say\n";
+
+/// The last line for a client that has left.
+const LEFT: &str = "* bye 1000 again=no: you have left\n";
+
+impl Conversation {
+    pub(super) fn new(connection: Connection, options: &LineOptions, now: Now) -> Conversation {
+        let greeting = Greeting {
+            patience: options.hello,
+            until: now.instant + options.hello,
+            latest: now.instant + options.hello * PATIENCE,
+            inbox: None,
+        };
+        Conversation {
+            connection,
+            splitter: Splitter::default(),
+            answers: HELLO.to_owned(),
+            room: None,
+            greeting: Some(Box::new(greeting)),
+            quits: false,
+        }
+    }
+
+    /// Takes what the client has sent. Never blocks.
+    pub(super) fn receive(&mut self, bytes: &[u8], now: Now) {
+        let mut splitter = std::mem::take(&mut self.splitter);
+        splitter.feed(bytes, self.longest(), |piece| self.take(piece, now));
+        self.splitter = splitter;
+    }
+
+    /// Takes the end of input: a client that says nothing more leaves.
+    pub(super) fn finish(&mut self, now: Now) {
+        let mut splitter = std::mem::take(&mut self.splitter);
+        splitter.finish(self.longest(), |piece| self.take(piece, now));
+        self.quits = true;
+    }
+
+    /// Returns whether so many answers wait that nothing is to be received.
+    pub(super) fn is_behind(&self) -> bool {
+        self.answers.len() > BATCH
+    }
+
+    /// Waits for lines, and appends them to `into`. Returns whether they are the last ones.
+    pub(super) fn poll_lines(
+        &mut self,
+        context: &mut Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<bool> {
+        if self.answers.is_empty() {
+            match self.connection.poll_ready(context) {
+                // What it has said before is carried out once its name is granted.
+                Poll::Pending if self.quits && self.connection.greeting.is_none() => {
+                    into.extend_from_slice(LEFT.as_bytes());
+                    return Poll::Ready(true);
+                }
+                polled => ready!(polled),
+            }
+        }
+        into.extend_from_slice(std::mem::take(&mut self.answers).as_bytes());
+        let mut parcels = Vec::new();
+        let end = self.connection.take(BATCH, &mut parcels);
+        for parcel in &parcels {
+            into.extend_from_slice(parcel.lines());
+        }
+        if let Some(bye) = end {
+            into.extend_from_slice(line::last(bye).as_bytes());
+        }
+        Poll::Ready(end.is_some())
+    }
+
+    /// Waits for the end, while the client takes nothing, and appends the last line.
+    pub(super) fn poll_end(&self, context: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<()> {
+        let bye = ready!(self.connection.poll_end(context));
+        into.extend_from_slice(line::last(bye).as_bytes());
+        Poll::Ready(())
+    }
+
+    /// Looks whether the connection is to end, and returns when to look again.
+    pub(super) fn check(&mut self, now: Now) -> Duration {
+        self.connection.check(now);
+        if self.connection.nick().is_some() {
+            self.greeting = None;
+        }
+        let Some(greeting) = &self.greeting else {
+            let user = self.connection.user.as_ref();
+            return match user.is_some_and(|user| user.until.is_some()) {
+                true => CHECK,
+                false => NO_CHECK,
+            };
+        };
+        // Those who have a name are told by the hub.
+        if self.connection.hub.has_stopped() {
+            self.connection.end(Bye::Restart);
+        } else if now.instant >= greeting.until && self.connection.greeting.is_none() {
+            self.connection.end(Bye::HelloLate);
+        }
+        let left = greeting.until.saturating_duration_since(now.instant);
+        left.clamp(CHECK / 1000, CHECK)
+    }
+
+    fn longest(&self) -> usize {
+        self.connection.hub.options().text + AROUND_A_TEXT
+    }
+
+    /// Adds a line that is no update, after those that wait.
+    fn answer(&mut self, line: fmt::Arguments<'_>) {
+        // As far as the bound of this buffer permits: who is far behind reads answers first.
+        let mut parcels = Vec::new();
+        let space = BATCH.saturating_sub(self.answers.len());
+        // An end is found again when the next ones are taken.
+        let _ = self.connection.take(space, &mut parcels);
+        for parcel in &parcels {
+            self.answers += &String::from_utf8_lossy(parcel.lines());
+        }
+        // Writing to a string never fails.
+        let _ = writeln!(self.answers, "{line}");
+    }
+
+    fn take(&mut self, piece: Piece<'_>, now: Now) {
+        if self.quits {
+            return;
+        }
+        let line = match piece {
+            Piece::TooLong => {
+                let longest = self.longest();
+                return self
+                    .connection
+                    .refuse_text(&format!("a line has at most {longest} bytes"));
+            }
+            Piece::Line(line) => line,
+        };
+        let Ok(line) = std::str::from_utf8(line) else {
+            return self
+                .connection
+                .refuse_text("this line is not valid UTF-8, and was not read");
+        };
+        if !self.is_greeted()
+            && let Some(greeting) = &mut self.greeting
+        {
+            // A page of elsewhere can have a browser send lines here, behind the head of a request.
+            if line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0") {
+                self.connection.refuse_text("this is no web server");
+                return self.connection.end(Bye::Malformed);
+            }
+            greeting.until = (now.instant + greeting.patience).min(greeting.latest);
+        }
+        self.speak(spoken::read(line), now);
+    }
+
+    /// Does what a line asks for.
+    fn speak(&mut self, spoken: Spoken<'_>, now: Now) {
+        let Some(command) = self.command(&spoken) else {
+            // Others count when they are carried out.
+            if self.connection.permit(now) {
+                self.answer_to(&spoken);
+            }
+            return;
+        };
+        if !matches!(command, Command::Hello { .. }) && !self.is_greeted() {
+            if self.connection.permit(now) {
+                self.answer(format_args!(
+                    "* error out_of_order: say who you are first, by /name NAME"
+                ));
+            }
+            return;
+        }
+        self.connection.run(command, now);
+        match spoken {
+            Spoken::Join { room, .. } if self.is_in(room) => self.room = Some(room.into()),
+            Spoken::Part(room) if room.is_none() || room == self.room.as_deref() => {
+                self.room = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the command that a line is.
+    fn command<'a>(&'a self, spoken: &Spoken<'a>) -> Option<Command<'static>> {
+        let own = |text: &str| text.to_owned().into();
+        let here = || self.room.as_deref();
+        Some(match *spoken {
+            Spoken::Name { nick, secret } => {
+                let asks = self.connection.hub.options().secret.is_some();
+                let (token, session) = if asks { (secret, None) } else { (None, secret) };
+                Command::Hello {
+                    nick: own(nick),
+                    token: token.map(own),
+                    session: session.map(own),
+                    inbox: self.greeting.as_ref().and_then(|greeting| greeting.inbox),
+                }
+            }
+            Spoken::Text(text) => Command::Say {
+                room: own(here()?),
+                text: own(text),
+                id: None,
+            },
+            Spoken::To { room, text } => Command::Say {
+                room: own(room),
+                text: own(text),
+                id: None,
+            },
+            Spoken::Tell { nick, text } => Command::Tell {
+                to: own(nick),
+                text: own(text),
+                id: None,
+            },
+            Spoken::Join { room, since } => Command::Join {
+                room: own(room),
+                since,
+            },
+            Spoken::Part(room) => Command::Leave {
+                room: own(room.or_else(here)?),
+            },
+            Spoken::Topic(text) => Command::Topic {
+                room: own(here()?),
+                text: own(text),
+            },
+            Spoken::Who(room) => Command::Who {
+                room: own(room.or_else(here)?),
+            },
+            Spoken::History { limit, before } => Command::History {
+                room: own(here()?),
+                before,
+                limit,
+            },
+            Spoken::Rooms => Command::Rooms,
+            _ => return None,
+        })
+    }
+
+    /// Answers a line that is no command of the chat.
+    fn answer_to(&mut self, spoken: &Spoken<'_>) {
+        let is_greeted = self.is_greeted();
+        match *spoken {
+            Spoken::Nothing => {}
+            Spoken::Inbox(position) => match &mut self.greeting {
+                Some(greeting) if !is_greeted => {
+                    greeting.inbox = Some(position);
+                    self.answer(format_args!("* ok: now say your name, by /name NAME"));
+                }
+                _ => self.answer(format_args!(
+                    "* error out_of_order: the inbox comes before /name"
+                )),
+            },
+            Spoken::Ping("") => self.answer(format_args!("* pong")),
+            Spoken::Ping(text) => self.answer(format_args!("* pong {}", Shown(text))),
+            Spoken::Help => {
+                for line in spoken::HELP {
+                    self.answer(format_args!("* {line}"));
+                }
+            }
+            Spoken::Quit => self.quits = true,
+            Spoken::Usage(usage) => self.answer(format_args!("* error usage: {usage}")),
+            Spoken::Unknown(word) => {
+                let word = Shown(word);
+                self.answer(format_args!(
+                    "* error unknown: there is no /{word}; /help lists what you can say"
+                ));
+            }
+            _ if !is_greeted => self.answer(format_args!(
+                "* error out_of_order: say who you are first, by /name NAME"
+            )),
+            _ => self.answer(format_args!(
+                "* error not_a_member: you are in no room: enter one by /join ROOM"
+            )),
+        }
+    }
+
+    /// Returns whether the client has a name, or is about to get one.
+    fn is_greeted(&self) -> bool {
+        self.connection.user.is_some() || self.connection.greeting.is_some()
+    }
+
+    /// Returns whether the client has entered a room, or will once it has its name.
+    fn is_in(&self, room: &str) -> bool {
+        match &self.connection.user {
+            Some(user) => user.rooms.iter().any(|entered| **entered.name() == *room),
+            None => room.parse::<Name>().is_ok(),
+        }
+    }
+}
