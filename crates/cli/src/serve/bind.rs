@@ -74,7 +74,7 @@ pub(super) fn bind(
         (Some(path), _) => ("--unix", server.bind_unix(path)),
         (None, None) if has_passed_sockets() => ("LISTEN_FDS", server.bind_passed()),
         (None, listen) => {
-            let addresses = addresses(listen.as_deref().unwrap_or(LISTEN))?;
+            let addresses = addresses("--listen", listen.as_deref().unwrap_or(LISTEN))?;
             ("--listen", server.bind(addresses.as_slice()))
         }
     };
@@ -93,17 +93,18 @@ pub(super) fn listening(options: &Options) -> Result<Option<Addr>, Failure> {
         (Some(path), _) => Ok(Some(Addr::Unix(Some(path.clone())))),
         (None, None) if has_passed_sockets() => Ok(None),
         (None, listen) => {
-            let found = addresses(listen.as_deref().unwrap_or(LISTEN))?;
+            let found = addresses("--listen", listen.as_deref().unwrap_or(LISTEN))?;
             Ok(found.first().copied().map(Addr::Tcp))
         }
     }
 }
 
-fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
+/// Returns the addresses that the value of an option means.
+pub(super) fn addresses(option: &str, listen: &str) -> Result<Vec<SocketAddr>, Failure> {
     let found = listen.to_socket_addrs().map(Iterator::collect);
     found.map_err(|error| {
         Failure::usage(format_args!(
-            "--listen {listen}: {error}; use HOST:PORT, as 127.0.0.1:8080"
+            "{option} {listen}: {error}; use HOST:PORT, as 127.0.0.1:8080"
         ))
     })
 }

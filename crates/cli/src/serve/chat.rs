@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use clap::Args;
 use switchboard_apps::access::Access;
-use switchboard_chat::{ChatService, Disk, Hub, HubOptions, InMemory, Overflow, ServiceOptions};
+use switchboard_chat::{
+    ChatService, Disk, Hub, HubOptions, InMemory, LineOptions, LineService, Overflow,
+    ServiceOptions,
+};
 use switchboard_net::Stream;
 use switchboard_runtime::{Dispatch, Model, Style};
-use switchboard_server::{Bound, Report};
+use switchboard_server::{Bound, Report, Stop};
 
+use super::lines::{self, Lines};
 use super::options::{AFTER_HELP, HttpOptions, Options, WorkersAs, seconds};
 use super::tls::Front;
 use super::{Watched, serve_prepared};
@@ -23,6 +27,8 @@ const AFTER_CHAT: &str = "The page is at /, and clients speak WebSocket at /ws: 
 library `switchboard-chat` describes them. Where WebSocket is blocked, the same objects go by requests: POST /connect \
 answers with a key, GET /events?key= streams updates, GET /poll?key=&position= waits for some, and POST /send?key= carries \
 commands. Pages of other origins are refused unless --origin names them.\n\n\
+With --lines ADDRESS, people speak lines of text there: `nc HOST PORT`, then /name NAME, /join ROOM, and /help for the \
+rest. Lines go without TLS. Under --model callbacks, the address of --listen speaks lines, and there is no page.\n\n\
 Without --data, messages are kept as long as the server runs. With it they are kept in a file, which is in sync with the \
 disk before anybody is told of a message, and a user can keep a name by a password (`register`), which is asked for \
 from then on; `switchboard accounts` lists such names, and takes their passwords from them. Use TLS where passwords \
@@ -60,6 +66,9 @@ pub(crate) struct ChatArgs {
     /// The most bytes of a message's text
     #[arg(long, default_value_t = 16 * 1024, value_name = "BYTES")]
     text: usize,
+    /// Speak lines of text at this address too, for nc and small programs
+    #[arg(long, value_name = "HOST:PORT")]
+    lines: Option<String>,
     /// Let pages of this origin connect too, as https://example.org; may be given more than once
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
@@ -73,19 +82,31 @@ pub(crate) struct ChatArgs {
 impl ChatArgs {
     pub(super) fn serve(self) -> Result<(), Failure> {
         can_share(&self.options)?;
+        if self.options.model.runs(Style::Async).is_err() {
+            return self.serve_lines();
+        }
         let chat = self.service()?;
         let front = self.http.front(&self.options)?;
         let server = front.server(self.http.limits.first_bytes());
         let prepare = |bound: &Bound, watched: &Watched| {
             self.http.tls.open(&front, bound, &watched.log)?;
-            let (chat, stop) = (chat.clone(), bound.stop_handle());
-            let clock = thread::Builder::new().name("chat-clock".to_owned());
-            clock
-                .spawn(move || Model::Blocking.run(chat.keep_time(stop.wait())))
-                .map_err(|error| Failure::Failed(format!("no thread can be started: {error}")))?;
-            Ok((watched.access.clone(), front.clone()))
+            let lines = self.lines.as_deref().map(|addr| {
+                let service = line_service(&chat);
+                Lines::bind(addr, service, &self.options, watched)
+            });
+            let lines = lines.transpose()?;
+            let others = lines.iter().map(Lines::stop_handle).collect();
+            keep_time(&chat, bound.stop_handle(), others)?;
+            Ok((watched.access.clone(), front.clone(), lines))
         };
-        let run = |bound, (access, front)| run(bound, chat.clone(), access, front);
+        let run = |bound: Bound, (access, front, lines): (_, _, Option<Lines>)| {
+            let stop = bound.stop_handle();
+            let serve = || run(bound, chat.clone(), access, front);
+            match lines {
+                Some(lines) => lines.beside(stop, serve),
+                None => serve(),
+            }
+        };
         let http = Some(&self.http);
         serve_prepared(
             server,
@@ -95,6 +116,46 @@ impl ChatArgs {
             http,
             prepare,
             run,
+        )
+    }
+
+    /// Serves lines alone, by callbacks.
+    fn serve_lines(&self) -> Result<(), Failure> {
+        let refused = [
+            (
+                self.lines.is_some(),
+                "--lines: the address of --listen speaks lines",
+            ),
+            (self.http.tls.is_asked_for(), "lines go without TLS"),
+            (
+                !self.origins.is_empty(),
+                "--origin: there is no page that could connect",
+            ),
+        ];
+        if let Some((_, why)) = refused.into_iter().find(|(is_asked_for, _)| *is_asked_for) {
+            return Err(Failure::usage(format_args!(
+                "--model callbacks: {why}; leave the option out, or use tasks, green, threads or pool"
+            )));
+        }
+        let chat = self.service()?;
+        let prepare = |bound: &Bound, watched: &Watched| {
+            if !self.options.quiet {
+                watched.log.line(format_args!(
+                    "switchboard: callbacks speak lines of text; the page and WebSocket need another model"
+                ));
+            }
+            keep_time(&chat, bound.stop_handle(), Vec::new())
+        };
+        let service = line_service(&chat);
+        let (options, style) = (&self.options, Style::Protocol);
+        serve_prepared(
+            lines::server(),
+            options,
+            "chat",
+            style,
+            None,
+            prepare,
+            |bound, ()| bound.serve_protocol(move || service.protocol()),
         )
     }
 
@@ -146,6 +207,25 @@ impl ChatArgs {
             _ => Err(wrong(&"a secret has at least 16 bytes")),
         }
     }
+}
+
+fn line_service(chat: &ChatService) -> LineService {
+    LineService::new(chat.hub().clone(), LineOptions::default())
+}
+
+/// Keeps the chat's time until `stop` is, on a thread of its own, and stops the other servers then.
+fn keep_time(chat: &ChatService, stop: Stop, others: Vec<Stop>) -> Result<(), Failure> {
+    let chat = chat.clone();
+    let keep = move || {
+        let kept = Model::Blocking.run(chat.keep_time(stop.wait()));
+        others.iter().for_each(Stop::stop);
+        kept
+    };
+    let clock = thread::Builder::new().name("chat-clock".to_owned());
+    let started = clock.spawn(keep);
+    started
+        .map(drop)
+        .map_err(|error| Failure::Failed(format!("no thread can be started: {error}")))
 }
 
 /// Checks that all clients are served by one process, which has the rooms, and beside each other.

@@ -4,6 +4,7 @@ mod bind;
 mod chat;
 mod files;
 mod limits;
+mod lines;
 mod options;
 mod proxy;
 mod redirect;
@@ -44,7 +45,7 @@ pub(crate) enum Service {
     SlowSite(Box<SiteOptions>),
     /// Serve the files of a folder
     Files(Box<FilesArgs>),
-    /// Serve a chat: rooms with a history, a page for browsers, WebSocket
+    /// Serve a chat: rooms with a history, a page for browsers, WebSocket, lines of text for `nc`
     Chat(Box<ChatArgs>),
     /// Pass connections on to back ends that are up, and spread them
     Proxy(Box<ProxyOptions>),

@@ -70,6 +70,11 @@ impl TlsOptions {
         Ok(Front { tls, http })
     }
 
+    /// Returns whether any of the options is there.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.self_signed || !self.tls_cert.is_empty() || self.redirect_http.is_some()
+    }
+
     fn read_files(&self) -> Result<TlsServer, Failure> {
         let (certificates, keys) = (self.tls_cert.len(), self.tls_keys.len());
         if certificates != keys {

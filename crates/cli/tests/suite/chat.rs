@@ -25,15 +25,15 @@ pub(crate) fn serve(arguments: &[&str]) -> Served {
 }
 
 /// A file for messages, which is removed at the end of the test.
-struct File(PathBuf);
+pub(crate) struct File(PathBuf);
 
 impl File {
-    fn new(name: &str) -> File {
+    pub(crate) fn new(name: &str) -> File {
         let name = format!("switchboard-{name}-{}.redb", std::process::id());
         File(std::env::temp_dir().join(name))
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }

@@ -17,6 +17,7 @@ mod half_close;
 mod handover;
 mod hang_up;
 mod limits;
+mod lines;
 mod matrix;
 mod output;
 mod page;
