@@ -277,7 +277,7 @@ impl State {
                     Item::Parcel(parcel) => match parcel.kind() {
                         Kind::Entry { room, offset } => may_go(room, *offset),
                         Kind::Passing => true,
-                        Kind::Needed => false,
+                        Kind::Needed | Kind::Answer => false,
                     },
                     Item::Gap(_) => false,
                 };

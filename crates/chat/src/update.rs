@@ -217,6 +217,8 @@ pub(crate) enum Kind {
     Passing,
     /// It has to arrive.
     Needed,
+    /// It has to arrive, and is the one answer to a command of this client's.
+    Answer,
 }
 
 impl Parcel {
@@ -225,6 +227,19 @@ impl Parcel {
             Update::Presence { .. } | Update::Typing { .. } | Update::Pending { .. } => {
                 Kind::Passing
             }
+            // It answers no command.
+            Update::Error {
+                code: ErrorCode::Malformed,
+                ..
+            } => Kind::Needed,
+            Update::Joined { .. }
+            | Update::Left { .. }
+            | Update::Said { .. }
+            | Update::Queued { .. }
+            | Update::Members { .. }
+            | Update::History { .. }
+            | Update::Rooms { .. }
+            | Update::Error { .. } => Kind::Answer,
             _ => Kind::Needed,
         };
         Parcel::of(update, kind)

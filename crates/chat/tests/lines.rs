@@ -4,10 +4,13 @@
 mod ways;
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use switchboard_callbacks::Connection;
-use switchboard_chat::{Hub, HubOptions, InMemory, LineOptions, LineService, Now, Parcel, sign};
+use switchboard_chat::{
+    Disk, Hub, HubOptions, InMemory, LineOptions, LineService, Now, Parcel, sign,
+};
 use switchboard_net::Stream;
 use switchboard_runtime::{self as runtime, Model};
 use ways::{Way, stamp};
@@ -41,6 +44,7 @@ stamp_all! {
     the_inbox_goes_on_where_it_was_read
     a_web_request_is_refused
     the_end_of_input_leaves_behind_all_answers
+    what_is_kept_later_is_answered_before_the_end
     answers_that_are_not_read_stop_the_reading
     a_flood_is_ended
 }
@@ -513,6 +517,30 @@ fn the_end_of_input_leaves_behind_all_answers(way: Way) {
         assert_eq!(lines[lines.len() - 1], "* bye 1000 again=no: you have left");
     });
 }
+
+/// A thread keeps what is said, and tells so when that is done.
+fn what_is_kept_later_is_answered_before_the_end(way: Way) {
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("switchboard-lines-{}-{number}.redb", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let disk = Disk::open(&path, &unlimited()).unwrap();
+    let hub = Hub::new(unlimited(), disk);
+    let service = LineService::new(hub, LineOptions::default());
+    run(way, &service, async |[mut ann]| {
+        ann.say("/name ann\n/join tea\nhello\n/msg ann me\n/to milk no\n/quit\n")
+            .await;
+        let heard = ann.rest().await;
+        for part in [" <ann> hello", " <ann> me", "* told @ann offset=1"] {
+            assert!(heard.contains(&format!("{part}\n")), "{part} in {heard}");
+        }
+        assert!(heard.ends_with("* bye 1000 again=no: you have left\n"));
+    });
+    drop(service);
+    std::fs::remove_file(path).unwrap();
+}
+
+/// Numbers the files of this process.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 fn answers_that_are_not_read_stop_the_reading(way: Way) {
     const COUNT: usize = 1000;

@@ -4,11 +4,12 @@ use std::fmt::{self, Write};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::LineOptions;
 use super::split::{Piece, Splitter};
 use super::spoken::{self, Spoken};
+use super::{CLOSE, LineOptions};
 use crate::line::{self, Shown};
-use crate::{Bye, Command, Connection, Name, Now, Position};
+use crate::update::Kind;
+use crate::{Bye, Command, Connection, Name, Now, Parcel, Position};
 
 pub(super) struct Conversation {
     connection: Connection,
@@ -18,8 +19,10 @@ pub(super) struct Conversation {
     /// The room that texts go to.
     room: Option<Box<str>>,
     greeting: Option<Box<Greeting>>,
-    /// The client has said that it leaves.
-    quits: bool,
+    /// The answers to commands that have still to come. The inbox is the one to `hello`.
+    owed: u32,
+    /// The client has said that it leaves; until when it waits for what it is owed.
+    leaves: Option<Instant>,
 }
 
 /// What is known before the client has a name.
@@ -45,7 +48,8 @@ const PATIENCE: u32 = 6;
 
 /// How often a connection is looked at that may end by itself: its name is late, or its token expires.
 const CHECK: Duration = Duration::from_secs(1);
-const NO_CHECK: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often any other is: it may leave, and not be told all that it is owed.
+const RARELY: Duration = Duration::from_secs(60);
 
 const HELLO: &str = "* hello: this is a Switchboard chat. Say who you are by /name NAME, then enter a room by \
 /join ROOM. /help lists what else you can say\n";
@@ -67,7 +71,8 @@ impl Conversation {
             answers: HELLO.to_owned(),
             room: None,
             greeting: Some(Box::new(greeting)),
-            quits: false,
+            owed: 0,
+            leaves: None,
         }
     }
 
@@ -82,7 +87,7 @@ impl Conversation {
     pub(super) fn finish(&mut self, now: Now) {
         let mut splitter = std::mem::take(&mut self.splitter);
         splitter.finish(self.longest(), |piece| self.take(piece, now));
-        self.quits = true;
+        self.leave(now);
     }
 
     /// Returns whether so many answers wait that nothing is to be received.
@@ -98,8 +103,7 @@ impl Conversation {
     ) -> Poll<bool> {
         if self.answers.is_empty() {
             match self.connection.poll_ready(context) {
-                // What it has said before is carried out once its name is granted.
-                Poll::Pending if self.quits && self.connection.greeting.is_none() => {
+                Poll::Pending if self.leaves.is_some() && self.owed == 0 => {
                     into.extend_from_slice(LEFT.as_bytes());
                     return Poll::Ready(true);
                 }
@@ -110,6 +114,7 @@ impl Conversation {
         let mut parcels = Vec::new();
         let end = self.connection.take(BATCH, &mut parcels);
         for parcel in &parcels {
+            self.note(parcel);
             into.extend_from_slice(parcel.lines());
         }
         if let Some(bye) = end {
@@ -128,6 +133,10 @@ impl Conversation {
     /// Looks whether the connection is to end, and returns when to look again.
     pub(super) fn check(&mut self, now: Now) -> Duration {
         self.connection.check(now);
+        // A command may be answered by what another one was.
+        if self.leaves.is_some_and(|limit| limit <= now.instant) {
+            self.owed = 0;
+        }
         if self.connection.nick().is_some() {
             self.greeting = None;
         }
@@ -135,7 +144,7 @@ impl Conversation {
             let user = self.connection.user.as_ref();
             return match user.is_some_and(|user| user.until.is_some()) {
                 true => CHECK,
-                false => NO_CHECK,
+                false => RARELY,
             };
         };
         // Those who have a name are told by the hub.
@@ -145,7 +154,22 @@ impl Conversation {
             self.connection.end(Bye::HelloLate);
         }
         let left = greeting.until.saturating_duration_since(now.instant);
-        left.clamp(CHECK / 1000, CHECK)
+        match left.is_zero() {
+            // The name is being asked for.
+            true => CHECK,
+            false => left.min(CHECK),
+        }
+    }
+
+    fn leave(&mut self, now: Now) {
+        self.leaves.get_or_insert(now.instant + CLOSE);
+    }
+
+    /// Counts an answer.
+    fn note(&mut self, parcel: &Parcel) {
+        if *parcel.kind() == Kind::Answer {
+            self.owed = self.owed.saturating_sub(1);
+        }
     }
 
     fn longest(&self) -> usize {
@@ -160,6 +184,7 @@ impl Conversation {
         // An end is found again when the next ones are taken.
         let _ = self.connection.take(space, &mut parcels);
         for parcel in &parcels {
+            self.note(parcel);
             self.answers += &String::from_utf8_lossy(parcel.lines());
         }
         // Writing to a string never fails.
@@ -167,7 +192,7 @@ impl Conversation {
     }
 
     fn take(&mut self, piece: Piece<'_>, now: Now) {
-        if self.quits {
+        if self.leaves.is_some() {
             return;
         }
         let line = match piece {
@@ -202,7 +227,7 @@ impl Conversation {
         let Some(command) = self.command(&spoken) else {
             // Others count when they are carried out.
             if self.connection.permit(now) {
-                self.answer_to(&spoken);
+                self.answer_to(&spoken, now);
             }
             return;
         };
@@ -214,6 +239,7 @@ impl Conversation {
             }
             return;
         }
+        self.owed += 1;
         self.connection.run(command, now);
         match spoken {
             Spoken::Join { room, .. } if self.is_in(room) => self.room = Some(room.into()),
@@ -279,7 +305,7 @@ impl Conversation {
     }
 
     /// Answers a line that is no command of the chat.
-    fn answer_to(&mut self, spoken: &Spoken<'_>) {
+    fn answer_to(&mut self, spoken: &Spoken<'_>, now: Now) {
         let is_greeted = self.is_greeted();
         match *spoken {
             Spoken::Nothing => {}
@@ -299,7 +325,7 @@ impl Conversation {
                     self.answer(format_args!("* {line}"));
                 }
             }
-            Spoken::Quit => self.quits = true,
+            Spoken::Quit => self.leave(now),
             Spoken::Usage(usage) => self.answer(format_args!("* error usage: {usage}")),
             Spoken::Unknown(word) => {
                 let word = Shown(word);
