@@ -232,7 +232,8 @@ impl Parcel {
                 code: ErrorCode::Malformed,
                 ..
             } => Kind::Needed,
-            Update::Joined { .. }
+            Update::Registered { .. }
+            | Update::Joined { .. }
             | Update::Left { .. }
             | Update::Said { .. }
             | Update::Queued { .. }

@@ -45,6 +45,7 @@ stamp_all! {
     a_web_request_is_refused
     the_end_of_input_leaves_behind_all_answers
     what_is_kept_later_is_answered_before_the_end
+    a_name_with_a_password_is_said_with_it
     answers_that_are_not_read_stop_the_reading
     a_flood_is_ended
 }
@@ -536,6 +537,35 @@ fn what_is_kept_later_is_answered_before_the_end(way: Way) {
         assert!(heard.ends_with("* bye 1000 again=no: you have left\n"));
     });
     drop(service);
+    std::fs::remove_file(path).unwrap();
+}
+
+/// The page gives a name its password, and lines ask for it.
+fn a_name_with_a_password_is_said_with_it(way: Way) {
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("switchboard-lines-{}-{number}.redb", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let hub = Hub::new(unlimited(), Disk::open(&path, &unlimited()).unwrap());
+    let service = LineService::new(hub.clone(), LineOptions::default());
+    run(way, &service, async |[mut ann, mut other]| {
+        let now = Now::read();
+        let mut page = hub.connect(now);
+        page.receive(br#"{"type":"hello","nick":"ann"}"#, now);
+        page.receive(br#"{"type":"register","password":"correct horse"}"#, now);
+        let mut told = String::new();
+        while !told.contains(r#""type":"registered""#) {
+            std::future::poll_fn(|context| page.poll_ready(context)).await;
+            let mut parcels = Vec::new();
+            page.take(usize::MAX, &mut parcels);
+            told += &format!("{parcels:?}");
+        }
+        page.close(now);
+        other.say("/name ann\n").await;
+        other.until("* error password_needed").await;
+        ann.say("/name ann battery-staple\n").await;
+        ann.until("* error wrong_password").await;
+    });
+    drop((service, hub));
     std::fs::remove_file(path).unwrap();
 }
 

@@ -15,6 +15,10 @@ pub(super) enum Told<'a> {
         session: Cow<'a, str>,
         resumed: bool,
     },
+    Registered {
+        #[serde(borrow)]
+        nick: Cow<'a, str>,
+    },
     Joined {
         #[serde(borrow)]
         room: Cow<'a, str>,

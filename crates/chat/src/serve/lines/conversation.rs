@@ -256,10 +256,18 @@ impl Conversation {
         let here = || self.room.as_deref();
         Some(match *spoken {
             Spoken::Name { nick, secret } => {
-                let asks = self.connection.hub.options().secret.is_some();
-                let (token, session) = if asks { (secret, None) } else { (None, secret) };
+                let hub = &self.connection.hub;
+                let (mut token, mut password, mut session) = (None, None, None);
+                if hub.options().secret.is_some() {
+                    token = secret;
+                } else if hub.accounts().is_some() && !secret.is_some_and(is_session) {
+                    password = secret;
+                } else {
+                    session = secret;
+                }
                 Command::Hello {
                     nick: own(nick),
+                    password: password.map(own),
                     token: token.map(own),
                     session: session.map(own),
                     inbox: self.greeting.as_ref().and_then(|greeting| greeting.inbox),
@@ -354,4 +362,9 @@ impl Conversation {
             None => room.parse::<Name>().is_ok(),
         }
     }
+}
+
+/// Returns whether this is a session as the server makes them: 128 bits in hexadecimal.
+fn is_session(secret: &str) -> bool {
+    secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

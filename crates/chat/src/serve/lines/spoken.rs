@@ -10,7 +10,7 @@ pub(super) enum Spoken<'a> {
     Text(&'a str),
     Name {
         nick: &'a str,
-        /// A token, or the session that has the name.
+        /// A password, a token, or the session that has the name.
         secret: Option<&'a str>,
     },
     Join {
@@ -45,7 +45,7 @@ pub(super) enum Spoken<'a> {
 
 /// What a person reads who asks for help.
 pub(super) const HELP: &[&str] = &[
-    "/name NAME [SECRET]         who you are; SECRET is your token, or the session of your `welcome`",
+    "/name NAME [SECRET]         who you are; SECRET is your password or token, or your session",
     "/join ROOM                  enter a room; what you write goes to the one you entered last",
     "TEXT                        say it there; begin with // for a text that begins with /",
     "/to ROOM TEXT               say it in another room",
