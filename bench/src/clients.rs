@@ -73,7 +73,14 @@ impl Clients {
     /// # Errors
     /// The system's.
     pub fn connect(&mut self, addr: SocketAddr) -> io::Result<()> {
-        let stream = TcpStream::connect(addr)?;
+        self.add(TcpStream::connect(addr)?)
+    }
+
+    /// Adds a connection that has been made.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn add(&mut self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let key = self.connections.len() as u64;
         self.epoll

@@ -48,6 +48,14 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_MOD, fd.as_raw_fd(), flags, key)
     }
 
+    /// Removes a descriptor.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove(&self, fd: &impl AsRawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd.as_raw_fd(), 0, 0)
+    }
+
     fn control(&self, what: i32, fd: i32, flags: i32, key: u64) -> io::Result<()> {
         let events = flags.cast_unsigned();
         let mut event = libc::epoll_event { events, u64: key };

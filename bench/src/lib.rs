@@ -8,6 +8,7 @@ pub mod contenders;
 pub mod epoll;
 pub mod exchange;
 pub mod raw_uring;
+pub mod rooms;
 pub mod site;
 
 use std::io::{self, Write};

@@ -1,5 +1,6 @@
 //! The contenders, and how each is started.
 
+mod chat;
 mod echo;
 mod http;
 mod programs;
@@ -12,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+pub use chat::{chat, chat_beside};
 pub use echo::{beside, built, elsewhere};
 pub use http::{http, http_beside};
 pub use server::{Server, clock};
@@ -34,6 +36,12 @@ pub enum Service {
     Files,
     /// It passes requests on to a back end.
     Proxy,
+    /// Chat over WebSocket: who says something in a room is heard by all who are in it.
+    Chat,
+    /// The same, with what a server may do with a client that does not read.
+    Frozen,
+    /// It sends back every WebSocket message.
+    WebSocket,
 }
 
 /// A server to compare.

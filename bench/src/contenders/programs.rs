@@ -57,7 +57,8 @@ pub(super) fn compile(program: &str) -> Result<PathBuf, String> {
 /// # Errors
 /// Why it is not there.
 pub(super) fn find(program: &str) -> Result<PathBuf, String> {
-    if program.starts_with("http-") {
+    let built = ["http-", "chat-", "websocket-"];
+    if built.iter().any(|start| program.starts_with(start)) {
         let path = compile(program)?;
         let why = || format!("{program} is not built; run `cargo build --release` first");
         return path.exists().then_some(path).ok_or_else(why);
