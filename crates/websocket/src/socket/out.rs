@@ -81,6 +81,17 @@ impl Out {
         encoder: &mut Encoder,
         messages: &[Encoded],
     ) -> Poll<io::Result<usize>> {
+        // Most often there is one, and room for more is not worth its making.
+        if let [message] = messages {
+            let mut frame = encoder.encode(message);
+            let buffers = [IoSlice::new(&frame)];
+            let sent = ready!(wire.poll_send_vectored(context, &buffers))?;
+            self.sent(sent)?;
+            if sent < frame.len() {
+                self.rest = frame.split_off(sent);
+            }
+            return Poll::Ready(Ok(1));
+        }
         let count = messages.len().min(MOST);
         let mut frames = [const { Bytes::new() }; MOST];
         for (frame, message) in frames.iter_mut().zip(messages) {

@@ -114,7 +114,11 @@ impl Wire for Upgraded {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(self).poll_write_vectored(context, buffers)
+        match buffers {
+            // The system takes one buffer for less than a list of one.
+            [buffer] => Pin::new(self).poll_write(context, buffer),
+            _ => Pin::new(self).poll_write_vectored(context, buffers),
+        }
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
