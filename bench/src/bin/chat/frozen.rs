@@ -1,12 +1,13 @@
 //! One client that reads nothing, in all rooms, beside those that do.
 
 use std::io;
+use std::slice;
 
 use switchboard_bench::contenders::Contender;
 use switchboard_bench::site::Site;
 
 use crate::options::Options;
-use crate::side::Side;
+use crate::side::{Side, enter};
 use crate::table;
 use crate::talk::{ROOMS, rate};
 use crate::worker::Command;
@@ -46,7 +47,7 @@ pub fn measure(
 
 fn run(contender: &Contender, options: &Options, site: &Site) -> io::Result<Frozen> {
     let mut side = Side::start(contender, options, site)?;
-    side.enter(options.clients, &[ROOMS])?;
+    enter(slice::from_mut(&mut side), options.clients, &[ROOMS])?;
     enter_all(&mut side)?;
     // What a server takes once.
     rate(&mut side, options.rate, LENGTH, 2)?;

@@ -40,18 +40,23 @@ impl Side {
             server: self.server.cpu() - before,
         })
     }
+}
 
-    /// Has all clients enter the rooms of these layouts.
-    pub fn enter(&mut self, clients: usize, layouts: &[usize]) -> io::Result<()> {
-        for _ in 0..clients / STEP {
-            self.crowd.ask(Command::Connect(STEP))?;
-            self.crowd.ask(Command::Hello(STEP))?;
+/// Has all clients of each server enter the rooms of these layouts; by turns, so that the sockets of all lie in memory
+/// alike.
+pub fn enter(sides: &mut [Side], clients: usize, layouts: &[usize]) -> io::Result<()> {
+    for _ in 0..clients / STEP {
+        for side in &mut *sides {
+            side.crowd.ask(Command::Connect(STEP))?;
+            side.crowd.ask(Command::Hello(STEP))?;
         }
-        for &rooms in layouts {
-            self.crowd.ask(Command::Join(rooms))?;
-        }
-        Ok(())
     }
+    for &rooms in layouts {
+        for side in &mut *sides {
+            side.crowd.ask(Command::Join(rooms))?;
+        }
+    }
+    Ok(())
 }
 
 /// So many clients connect before they say who they are.

@@ -7,7 +7,7 @@ use switchboard_bench::contenders::Contender;
 use switchboard_bench::site::Site;
 
 use crate::options::{LAYOUTS, Options};
-use crate::side::{Figures, Side, Turn, by_turns};
+use crate::side::{Figures, Side, Turn, by_turns, enter};
 use crate::table;
 use crate::worker::{Answer, Command, LENGTH};
 use crate::{Report, rounds};
@@ -87,9 +87,7 @@ fn run(
     let mut layouts = LAYOUTS.map(|(rooms, _)| rooms).to_vec();
     layouts.sort_unstable();
     layouts.dedup();
-    for side in &mut sides {
-        side.enter(options.clients, &layouts)?;
-    }
+    enter(&mut sides, options.clients, &layouts)?;
     let mut figures = Vec::new();
     for (rooms, depth) in LAYOUTS {
         let driven = Duration::from_secs_f64(options.seconds);
