@@ -229,11 +229,15 @@ impl Shared {
     /// Sends buffered bytes. Returns a callback if a water mark was passed.
     fn flush(&self, context: &mut Context<'_>) -> io::Result<Option<Next>> {
         self.with_buffer(|buffer| {
+            // Also if the socket takes all of it by now: who has seen the full buffer waits for the other callback.
+            if self.state.buffer.get() != Buffer::Full && buffer.is_above_high() {
+                self.state.buffer.set(Buffer::Full);
+                return Ok(Some(Next::PauseWriting));
+            }
             buffer.flush(|bytes| self.send(context, bytes))?;
             let (state, next) = match self.state.buffer.get() {
                 Buffer::Full if !buffer.is_at_most_low() => (Buffer::Full, None),
                 Buffer::Full => (Buffer::Filled, Some(Next::ResumeWriting)),
-                _ if buffer.is_above_high() => (Buffer::Full, Some(Next::PauseWriting)),
                 _ => (Buffer::Filled, None),
             };
             self.state.buffer.set(match buffer.len() {

@@ -1,6 +1,7 @@
 //! Protocols: pauses of writing and of reading.
 
 use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use switchboard_callbacks::{Protocol, Transport, run, start};
@@ -10,6 +11,7 @@ use crate::{Log, pair, rest};
 
 crate::stamp!(
     a_slow_peer_pauses_writing
+    a_peer_that_catches_up_at_once_pauses_and_resumes_writing
     reading_pauses_and_resumes
 );
 
@@ -80,6 +82,43 @@ fn a_slow_peer_pauses_writing(driver: Driver) {
         "lost None",
     ];
     assert_eq!(log.lines(), expected);
+}
+
+/// Fills the socket and the buffer, and has the peer read what the socket took before the buffer is sent.
+struct CatchUp {
+    log: Log,
+    peer: UnixStream,
+}
+
+impl Protocol for CatchUp {
+    fn connection_made(&mut self, transport: &Transport) {
+        while transport.write_buffer_size() <= 100_000 {
+            transport.write(&[7; 10_000]);
+        }
+        self.peer.set_nonblocking(true).unwrap();
+        let error = io::copy(&mut self.peer, &mut io::sink()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    fn pause_writing(&mut self, _: &Transport) {
+        self.log.add("pause");
+    }
+    fn resume_writing(&mut self, transport: &Transport) {
+        self.log.add("resume");
+        transport.close();
+    }
+}
+
+fn a_peer_that_catches_up_at_once_pauses_and_resumes_writing(driver: Driver) {
+    let (stream, peer) = pair();
+    let log = Log::default();
+    let own = log.clone();
+    run(driver, move || {
+        start(stream, CatchUp { log: own, peer });
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(log.lines(), ["pause", "resume"]);
 }
 
 struct Pauses(Log);
