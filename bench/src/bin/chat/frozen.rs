@@ -13,6 +13,8 @@ use crate::talk::{ROOMS, rate};
 use crate::worker::Command;
 use crate::{Cell, rounds};
 
+/// Seconds that are not measured.
+const WARM_UP: u64 = 12;
 /// Seconds in which the queue of the client that reads nothing becomes full, and of a window.
 const FILL: u64 = 15;
 const WINDOW: u64 = 6;
@@ -49,8 +51,8 @@ fn run(contender: &Contender, options: &Options, site: &Site) -> io::Result<Froz
     let mut side = Side::start(contender, options, site)?;
     enter(slice::from_mut(&mut side), options.clients, &[ROOMS])?;
     enter_all(&mut side)?;
-    // What a server takes once.
-    rate(&mut side, options.rate, LENGTH, 2)?;
+    // What a server takes once, as for the history of its rooms.
+    rate(&mut side, options.rate, LENGTH, WARM_UP)?;
     let mut seen = Frozen {
         reads: Vec::new(),
         frozen: Vec::new(),
