@@ -13,6 +13,7 @@ use super::room::{Ask, Room, Unsaid};
 pub(super) struct Client {
     pub(super) nick: String,
     token: Option<String>,
+    password: Option<String>,
     /// What proves the name to the server that has told it.
     pub(super) session: Option<String>,
     pub(super) rooms: Vec<Room>,
@@ -70,6 +71,7 @@ impl Client {
         let mut client = Client {
             nick,
             token,
+            password: None,
             session: None,
             rooms: Vec::new(),
             inbox: Room::default(),
@@ -95,12 +97,18 @@ impl Client {
         client
     }
 
+    /// Has the client sign in by a password.
+    pub(super) fn with_password(mut self, password: Option<String>) -> Client {
+        self.password = password;
+        self
+    }
+
     /// Begins a connection.
     pub(super) fn connected(&mut self) {
         self.lost();
         let hello = Command::Hello {
             nick: Cow::Owned(self.nick.clone()),
-            password: None,
+            password: self.password.clone().map(Cow::Owned),
             token: self.token.clone().map(Cow::Owned),
             session: self.session.clone().map(Cow::Owned),
             inbox: self.inbox.seen.since(),

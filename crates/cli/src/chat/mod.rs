@@ -65,7 +65,8 @@ fn chat(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
         older: if is_terminal { OLDER } else { u64::MAX },
         hides_own: is_terminal,
     };
-    let mut client = Client::new(checked.nick, checked.token, &checked.rooms, manner);
+    let client = Client::new(checked.nick, checked.token, &checked.rooms, manner);
+    let mut client = client.with_password(checked.password);
     let front = match is_terminal {
         true => {
             let is_coloured = color != ColorChoice::Never;

@@ -11,8 +11,9 @@ use url::Url;
 
 use crate::output::Failure;
 
-/// The environment variable that a token is taken from.
+/// The environment variables that a token and a password are taken from.
 const TOKEN: &str = "SWITCHBOARD_CHAT_TOKEN";
+const PASSWORD: &str = "SWITCHBOARD_CHAT_PASSWORD";
 
 #[derive(Args)]
 #[command(
@@ -24,7 +25,8 @@ message is one line on stdout: `TIME #ROOM NAME: TEXT`, or `TIME @NAME: TEXT` if
 other control characters written out; `* …` where messages are missing. Remarks go to stderr. After the end of stdin, \
 what was sent is acknowledged within --timeout before this ends.\n\nA token that proves the name is better not in the \
 command line, which all users of this machine can read: use --token-file, or the environment variable \
-SWITCHBOARD_CHAT_TOKEN.\n\nExamples:\n  switchboard chat http://127.0.0.1:8080/ --name ann --room tea\n  \
+SWITCHBOARD_CHAT_TOKEN. The password of a name is taken from --password-file or SWITCHBOARD_CHAT_PASSWORD; names get \
+one at the page.\n\nExamples:\n  switchboard chat http://127.0.0.1:8080/ --name ann --room tea\n  \
 echo 'the build is done' | switchboard chat wss://chat.example/ --name builder --room team\n\nExit status: 0 if all was \
 said and the user has left, 1 if something was not said, the server refuses the user, or it cannot be reached at first; \
 2 for wrong usage. If the reader of stdout closes it, this ends at once, with 0."
@@ -44,6 +46,9 @@ pub(crate) struct Options {
     /// A file with the token
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A file with the password of the name, if it has one
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
     /// Seconds to wait for an answer
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
@@ -60,6 +65,7 @@ pub(super) struct Checked {
     pub(super) address: String,
     pub(super) nick: String,
     pub(super) token: Option<String>,
+    pub(super) password: Option<String>,
     pub(super) rooms: Vec<String>,
     pub(super) timeout: Duration,
     pub(super) websocket: websocket::Options,
@@ -82,6 +88,7 @@ impl Options {
         Ok(Checked {
             nick: self.nick()?,
             token: self.token()?,
+            password: secret(PASSWORD, "--password-file", self.password_file.as_deref())?,
             timeout: Duration::from_secs(self.timeout.into()),
             websocket: self.websocket(address.starts_with("wss:"))?,
             address,
@@ -99,17 +106,9 @@ impl Options {
     }
 
     fn token(&self) -> Result<Option<String>, Failure> {
-        let Some(path) = &self.token_file else {
-            let given = self.token.clone();
-            let given = given.or_else(|| std::env::var(TOKEN).ok());
-            return Ok(given.map(|token| token.trim().to_owned()));
-        };
-        let token = read("--token-file", path)?;
-        let token =
-            String::from_utf8(token).map_err(|_| wrong("--token-file", path, &"no text"))?;
-        match token.trim() {
-            "" => Err(wrong("--token-file", path, &"there is no token in it")),
-            token => Ok(Some(token.to_owned())),
+        match &self.token {
+            Some(token) => Ok(Some(token.trim().to_owned())),
+            None => secret(TOKEN, "--token-file", self.token_file.as_deref()),
         }
     }
 
@@ -139,6 +138,20 @@ impl Options {
             Some(tls) => Ok(options.tls(tls)),
             None => Ok(options),
         }
+    }
+}
+
+/// Returns what is in the file, or else in the environment.
+fn secret(variable: &str, option: &str, file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(path) = file else {
+        let given = std::env::var(variable).ok();
+        return Ok(given.map(|secret| secret.trim().to_owned()));
+    };
+    let secret = String::from_utf8(read(option, path)?);
+    let secret = secret.map_err(|_| wrong(option, path, &"no text"))?;
+    match secret.trim() {
+        "" => Err(wrong(option, path, &"the file is empty")),
+        secret => Ok(Some(secret.to_owned())),
     }
 }
 

@@ -281,19 +281,24 @@ async fn hello(
     Ok((client, answer))
 }
 
+/// Gives a name a password.
+pub(crate) fn register(server: &Served, nick: &str, password: &str) {
+    let registered = Model::Tasks.run(async {
+        let (mut client, _) = hello(server, nick, None).await?;
+        let register = serde_json::json!({"type": "register", "password": password});
+        client.0.send(&*register.to_string()).await?;
+        client.until(r#""type":"registered""#).await
+    });
+    registered.unwrap().unwrap();
+}
+
 #[test]
 fn a_name_with_a_password_is_its_users_under_every_model() {
     for way in WAYS {
         let file = File::new("accounts");
         let arguments = [way, &["--data", file.path()]].concat();
         let mut server = serve(&arguments);
-        let registered = Model::Tasks.run(async {
-            let (mut ann, _) = hello(&server, "ann", None).await?;
-            let register = r#"{"type":"register","password":"correct horse"}"#;
-            ann.0.send(register).await?;
-            ann.until(r#""type":"registered""#).await
-        });
-        registered.unwrap().unwrap();
+        register(&server, "ann", "correct horse");
         // What was told to be kept survives.
         server.child.kill().unwrap();
         server.child.wait().unwrap();

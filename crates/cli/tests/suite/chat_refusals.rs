@@ -53,6 +53,36 @@ fn names_are_proved_by_tokens() {
 }
 
 #[test]
+fn a_name_with_a_password_needs_it() {
+    let folder = Folder::new("password");
+    let server = serve(&["--data", &folder.file("data", "")]);
+    crate::chat::register(&server, "ann", "correct horse");
+    let right = folder.file("right", "correct horse\n");
+    let wrong = folder.file("wrong", "a wrong horse\n");
+    let refused: [(&[&str], &str); 2] = [
+        (&[], "the name `ann` has a password"),
+        (&["--password-file", &wrong], "the password is wrong"),
+    ];
+    for (arguments, expected) in refused {
+        let (out, err, status) = say(&server.addr, "ann", arguments, b"hello\n");
+        assert_eq!((out.as_str(), status), ("", Some(1)), "{err}");
+        assert!(err.contains(expected), "{err}");
+    }
+    let said = say(
+        &server.addr,
+        "ann",
+        &["--password-file", &right],
+        b"hello\n",
+    );
+    assert_eq!((said.1.as_str(), said.2), ("", Some(0)));
+    let mut by_variable = command(&server.addr, "ann", &[]);
+    by_variable.env("SWITCHBOARD_CHAT_PASSWORD", "correct horse");
+    let output = by_variable.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    server.stop();
+}
+
+#[test]
 fn what_cannot_be_spoken_to_is_said_at_once() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let unreachable = nobody.local_addr().unwrap().to_string();
