@@ -218,9 +218,11 @@ export class LogView {
     this.#fill();
   }
 
-  /** Asks for older messages where the oldest one is near, once it is shown. */
+  /** Asks for older messages where the oldest one is near, once all that there is is shown. */
   #fill() {
-    const oldest = this.#nodes.get(this.#room?.items[0] ?? this);
-    if (oldest?.node.isConnected && log.scrollTop < log.clientHeight / 2 && this.chat.older(this.#room)) this.chat.view.changed();
+    const items = this.#room?.items ?? [];
+    const shown = item => this.#nodes.get(item ?? this)?.node.isConnected;
+    const near = shown(items[0]) && shown(items.at(-1)) && log.scrollTop < log.clientHeight / 2;
+    if (near && this.chat.older(this.#room)) this.chat.view.changed();
   }
 }
