@@ -108,7 +108,7 @@ where
             }
         }
     });
-    let mut streams = Streams::new(tally.clone());
+    let mut streams = Streams::new();
     let builder = builder(streams.starter(), &limits);
     let socket = Socket::new(io, first, tally.clone());
     let mut connection = pin!(builder.serve_connection(socket, service));
@@ -127,7 +127,7 @@ where
             }
         }
         let end = stopped || tally.requests.get() >= limits.requests;
-        let mut idle = match watch.poll(&mut streams, &tally, &limits, context) {
+        let mut idle = match watch.poll(streams.is_empty(), &tally, &limits, context) {
             Poll::Pending => false,
             Poll::Ready(Found::Idle) => true,
             Poll::Ready(Found::Unmoved) => return Poll::Ready(Ok(())),

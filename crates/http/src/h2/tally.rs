@@ -1,15 +1,12 @@
 //! What a connection has done, which its watch looks at.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
-use bytes::Buf;
 use hyper::body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use switchboard_runtime as runtime;
 
 /// Counters of one connection.
 #[derive(Default)]
@@ -28,13 +25,7 @@ pub(super) struct Tally {
     /// Requests, and those among them that the client took back before they were answered.
     pub(super) requests: Cell<u64>,
     pub(super) withdrawn: Cell<u64>,
-    /// The stream that is polled.
-    pub(super) polled: RefCell<Rc<Wait>>,
 }
-
-/// The wait of one stream's answer for its client: since when, and the bytes of the piece that was taken of its
-/// body then. `None` while the body is awaited, or the handler.
-pub(super) type Wait = Cell<Option<(Instant, u64)>>;
 
 /// Bytes of frames that carry nothing, between two looks, for which a client need not carry anything; and the
 /// bytes of such frames for each byte of one that carries. nginx cuts off at the same ratio.
@@ -70,8 +61,11 @@ impl Running {
 
     /// Returns the body of the answer, which counts as sending while it waits for the client.
     pub(super) fn answered<B>(mut self, body: B) -> Sending<B> {
-        let waits = self.0.take().map(Waits::new);
-        Sending { body, waits }
+        let tally = self.0.take();
+        Sending {
+            body,
+            waits: Waits::new(tally),
+        }
     }
 
     /// The handler has failed, which the client hears of.
@@ -93,46 +87,46 @@ pin_project! {
     pub(super) struct Sending<B> {
         #[pin]
         body: B,
-        waits: Option<Waits>,
+        waits: Waits,
     }
 }
 
 /// Whether a body waits for its client, counted in the tally.
 struct Waits {
-    tally: Rc<Tally>,
-    stream: Rc<Wait>,
+    tally: Option<Rc<Tally>>,
+    counted: bool,
 }
 
 impl Waits {
     /// A client may have left no room at all, so that the body is never asked for bytes.
-    fn new(tally: Rc<Tally>) -> Waits {
-        let stream = tally.polled.borrow().clone();
-        let waits = Waits { tally, stream };
-        waits.set(Some(0));
+    fn new(tally: Option<Rc<Tally>>) -> Waits {
+        let mut waits = Waits {
+            tally,
+            counted: false,
+        };
+        waits.set(true);
         waits
     }
 
-    /// Begins to wait with a piece of `bytes`, or ends the wait.
-    fn set(&self, bytes: Option<u64>) {
-        let wait = bytes.map(|bytes| (runtime::now(), bytes));
-        let before = self.stream.replace(wait);
-        let sending = &self.tally.sending;
-        match (before, wait) {
-            (None, Some(_)) => sending.set(sending.get() + 1),
-            (Some(_), None) => sending.set(sending.get() - 1),
-            _ => {}
+    fn set(&mut self, waits: bool) {
+        if waits == self.counted {
+            return;
+        }
+        self.counted = waits;
+        if let Some(tally) = &self.tally {
+            let sending = tally.sending.get();
+            tally.sending.set(match waits {
+                true => sending + 1,
+                false => sending - 1,
+            });
         }
     }
 }
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.set(None);
+        self.set(false);
     }
-}
-
-fn bytes(frame: &Frame<impl Buf>) -> u64 {
-    frame.data_ref().map_or(0, |data| data.remaining() as u64)
 }
 
 impl<B: Body> Body for Sending<B> {
@@ -146,13 +140,7 @@ impl<B: Body> Body for Sending<B> {
         let this = self.project();
         let polled = this.body.poll_frame(context);
         // It is asked for more once the client has room for more.
-        if let Some(waits) = this.waits {
-            waits.set(match &polled {
-                Poll::Pending => None,
-                Poll::Ready(Some(Ok(frame))) => Some(bytes(frame)),
-                Poll::Ready(_) => Some(0),
-            });
-        }
+        this.waits.set(polled.is_ready());
         polled
     }
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use switchboard_runtime::{self as runtime, Sleep};
 
 use super::paced::least;
-use super::streams::Streams;
 use super::tally::Tally;
 use crate::server::ServerLimits;
 
@@ -60,15 +59,15 @@ impl Watch {
         self.timer.reset(runtime::now() + GRACE);
     }
 
-    /// Looks whether the connection is idle, and whether the client does its part.
+    /// Looks whether the connection is `idle`, and whether the client does its part.
     pub(super) fn poll(
         &mut self,
-        streams: &mut Streams<'_>,
+        idle: bool,
         tally: &Tally,
         limits: &ServerLimits,
         context: &mut Context<'_>,
     ) -> Poll<Found> {
-        match (streams.is_empty(), self.idle_since) {
+        match (idle, self.idle_since) {
             (true, None) => self.idle_since = Some(runtime::now()),
             (false, Some(_)) => self.idle_since = None,
             _ => {}
@@ -84,15 +83,7 @@ impl Watch {
         while Pin::new(&mut self.timer).poll(context).is_ready() {
             let now = runtime::now();
             match self.look(now, tally, limits) {
-                Ok(next) => {
-                    // One whose socket is full, or that does not move, is late for all of them.
-                    let moves = self.stuck.is_none() && !tally.blocked.get();
-                    if moves && streams.end_late(now, limits) {
-                        // The connection sends the resets when it is polled again.
-                        context.waker().wake_by_ref();
-                    }
-                    self.timer.reset(next);
-                }
+                Ok(next) => self.timer.reset(next),
                 Err(found) => return Poll::Ready(found),
             }
         }

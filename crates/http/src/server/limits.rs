@@ -15,8 +15,7 @@ use crate::h1::head::HeadLimits;
 /// answered with the same status, and the connection goes on. A body that exceeds a limit fails in its handler.
 /// Rates are looked at once in [`body_idle`](ServerLimits::body_idle) and
 /// [`write_idle`](ServerLimits::write_idle), and the bytes that a client takes are counted for all answers of
-/// its connection together; a stream whose client leaves no room for its answer while others move is reset. Clients
-/// that take back most of their requests, begin heads that have no end, or
+/// its connection together. Clients that take back most of their requests, begin heads that have no end, or
 /// send frames that carry nothing are cut off: bytes of such frames and of the answers to them may be 1 MiB in a
 /// minute, and 8 times the bytes of those that carry requests and answers.
 ///

@@ -22,7 +22,6 @@ const ACK: u8 = 1;
 /// The reason of a flood.
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 pub(crate) const REFUSED_STREAM: u32 = 7;
-pub(crate) const CANCEL: u32 = 8;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

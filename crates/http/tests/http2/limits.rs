@@ -6,8 +6,7 @@ use std::time::Duration;
 use switchboard_http::ServerLimits;
 
 use crate::frames::{
-    CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, POST, REFUSED_STREAM, RESET, WINDOW_UPDATE,
-    fields, frame,
+    DATA, END_HEADERS, END_STREAM, HEADERS, POST, REFUSED_STREAM, RESET, fields, frame,
 };
 use crate::support::models_and_drivers;
 use crate::{Served, answer};
@@ -61,45 +60,6 @@ fn a_client_must_take_its_answers() {
         let (last, ended) = served.end();
         assert_eq!(last.map(|frame| frame.kind), Some(HEADERS));
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::TimedOut);
-    }
-}
-
-#[test]
-fn a_stream_that_is_not_taken_is_reset_beside_one_that_is() {
-    for way in models_and_drivers() {
-        let limits = ServerLimits {
-            write_idle: Duration::from_millis(50),
-            min_rate: 1 << 20,
-            requests: u64::MAX,
-            ..ServerLimits::default()
-        };
-        let mut served = Served::start(way, limits);
-        served.client.greet(&[]);
-        // It takes 65,535 bytes of 200,000, and no more.
-        served.client.get(1, "/large");
-        let mut next = 3;
-        let reset = loop {
-            // What the other streams take comes out of the connection's room, not out of the stream's.
-            let room = 100_u32.to_be_bytes();
-            served.client.send(&frame(WINDOW_UPDATE, 0, 0, &room));
-            served.client.get(next, "/");
-            let frame = loop {
-                let frame = served.client.read().unwrap();
-                if frame.kind == RESET || (frame.stream == next && frame.kind == DATA) {
-                    break frame;
-                }
-            };
-            if frame.kind == RESET {
-                break frame;
-            }
-            next += 2;
-        };
-        assert_eq!((reset.stream, reset.reason()), (1, CANCEL));
-        served
-            .client
-            .send(&frame(WINDOW_UPDATE, 0, 0, &100_000_u32.to_be_bytes()));
-        served.client.get(next + 2, "/");
-        assert_eq!(answer(&mut served.client, next + 2), b"hello");
     }
 }
 
