@@ -32,8 +32,10 @@ pub(super) enum Found {
 
 pub(super) struct Watch {
     timer: Sleep,
-    /// When the last stream ended, if none is open.
+    /// When the last stream ended, if none is open, or bytes of its answer were last seen to move.
     idle_since: Option<Instant>,
+    /// The bytes that were written at the last look at an idle connection, and when that was.
+    idle_look: (u64, Instant),
     /// Whether the client has been told of the end.
     closing: bool,
     /// When an answer was first seen to wait for the client, and the bytes that were written then.
@@ -47,6 +49,7 @@ impl Watch {
         Watch {
             timer: runtime::sleep(limits.head_time.min(period(limits))),
             idle_since: Some(runtime::now()),
+            idle_look: (0, runtime::now()),
             closing: false,
             stuck: None,
             counted_since: runtime::now(),
@@ -68,7 +71,11 @@ impl Watch {
         context: &mut Context<'_>,
     ) -> Poll<Found> {
         match (idle, self.idle_since) {
-            (true, None) => self.idle_since = Some(runtime::now()),
+            (true, None) => {
+                let now = runtime::now();
+                self.idle_since = Some(now);
+                self.idle_look = (tally.written.get(), now);
+            }
             (false, Some(_)) => self.idle_since = None,
             _ => {}
         }
@@ -105,6 +112,10 @@ impl Watch {
         let stuck = tally.blocked.get() || tally.sending.get() > 0;
         if !stuck && let Some(since) = self.idle_since {
             self.stuck = None;
+            let since = match self.is_sending(now, tally, limits) {
+                true => *self.idle_since.insert(now),
+                false => since,
+            };
             let greeted = tally.read.get() >= PREFACE.len() as u64;
             let end = after(
                 since,
@@ -138,6 +149,14 @@ impl Watch {
             Some(_) => next.min(end),
             None => next,
         })
+    }
+
+    /// Returns whether an idle connection has moved since the last look: hyper ends a stream once it has the last
+    /// piece of its answer, which a slow client may take for a long time.
+    fn is_sending(&mut self, now: Instant, tally: &Tally, limits: &ServerLimits) -> bool {
+        let written = tally.written.get();
+        let (before, looked) = std::mem::replace(&mut self.idle_look, (written, now));
+        written - before >= least(limits, now.saturating_duration_since(looked))
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use switchboard_http::ServerLimits;
 
 use crate::frames::{
-    DATA, END_HEADERS, END_STREAM, HEADERS, POST, REFUSED_STREAM, RESET, fields, frame,
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, POST, REFUSED_STREAM, RESET, WINDOW_UPDATE,
+    fields, frame,
 };
 use crate::support::models_and_drivers;
 use crate::{Served, answer};
@@ -61,6 +62,44 @@ fn a_client_must_take_its_answers() {
         assert_eq!(last.map(|frame| frame.kind), Some(HEADERS));
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::TimedOut);
     }
+}
+
+#[test]
+fn an_answer_that_is_taken_slowly_does_not_make_its_connection_idle() {
+    let serve = |way| {
+        let limits = ServerLimits {
+            keep_alive_idle: Duration::from_secs(1),
+            ..ServerLimits::default()
+        };
+        let mut served = Served::start(way, limits);
+        served.client.greet(&[]);
+        // One piece, which is with the connection at once.
+        served.client.get(1, "/piece");
+        let mut body = 0;
+        loop {
+            let data = served.client.next().expect("the connection is open");
+            assert_ne!(data.kind, GOAWAY);
+            if data.kind != DATA {
+                continue;
+            }
+            body += data.payload.len();
+            if data.flags & END_STREAM != 0 {
+                break;
+            }
+            // A slow client; the whole takes longer than a connection may be idle.
+            std::thread::sleep(Duration::from_millis(150));
+            let room = (data.payload.len() as u32).to_be_bytes();
+            for stream in [0, 1] {
+                served.client.send(&frame(WINDOW_UPDATE, 0, stream, &room));
+            }
+        }
+        assert_eq!(body, 200_000);
+    };
+    std::thread::scope(|scope| {
+        for way in models_and_drivers() {
+            scope.spawn(move || serve(way));
+        }
+    });
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Drop for Drops {
 /// | `/stay` | never comes |
 /// | `/body` | the length of the request's body, or the kind of the error |
 /// | `/large` | 200,000 bytes |
+/// | `/piece` | the same in one piece |
 /// | `/host` | its Host fields and its authority |
 /// | `/cookie` | its Cookie fields |
 async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) -> Response<Body> {
@@ -82,6 +83,7 @@ async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) ->
                 ])))
             }),
         ))),
+        "/piece" => Body::from(vec![7; 200_000]),
         _ => Body::from("hello"),
     };
     drop(drops);
