@@ -67,7 +67,7 @@ async def main():
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     host, port = sys.argv[1].rsplit(":", 1)
     handler = echo if sys.argv[2:] == ["echo"] else talk
-    async with serve(handler, host, int(port), compression=None, backlog=4096, max_size=65536) as server:
+    async with serve(handler, host, int(port), compression=None, ping_interval=None, backlog=4096, max_size=65536) as server:
         port = server.sockets[0].getsockname()[1]
         print(f"listening on {host}:{port}", flush=True)
         await asyncio.get_running_loop().create_future()
