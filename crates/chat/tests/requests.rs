@@ -118,3 +118,26 @@ fn a_client_that_does_not_say_who_it_is_is_ended() {
         Ok(())
     });
 }
+
+#[test]
+fn what_is_acknowledged_before_a_stream_begins_does_not_come() {
+    run(ServiceOptions::default(), async |chat, _| {
+        let key = connect(chat).await?;
+        ask(chat, "POST", &format!("/send?key={key}"), HELLO).await;
+        let poll = text(ask(chat, "GET", &format!("/poll?key={key}"), "").await).await?;
+        assert!(poll.starts_with(r#"{"position":3,"#), "{poll}");
+        let mut events = ask(chat, "GET", &format!("/events?key={key}&position=1"), "").await;
+        // The retry, before which the stream looks at nothing.
+        events.body_mut().chunk().await.unwrap()?;
+        let send = |position| format!("/send?key={key}&position={position}");
+        ask(chat, "POST", &send(2), "").await;
+        let third = events.body_mut().chunk().await.unwrap()?;
+        assert!(third.starts_with(b"id: 3\n"), "{third:?}");
+        let mut events = ask(chat, "GET", &format!("/events?key={key}&position=2"), "").await;
+        events.body_mut().chunk().await.unwrap()?;
+        ask(chat, "POST", &send(3), r#"{"type":"rooms"}"#).await;
+        let fourth = events.body_mut().chunk().await.unwrap()?;
+        assert!(fourth.starts_with(b"id: 4\n"), "{fourth:?}");
+        Ok(())
+    });
+}

@@ -201,6 +201,9 @@ impl Reader {
             });
         }
         loop {
+            // What was acknowledged meanwhile, by a request that sends, does not come again.
+            let acknowledged = state.taken - state.kept.len() as u64;
+            self.position = self.position.max(acknowledged);
             let unread = (state.taken - self.position) as usize;
             let end = state.connection.as_ref().err().copied();
             if unread > 0 || end.is_some() || state.bytes >= WINDOW {

@@ -57,9 +57,8 @@ impl Events {
             }
             Phase::Streaming => {}
         }
-        let first = self.reader.position + 1;
         if let Poll::Ready(batch) = self.reader.poll_next(context) {
-            return Poll::Ready(Some(self.tell(&batch, first)));
+            return Poll::Ready(Some(self.tell(&batch)));
         }
         if Pin::new(&mut self.timer).poll(context).is_pending() {
             return Poll::Pending;
@@ -72,11 +71,12 @@ impl Events {
         Poll::Ready(Some(b":\n\n".to_vec()))
     }
 
-    fn tell(&mut self, batch: &Batch, first: u64) -> Vec<u8> {
+    fn tell(&mut self, batch: &Batch) -> Vec<u8> {
         if batch.parcels.is_empty() && batch.end.is_none() {
             return self.renew();
         }
         let mut text = Vec::new();
+        let first = self.reader.position + 1 - batch.parcels.len() as u64;
         for (number, parcel) in (first..).zip(&batch.parcels) {
             // JSON of one line. Writing to memory never fails.
             let _ = write!(text, "id: {number}\ndata: ");
