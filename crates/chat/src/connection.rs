@@ -63,6 +63,11 @@ impl Connection {
         self.user.as_ref().map(|user| &user.nick)
     }
 
+    /// Returns whether the client has not said who it is. While its password is checked, or its name asked for, it has.
+    pub(crate) fn is_waiting_for_hello(&self) -> bool {
+        self.user.is_none() && self.greeting.is_none()
+    }
+
     /// Waits until the connection is to end, for a flow whose client does not read, and returns why. What is queued is
     /// discarded then: a client that comes back is sent what it has missed.
     pub fn poll_end(&self, context: &mut Context<'_>) -> Poll<Bye> {

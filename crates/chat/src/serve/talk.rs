@@ -160,10 +160,12 @@ impl<S: Wire> Talk<S> {
             self.connection.check(Now::read());
             let options = &self.options;
             let next = match self.phase {
-                Phase::Greeting if self.connection.nick().is_none() => {
+                Phase::Greeting if self.connection.is_waiting_for_hello() => {
                     self.connection.end(Bye::HelloLate);
                     options.ping
                 }
+                // Who it is is not decided about.
+                Phase::Greeting if self.connection.nick().is_none() => options.hello,
                 Phase::Asked => {
                     self.connection.end(Bye::Silent);
                     options.ping

@@ -135,7 +135,7 @@ impl Keyed {
         let is_late = now.instant.saturating_duration_since(state.opened) >= options.hello;
         if let Ok(connection) = &mut state.connection {
             connection.check(now);
-            if is_late && connection.nick().is_none() {
+            if is_late && connection.is_waiting_for_hello() {
                 connection.end(Bye::HelloLate);
             }
             // A client that does not read its end is absent all the same.

@@ -10,6 +10,8 @@
 mod connection;
 mod events;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::future::poll_fn;
 use std::io;

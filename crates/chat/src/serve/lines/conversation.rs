@@ -150,7 +150,7 @@ impl Conversation {
         // Those who have a name are told by the hub.
         if self.connection.hub.has_stopped() {
             self.connection.end(Bye::Restart);
-        } else if now.instant >= greeting.until && self.connection.greeting.is_none() {
+        } else if now.instant >= greeting.until && self.connection.is_waiting_for_hello() {
             self.connection.end(Bye::HelloLate);
         }
         let left = greeting.until.saturating_duration_since(now.instant);
