@@ -120,6 +120,82 @@ fn a_client_that_does_not_say_who_it_is_is_ended() {
 }
 
 #[test]
+fn connections_without_a_name_make_room() {
+    let options = ServiceOptions {
+        hello: Duration::from_millis(1),
+        ..ServiceOptions::default()
+    };
+    run(options, async |chat, _| {
+        let (unread, read) = (connect(chat).await?, connect(chat).await?);
+        let end = text(ask(chat, "GET", &format!("/poll?key={read}"), "").await).await?;
+        assert!(end.contains(r#""code":4004"#), "{end}");
+        // The same look has ended the other one, which has no reader.
+        let poll = ask(chat, "GET", &format!("/poll?key={unread}"), "").await;
+        assert_eq!(poll.status(), StatusCode::NOT_FOUND);
+        Ok(())
+    });
+    run(ServiceOptions::default(), async |chat, _| {
+        let status = async |key: &str| {
+            let answer = ask(chat, "POST", &format!("/send?key={key}"), "").await;
+            answer.status()
+        };
+        let named = connect(chat).await?;
+        ask(chat, "POST", &format!("/send?key={named}"), HELLO).await;
+        let oldest = connect(chat).await?;
+        let second = connect(chat).await?;
+        for _ in 0..9_999 {
+            connect(chat).await?;
+        }
+        assert_eq!(status(&oldest).await, StatusCode::NOT_FOUND);
+        assert_eq!(status(&second).await, StatusCode::NO_CONTENT);
+        assert_eq!(status(&named).await, StatusCode::NO_CONTENT);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_waits_for_clients_that_do_not_read_is_bounded() {
+    let options = ServiceOptions {
+        hello: Duration::from_millis(500),
+        ..ServiceOptions::default()
+    };
+    run(options, async |chat, hub| {
+        let mut keys = Vec::new();
+        for number in 0..300 {
+            let key = connect(chat).await?;
+            let hello = HELLO.replace("ann", &format!("user{number}"));
+            ask(chat, "POST", &format!("/send?key={key}"), &hello).await;
+            keys.push(key);
+        }
+        // 285 MB all told, of which each client has a part that its own queue could hold.
+        let mut ben = hub.connect(Now::read());
+        for command in HELLO.replace("ann", "ben").lines() {
+            ben.receive(command.as_bytes(), Now::read());
+        }
+        let text_said = "x".repeat(16 * 1024);
+        for id in 0..58 {
+            let say = format!(r#"{{"type":"say","room":"tea","text":"{text_said}","id":"{id}"}}"#);
+            ben.receive(say.as_bytes(), Now::read());
+        }
+        told(&mut ben, r#""id":"57""#).await;
+        // One that is late is ended by a look at all of them.
+        let late = connect(chat).await?;
+        text(ask(chat, "GET", &format!("/poll?key={late}"), "").await).await?;
+        let poll = async |key: &str| {
+            let answer = ask(chat, "GET", &format!("/poll?key={key}"), "").await;
+            let text = answer.into_body().bytes(10_000_000).await?;
+            io::Result::Ok(String::from_utf8(text.to_vec()).unwrap())
+        };
+        let slow = r#"{"position":0,"updates":[],"close":{"code":4001,"#;
+        let first = poll(&keys[0]).await?;
+        assert!(first.starts_with(slow), "{} bytes", first.len());
+        let last = poll(&keys[299]).await?;
+        assert!(last.contains(r#""from":"ben""#), "{last}");
+        Ok(())
+    });
+}
+
+#[test]
 fn what_is_acknowledged_before_a_stream_begins_does_not_come() {
     run(ServiceOptions::default(), async |chat, _| {
         let key = connect(chat).await?;

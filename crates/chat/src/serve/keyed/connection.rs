@@ -26,6 +26,8 @@ pub(super) struct Keyed(Mutex<State>);
 struct State {
     /// Why it has ended, if it has.
     connection: Result<Connection, Bye>,
+    /// The client had a name when the connection ended.
+    had_name: bool,
     /// The parcels that are not acknowledged, oldest first, and their bytes.
     kept: VecDeque<Parcel>,
     bytes: usize,
@@ -64,6 +66,7 @@ impl Keyed {
     pub(super) fn new(connection: Connection, now: Instant) -> Keyed {
         Keyed(Mutex::new(State {
             connection: Ok(connection),
+            had_name: false,
             kept: VecDeque::new(),
             bytes: 0,
             taken: 0,
@@ -129,7 +132,8 @@ impl Keyed {
         reader.into_iter().for_each(Waker::wake);
     }
 
-    /// Does what is due. Returns whether the connection is to be forgotten, since nobody has read it for too long.
+    /// Does what is due. Returns whether the connection is to be forgotten: nobody has read it for too long, or it has
+    /// ended without a name and nobody reads that.
     pub(super) fn look(&self, now: Now, options: &ServiceOptions) -> bool {
         let mut state = self.state();
         let is_late = now.instant.saturating_duration_since(state.opened) >= options.hello;
@@ -140,15 +144,44 @@ impl Keyed {
             }
             // A client that does not read its end is absent all the same.
             if let Some(bye) = connection.take(0, &mut Vec::new()) {
-                state.connection = Err(bye);
+                state.end(bye);
             }
         }
+        let is_over = is_late && !state.is_read && state.connection.is_err() && !state.had_name;
         let is_silent = !state.is_read && state.is_quiet(now.instant, options.ping + options.pong);
         if is_silent {
             // A request that has found it in this moment is told so.
             state.connection = Err(Bye::Silent);
         }
-        is_silent
+        is_silent || is_over
+    }
+
+    /// Returns whether the client has not said who it is, or had not when the connection ended.
+    pub(super) fn is_nameless(&self) -> bool {
+        let state = self.state();
+        match &state.connection {
+            Ok(connection) => connection.is_waiting_for_hello(),
+            Err(_) => !state.had_name,
+        }
+    }
+
+    /// Returns since when nobody reads the connection, and how many bytes wait in it; `None` if it has a reader.
+    pub(super) fn unread(&self) -> Option<(Instant, usize)> {
+        let state = self.state();
+        let queued = state.connection.as_ref().map_or(0, Connection::queued);
+        (!state.is_read).then_some((state.seen, state.bytes + queued))
+    }
+
+    /// Ends the connection with all that waits in it, unless it has a reader by now.
+    pub(super) fn cut(&self) {
+        let mut state = self.state();
+        if state.is_read {
+            return;
+        }
+        if state.connection.is_ok() {
+            state.end(Bye::Slow);
+        }
+        (state.kept, state.bytes) = (VecDeque::new(), 0);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -181,8 +214,15 @@ impl State {
         self.bytes += parcels.iter().map(Parcel::weight).sum::<usize>();
         self.kept.extend(parcels);
         if let Some(bye) = end {
-            self.connection = Err(bye);
+            self.end(bye);
         }
+    }
+
+    /// Lets go of the connection, which ends the client's presence.
+    fn end(&mut self, bye: Bye) {
+        let connection = self.connection.as_ref();
+        self.had_name = connection.is_ok_and(|connection| connection.nick().is_some());
+        self.connection = Err(bye);
     }
 
     fn is_quiet(&self, now: Instant, time: Duration) -> bool {
