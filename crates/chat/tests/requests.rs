@@ -120,6 +120,30 @@ fn a_client_that_does_not_say_who_it_is_is_ended() {
 }
 
 #[test]
+fn a_client_that_leaves_for_good_frees_its_name() {
+    run(ServiceOptions::default(), async |chat, hub| {
+        let mut ben = hub.connect(Now::read());
+        for command in HELLO.replace("ann", "ben").lines() {
+            ben.receive(command.as_bytes(), Now::read());
+        }
+        for (nick, leave, state) in [("ann", "", "away"), ("cleo", "&leave=1", "gone")] {
+            let key = connect(chat).await?;
+            let hello = HELLO.replace("ann", nick);
+            ask(chat, "POST", &format!("/send?key={key}"), &hello).await;
+            let closed = ask(chat, "POST", &format!("/close?key={key}{leave}"), "").await;
+            assert_eq!(closed.status(), StatusCode::NO_CONTENT);
+            told(&mut ben, &format!(r#""nick":"{nick}","state":"{state}""#)).await;
+        }
+        let key = connect(chat).await?;
+        let hello = HELLO.replace("ann", "cleo");
+        ask(chat, "POST", &format!("/send?key={key}"), &hello).await;
+        let poll = text(ask(chat, "GET", &format!("/poll?key={key}"), "").await).await?;
+        assert!(poll.contains(r#""type":"welcome","nick":"cleo""#), "{poll}");
+        Ok(())
+    });
+}
+
+#[test]
 fn connections_without_a_name_make_room() {
     let options = ServiceOptions {
         hello: Duration::from_millis(1),

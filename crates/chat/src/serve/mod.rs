@@ -58,8 +58,8 @@ impl Default for ServiceOptions {
 
 /// A chat server over HTTP: the page at `/`, WebSocket at `/ws`, and the same by requests. A clone is the same one.
 ///
-/// A client that closes with code 1000 leaves for good, and its name is free; after any other end, the name is held for
-/// [`HubOptions::grace`](crate::HubOptions::grace).
+/// A client that closes with code 1000, or by a request that says `leave=1`, leaves for good, and its name is free; after
+/// any other end, the name is held for [`HubOptions::grace`](crate::HubOptions::grace).
 ///
 /// ```
 /// use switchboard_chat::{ChatService, Hub, HubOptions, InMemory, ServiceOptions};

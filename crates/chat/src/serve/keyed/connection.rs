@@ -122,9 +122,14 @@ impl Keyed {
         }
     }
 
-    /// Ends the connection, since its client has left.
-    pub(super) fn close(&self) {
+    /// Ends the connection, since its client has left. If that is for good, its name is free.
+    pub(super) fn close(&self, for_good: bool) {
         let mut state = self.state();
+        if let Ok(connection) = &mut state.connection
+            && for_good
+        {
+            connection.quit();
+        }
         state.connection = Err(Bye::Replaced);
         state.reader += 1;
         let reader = state.waker.take();

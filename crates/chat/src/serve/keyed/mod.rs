@@ -67,6 +67,8 @@ impl Endpoint {
 struct Query {
     key: String,
     position: Option<u64>,
+    /// The client leaves for good.
+    leave: bool,
 }
 
 /// Why a request is refused, and the text that says so.
@@ -109,7 +111,7 @@ impl ChatService {
             Endpoint::Events => self.stream(&query, request.headers()),
             Endpoint::Poll => self.poll(&query).await,
             Endpoint::Send => self.send(&query, request.into_body()).await,
-            Endpoint::Close => match self.0.keyed.close(&query.key) {
+            Endpoint::Close => match self.0.keyed.close(&query.key, query.leave) {
                 Some(()) => Ok(plain(StatusCode::NO_CONTENT, "")),
                 None => Err(unknown()),
             },
@@ -185,6 +187,7 @@ impl Query {
             match &*name {
                 "key" => query.key = value.into_owned(),
                 "position" => query.position = Some(position(Some(&value))?),
+                "leave" => query.leave = value == "1",
                 _ => {}
             }
         }

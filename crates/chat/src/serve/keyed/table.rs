@@ -54,10 +54,10 @@ impl Table {
         self.contents().keyed.get(key).cloned()
     }
 
-    /// Ends a connection, since its client has left.
-    pub(super) fn close(&self, key: &str) -> Option<()> {
+    /// Ends a connection, since its client has left, perhaps for good.
+    pub(super) fn close(&self, key: &str, for_good: bool) -> Option<()> {
         let closed = self.contents().keyed.remove(key);
-        closed.map(|keyed| keyed.close())
+        closed.map(|keyed| keyed.close(for_good))
     }
 
     /// Looks at all connections, and ends those that nobody reads. To be called now and then.
