@@ -283,6 +283,44 @@ test('what is missing and what is not kept yet is marked', async () => {
   fine(lea, max);
 });
 
+test('rooms are entered one after another', async () => {
+  // What was asked for and is not answered, and the most of it.
+  let asked = 0;
+  let most = 0;
+  const entered = [];
+  const between = page => {
+    const server = page.connectToServer();
+    asked = 0;
+    page.onMessage(text => {
+      if (JSON.parse(text).type === 'join') most = Math.max(most, (asked += 1));
+      server.send(text);
+    });
+    server.onMessage(text => {
+      const { type, room } = JSON.parse(text);
+      const isEntered = type === 'joined' && !room.startsWith('@');
+      if (isEntered) entered.push(room);
+      if (isEntered || type === 'error') asked -= 1;
+      page.send(text);
+    });
+  };
+  const una = await people.open(server.url, 'una', { between });
+  for (const room of ['north', 'south', 'east']) {
+    await una.says(`/join ${room}`);
+    await una.shows('#members-list', 'una');
+  }
+  // One that the server does not let in holds up no other.
+  await una.page.evaluate(() => localStorage.setItem('chat.rooms', JSON.stringify(['lobby', 'north', 'no name', 'south', 'east'])));
+  [entered.length, most] = [0, 0];
+  await una.page.reload();
+  for (const room of ['lobby', 'north', 'south', 'east']) {
+    await una.goes(`#${room}`);
+    await una.shows('#members-list', 'una');
+  }
+  assert.deepEqual([...entered].sort(), ['east', 'lobby', 'north', 'south']);
+  assert.equal(most, 1);
+  fine(una);
+});
+
 test('a name that is taken is asked for again', async () => {
   const jim = await people.open(server.url, 'jim');
   const other = new Person(await (await people.browser.newContext()).newPage(), 'jim');

@@ -25,6 +25,8 @@ export class Chat {
   keeps = true;
   #inbox = { epoch: null, offset: 0, earlier: 0 };
   #typed = 0;
+  /** The rooms that are entered next. */
+  #next = [];
   /** Questions for no entries that are not answered yet. */
   #probes = 0;
 
@@ -91,6 +93,7 @@ export class Chat {
     const order = this.order();
     const at = order.indexOf(room);
     this.rooms.delete(room.key);
+    this.#next = this.#next.filter(other => other !== room);
     store.rooms = store.rooms.filter(name => name !== room.key);
     store.unsaid = store.unsaid.filter(message => message.key !== room.key);
     store.told = store.told.filter(message => direct(message.to) !== room.key);
@@ -166,6 +169,7 @@ export class Chat {
 
   #lost() {
     this.#probes = 0;
+    this.#next = [];
     for (const room of this.rooms.values()) Object.assign(room, { joined: false, asked: null });
     for (const room of this.rooms.values()) room.typing.clear();
     this.view.changed();
@@ -213,8 +217,12 @@ export class Chat {
         this.#welcome(update);
         break;
       case 'joined':
-        if (inbox) this.#enterInbox(update);
-        else if (room) this.#enter(room, update);
+        if (inbox) {
+          this.#enterInbox(update);
+        } else {
+          if (room) this.#enter(room, update);
+          this.#enterNext();
+        }
         break;
       case 'message':
       case 'topic':
@@ -278,8 +286,15 @@ export class Chat {
     // What the user looks at comes first.
     const rooms = this.order().filter(room => !room.direct);
     rooms.sort((a, b) => (b === this.active) - (a === this.active));
-    for (const room of rooms) this.link.send({ type: 'join', room: room.key, since: room.since() });
+    this.#next = rooms;
+    this.#enterNext();
     this.#resend(room => room.direct);
+  }
+
+  /** Enters one more room, once there is an answer for the last: what was missed of all may be more than may wait. */
+  #enterNext() {
+    const room = this.#next.shift();
+    if (room) this.link.send({ type: 'join', room: room.key, since: room.since() });
   }
 
   #enter(room, update) {
@@ -356,6 +371,8 @@ export class Chat {
     const room = this.rooms.get(name);
     if (code === 'not_a_member' && room) return this.link.send({ type: 'join', room: name, since: room.since() });
     this.view.failed(text, room);
-    if (room && !room.joined) this.leave(room);
+    if (room?.joined) return;
+    if (room) this.leave(room);
+    this.#enterNext();
   }
 }
