@@ -421,8 +421,14 @@ test('a name is kept by a password', async context => {
   await page.fill('#keep-old', 'correct horse');
   await page.press('#keep-old', 'Enter');
   await page.locator('#keep-dialog').waitFor({ state: 'hidden' });
-  fine(ann, eve);
   await other.kill();
+  await ann.shows('#state', 'The connection is lost');
+  await page.click('#keep');
+  await page.fill('#keep-old', 'correct horse');
+  await page.fill('#keep-new', 'better horse');
+  await page.press('#keep-new', 'Enter');
+  await ann.shows('#keep-error', 'There is no connection');
+  fine(ann, eve);
   // A server without a file has no such form.
   const bea = await people.open(server.url, 'bea');
   assert(await bea.page.locator('#keep').isHidden());

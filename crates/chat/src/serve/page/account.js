@@ -49,6 +49,7 @@ export class Account {
     this.#wanted = password;
     $('#keep-error').textContent = '';
     const { link, registered } = this.chat;
-    link.sendPassing(registered ? { type: 'password', old, new: password } : { type: 'register', password });
+    if (link.state !== 'open') return this.failed('There is no connection: try again when it is back.');
+    link.send(registered ? { type: 'password', old, new: password } : { type: 'register', password });
   }
 }

@@ -90,6 +90,8 @@ function showState(state, { text = '', offline = false, until = 0, code = 0 } = 
   if (state === 'connecting') $('#state-text').textContent = 'Connecting …';
   if (ended) $('#state-text').textContent = `Disconnected: ${text}.`;
   if (state === 'waiting') {
+    // An answer that was waited for does not come.
+    account.failed('There is no connection: try again when it is back.');
     $('#state-text').textContent =
       offline || !navigator.onLine ? 'There is no network.' : `The connection is lost${text && `: ${text}`}.`;
     const tell = () => {
