@@ -43,6 +43,7 @@ stamp_all! {
     a_client_with_a_name_may_be_silent
     the_inbox_goes_on_where_it_was_read
     a_web_request_is_refused
+    a_web_request_with_a_long_address_is_refused
     the_end_of_input_leaves_behind_all_answers
     what_is_kept_later_is_answered_before_the_end
     a_name_with_a_password_is_said_with_it
@@ -498,6 +499,22 @@ fn a_web_request_is_refused(way: Way) {
             ended.contains("* error malformed: this is no web server\n* bye 4503 "),
             "{ended}"
         );
+        assert!(!ended.contains("welcome"), "{ended}");
+    });
+    assert_eq!(format!("{hub:?}"), "Hub { rooms: 0 }");
+}
+
+/// The address can be longer than a line may be.
+fn a_web_request_with_a_long_address_is_refused(way: Way) {
+    let hub = Hub::new(HubOptions::default(), InMemory);
+    let service = LineService::new(hub.clone(), LineOptions::default());
+    run(way, &service, async |[mut browser]| {
+        let address = "a".repeat(17_000);
+        let request = format!("POST /{address} HTTP/1.1\r\nhost: here\r\n\r\n");
+        let body = "/name ann\n/join tea\nspam\n";
+        browser.say(request + body).await;
+        let ended = browser.rest().await;
+        assert!(ended.contains("* bye 4503 "), "{ended}");
         assert!(!ended.contains("welcome"), "{ended}");
     });
     assert_eq!(format!("{hub:?}"), "Hub { rooms: 0 }");

@@ -198,12 +198,21 @@ impl Conversation {
         let line = match piece {
             Piece::TooLong => {
                 let longest = self.longest();
-                return self
-                    .connection
-                    .refuse_text(&format!("a line has at most {longest} bytes"));
+                let why = format!("a line has at most {longest} bytes");
+                self.connection.refuse_text(&why);
+                // It may be the head of a request, of which nothing was kept.
+                if !self.is_greeted() {
+                    self.connection.end(Bye::Malformed);
+                }
+                return;
             }
             Piece::Line(line) => line,
         };
+        // A page of elsewhere can have a browser send lines here, behind the head of a request.
+        if !self.is_greeted() && is_request(line) {
+            self.connection.refuse_text("this is no web server");
+            return self.connection.end(Bye::Malformed);
+        }
         let Ok(line) = std::str::from_utf8(line) else {
             return self
                 .connection
@@ -212,11 +221,6 @@ impl Conversation {
         if !self.is_greeted()
             && let Some(greeting) = &mut self.greeting
         {
-            // A page of elsewhere can have a browser send lines here, behind the head of a request.
-            if line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0") {
-                self.connection.refuse_text("this is no web server");
-                return self.connection.end(Bye::Malformed);
-            }
             greeting.until = (now.instant + greeting.patience).min(greeting.latest);
         }
         self.speak(spoken::read(line), now);
@@ -362,6 +366,12 @@ impl Conversation {
             None => room.parse::<Name>().is_ok(),
         }
     }
+}
+
+/// Returns whether this is the first line of an HTTP request, of any version.
+fn is_request(line: &[u8]) -> bool {
+    let last = line.rsplit(|&byte| byte == b' ').next();
+    last.is_some_and(|last| last.len() < line.len() && last.starts_with(b"HTTP/"))
 }
 
 /// Returns whether this is a session as the server makes them: 128 bits in hexadecimal.
