@@ -45,6 +45,7 @@ stamp_all! {
     a_web_request_is_refused
     a_web_request_with_a_long_address_is_refused
     the_end_of_input_leaves_behind_all_answers
+    a_name_is_free_once_its_client_has_left
     what_is_kept_later_is_answered_before_the_end
     a_name_with_a_password_is_said_with_it
     answers_that_are_not_read_stop_the_reading
@@ -206,7 +207,7 @@ fn two_people_talk(way: Way) {
         ben.until("* left #milk").await;
         ben.until("* error unknown: there is no /nobody").await;
         assert_eq!(ben.rest().await, "* bye 1000 again=no: you have left\n");
-        assert_eq!(ann.until("ben").await, "* away #tea ben members=2");
+        assert_eq!(ann.until("ben").await, "* gone #tea ben members=1");
     });
 }
 
@@ -252,6 +253,9 @@ fn a_client_that_comes_back_gets_what_it_missed(way: Way) {
             ben.say("/who\none\n").await;
             ben.until("* members").await;
             ann.until("#tea 1 ").await;
+            // More comes than it reads, so that the end is a cut.
+            ann.say("/help\n".repeat(500)).await;
+            ann.stream.read(&mut [0]).await.unwrap();
             drop(ann);
             ben.until("* away #tea ann").await;
             ben.say("two\nthree\n").await;
@@ -534,6 +538,23 @@ fn the_end_of_input_leaves_behind_all_answers(way: Way) {
         );
         assert_eq!(lines[lines.len() - 1], "* bye 1000 again=no: you have left");
     });
+}
+
+/// A script is run again at once.
+fn a_name_is_free_once_its_client_has_left(way: Way) {
+    let people = async |people: [Person; 3]| {
+        for (mut robot, by_quit) in people.into_iter().zip([true, false, false]) {
+            let quit = if by_quit { "/quit\n" } else { "" };
+            robot.say(format!("/name robot\n/join tea\n{quit}")).await;
+            if !by_quit {
+                robot.stream.shutdown_write().unwrap();
+            }
+            let heard = robot.rest().await;
+            assert!(heard.contains("* members #tea 1: robot\n"), "{heard}");
+            assert!(heard.ends_with("* bye 1000 again=no: you have left\n"));
+        }
+    };
+    run(way, &service(unlimited()), people);
 }
 
 /// A thread keeps what is said, and tells so when that is done.

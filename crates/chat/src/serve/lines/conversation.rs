@@ -104,6 +104,7 @@ impl Conversation {
         if self.answers.is_empty() {
             match self.connection.poll_ready(context) {
                 Poll::Pending if self.leaves.is_some() && self.owed == 0 => {
+                    self.connection.quit();
                     into.extend_from_slice(LEFT.as_bytes());
                     return Poll::Ready(true);
                 }
