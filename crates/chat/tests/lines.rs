@@ -52,6 +52,10 @@ stamp_all! {
     a_flood_is_ended
 }
 
+// They take as long as a client that leaves has time.
+stamp!(@ tasks_leaving Tasks Epoll a_client_that_leaves_and_does_not_read_is_let_go);
+stamp!(@ callbacks_leaving Callbacks Epoll a_client_that_leaves_and_does_not_read_is_let_go);
+
 /// The client's side of a connection.
 struct Person {
     stream: Stream,
@@ -324,6 +328,40 @@ fn a_slow_reader_is_ended_behind_a_whole_line(way: Way) {
             assert!(line.starts_with(&format!("#tea {} ", at + 1)), "{line}");
             assert!(line.ends_with(&say[say.len() - 5000 - 2..say.len() - 2]));
         }
+    });
+}
+
+/// What `nc … | less` does.
+fn a_client_that_leaves_and_does_not_read_is_let_go(way: Way) {
+    let options = HubOptions {
+        outbox: usize::MAX,
+        ..unlimited()
+    };
+    let hub = Hub::new(options, InMemory);
+    let service = LineService::new(hub.clone(), LineOptions::default());
+    run(way, &service, async |[mut frozen]| {
+        frozen.enter("frozen").await;
+        let now = Now::read();
+        let mut talker = hub.connect(now);
+        talker.receive(br#"{"type":"hello","nick":"talker"}"#, now);
+        talker.receive(br#"{"type":"join","room":"tea"}"#, now);
+        let text = "x".repeat(5000);
+        let say = format!(r#"{{"type":"say","room":"tea","text":"{text}"}}"#);
+        // More than the sockets of this machine hold.
+        for _ in 0..1000 {
+            talker.receive(say.as_bytes(), now);
+        }
+        runtime::yield_now().await;
+        frozen.say("/quit\n").await;
+        let mut told = String::new();
+        while !told.contains(r#""nick":"frozen","state":"gone""#) {
+            std::future::poll_fn(|context| talker.poll_ready(context)).await;
+            let mut parcels = Vec::new();
+            talker.take(usize::MAX, &mut parcels);
+            told = format!("{parcels:?}");
+        }
+        let heard = frozen.rest().await;
+        assert!(heard.contains("\n* bye 4001 "), "no last line");
     });
 }
 

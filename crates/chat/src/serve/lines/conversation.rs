@@ -23,6 +23,10 @@ pub(super) struct Conversation {
     owed: u32,
     /// The client has said that it leaves; until when it waits for what it is owed.
     leaves: Option<Instant>,
+    /// The client has left, and has not taken in time what it is owed.
+    is_late: bool,
+    /// The client leaves since the last look, so that the time of the next one is another.
+    is_due: bool,
 }
 
 /// What is known before the client has a name.
@@ -48,7 +52,7 @@ const PATIENCE: u32 = 6;
 
 /// How often a connection is looked at that may end by itself: its name is late, or its token expires.
 const CHECK: Duration = Duration::from_secs(1);
-/// How often any other is: it may leave, and not be told all that it is owed.
+/// How often any other connection is looked at. One whose client leaves is looked at when its time is over.
 const RARELY: Duration = Duration::from_secs(60);
 
 const HELLO: &str = "* hello: this is a Switchboard chat. Say who you are by /name NAME, then enter a room by \
@@ -73,6 +77,8 @@ impl Conversation {
             greeting: Some(Box::new(greeting)),
             owed: 0,
             leaves: None,
+            is_late: false,
+            is_due: false,
         }
     }
 
@@ -125,19 +131,41 @@ impl Conversation {
     }
 
     /// Waits for the end, while the client takes nothing, and appends the last line.
-    pub(super) fn poll_end(&self, context: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<()> {
-        let bye = ready!(self.connection.poll_end(context));
+    pub(super) fn poll_end(&mut self, context: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<()> {
+        let bye = match self.connection.poll_end(context) {
+            Poll::Pending if self.is_late => {
+                self.connection.quit();
+                Bye::Slow
+            }
+            polled => ready!(polled),
+        };
         into.extend_from_slice(line::last(bye).as_bytes());
         Poll::Ready(())
     }
 
+    /// Returns whether [`check`](Conversation::check) is to be called before the time that it has returned.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_due
+    }
+
     /// Looks whether the connection is to end, and returns when to look again.
     pub(super) fn check(&mut self, now: Now) -> Duration {
-        self.connection.check(now);
-        // A command may be answered by what another one was.
-        if self.leaves.is_some_and(|limit| limit <= now.instant) {
-            self.owed = 0;
+        self.is_due = false;
+        let next = self.check_rest(now);
+        let Some(limit) = self.leaves else {
+            return next;
+        };
+        let left = limit.saturating_duration_since(now.instant);
+        if left.is_zero() {
+            // A command may be answered by what another one was.
+            (self.owed, self.is_late) = (0, true);
+            return next;
         }
+        next.min(left)
+    }
+
+    fn check_rest(&mut self, now: Now) -> Duration {
+        self.connection.check(now);
         if self.connection.nick().is_some() {
             self.greeting = None;
         }
@@ -163,7 +191,10 @@ impl Conversation {
     }
 
     fn leave(&mut self, now: Now) {
-        self.leaves.get_or_insert(now.instant + CLOSE);
+        if self.leaves.is_none() {
+            self.leaves = Some(now.instant + CLOSE);
+            self.is_due = true;
+        }
     }
 
     /// Counts an answer.
@@ -379,3 +410,6 @@ fn is_request(line: &[u8]) -> bool {
 fn is_session(secret: &str) -> bool {
     secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,6 +217,14 @@ impl Future for Pump {
             return Poll::Ready(());
         }
         open.pump.set(Some(context.waker().clone()));
+        let is_due = open
+            .conversation
+            .borrow()
+            .as_ref()
+            .is_some_and(Conversation::is_due);
+        if is_due {
+            timer.reset(runtime::now());
+        }
         loop {
             while Pin::new(&mut *timer).poll(context).is_ready() {
                 let next = match &mut *open.conversation.borrow_mut() {

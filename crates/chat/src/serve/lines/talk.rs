@@ -120,6 +120,11 @@ impl Talk {
     fn poll_end(&mut self, stream: &Stream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let stops = self.poll_receive(stream, context)?;
+            if self.conversation.as_ref().is_some_and(Conversation::is_due) {
+                self.timer.reset(runtime::now());
+                // The timer is waited for where it is looked at.
+                context.waker().wake_by_ref();
+            }
             match self.poll_send(stream, context) {
                 // Who has ended both directions is told nothing.
                 Poll::Ready(Err(_)) if self.has_ended => return Poll::Ready(Ok(())),
