@@ -232,13 +232,11 @@ impl Connection {
         if let Err(Wrong(code, text)) = done {
             self.outbox.push(&Parcel::error(code, &text));
         }
-        match &mut self.greeting {
-            // There is another step.
-            Some(greeting) => greeting.deferred = deferred,
-            None => {
-                for command in deferred {
-                    self.carry_out_or_tell(command, now);
-                }
+        for command in deferred {
+            match &mut self.greeting {
+                // There is another step, or one of these commands is another `hello`.
+                Some(greeting) => greeting.deferred.push(command),
+                None => self.carry_out_or_tell(command, now),
             }
         }
     }

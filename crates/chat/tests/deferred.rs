@@ -1,0 +1,66 @@
+//! Commands that come while a name is being decided about.
+
+mod support;
+
+use std::future::poll_fn;
+use std::path::PathBuf;
+
+use support::told;
+use switchboard_chat::{Connection, Disk, Hub, HubOptions, Now};
+use switchboard_runtime::Model;
+
+/// A file that is removed at the end.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str) -> File {
+        let name = format!("switchboard-deferred-{name}-{}.redb", std::process::id());
+        File(std::env::temp_dir().join(name))
+    }
+
+    fn hub(&self) -> Hub {
+        let options = HubOptions::default();
+        let disk = Disk::open(&self.0, &options).unwrap();
+        Hub::new(options, disk)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Returns what a client is told up to an update that has `part` in it.
+fn until(connection: &mut Connection, part: &str) -> String {
+    let mut all = String::new();
+    while !all.contains(part) && !all.contains("out_of_order") {
+        let ready = poll_fn(|context| connection.poll_ready(context));
+        Model::Blocking.run(ready).unwrap();
+        all += &told(connection);
+    }
+    all
+}
+
+#[test]
+fn commands_wait_for_the_hello_before_them() {
+    let (file, now) = (File::new("hello"), Now::read());
+    let hub = file.hub();
+    let mut ann = hub.connect(now);
+    ann.receive(br#"{"type":"hello","nick":"ann"}"#, now);
+    ann.receive(br#"{"type":"register","password":"correct horse"}"#, now);
+    until(&mut ann, "registered\",");
+    ann.quit();
+    let mut again = hub.connect(now);
+    for command in [
+        r#"{"type":"hello","nick":"ann","password":"a wrong horse"}"#,
+        r#"{"type":"hello","nick":"ann","password":"correct horse"}"#,
+        r#"{"type":"join","room":"tea"}"#,
+        r#"{"type":"say","room":"tea","text":"hello"}"#,
+    ] {
+        again.receive(command.as_bytes(), now);
+    }
+    let told = until(&mut again, r#""type":"said""#);
+    assert!(told.contains(r#""code":"wrong_password""#), "{told}");
+    assert!(!told.contains("out_of_order"), "{told}");
+}
