@@ -163,6 +163,31 @@ impl Command<'_> {
         }
     }
 
+    /// Returns how many bytes its texts have.
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |text: &Option<Cow<'_, str>>| text.as_ref().map_or(0, |text| text.len());
+        match self {
+            Command::Hello {
+                nick,
+                password,
+                token,
+                session,
+                ..
+            } => nick.len() + of(password) + of(token) + of(session),
+            Command::Say { room, text, id } => room.len() + text.len() + of(id),
+            Command::Tell { to, text, id } => to.len() + text.len() + of(id),
+            Command::Topic { room, text } => room.len() + text.len(),
+            Command::Join { room, .. }
+            | Command::Leave { room }
+            | Command::Typing { room }
+            | Command::Who { room }
+            | Command::History { room, .. } => room.len(),
+            Command::Rooms => 0,
+            Command::Register { password } => password.len(),
+            Command::Password { old, new } => old.len() + new.len(),
+        }
+    }
+
     /// Returns the command with its texts, for later.
     pub(crate) fn into_owned(self) -> Command<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());

@@ -41,6 +41,11 @@ pub(crate) struct User {
 /// The most commands that wait for a name.
 const DEFERRED: usize = 256;
 
+/// The most bytes that these have, in texts of the greatest length.
+const DEFERRED_TEXTS: usize = 4;
+/// The most bytes that they have in any case.
+const DEFERRED_BYTES: usize = 64 * 1024;
+
 /// Texts that are no command, after which the connection ends.
 const MALFORMED: u8 = 10;
 
@@ -153,9 +158,10 @@ impl Connection {
             return;
         }
         self.settle(now);
+        let most = DEFERRED_BYTES.max(self.hub.options().text * DEFERRED_TEXTS);
         match &mut self.greeting {
             // It is carried out once the name is granted.
-            Some(greeting) if greeting.deferred.len() < DEFERRED => {
+            Some(greeting) if has_room(&greeting.deferred, &command, most) => {
                 greeting.deferred.push(command.into_owned());
             }
             Some(_) => self.end(Bye::Flood),
@@ -223,6 +229,12 @@ impl Connection {
             self.hub.leave(&nick, rooms);
         }
     }
+}
+
+/// Returns whether a command may wait behind those that do.
+fn has_room(deferred: &[Command<'_>], command: &Command<'_>, most: usize) -> bool {
+    let bytes: usize = deferred.iter().map(Command::bytes).sum();
+    deferred.len() < DEFERRED && bytes + command.bytes() <= most
 }
 
 impl Drop for Connection {

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::path::PathBuf;
 
 use support::told;
-use switchboard_chat::{Connection, Disk, Hub, HubOptions, Now};
+use switchboard_chat::{Bye, Connection, Disk, Hub, HubOptions, Now};
 use switchboard_runtime::Model;
 
 /// A file that is removed at the end.
@@ -63,4 +63,29 @@ fn commands_wait_for_the_hello_before_them() {
     let told = until(&mut again, r#""type":"said""#);
     assert!(told.contains(r#""code":"wrong_password""#), "{told}");
     assert!(!told.contains("out_of_order"), "{told}");
+}
+
+#[test]
+fn what_waits_for_a_name_is_bounded_in_bytes() {
+    let (file, now) = (File::new("bytes"), Now::read());
+    let hub = file.hub();
+    // The check of a password waits for those of others.
+    let hello = br#"{"type":"hello","nick":"ann","password":"correct horse"}"#;
+    let mut clients = [(); 4].map(|()| hub.connect(now));
+    for client in &mut clients {
+        client.receive(hello, now);
+    }
+    let [.., last] = &mut clients;
+    let text = "x".repeat(16_000);
+    let say = format!(r#"{{"type":"say","room":"tea","text":"{text}"}}"#);
+    for _ in 0..4 {
+        last.receive(say.as_bytes(), now);
+    }
+    assert_eq!(last.take(usize::MAX, &mut Vec::new()), None);
+    last.receive(say.as_bytes(), now);
+    assert_eq!(
+        last.take(usize::MAX, &mut Vec::new()),
+        Some(Bye::Flood),
+        "five texts wait"
+    );
 }
