@@ -616,6 +616,24 @@ fn what_is_kept_later_is_answered_before_the_end(way: Way) {
     std::fs::remove_file(path).unwrap();
 }
 
+/// Gives a name a password, as a page does.
+async fn register(hub: &Hub, nick: &str, password: &str) {
+    let now = Now::read();
+    let mut page = hub.connect(now);
+    let hello = format!(r#"{{"type":"hello","nick":"{nick}"}}"#);
+    page.receive(hello.as_bytes(), now);
+    let register = format!(r#"{{"type":"register","password":"{password}"}}"#);
+    page.receive(register.as_bytes(), now);
+    let mut told = String::new();
+    while !told.contains(r#""type":"registered""#) {
+        std::future::poll_fn(|context| page.poll_ready(context)).await;
+        let mut parcels = Vec::new();
+        page.take(usize::MAX, &mut parcels);
+        told += &format!("{parcels:?}");
+    }
+    page.quit();
+}
+
 /// The page gives a name its password, and lines ask for it.
 fn a_name_with_a_password_is_said_with_it(way: Way) {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -623,23 +641,29 @@ fn a_name_with_a_password_is_said_with_it(way: Way) {
     let path = std::env::temp_dir().join(name);
     let hub = Hub::new(unlimited(), Disk::open(&path, &unlimited()).unwrap());
     let service = LineService::new(hub.clone(), LineOptions::default());
-    run(way, &service, async |[mut ann, mut other]| {
-        let now = Now::read();
-        let mut page = hub.connect(now);
-        page.receive(br#"{"type":"hello","nick":"ann"}"#, now);
-        page.receive(br#"{"type":"register","password":"correct horse"}"#, now);
-        let mut told = String::new();
-        while !told.contains(r#""type":"registered""#) {
-            std::future::poll_fn(|context| page.poll_ready(context)).await;
-            let mut parcels = Vec::new();
-            page.take(usize::MAX, &mut parcels);
-            told += &format!("{parcels:?}");
+    const HEX: &str = "0123456789abcdef0123456789abcdef";
+    run(way, &service, async |[mut ann, mut other, mut hex]| {
+        for (nick, password) in [("ann", "correct horse"), ("hex", HEX)] {
+            register(&hub, nick, password).await;
         }
-        page.close(now);
         other.say("/name ann\n").await;
         other.until("* error password_needed").await;
         ann.say("/name ann battery-staple\n").await;
         ann.until("* error wrong_password").await;
+        ann.say("/name ann correct horse\n").await;
+        let welcome = ann.until("* ").await;
+        assert!(welcome.starts_with("* welcome ann session="), "{welcome}");
+        // Its session has the name too.
+        let session = field(&welcome, "session=");
+        other.say(format!("/name ann {session}\n")).await;
+        let welcome = other.until("* welcome").await;
+        assert!(welcome.ends_with(" resumed=yes"), "{welcome}");
+        // What looks like a session can be a password.
+        hex.say(format!("/name hex {HEX}\n")).await;
+        hex.until("* hello").await;
+        let welcome = hex.until("* ").await;
+        assert!(welcome.starts_with("* welcome hex session="), "{welcome}");
+        assert!(!welcome.contains(HEX), "{welcome}");
     });
     drop((service, hub));
     std::fs::remove_file(path).unwrap();

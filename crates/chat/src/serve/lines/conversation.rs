@@ -292,11 +292,10 @@ impl Conversation {
         let here = || self.room.as_deref();
         Some(match *spoken {
             Spoken::Name { nick, secret } => {
-                let hub = &self.connection.hub;
                 let (mut token, mut password, mut session) = (None, None, None);
-                if hub.options().secret.is_some() {
+                if self.connection.hub.options().secret.is_some() {
                     token = secret;
-                } else if hub.accounts().is_some() && !secret.is_some_and(is_session) {
+                } else if secret.is_some_and(|secret| self.is_password(nick, secret)) {
                     password = secret;
                 } else {
                     session = secret;
@@ -389,6 +388,16 @@ impl Conversation {
     /// Returns whether the client has a name, or is about to get one.
     fn is_greeted(&self) -> bool {
         self.connection.user.is_some() || self.connection.greeting.is_some()
+    }
+
+    /// Returns whether the secret of a name is its password, and not a session.
+    fn is_password(&self, nick: &str, secret: &str) -> bool {
+        let hub = &self.connection.hub;
+        let (Some(accounts), Ok(nick)) = (hub.accounts(), nick.parse::<Name>()) else {
+            return false;
+        };
+        !hub.holders().is_session(&nick, Some(secret))
+            && (accounts.has(&nick) || !is_session(secret))
     }
 
     /// Returns whether the client has entered a room, or will once it has its name.

@@ -81,9 +81,14 @@ pub(super) fn read(line: &str) -> Spoken<'_> {
     let rest = rest.trim();
     let mut words = rest.split_whitespace();
     match word {
-        "name" => match (words.next(), words.next(), words.next()) {
-            (Some(nick), secret, None) => Spoken::Name { nick, secret },
-            _ => Spoken::Usage("/name NAME [SECRET]"),
+        "name" => match (halves(rest), rest) {
+            // A password may have spaces within.
+            (Some((nick, secret)), _) => Spoken::Name {
+                nick,
+                secret: Some(secret),
+            },
+            (None, "") => Spoken::Usage("/name NAME [SECRET]"),
+            (None, nick) => Spoken::Name { nick, secret: None },
         },
         "join" => match (words.next(), words.next()) {
             (Some(room), None) => Spoken::Join {
@@ -191,7 +196,13 @@ mod tests {
                 },
             ),
             ("/name", Spoken::Usage("/name NAME [SECRET]")),
-            ("/name a b c", Spoken::Usage("/name NAME [SECRET]")),
+            (
+                "/name ann correct  horse",
+                Spoken::Name {
+                    nick: "ann",
+                    secret: Some("correct  horse"),
+                },
+            ),
             (
                 "/join #tea",
                 Spoken::Join {
