@@ -43,7 +43,7 @@ fn write(text: &mut String, told: &Told<'_>) -> fmt::Result {
             session,
             resumed,
         } => {
-            let resumed = yes(*resumed);
+            let (session, resumed) = (Shown(session), yes(*resumed));
             writeln!(text, "* welcome {nick} session={session} resumed={resumed}")
         }
         Told::Registered { nick } => writeln!(text, "* registered {nick}"),
@@ -301,6 +301,10 @@ mod tests {
         );
         let expected = "#tea 1 1970-01-01T00:00:00Z <ann> a␊b␛[31m␇␡��DROW�␉¯\\_(ツ)_/¯\n";
         check(&json, expected);
+        check(
+            r#"{"type":"welcome","nick":"ann","session":"0f3c\u001b[2J\r","resumed":false}"#,
+            "* welcome ann session=0f3c␛[2J␍ resumed=no\n",
+        );
     }
 
     #[test]
