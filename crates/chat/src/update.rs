@@ -227,7 +227,7 @@ impl Parcel {
             Update::Presence { .. } | Update::Typing { .. } | Update::Pending { .. } => {
                 Kind::Passing
             }
-            // It answers no command.
+            // It answers no command, as `Queued` does not, which `said` follows.
             Update::Error {
                 code: ErrorCode::Malformed,
                 ..
@@ -236,7 +236,6 @@ impl Parcel {
             | Update::Joined { .. }
             | Update::Left { .. }
             | Update::Said { .. }
-            | Update::Queued { .. }
             | Update::Members { .. }
             | Update::History { .. }
             | Update::Rooms { .. }

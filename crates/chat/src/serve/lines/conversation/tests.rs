@@ -1,10 +1,21 @@
 use std::task::Waker;
 
 use super::*;
-use crate::{Hub, HubOptions, InMemory};
+use crate::update::Update;
+use crate::{Hub, HubOptions, InMemory, Log, Pending};
 
 fn converse(hub: &Hub, now: Now) -> Conversation {
     Conversation::new(hub.connect(now), &LineOptions::default(), now)
+}
+
+/// Returns what a client is sent now, and whether that is all.
+fn heard(conversation: &mut Conversation) -> (String, bool) {
+    let (mut context, mut lines) = (Context::from_waker(Waker::noop()), Vec::new());
+    let mut is_last = false;
+    while !is_last && let Poll::Ready(last) = conversation.poll_lines(&mut context, &mut lines) {
+        is_last = last;
+    }
+    (String::from_utf8(lines).unwrap(), is_last)
 }
 
 #[test]
@@ -23,4 +34,30 @@ fn who_leaves_and_reads_nothing_is_let_go_in_time() {
     assert!(ann.poll_end(&mut context, &mut lines).is_ready());
     assert!(lines.starts_with(b"* bye 4001 "));
     assert!(!hub.holders().has(&"ann".parse().unwrap()));
+}
+
+/// Keeps nothing, and says later that it has.
+struct Later(std::sync::Mutex<Vec<Pending>>);
+
+impl Log for &'static Later {
+    fn append(&self, pending: Pending) {
+        self.0.lock().unwrap().push(pending);
+    }
+}
+
+#[test]
+fn what_is_queued_is_still_owed() {
+    let later: &'static Later = Box::leak(Box::new(Later(Default::default())));
+    let (hub, now) = (Hub::new(HubOptions::default(), later), Now::read());
+    let mut ann = converse(&hub, now);
+    ann.receive(b"/name ann\n/join tea\nhello\n/quit\n", now);
+    let (room, id) = (&"tea".parse().unwrap(), None);
+    ann.connection
+        .outbox
+        .push(&Parcel::new(&Update::Queued { room, id }));
+    let (lines, is_last) = heard(&mut ann);
+    assert!(lines.contains("* queued #tea: ") && !is_last, "{lines}");
+    later.0.lock().unwrap().pop().unwrap().kept(1);
+    let (lines, is_last) = heard(&mut ann);
+    assert!(lines.contains(" <ann> hello\n") && is_last, "{lines}");
 }
