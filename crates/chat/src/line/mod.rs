@@ -46,7 +46,6 @@ fn write(text: &mut String, told: &Told<'_>) -> fmt::Result {
             let (session, resumed) = (Shown(session), yes(*resumed));
             writeln!(text, "* welcome {nick} session={session} resumed={resumed}")
         }
-        Told::Registered { nick } => writeln!(text, "* registered {nick}"),
         Told::Joined { .. } => joined(text, told),
         Told::Left { room } => writeln!(text, "* left {}", Place(room)),
         Told::Message { .. } | Told::Topic { .. } => entry(text, told),
@@ -224,10 +223,6 @@ mod tests {
             (
                 r#"{"type":"joined","room":"@ann","epoch":8,"offset":0,"topic":"","count":1,"members":[]}"#,
                 "* inbox @ann epoch=8 offset=0\n",
-            ),
-            (
-                r#"{"type":"registered","nick":"ann"}"#,
-                "* registered ann\n",
             ),
             (r#"{"type":"left","room":"tea"}"#, "* left #tea\n"),
             (

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-/// The other side of an `Update`.
+/// The other side of an `Update`, but of those that answer commands which no line asks for.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Told<'a> {
@@ -14,10 +14,6 @@ pub(super) enum Told<'a> {
         #[serde(borrow)]
         session: Cow<'a, str>,
         resumed: bool,
-    },
-    Registered {
-        #[serde(borrow)]
-        nick: Cow<'a, str>,
     },
     Joined {
         #[serde(borrow)]
