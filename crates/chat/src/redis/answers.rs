@@ -14,7 +14,7 @@ use crate::commands::nobody;
 use crate::entry::Entry;
 use crate::room::Loaded;
 use crate::update::{ErrorCode, Presence};
-use crate::{HubOptions, Name, Now};
+use crate::{HubOptions, Name, Now, Said};
 
 /// Errors after which a session begins anew: the scripts are gone, or the server does not take writes now.
 const ENDING: [&str; 6] = [
@@ -159,6 +159,7 @@ fn load(open: &mut Open, history: &Known, options: &HubOptions) {
         epoch: history.epoch,
         last: history.last,
         topic: history.topic.clone(),
+        said: history.said.clone(),
         entries: history.entries.clone(),
     };
     open.room.load(loaded, options);
@@ -214,6 +215,8 @@ struct Known {
     /// How many there were, with those that could not be read.
     rows: usize,
     nodes: Vec<Node>,
+    /// The entries that are kept no longer, where the room was not open.
+    said: Vec<Said>,
 }
 
 /// A node, the version of its members, and them, if they were not known.
@@ -226,9 +229,10 @@ fn read_history(reply: Reply) -> Option<History> {
     if let [Reply::Integer(0)] = &*parts {
         return Some(History::Lost);
     }
-    let parts: [Reply; 7] = parts.try_into().ok()?;
-    let [_, epoch, last, topic, version, entries, nodes] = parts;
-    let (Reply::Array(entries), Reply::Array(nodes)) = (entries, nodes) else {
+    let parts: [Reply; 8] = parts.try_into().ok()?;
+    let [_, epoch, last, topic, version, entries, nodes, said] = parts;
+    let (Reply::Array(entries), Reply::Array(nodes), Reply::Array(said)) = (entries, nodes, said)
+    else {
         return None;
     };
     let rows = entries.chunks_exact(2);
@@ -241,7 +245,18 @@ fn read_history(reply: Reply) -> Option<History> {
         rows: rows.len(),
         entries: rows.filter_map(read).collect(),
         nodes: nodes.chunks_exact(3).filter_map(read_node).collect(),
+        said: said.chunks_exact(3).filter_map(read_said).collect(),
     }))
+}
+
+fn read_said(row: &[Reply]) -> Option<Said> {
+    let (from, id) = row[2].as_str()?.split_once(' ')?;
+    Some(Said {
+        offset: row[0].as_str()?.parse().ok()?,
+        from: Name::stored(from),
+        id: id.into(),
+        time: row[1].as_str()?.parse().ok()?,
+    })
 }
 
 fn read_node(row: &[Reply]) -> Option<Node> {

@@ -20,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) epoch: u32,
     pub(crate) last: u64,
     pub(crate) topic: Arc<str>,
+    /// Entries that are kept no longer, and may be sent again.
+    pub(crate) said: Vec<Said>,
     /// The newest entries with their offsets.
     pub(crate) entries: Vec<(u64, Entry)>,
 }
@@ -108,6 +110,9 @@ impl Room {
             .first()
             .map_or(loaded.last + 1, |(at, _)| *at);
         state.history = History::after(first.saturating_sub(1));
+        for said in loaded.said {
+            state.history.note(said);
+        }
         for (offset, entry) in &loaded.entries {
             state.history.skip(offset - 1);
             let parcel = Parcel::entry(&self.name, *offset, entry);

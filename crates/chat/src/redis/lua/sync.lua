@@ -3,7 +3,9 @@
 -- ARGV: epoch and last of the node, or 0; run; an epoch for a room that is new; most entries; life in ms; jump; node;
 -- life of presence in ms; prefix of the nodes' members; life of a topic in ms; then each node and the version of its members that is known.
 -- Returns {0} if the room is lost and the node has its history; or {1, epoch, last, topic, version of this node's
--- members, {id, entry, ...}, {node, version, {nick, state, ...}, ...}}, where members that are known are left out.
+-- members, {id, entry, ...}, {node, version, {nick, state, ...}, ...}, {offset, time, identity, ...}}, where members that
+-- are known are left out. The last are the entries that are kept no longer and may be sent again, for a node that opens the
+-- room: it can give Redis all of the room, should that lose it.
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last', 'run', 'topic')
 local epoch, last = meta[1], tonumber(meta[2] or 0)
 if not epoch then
@@ -21,7 +23,7 @@ if known and tonumber(ARGV[2]) > last then
   last = tonumber(ARGV[2]) + tonumber(ARGV[7])
   redis.call('HSET', KEYS[2], 'last', string.format('%.0f', last))
 end
-local rows = {}
+local rows, said = {}, {}
 if known then
   if tonumber(ARGV[2]) < last then
     rows = redis.call('XRANGE', KEYS[1], '(' .. ARGV[2] .. '-0', '+', 'COUNT', ARGV[5])
@@ -29,6 +31,15 @@ if known then
 else
   local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[5])
   for i = #newest, 1, -1 do rows[#rows + 1] = newest[i] end
+  for _, one in ipairs(redis.call('LRANGE', KEYS[4], 0, -1)) do
+    local time, identity = string.match(one, '^(%d+) (.*)$')
+    local offset = redis.call('HGET', KEYS[3], identity)
+    if offset then
+      said[#said + 1] = offset
+      said[#said + 1] = time
+      said[#said + 1] = identity
+    end
+  end
 end
 local entries = {}
 for _, row in ipairs(rows) do
@@ -56,4 +67,4 @@ for _, node in ipairs(redis.call('SMEMBERS', KEYS[5])) do
   end
 end
 redis.call('PEXPIRE', KEYS[5], ARGV[6])
-return {1, epoch, string.format('%.0f', last), meta[4] or '', own, entries, nodes}
+return {1, epoch, string.format('%.0f', last), meta[4] or '', own, entries, nodes, said}
