@@ -111,6 +111,37 @@ fn members_of_all_nodes_see_each_other_and_a_killed_node_goes() {
     until("bob is gone", || names(&mut ann, &["ann"]));
 }
 
+#[test]
+fn a_client_that_leaves_before_it_is_welcome_leaves_its_name_free() {
+    if is_missing() {
+        return;
+    }
+    let server = Server::start(Keeps::Nothing);
+    let (here, there) = (hub(&server), hub(&server));
+    let mut ann = here.connect(Now::read());
+    ann.receive(br#"{"type":"hello","nick":"ann"}"#, Now::read());
+    ann.quit();
+    // Redis has answered for her then.
+    let mut bob = here.connect(Now::read());
+    bob.receive(br#"{"type":"hello","nick":"bob"}"#, Now::read());
+    until("bob is welcome", || {
+        bob.take(usize::MAX, &mut Vec::new());
+        bob.nick().is_some()
+    });
+    until("another node has the name", || {
+        let mut ann = there.connect(Now::read());
+        ann.receive(br#"{"type":"hello","nick":"ann"}"#, Now::read());
+        let mut told = Vec::new();
+        until("it is answered", || {
+            assert_eq!(ann.take(usize::MAX, &mut told), None);
+            !told.is_empty()
+        });
+        let is_welcome = ann.nick().is_some();
+        ann.quit();
+        is_welcome
+    });
+}
+
 /// A node in a process of its own, with one client, which is always writing.
 struct Node(std::process::Child);
 

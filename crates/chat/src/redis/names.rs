@@ -9,13 +9,15 @@ use super::flow::Flow;
 use super::sent::Sent;
 use super::session::Script;
 use super::wire::Reply;
+use crate::holders::Session;
 use crate::shared::Claiming;
 use crate::{Bye, Name};
 
 /// A name that this node has.
 pub(super) struct Held {
-    /// The session's digest, because a session is a secret.
-    session: String,
+    session: Session,
+    /// What Redis has of the session, which is a secret.
+    digest: String,
     proved: bool,
     /// What Redis has granted the name with; `None` while it is not asked, or away.
     token: Option<u64>,
@@ -31,15 +33,21 @@ const NAMES: usize = 100;
 impl Flow {
     pub(super) fn claim(&mut self, claim: Arc<Claiming>) {
         let folded = claim.nick.folded();
-        let session = hexadecimal(&claim.session);
         let held = self.names.entry(folded.clone()).or_insert_with(|| Held {
-            session: String::new(),
+            session: claim.session.clone(),
+            digest: String::new(),
             proved: false,
             token: None,
             claims: 0,
         });
-        held.session = session;
+        // The session before is over, though its release is still on its way.
+        let over = (held.session != claim.session).then(|| held.token.take());
+        held.session = claim.session.clone();
+        held.digest = hexadecimal(&claim.session);
         held.proved = claim.proved;
+        if let Some(token) = over.flatten() {
+            self.send_release(&folded, token);
+        }
         match self.session {
             Some(_) => self.send_claim(folded, Some(claim)),
             None => claim.decide(true),
@@ -55,7 +63,7 @@ impl Flow {
         let proved = if held.proved { "1" } else { "0" };
         let channels = self.keys.node_channels();
         let args = [
-            &*held.session,
+            &*held.digest,
             &*self.keys.node,
             proved,
             &life,
@@ -93,11 +101,13 @@ impl Flow {
                 if let Some(claim) = claim {
                     claim.decide(true);
                 }
+                // The client may have gone meanwhile, when its name could not be released yet.
+                self.release(folded);
             }
             _ => {
                 // A newer claim of this node decides for itself.
                 if self.names.get(folded).is_some_and(|held| held.claims == 0) {
-                    self.names.remove(folded);
+                    self.drop_name(folded);
                 }
                 match claim {
                     Some(claim) => claim.decide(false),
@@ -115,6 +125,7 @@ impl Flow {
         if let Some(claim) = claim {
             claim.decide(true);
         }
+        self.release(folded);
     }
 
     /// Claims the names that were granted without Redis, and holds the others.
@@ -134,7 +145,7 @@ impl Flow {
             return;
         };
         let held = self.names.iter().filter(|(_, held)| held.claims == 0);
-        let held = held.filter_map(|(folded, held)| Some((folded, &held.session, held.token?)));
+        let held = held.filter_map(|(folded, held)| Some((folded, &held.digest, held.token?)));
         let held: Vec<_> = held.collect();
         for some in held.chunks(NAMES) {
             let keys: Vec<_> = some
@@ -142,8 +153,8 @@ impl Flow {
                 .map(|(folded, ..)| self.keys.name(folded))
                 .collect();
             let mut args = vec![self.keys.node.to_string(), life.clone()];
-            for (_, session, token) in some {
-                args.extend([session.to_string(), token.to_string()]);
+            for (_, digest, token) in some {
+                args.extend([digest.to_string(), token.to_string()]);
             }
             let args: Vec<_> = args.iter().map(String::as_str).collect();
             let names = some
@@ -187,13 +198,21 @@ impl Flow {
         }
     }
 
+    /// Gives a name free whose session is over here, unless a claim of it is under way.
     pub(super) fn release(&mut self, folded: &str) {
+        let Some(held) = self.names.get(folded).filter(|held| held.claims == 0) else {
+            return;
+        };
         // It may have been claimed again since.
-        let held = self.names.get(folded);
-        let again = |hub: crate::Hub| hub.holders().has(&Name::stored(folded));
-        if held.is_none_or(|held| held.claims > 0) || self.hub.upgrade().is_some_and(again) {
+        let (nick, session) = (Name::stored(folded), Some(&*held.session));
+        let again = |hub: crate::Hub| hub.holders().is_session(&nick, session);
+        if self.hub.upgrade().is_some_and(again) {
             return;
         }
+        self.drop_name(folded);
+    }
+
+    fn drop_name(&mut self, folded: &str) {
         let token = self.names.remove(folded).and_then(|held| held.token);
         if let Some(token) = token {
             self.send_release(folded, token);
