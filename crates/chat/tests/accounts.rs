@@ -250,9 +250,15 @@ fn an_operator_lists_and_removes_accounts() {
         names.iter().map(|name| &**name).collect::<Vec<_>>(),
         ["Ann"]
     );
-    let name = "aNN".parse().unwrap();
-    assert!(Disk::remove_account(&file.0, &name).unwrap());
-    assert!(!Disk::remove_account(&file.0, &name).unwrap());
+    let names = ["aNN", "bob"].map(|name| name.parse().unwrap());
+    assert_eq!(
+        Disk::remove_accounts(&file.0, &names).unwrap(),
+        [true, false]
+    );
+    assert_eq!(
+        Disk::remove_accounts(&file.0, &names).unwrap(),
+        [false, false]
+    );
     let (_, welcome) = hello(&file.hub(), "ann", None);
     assert!(welcome.contains(r#""registered":false"#), "{welcome}");
     assert!(Disk::accounts_in(std::path::Path::new("/nowhere/chat.redb")).is_err());

@@ -49,11 +49,11 @@ fn remove(options: &Options) -> Result<bool, Failure> {
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::usage(format_args!("--remove: {error}")))?;
     let mut well = true;
-    for name in names {
-        let removed = Disk::remove_account(&options.data, &name);
-        let removed = removed.map_err(|error| Failure::usage(format_args!("--data {error}")))?;
+    let removed = Disk::remove_accounts(&options.data, &names);
+    let removed = removed.map_err(|error| Failure::usage(format_args!("--data {error}")))?;
+    for (name, removed) in names.iter().zip(removed) {
         if !removed {
-            output::complain(format_args!("--remove: `{}` has no password", &*name));
+            output::complain(format_args!("--remove: `{}` has no password", &**name));
             well = false;
         }
     }

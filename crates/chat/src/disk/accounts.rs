@@ -20,7 +20,7 @@ impl Disk {
     /// let path = std::env::temp_dir().join(format!("accounts-{}.redb", std::process::id()));
     /// drop(Disk::open(&path, &HubOptions::default())?);
     /// assert!(Disk::accounts_in(&path)?.is_empty());
-    /// assert!(!Disk::remove_account(&path, &"ann".parse()?)?);
+    /// assert_eq!(Disk::remove_accounts(&path, &["ann".parse()?])?, [false]);
     /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -31,19 +31,21 @@ impl Disk {
         Ok(accounts.into_iter().map(|account| account.nick).collect())
     }
 
-    /// Takes the password from a name in a file, so that everybody can have the name. Returns whether it had one. Blocks.
+    /// Takes the passwords from names in a file, so that everybody can have the names. Returns of each whether it had one.
+    /// Blocks.
     ///
     /// # Errors
     /// As [`accounts_in`](Disk::accounts_in).
-    pub fn remove_account(path: &Path, nick: &Name) -> Result<bool, DiskError> {
+    pub fn remove_accounts(path: &Path, nicks: &[Name]) -> Result<Vec<bool>, DiskError> {
         let database = Database::open(path).map_err(|error| unopened(path, error))?;
         let remove = || {
             let transaction = database.begin_write()?;
             let mut tables = Tables::open(&transaction)?;
-            let was_there = tables.remove_account(nick)?;
+            let removed = nicks.iter().map(|nick| tables.remove_account(nick));
+            let removed = removed.collect::<Result<_, _>>()?;
             drop(tables);
             transaction.commit()?;
-            Ok(was_there)
+            Ok(removed)
         };
         remove().map_err(|error: redb::Error| wrong(path, &error))
     }
