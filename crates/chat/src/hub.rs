@@ -186,14 +186,16 @@ impl Hub {
 
     fn sweep(&self, now: Now) {
         let rooms = self.all_rooms();
-        let has_many = rooms.len() > TOPICS;
+        let mut topics = 0;
         for room in rooms {
             // Empty rooms are looked at again under the lock that new members need.
             if room.sweep(now, self.options()) {
                 let mut rooms = self.0.rooms.write().unwrap_or_else(PoisonError::into_inner);
                 // This list, the map and nobody else hold it.
                 let is_over = Arc::strong_count(&room) == 2 && room.sweep(now, self.options());
-                if is_over && (has_many || self.can_forget_topic(&room)) {
+                let needs_topic = is_over && !self.can_forget_topic(&room);
+                topics += usize::from(needs_topic);
+                if is_over && (!needs_topic || topics > TOPICS) {
                     rooms.remove(room.name());
                 }
             }
@@ -271,7 +273,7 @@ impl WeakHub {
     }
 }
 
-/// How many rooms there may be for those that have nothing but a topic to stay, where no log keeps topics.
+/// How many rooms stay that have nothing but a topic, where no log keeps topics.
 const TOPICS: usize = 10_000;
 
 /// Milliseconds between two looks at all rooms.

@@ -165,6 +165,37 @@ fn a_topic_outlives_the_history() {
 }
 
 #[test]
+fn a_topic_stays_though_there_are_many_other_rooms() {
+    let options = HubOptions {
+        rooms: 1001,
+        burst: u32::MAX,
+        outbox: usize::MAX,
+        ..options()
+    };
+    let (hub, now) = (Hub::new(options, InMemory), Now::read());
+    let (mut ann, _) = enter(&hub, now);
+    set_topic(&mut ann, now);
+    ann.quit();
+    let crowd: Vec<_> = (0..10)
+        .map(|user| {
+            let mut member = hub.connect(now);
+            let hello = format!(r#"{{"type":"hello","nick":"user{user}"}}"#);
+            member.receive(hello.as_bytes(), now);
+            for room in 0..1001 {
+                let join = format!(r#"{{"type":"join","room":"{user}-{room}"}}"#);
+                member.receive(join.as_bytes(), now);
+            }
+            member
+        })
+        .collect();
+    let later = now.after(Duration::from_secs(3 * 86_400));
+    hub.tick(later);
+    drop(crowd);
+    let (_ann, joined) = enter(&hub, later);
+    assert!(joined.contains(r#""topic":"all about tea""#), "{joined}");
+}
+
+#[test]
 fn a_topic_outlives_the_history_in_a_file() {
     let day = Duration::from_secs(86_400);
     let file = File::new("topic");
