@@ -1,8 +1,10 @@
 //! What clients ask for.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A place in the history of a room: what a client has seen last.
 ///
@@ -23,9 +25,12 @@ pub struct Position {
 ///
 /// let command: Command = serde_json::from_str(r#"{"type":"say","room":"tea","text":"hello","id":"1"}"#)?;
 /// assert!(matches!(command, Command::Say { text, .. } if text == "hello"));
+/// // Secrets are not shown.
+/// let command: Command = serde_json::from_str(r#"{"type":"register","password":"correct horse"}"#)?;
+/// assert_eq!(format!("{command:?}"), r#"{"password":"…","type":"register"}"#);
 /// # serde_json::Result::Ok(())
 /// ```
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Command<'a> {
@@ -41,7 +46,7 @@ pub enum Command<'a> {
         #[serde(borrow, default)]
         token: Option<Cow<'a, str>>,
         /// The session that holds the name over connections: 16 to 64 bytes that the client has chosen and nobody can
-        /// guess. Without it, the client is told one in its `welcome`.
+        /// guess. Without it, and where a password was checked, the client is told another one in its `welcome`.
         #[serde(borrow, default)]
         session: Option<Cow<'a, str>>,
         /// What was seen last of the user's inbox.
@@ -71,8 +76,10 @@ pub enum Command<'a> {
         /// The text.
         #[serde(borrow)]
         text: Cow<'a, str>,
-        /// The client's number of the message: one that is sent again is said once, as long as the room keeps it, and in
-        /// any case until two minutes later (a minute more than a name is held for its session).
+        /// The client's mark of the message: one that is sent again is said once, as long as the room keeps it, and in
+        /// any case until two minutes later (a minute more than a name is held for its session). It tells the messages of
+        /// a name apart over all its connections and sessions, so use random ones: a program that counts from 1 each time
+        /// it runs has what it says taken for what it said before, answered with the old offset and told to nobody.
         #[serde(borrow, default)]
         id: Option<Cow<'a, str>>,
     },
@@ -123,7 +130,8 @@ pub enum Command<'a> {
     },
     /// Asks for the names of the rooms. Answered by `rooms`.
     Rooms,
-    /// Gives the client's name a password, so that nobody else can have it. Answered by `registered` once that is kept.
+    /// Gives the client's name a password, so that nobody else can have it. Answered by `registered` once that is kept,
+    /// which has a new `session`: the one before is over, also for others who know it.
     Register {
         /// The password: 8 to 72 bytes.
         #[serde(borrow)]
@@ -138,6 +146,18 @@ pub enum Command<'a> {
         #[serde(borrow)]
         new: Cow<'a, str>,
     },
+}
+
+impl fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut json = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+        for secret in ["password", "token", "session", "old", "new"] {
+            if let Some(Value::String(text)) = json.get_mut(secret) {
+                "…".clone_into(text);
+            }
+        }
+        write!(f, "{json}")
+    }
 }
 
 impl Command<'_> {
