@@ -1,14 +1,18 @@
 //! Names that are held for good, by a password.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod pending;
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 use switchboard_runtime::run_blocking;
 
-use crate::Name;
-use crate::outbox::Outbox;
-use crate::update::{ErrorCode, Parcel, Update};
+pub use self::pending::PendingAccount;
+use crate::rate::Bucket;
+use crate::{Name, Now};
 
 /// A name that is held for good.
 ///
@@ -30,14 +34,22 @@ pub struct Account {
 /// The work that each password takes: 2 to the power of this. OWASP asks for 10 at least.
 const COST: u32 = 10;
 
-/// What is checked where there is no such name, so that the time tells nothing: of the same cost.
-const NOBODY: &str = "$2b$10$3euPcmQFCiblsZeEu5s7p.9OVHgeHWFDk9nhMqZ0m/3pd/lhwZgES";
-
 /// The most names that have passwords, so that nobody fills the memory with them.
 const MOST: usize = 100_000;
 
-/// The most passwords that wait to be checked.
+/// The most passwords that wait to be checked, and the most of one name that wait or are checked.
 const WAITING: usize = 64;
+const WAITING_OF_NAME: u32 = 2;
+
+/// The wrong passwords of a name that are looked at in a row; in the long run, one a second.
+const WRONG: u32 = 5;
+
+/// The names of the whole server that get passwords in a row; in the long run, one a second.
+const REGISTERED: u32 = 60;
+
+/// How many threads check passwords.
+static THREADS: LazyLock<usize> =
+    LazyLock::new(|| available_parallelism().map_or(1, |all| (all.get() / 2).max(1)));
 
 /// The names that are registered, and the checks that are under way. A clone is the same one.
 #[derive(Clone)]
@@ -47,6 +59,10 @@ struct Contents {
     /// By the folded name.
     hashes: Mutex<HashMap<String, Arc<str>>>,
     work: Mutex<Work>,
+    /// The names that get passwords now, folded.
+    registering: Mutex<HashSet<String>>,
+    /// How many more names may get passwords.
+    registrations: Mutex<Bucket>,
 }
 
 /// Passwords take a processor for a while, and clients choose how many they send: half of the processors check them,
@@ -55,6 +71,29 @@ struct Contents {
 struct Work {
     threads: usize,
     jobs: VecDeque<Job>,
+    /// What is checked of registered names; by the folded name.
+    checks: HashMap<String, Checks>,
+}
+
+/// What is checked of a name.
+struct Checks {
+    /// How many wait or are under way.
+    waiting: u32,
+    /// How many more wrong passwords are looked at.
+    left: Bucket,
+}
+
+/// A place among the checks of a name.
+pub(crate) struct Check {
+    accounts: Accounts,
+    nick: Name,
+    is_right: bool,
+}
+
+/// A name that gets a password, and nobody else gives it one meanwhile.
+pub(crate) struct Registering {
+    accounts: Accounts,
+    folded: String,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -67,6 +106,8 @@ impl Accounts {
         Accounts(Arc::new(Contents {
             hashes: Mutex::new(hashes.collect()),
             work: Mutex::default(),
+            registering: Mutex::default(),
+            registrations: Mutex::new(Bucket::full(REGISTERED, Instant::now())),
         }))
     }
 
@@ -79,11 +120,39 @@ impl Accounts {
         lock(&self.0.hashes).len() >= MOST
     }
 
-    /// Returns whether a password is that of a name. Takes a processor for a while, also where there is no such name.
-    pub(crate) fn is_right(&self, nick: &Name, password: &str) -> bool {
-        let hash = lock(&self.0.hashes).get(&nick.folded()).cloned();
-        let is_right = bcrypt::verify(password, hash.as_deref().unwrap_or(NOBODY));
-        hash.is_some() && is_right.unwrap_or(false)
+    /// Takes a place among the checks of a name, unless others have them, or the last passwords were wrong.
+    pub(crate) fn check(&self, nick: &Name, now: Now) -> Option<Check> {
+        let mut work = lock(&self.0.work);
+        let checks = work.checks.entry(nick.folded());
+        let checks = checks.or_insert_with(|| Checks {
+            waiting: 0,
+            left: Bucket::full(WRONG, now.instant),
+        });
+        let has_room = checks.waiting < WAITING_OF_NAME && checks.left.take(1, WRONG, now.instant);
+        has_room.then(|| {
+            checks.waiting += 1;
+            Check {
+                accounts: self.clone(),
+                nick: nick.clone(),
+                is_right: false,
+            }
+        })
+    }
+
+    /// Takes a name that is to get a password; `None` if it has one, or gets one.
+    pub(crate) fn registering(&self, nick: &Name) -> Option<Registering> {
+        let folded = nick.folded();
+        let mut registering = lock(&self.0.registering);
+        let is_new = !self.has(nick) && registering.insert(folded.clone());
+        is_new.then(|| Registering {
+            accounts: self.clone(),
+            folded,
+        })
+    }
+
+    /// Returns whether one more name may get a password now.
+    pub(crate) fn may_register(&self, now: Now) -> bool {
+        lock(&self.0.registrations).take(1, REGISTERED, now.instant)
     }
 
     /// Runs a job on another thread, in its turn. Returns whether there was room for it. A job that cannot be run is
@@ -94,8 +163,7 @@ impl Accounts {
             return false;
         }
         work.jobs.push_back(Box::new(job));
-        let most = available_parallelism().map_or(1, |all| (all.get() / 2).max(1));
-        if work.threads < most {
+        if work.threads < *THREADS {
             work.threads += 1;
             drop(work);
             let mut worker = Worker {
@@ -109,6 +177,37 @@ impl Accounts {
 
     fn keep(&self, account: &Account) {
         lock(&self.0.hashes).insert(account.nick.folded(), account.hash.clone());
+    }
+}
+
+impl Check {
+    /// Returns whether a password is that of the name. Takes a processor for a while.
+    pub(crate) fn is_right(&mut self, password: &str) -> bool {
+        let hash = lock(&self.accounts.0.hashes)
+            .get(&self.nick.folded())
+            .cloned();
+        let is_right = hash.is_some_and(|hash| bcrypt::verify(password, &hash).unwrap_or(false));
+        self.is_right = is_right;
+        is_right
+    }
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        let mut work = lock(&self.accounts.0.work);
+        if let Entry::Occupied(mut checks) = work.checks.entry(self.nick.folded()) {
+            checks.get_mut().waiting -= 1;
+            // A user who knows the password waits for nothing the next time.
+            if self.is_right && checks.get().waiting == 0 {
+                checks.remove();
+            }
+        }
+    }
+}
+
+impl Drop for Registering {
+    fn drop(&mut self) {
+        lock(&self.accounts.0.registering).remove(&self.folded);
     }
 }
 
@@ -159,71 +258,13 @@ pub(crate) fn hash(password: &str) -> Option<Arc<str>> {
     bcrypt::hash(password, COST).ok().map(Arc::from)
 }
 
-/// An account that is not kept yet. Dropping it counts as [`failed`](PendingAccount::failed).
-pub struct PendingAccount {
-    account: Account,
-    accounts: Accounts,
-    /// Who is told once it is kept; `None` once that was done.
-    user: Option<Arc<Outbox>>,
-}
-
-impl PendingAccount {
-    pub(crate) fn new(account: Account, accounts: Accounts, user: Arc<Outbox>) -> PendingAccount {
-        PendingAccount {
-            account,
-            accounts,
-            user: Some(user),
-        }
-    }
-
-    /// Returns the account. One of the same name takes the place of an earlier one.
-    pub fn account(&self) -> &Account {
-        &self.account
-    }
-
-    /// Tells the user that the name is held by the password from now on.
-    pub fn kept(mut self) {
-        self.accounts.keep(&self.account);
-        if let Some(user) = self.user.take() {
-            let nick = &self.account.nick;
-            user.push(&Parcel::new(&Update::Registered { nick }));
-        }
-    }
-
-    /// Tells the user that the password is not kept, and why.
-    pub fn failed(mut self, why: &str) {
-        self.fail(why);
-    }
-
-    fn fail(&mut self, why: &str) {
-        if let Some(user) = self.user.take() {
-            user.push(&Parcel::error(ErrorCode::NotKept, why));
-        }
-    }
-}
-
-impl Drop for PendingAccount {
-    fn drop(&mut self) {
-        self.fail("the server stops");
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_nobody_has_takes_as_long_as_another() {
-        let nobody: bcrypt::HashParts = NOBODY.parse().unwrap();
-        let somebody: bcrypt::HashParts = hash("a password").unwrap().parse().unwrap();
-        assert_eq!(nobody.get_cost(), somebody.get_cost());
-        // It is checked and not refused for its form.
-        assert_eq!(bcrypt::verify("a password", NOBODY).ok(), Some(false));
-    }
 
     #[test]
     fn jobs_go_on_after_one_that_panics() {

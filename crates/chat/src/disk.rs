@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use redb::Database;
 
 use self::tables::Tables;
+use crate::accounts::lock;
 use crate::{
     Account, EntryKind, HubOptions, Log, Name, Now, Pending, PendingAccount, Position, Stored,
 };
@@ -293,10 +294,6 @@ impl Writer {
         lock(&self.places).extend(ends);
         Ok(written)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn places(stored: &[Stored]) -> HashMap<Name, Place> {

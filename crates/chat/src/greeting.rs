@@ -124,16 +124,24 @@ impl Connection {
     /// Has a password checked, which decides about the name.
     fn check_password(&mut self, hello: Hello, password: &str, now: Now) -> Result<(), Wrong> {
         let accounts = self.accounts_for(password, now)?.clone();
+        if !accounts.has(&hello.nick) {
+            return Err(wrong_password());
+        }
         let (outbox, right) = (self.outbox.clone(), Decision::new(self.outbox.clone()));
         let right = Arc::new(right);
-        let (nick, password) = (hello.nick.clone(), password.to_owned());
-        let checked = accounts.clone();
+        let password = password.to_owned();
         let ticket = Ticket {
             outbox,
             right: right.clone(),
         };
+        let Some(mut check) = accounts.check(&hello.nick, now) else {
+            // The ticket says so.
+            return Ok(());
+        };
         let has_room = accounts.in_turn(move || {
-            let is_right = checked.is_right(&nick, &password);
+            let is_right = check.is_right(&password);
+            // Its place is free for whoever is told.
+            drop(check);
             ticket.right.decide(is_right);
         });
         if has_room {
@@ -211,12 +219,11 @@ impl Connection {
         let done = match step {
             Step::Checked { mut hello, .. } if granted => {
                 hello.proved = true;
+                // Somebody else may know the one that it had before.
+                hello.session = None;
                 self.take_name(hello)
             }
-            Step::Checked { .. } => {
-                let text = "the name or the password is wrong";
-                Err(Wrong(ErrorCode::WrongPassword, text.into()))
-            }
+            Step::Checked { .. } => Err(wrong_password()),
             Step::Claimed { welcome, .. } if granted => {
                 self.welcome(welcome);
                 Ok(())
@@ -263,6 +270,11 @@ impl Connection {
         let until = welcome.until;
         self.user = Some(Box::new(User { nick, rooms, until }));
     }
+}
+
+fn wrong_password() -> Wrong {
+    let text = "the name or the password is wrong";
+    Wrong(ErrorCode::WrongPassword, text.into())
 }
 
 impl Step {

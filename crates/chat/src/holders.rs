@@ -12,8 +12,9 @@ use crate::update::Parcel;
 use crate::{Bye, Name, Now};
 
 /// The names that are in use, or held for a session that may come back.
-#[derive(Default)]
-pub(crate) struct Holders(Mutex<State>);
+/// A clone is the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Holders(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -57,7 +58,8 @@ pub(crate) enum Claim {
 
 impl Holders {
     /// Takes a name for a connection, with the session that the client has chosen, or a new one. A connection that has
-    /// the name is ended, if this one has its session or has `proved` that the name is its own.
+    /// the name is ended, if this one has its session or has `proved` that the name is its own; in the latter case its
+    /// session ends too.
     pub(crate) fn claim(
         &self,
         nick: &Name,
@@ -76,13 +78,8 @@ impl Holders {
         if let Some(other) = before.as_mut().and_then(|before| before.outbox.take()) {
             other.end(Bye::Replaced);
         }
-        let (nick, session) = match &before {
-            Some(before) => (before.nick.clone(), before.session.clone()),
-            None => (
-                nick.clone(),
-                session.map_or_else(new_session, Session::from),
-            ),
-        };
+        let nick = before.as_ref().map_or(nick, |before| &before.nick).clone();
+        let session = session.map_or_else(new_session, Session::from);
         let holder = Holder {
             nick: nick.clone(),
             session: session.clone(),
@@ -172,6 +169,16 @@ impl Holders {
             }
         }
         gone
+    }
+
+    /// Gives a name another session, so that nobody who knows the one before has the name. Returns it if the connection
+    /// that has the name is this one.
+    pub(crate) fn renew(&self, nick: &Name, outbox: &Arc<Outbox>) -> Option<Session> {
+        let mut state = self.state();
+        let holder = state.holders.get_mut(&nick.folded())?;
+        holder.session = new_session();
+        let its = holder.outbox.as_ref()?;
+        Arc::ptr_eq(its, outbox).then(|| holder.session.clone())
     }
 
     /// Returns whether a name is held for this session.

@@ -8,7 +8,7 @@
 //!
 //! Rooms are this process's own, or, with [`Hub::with_redis`], shared by all nodes that have the same Redis.
 //!
-//! Files import downwards only: `serve`, `disk`, `redis` → `hub` ⇄ `connection` → `log`, `shared` → `accounts`, `room`,
+//! Files import downwards only: `serve`, `disk`, `redis` → `hub` ⇄ `connection` → `log`, `shared` → `accounts` → `room`,
 //! `holders` → `history`, `outbox` → `update`, `command`, `entry`, `options` → `line` → `name`, `bye`, `clock`, `rate`,
 //! `token`.
 #![forbid(unsafe_code)]

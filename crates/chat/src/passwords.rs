@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::accounts::{self, Account, Accounts, PendingAccount};
+use crate::accounts::{self, Account, Accounts, Check, PendingAccount, Registering};
 use crate::commands::Wrong;
 use crate::connection::Connection;
 use crate::hub::WeakHub;
@@ -17,20 +17,26 @@ const PASSWORD: RangeInclusive<usize> = 8..=72;
 /// The passwords that a client may send at once; in the long run, one a second.
 pub(crate) const AT_ONCE: u32 = 5;
 
+const NOT_LOOKED_AT: &str = "the password was not looked at: try again in a moment";
+
 /// A password that is to be kept.
 struct Change {
     hub: WeakHub,
     accounts: Accounts,
     nick: Name,
+    /// The old password, where there is one, and its check.
+    old: Option<(String, Check)>,
+    registering: Option<Registering>,
     /// Who is told; `None` once that was done.
     user: Option<Arc<Outbox>>,
 }
 
 impl Drop for Change {
     fn drop(&mut self) {
+        // Whoever is told may try again.
+        (self.old, self.registering) = (None, None);
         if let Some(user) = &self.user {
-            let text = "the password was not looked at: try again in a moment";
-            user.push(&Parcel::error(ErrorCode::NotKept, text));
+            user.push(&Parcel::error(ErrorCode::NotKept, NOT_LOOKED_AT));
         }
     }
 }
@@ -49,30 +55,21 @@ impl Connection {
     fn change(&mut self, old: Option<&str>, new: &str, now: Now) -> Result<(), Wrong> {
         let nick = self.user()?.nick.clone();
         let accounts = self.accounts_for(new, now)?.clone();
-        match (old, accounts.has(&nick)) {
-            (None, true) => {
-                let text = "the name has a password: change it by `password`";
-                return Err(Wrong(ErrorCode::OutOfOrder, text.into()));
-            }
-            (None, false) if accounts.is_full() => {
-                let text = "this server keeps no more passwords than it has";
-                return Err(Wrong(ErrorCode::NoAccounts, text.into()));
-            }
-            (Some(_), false) => {
-                let text = "the name has no password: give it one by `register`";
-                return Err(Wrong(ErrorCode::OutOfOrder, text.into()));
-            }
-            _ => {}
-        }
+        let (old, registering) = match old {
+            Some(old) => (Some((old.to_owned(), check(&accounts, &nick, now)?)), None),
+            None => (None, Some(registering(&accounts, &nick, now)?)),
+        };
         let change = Change {
             hub: self.hub.downgrade(),
             accounts: accounts.clone(),
             nick,
+            old,
+            registering,
             user: Some(self.outbox.clone()),
         };
-        let (old, new) = (old.map(str::to_owned), new.to_owned());
+        let new = new.to_owned();
         // One for which there is no room says so when it is dropped.
-        accounts.in_turn(move || change.run(old.as_deref(), &new));
+        accounts.in_turn(move || change.run(&new));
         Ok(())
     }
 
@@ -84,7 +81,8 @@ impl Connection {
             .ok_or_else(|| Wrong(ErrorCode::NoAccounts, hub.why_no_accounts().into()))?;
         if !self.passwords.take(1, AT_ONCE, now.instant) {
             self.outbox.end(Bye::Flood);
-            return Err(Wrong(ErrorCode::Busy, Bye::Flood.text().into()));
+            // Nothing is told after the end.
+            return Err(Wrong(ErrorCode::OutOfOrder, Bye::Flood.text().into()));
         }
         match PASSWORD.contains(&password.len()) {
             true => Ok(accounts),
@@ -93,9 +91,35 @@ impl Connection {
     }
 }
 
+fn check(accounts: &Accounts, nick: &Name, now: Now) -> Result<Check, Wrong> {
+    if !accounts.has(nick) {
+        let text = "the name has no password: give it one by `register`";
+        return Err(Wrong(ErrorCode::OutOfOrder, text.into()));
+    }
+    let check = accounts.check(nick, now);
+    check.ok_or_else(|| Wrong(ErrorCode::NotKept, NOT_LOOKED_AT.into()))
+}
+
+fn registering(accounts: &Accounts, nick: &Name, now: Now) -> Result<Registering, Wrong> {
+    let registering = accounts.registering(nick).ok_or_else(|| {
+        let text = "the name has a password: change it by `password`";
+        Wrong(ErrorCode::OutOfOrder, text.into())
+    })?;
+    if accounts.is_full() {
+        let text = "this server keeps no more passwords than it has";
+        return Err(Wrong(ErrorCode::NoAccounts, text.into()));
+    }
+    if !accounts.may_register(now) {
+        let text = "too many names get passwords now: try again in a minute";
+        return Err(Wrong(ErrorCode::NotKept, text.into()));
+    }
+    Ok(registering)
+}
+
 impl Change {
-    fn run(mut self, old: Option<&str>, new: &str) {
-        if old.is_some_and(|old| !self.accounts.is_right(&self.nick, old)) {
+    fn run(mut self, new: &str) {
+        let is_wrong = |(old, mut check): (String, Check)| !check.is_right(&old);
+        if self.old.take().is_some_and(is_wrong) {
             if let Some(user) = self.user.take() {
                 let text = "the old password is wrong";
                 user.push(&Parcel::error(ErrorCode::WrongPassword, text));
@@ -108,7 +132,9 @@ impl Change {
         if let Some(user) = self.user.take() {
             let nick = self.nick.clone();
             let account = Account { nick, hash };
-            let pending = PendingAccount::new(account, self.accounts.clone(), user);
+            let (holders, registering) = (hub.holders().clone(), self.registering.take());
+            let accounts = self.accounts.clone();
+            let pending = PendingAccount::new(account, accounts, holders, user, registering);
             hub.log().keep_account(pending);
         }
     }

@@ -29,6 +29,9 @@ pub(crate) enum Update<'a> {
     /// The answer to `register` and `password`: the password is kept.
     Registered {
         nick: &'a Name,
+        /// The new session: the one before is over. Left out if another connection has the name by now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<&'a str>,
     },
     /// The answer to `join`. What was missed, or the newest entries, come next.
     Joined {
@@ -183,8 +186,6 @@ pub(crate) enum ErrorCode {
     WrongPassword,
     /// Names can have no password here.
     NoAccounts,
-    /// The client has sent too many passwords.
-    Busy,
     /// The name belongs to somebody else.
     NickTaken,
     /// The room was not entered.

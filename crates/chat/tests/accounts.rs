@@ -75,7 +75,22 @@ fn change(connection: &mut Connection, old: &str, new: &str) -> String {
     )
 }
 
-const REGISTERED: &str = "{\"type\":\"registered\",\"nick\":\"Ann\"}\n";
+fn is_registered(told: &str) -> bool {
+    told.starts_with(r#"{"type":"registered","nick":"Ann","session":""#)
+}
+
+/// Returns the session that a client is told.
+fn session(told: &str) -> &str {
+    let session = told.split(r#""session":""#).nth(1).unwrap();
+    session.split('"').next().unwrap()
+}
+
+fn resume(hub: &Hub, session: &str) -> (Connection, String) {
+    let mut connection = hub.connect(Now::read());
+    let hello = format!(r#"{{"type":"hello","nick":"ann","session":"{session}"}}"#);
+    let told = ask(&mut connection, &hello);
+    (connection, told)
+}
 
 #[test]
 fn a_registered_name_is_its_users_alone() {
@@ -83,7 +98,7 @@ fn a_registered_name_is_its_users_alone() {
     let hub = file.hub();
     let (mut ann, welcome) = hello(&hub, "Ann", None);
     assert!(welcome.contains(r#""registered":false"#), "{welcome}");
-    assert_eq!(register(&mut ann, "correct horse"), REGISTERED);
+    assert!(is_registered(&register(&mut ann, "correct horse")));
     let twice = register(&mut ann, "another horse");
     assert!(twice.contains("change it by `password`"), "{twice}");
 
@@ -103,11 +118,7 @@ fn a_registered_name_is_its_users_alone() {
     assert!(welcome.contains(r#""registered":true"#), "{welcome}");
     assert_eq!(ann.take(usize::MAX, &mut Vec::new()), Some(Bye::Replaced));
     // A connection of the same session needs no password.
-    let session = welcome.split(r#""session":""#).nth(1).unwrap();
-    let session = session.split('"').next().unwrap();
-    let mut resumed = hub.connect(Now::read());
-    let hello_again = format!(r#"{{"type":"hello","nick":"ann","session":"{session}"}}"#);
-    let welcome = ask(&mut resumed, &hello_again);
+    let (resumed, welcome) = resume(&hub, session(&welcome));
     assert!(welcome.contains(r#""resumed":true"#), "{welcome}");
     drop((again, resumed));
 
@@ -127,13 +138,11 @@ fn a_password_can_be_changed_by_who_knows_it() {
     let (mut ann, _) = hello(&hub, "Ann", None);
     let early = change(&mut ann, "none so far", "correct horse");
     assert!(early.contains("by `register`"), "{early}");
-    assert_eq!(register(&mut ann, "correct horse"), REGISTERED);
+    assert!(is_registered(&register(&mut ann, "correct horse")));
     let wrong = change(&mut ann, "a wrong horse", "better horse");
     assert!(wrong.contains(r#""code":"wrong_password""#), "{wrong}");
-    assert_eq!(
-        change(&mut ann, "correct horse", "better horse"),
-        REGISTERED
-    );
+    let changed = change(&mut ann, "correct horse", "better horse");
+    assert!(is_registered(&changed), "{changed}");
     let (_, old) = hello(&hub, "ann", Some("correct horse"));
     assert!(old.contains(r#""code":"wrong_password""#), "{old}");
     let (_, new) = hello(&hub, "ann", Some("better horse"));
@@ -170,7 +179,7 @@ fn passwords_out_of_bounds_are_refused() {
             "{refused}"
         );
     }
-    assert_eq!(register(&mut ann, &"x".repeat(72)), REGISTERED);
+    assert!(is_registered(&register(&mut ann, &"x".repeat(72))));
     let (_, refused) = hello(&hub, "ann", Some(&"x".repeat(73)));
     assert!(refused.contains(r#""code":"invalid""#), "{refused}");
 }
@@ -213,6 +222,8 @@ fn where_no_passwords_are_kept_one_line_says_so() {
 fn passwords_are_no_flood() {
     let file = File::new("flood");
     let hub = file.hub();
+    let (mut ann, _) = hello(&hub, "Ann", None);
+    register(&mut ann, "correct horse");
     // One connection is ended, also if it waits for each answer.
     let (mut eve, now) = (hub.connect(Now::read()), Now::read());
     let hello_again = r#"{"type":"hello","nick":"ann","password":"a wrong horse"}"#;
@@ -231,6 +242,122 @@ fn passwords_are_no_flood() {
         .iter_mut()
         .map(|it| it.take(usize::MAX, &mut Vec::new()));
     assert!(ended.any(|end| end == Some(Bye::Busy)));
+}
+
+#[test]
+fn a_session_ends_with_the_password_that_it_began_with() {
+    let file = File::new("sessions");
+    let hub = file.hub();
+    let (mut ann, welcome) = hello(&hub, "Ann", None);
+    let mut sessions = vec![session(&welcome).to_owned()];
+    sessions.push(session(&register(&mut ann, "correct horse")).to_owned());
+    let changed = change(&mut ann, "correct horse", "better horse");
+    sessions.push(session(&changed).to_owned());
+    // One that has the session has it taken by whoever knows the password.
+    let (_eve, stolen) = resume(&hub, &sessions[2]);
+    assert!(stolen.contains(r#""resumed":true"#), "{stolen}");
+    let (_ann, welcome) = hello(&hub, "Ann", Some("better horse"));
+    sessions.push(session(&welcome).to_owned());
+    for over in &sessions[..3] {
+        let (_, refused) = resume(&hub, over);
+        assert!(refused.contains(r#""code":"password_needed""#), "{refused}");
+    }
+    let (_, welcome) = resume(&hub, &sessions[3]);
+    assert!(welcome.contains(r#""resumed":true"#), "{welcome}");
+    // A session that its client has chosen, and says again with the password, is over as well.
+    let mut again = hub.connect(Now::read());
+    let old = &sessions[0];
+    let hello =
+        format!(r#"{{"type":"hello","nick":"ann","session":"{old}","password":"better horse"}}"#);
+    let welcome = ask(&mut again, &hello);
+    assert!(welcome.contains(r#""type":"welcome""#), "{welcome}");
+    assert_ne!(session(&welcome), old);
+}
+
+#[test]
+fn wrong_passwords_of_one_name_keep_nobody_else_out() {
+    let file = File::new("shares");
+    let hub = file.hub();
+    let (mut ann, _) = hello(&hub, "Ann", None);
+    register(&mut ann, "correct horse");
+    let (mut bob, _) = hello(&hub, "bob", None);
+    register(&mut bob, "better horse");
+    let mut many: Vec<_> = (0..100).map(|_| hub.connect(Now::read())).collect();
+    // Names that nobody has registered take no place.
+    for nick in ["nobody", "ann"] {
+        let wrong = format!(r#"{{"type":"hello","nick":"{nick}","password":"a wrong horse"}}"#);
+        for connection in &mut many {
+            connection.receive(wrong.as_bytes(), Now::read());
+        }
+    }
+    assert!(told(&mut many[0]).contains("wrong_password"));
+    let (_bob, welcome) = hello(&hub, "bob", Some("better horse"));
+    assert!(welcome.contains(r#""type":"welcome""#), "{welcome}");
+}
+
+#[test]
+fn a_name_pauses_after_some_wrong_passwords() {
+    let file = File::new("pauses");
+    let hub = file.hub();
+    let (mut ann, _) = hello(&hub, "Ann", None);
+    register(&mut ann, "correct horse");
+    let now = Now::read();
+    let guess = |now: Now| {
+        let mut eve = hub.connect(now);
+        let wrong = r#"{"type":"hello","nick":"ann","password":"a wrong horse"}"#;
+        let told = ask_at(&mut eve, wrong, now);
+        (told, eve.take(usize::MAX, &mut Vec::new()))
+    };
+    for _ in 0..5 {
+        let (told, end) = guess(now);
+        assert!(told.contains("wrong_password") && end.is_none(), "{told}");
+    }
+    assert_eq!(guess(now), (String::new(), Some(Bye::Busy)));
+    let later = now.after(std::time::Duration::from_secs(1));
+    assert!(guess(later).0.contains("wrong_password"));
+    assert_eq!(guess(later).1, Some(Bye::Busy));
+}
+
+#[test]
+fn a_name_gets_one_password_though_two_clients_have_it_meanwhile() {
+    let file = File::new("twice");
+    let hub = file.hub();
+    let (mut first, _) = hello(&hub, "Ann", None);
+    let command = br#"{"type":"register","password":"correct horse"}"#;
+    first.receive(command, Now::read());
+    first.quit();
+    let (mut second, _) = hello(&hub, "Ann", None);
+    let refused = register(&mut second, "better horse");
+    assert!(refused.contains(r#""code":"out_of_order""#), "{refused}");
+    drop(second);
+    loop {
+        let (_, told) = hello(&hub, "ann", Some("correct horse"));
+        // It is kept in a moment.
+        if told.contains(r#""type":"welcome""#) {
+            break;
+        }
+    }
+    let (_, told) = hello(&hub, "ann", Some("better horse"));
+    assert!(told.contains(r#""code":"wrong_password""#), "{told}");
+}
+
+#[test]
+fn names_get_passwords_at_a_rate() {
+    let file = File::new("rate");
+    let (hub, now) = (file.hub(), Now::read());
+    let register = |number: usize| {
+        let mut connection = hub.connect(now);
+        let hello = format!(r#"{{"type":"hello","nick":"user{number}"}}"#);
+        connection.receive(hello.as_bytes(), now);
+        told(&mut connection);
+        let register = br#"{"type":"register","password":"correct horse"}"#;
+        connection.receive(register, now);
+        (told(&mut connection), connection)
+    };
+    let all: Vec<_> = (0..61).map(register).collect();
+    let later = |told: &str| told.contains("too many names get passwords now: try again");
+    assert!(all[..60].iter().all(|(told, _)| !later(told)));
+    assert!(later(&all[60].0), "{}", all[60].0);
 }
 
 #[test]
