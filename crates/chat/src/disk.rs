@@ -2,6 +2,8 @@
 
 mod accounts;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -112,6 +114,7 @@ impl Disk {
             path: path.to_owned(),
             database: Some(database),
             places: places.clone(),
+            skipped: HashMap::new(),
             options: options.clone(),
         };
         let thread = thread::Builder::new().name("chat-log".to_owned());
@@ -207,6 +210,8 @@ struct Writer {
     /// `None` after a failure, until the file can be opened again.
     database: Option<Database>,
     places: Places,
+    /// Up to where rooms have entries in the file that failed for their senders.
+    skipped: HashMap<Name, u64>,
     options: HubOptions,
 }
 
@@ -225,6 +230,9 @@ impl Writer {
                 Ok(offsets) => {
                     accounts.into_iter().for_each(PendingAccount::kept);
                     for (pending, offset) in batch.into_iter().zip(offsets) {
+                        if let Some(last) = self.skipped.remove(pending.room()) {
+                            pending.skip(last);
+                        }
                         pending.kept(offset);
                     }
                 }
@@ -251,7 +259,16 @@ impl Writer {
         if self.database.is_none() {
             let database = Database::create(&self.path)?;
             // What was written when it failed may be in the file all the same.
-            *lock(&self.places) = places(&tables::read(&database)?);
+            let there = places(&tables::read(&database)?);
+            let mut places = lock(&self.places);
+            for (room, place) in &there {
+                let (last, known) = (place.position.offset, places.get(room));
+                if known.is_none_or(|known| known.position.offset < last) {
+                    self.skipped.insert(room.clone(), last);
+                }
+            }
+            *places = there;
+            drop(places);
             self.database = Some(database);
         }
         let Some(database) = &self.database else {

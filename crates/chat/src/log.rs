@@ -155,6 +155,15 @@ impl Pending {
         }
     }
 
+    /// Gives up the entries of the room up to `last`, which nobody was told, and tells the members which ones.
+    pub(crate) fn skip(&self, last: u64) {
+        let parts = self.parts();
+        let oldest = parts.options.oldest(parts.now);
+        parts
+            .room
+            .skip(parts.room.epoch(), last, oldest, &parts.options);
+    }
+
     /// As [`kept`](Pending::kept), at the next offset of the room.
     pub(crate) fn kept_next(mut self) {
         if let Some(parts) = self.0.take() {
