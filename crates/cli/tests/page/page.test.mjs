@@ -421,6 +421,9 @@ test('a name is kept by a password', async context => {
   await page.fill('#keep-old', 'correct horse');
   await page.press('#keep-old', 'Enter');
   await page.locator('#keep-dialog').waitFor({ state: 'hidden' });
+  // The change has ended the session, and begun another.
+  await page.reload();
+  await ann.is('open');
   await other.kill();
   await ann.shows('#state', 'The connection is lost');
   await page.click('#keep');

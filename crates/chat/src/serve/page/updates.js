@@ -229,6 +229,9 @@ export class Chat {
         this.#entry(inbox ? null : room, update);
         break;
       case 'registered':
+        // The one before is over.
+        if (update.session) store.session = update.session;
+        store.save('session');
         this.registered = true;
         this.view.kept();
         break;
