@@ -18,10 +18,10 @@ struct User {
 }
 
 impl User {
-    fn new(name: &str) -> User {
+    fn new(name: &str, hides_own: bool) -> User {
         let manner = Manner {
             older: u64::MAX,
-            hides_own: false,
+            hides_own,
         };
         let rooms = ROOMS.map(str::to_owned);
         User {
@@ -100,8 +100,10 @@ fn run(seed: u64) {
     let may_lack = !keeps_all || options.overflow != Overflow::Cut;
     let hub = Hub::new(options, InMemory);
     // One that is never cut, and reads all at once.
-    let mut witness = User::new("witness");
-    let mut users: Vec<_> = ["ann", "ben", "cy"].map(User::new).into();
+    let mut witness = User::new("witness", false);
+    let mut users: Vec<_> = ["ann", "ben", "cy"]
+        .map(|name| User::new(name, random.bool()))
+        .into();
     witness.step(&hub, usize::MAX);
     witness.step(&hub, usize::MAX);
     for _ in 0..300 {
@@ -145,36 +147,62 @@ fn run(seed: u64) {
                 said.map(|(_, text)| &**text).eq(own.copied()),
                 "own messages"
             );
-            check(&shown_in(&user.shown, room), &places, all.len(), may_lack);
+            let is_hidden =
+                |text: &str| user.client.manner.hides_own && text.starts_with(&user.client.nick);
+            let hidden: Vec<_> = all.iter().map(|text| is_hidden(text)).collect();
+            // Nothing is forgotten, so all of it is shown from the first one on.
+            let first = keeps_all.then_some(0);
+            check(
+                &shown_in(&user.shown, room),
+                &places,
+                &hidden,
+                first,
+                may_lack,
+            );
         }
     }
 }
 
-/// Checks that what was shown are the texts from some place on to the last one, but for what is told to be missing.
+/// Checks that what was shown are the texts from `first`, or from some place on, to the last one, but for what is told to
+/// be missing and for the user's own that are hidden.
 fn check(
     shown: &[Result<&str, Option<u64>>],
     places: &HashMap<&str, usize>,
-    all: usize,
+    hidden: &[bool],
+    first: Option<usize>,
     may_lack: bool,
 ) {
-    let mut next = None;
+    let all = hidden.len();
+    let lacks = |from: usize, missing: usize, to: usize| {
+        let lacking = to.checked_sub(from + missing);
+        let lacking = lacking.unwrap_or_else(|| panic!("{from} + {missing} of {to}: again"));
+        let own = hidden[from..to].iter().filter(|is_hidden| **is_hidden);
+        assert!(
+            lacking <= own.count(),
+            "{from} + {missing} to {to} of {all}"
+        );
+    };
+    let (mut next, mut missing) = (first, 0);
     for item in shown {
         match item {
             Ok(text) => {
                 let place = places[text];
                 if let Some(next) = next {
-                    assert_eq!(place, next, "{text}");
+                    lacks(next, missing, place);
                 }
-                next = Some(place + 1);
+                (next, missing) = (Some(place + 1), 0);
             }
             Err(count) => {
                 assert!(may_lack, "all can be had");
                 let count = count.expect("a history that goes on");
-                next = next.map(|next| next + usize::try_from(count).unwrap());
+                if next.is_some() {
+                    missing += usize::try_from(count).unwrap();
+                }
             }
         }
     }
-    assert!(next.is_none_or(|next| next == all), "{next:?} of {all}");
+    // Who is shown nothing has said all that there is.
+    lacks(next.unwrap_or(0), missing, all);
 }
 
 #[test]
