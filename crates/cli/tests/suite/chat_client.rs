@@ -11,6 +11,8 @@ pub(crate) fn serve(arguments: &[&str]) -> Served {
     serve_at("127.0.0.1:0", arguments)
 }
 
+/// Starts a server at an address. Clients that connect to a port of 127.0.0.2 never get that port themselves, so that the
+/// server finds it free when it is started again.
 fn serve_at(addr: &str, arguments: &[&str]) -> Served {
     Served::start(&[&["chat", "--listen", addr], arguments].concat(), None)
 }
@@ -212,7 +214,7 @@ fn what_is_no_message_is_refused_and_the_rest_is_said() {
 fn a_client_comes_back_to_a_server_that_was_killed() {
     let folder = Folder::new("killed");
     let data = written(&folder.0.join("chat.redb"));
-    let mut server = serve(&["--data", &data]);
+    let mut server = serve_at("127.0.0.2:0", &["--data", &data]);
     let addr = server.addr.clone();
     let mut ann = Client::start(&server, "ann");
     ann.say("before");
@@ -247,7 +249,7 @@ fn a_client_comes_back_to_a_server_that_was_killed() {
 
 #[test]
 fn lost_history_is_told() {
-    let mut server = serve(&[]);
+    let mut server = serve_at("127.0.0.2:0", &[]);
     let addr = server.addr.clone();
     let mut ann = Client::start(&server, "ann");
     ann.say("before");
