@@ -1,5 +1,6 @@
 //! The threads of a terminal: one edits a line, the other one prints above it.
 
+use std::io::ErrorKind;
 use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use switchboard_runtime::Sender;
 use super::front::Input;
 use super::helper::Helper;
 use super::input::Known;
+use crate::output::Failure;
 
 /// How long the last lines may take at the end.
 pub(super) const LAST: Duration = Duration::from_secs(1);
@@ -105,7 +107,7 @@ impl Shared {
 pub(super) fn edit(
     mut editor: Editor<Helper, MemHistory>,
     prompts: &mpsc::Receiver<(String, String)>,
-    typing: &Sender<Input>,
+    typing: &Sender<Result<Input, Failure>>,
     shared: &Shared,
 ) {
     while let Ok(prompt) = prompts.recv() {
@@ -115,9 +117,13 @@ pub(super) fn edit(
         let read = editor.readline(&prompt);
         shared.go_on(Stage::Idle);
         let input = match read {
-            Ok(line) => Input::Line(line),
-            Err(ReadlineError::Interrupted) => Input::Discarded,
-            Err(_) => Input::End,
+            Ok(line) => Ok(Input::Line(line)),
+            Err(ReadlineError::Interrupted) => Ok(Input::Discarded),
+            Err(ReadlineError::Eof) => Ok(Input::End),
+            Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => Ok(
+                Input::Wrong("what was typed is not UTF-8, and was discarded".to_owned()),
+            ),
+            Err(error) => Err(Failure::Failed(format!("terminal: {error}"))),
         };
         if typing.send_blocking(input).is_err() {
             return;

@@ -1,13 +1,14 @@
 //! A terminal: a line that is edited below what is shown.
 //!
 //! The editor blocks a thread of its own, and so does its printer, which keeps the line below what it prints. Between two
-//! lines, what is shown is written as it is; while the editor begins or ends, nothing is.
+//! lines, what is shown is written as it is; while the editor begins a line or completes one, nothing is.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TrySendError};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::history::MemHistory;
@@ -21,18 +22,20 @@ use super::event::{Event, Place};
 use super::front::Input;
 use super::helper::Helper;
 use super::input::Known;
-use crate::output::Failure;
+use crate::output::{Count, Failure};
 
-/// Lines that wait to be printed, before the conversation waits for the terminal.
+/// The most events that wait to be printed.
 const WAITING: usize = 1024;
 
 pub(super) struct Terminal {
     look: Look,
-    typed: Receiver<Input>,
+    typed: Receiver<Result<Input, Failure>>,
     /// What stands before the next line, without and with its style.
     prompts: mpsc::Sender<(String, String)>,
     /// `None` once nothing more is shown.
     printed: Option<mpsc::SyncSender<String>>,
+    /// How many events were dropped since the terminal has taken one.
+    dropped: Cell<u64>,
     /// Fails once all is printed.
     end: mpsc::Receiver<()>,
     shared: Arc<Shared>,
@@ -49,6 +52,9 @@ impl Terminal {
         let shared = Arc::<Shared>::default();
         let config = Config::builder()
             .completion_type(CompletionType::List)
+            // The editor prints nothing of others while it waits for an answer, or for a second Tab.
+            .completion_show_all_if_ambiguous(true)
+            .completion_prompt_limit(usize::MAX)
             // The styles are ours.
             .color_mode(ColorMode::Forced)
             .auto_add_history(true)
@@ -80,6 +86,7 @@ impl Terminal {
             typed,
             prompts,
             printed: Some(printed),
+            dropped: Cell::new(0),
             end,
             shared,
             _mode: mode,
@@ -88,13 +95,13 @@ impl Terminal {
     }
 
     pub(super) async fn next(&mut self) -> Result<Input, Failure> {
-        let typed = async { self.typed.recv().await.unwrap_or(Input::End) };
+        let typed = async { self.typed.recv().await.unwrap_or(Ok(Input::End)) };
         let signalled = async {
             // Without signals, the terminal is as it was left.
             let _ = self.signals.recv().await;
-            Input::End
+            Ok(Input::End)
         };
-        Ok(runtime::race(typed, signalled).await)
+        runtime::race(typed, signalled).await
     }
 
     pub(super) fn ready(&self, place: Option<&Place>, known: Known) {
@@ -103,17 +110,49 @@ impl Terminal {
         let _ = self.prompts.send(self.look.prompt(place));
     }
 
-    /// Shows an event above the line. Blocks while too many wait.
+    /// Shows an event above the line. If too many wait, blocks for at most [`LAST`], and drops it and those that follow until
+    /// the terminal takes more: while the user searches the history, the editor prints nothing.
     pub(super) fn show(&self, event: &Event) {
-        if let Some(printed) = &self.printed {
-            // Fails only if the terminal is gone, which `next` tells.
-            let _ = printed.send(self.look.lines(event, SystemTime::now()));
+        if !self.tell_dropped() || !self.print(event, LAST) {
+            self.dropped.set(self.dropped.get() + 1);
+        }
+    }
+
+    /// Tells how much was dropped, if anything was. Returns whether there is place for more.
+    fn tell_dropped(&self) -> bool {
+        let count = Count(self.dropped.get(), "event");
+        if count.0 > 0 {
+            let text = format!("{count} not shown here: the terminal did not take more");
+            if !self.print(&Event::Notice(text), Duration::ZERO) {
+                return false;
+            }
+            self.dropped.set(0);
+        }
+        true
+    }
+
+    /// Has an event printed once there is place for it. Returns whether there is.
+    fn print(&self, event: &Event, limit: Duration) -> bool {
+        let Some(printed) = &self.printed else {
+            return true;
+        };
+        let end = Instant::now() + limit;
+        let mut lines = self.look.lines(event, SystemTime::now());
+        loop {
+            lines = match printed.try_send(lines) {
+                // It is disconnected only if the terminal is gone, which `next` tells.
+                Ok(()) | Err(TrySendError::Disconnected(_)) => return true,
+                Err(TrySendError::Full(_)) if Instant::now() >= end => return false,
+                Err(TrySendError::Full(lines)) => lines,
+            };
+            thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        self.tell_dropped();
         self.printed = None;
         // It never holds anything; it fails when all is printed, or the time is over.
         let _ = self.end.recv_timeout(LAST);

@@ -19,8 +19,8 @@ use crate::served::Served;
 const LONG: Duration = Duration::from_secs(60);
 
 /// A client in a terminal of 80 columns and 24 rows.
-struct Terminal {
-    child: Child,
+pub(crate) struct Terminal {
+    pub(crate) child: Child,
     keys: File,
     /// The side of the client, whose mode can be asked.
     screen: OwnedFd,
@@ -31,6 +31,10 @@ struct Terminal {
 
 impl Terminal {
     fn start(server: &Served, name: &str, arguments: &[&str]) -> Terminal {
+        Terminal::start_at(&server.addr, name, arguments)
+    }
+
+    pub(crate) fn start_at(addr: &str, name: &str, arguments: &[&str]) -> Terminal {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let keys = openpt(flags).unwrap();
         grantpt(&keys).unwrap();
@@ -46,7 +50,7 @@ impl Terminal {
         };
         tcsetwinsize(&keys, size).unwrap();
         let side = || Stdio::from(screen.try_clone().unwrap());
-        let url = format!("http://{}/", server.addr);
+        let url = format!("http://{addr}/");
         let child = command(&url, name, arguments)
             .env("TERM", "xterm-256color")
             .env("NO_COLOR", "1")
@@ -75,12 +79,12 @@ impl Terminal {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits until `part` is shown. Returns what was shown before it since the last call.
-    fn until(&mut self, part: &str) -> String {
+    pub(crate) fn until(&mut self, part: &str) -> String {
         loop {
             if let Some(at) = self.text.find(part) {
                 let rest = self.text.split_off(at + part.len());
@@ -205,6 +209,39 @@ fn what_a_server_says_last_is_shown() {
     let lines = "x".repeat(200_000);
     ann.press(&format!("\x1b[200~{lines}\x1b[201~\r"));
     ann.until("switchboard: the server has ended the connection: ");
+    assert_eq!(ann.child.wait().unwrap().code(), Some(1));
+    assert!(ann.is_usual());
+    server.stop();
+}
+
+#[test]
+fn candidates_hold_nothing_back() {
+    let server = serve(&[]);
+    let mut ann = Terminal::start(&server, "ann", &[]);
+    ann.until("you are alone here");
+    // All commands begin so.
+    ann.press("/\t");
+    ann.until("/quit");
+    let mut ben = Terminal::start(&server, "ben", &[]);
+    ann.until("ben has come");
+    ben.press("are you there?\r");
+    ann.until("#tea ben: are you there?\r\n");
+    server.stop();
+}
+
+#[test]
+fn what_is_not_utf8_is_discarded() {
+    let server = serve(&[]);
+    let mut ann = Terminal::start(&server, "ann", &[]);
+    ann.until("you are alone here");
+    ann.press("gr");
+    ann.keys.write_all(b"\xfc\xdf").unwrap();
+    ann.until("* what was typed is not UTF-8, and was discarded");
+    ann.press("\x15hello\r");
+    ann.until("hello");
+    ann.press("/who\r");
+    ann.until("* #tea: 1 here: ann");
+    ann.press("/quit\r");
     assert_eq!(ann.child.wait().unwrap().code(), Some(1));
     assert!(ann.is_usual());
     server.stop();
