@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use time::UtcOffset;
 
 use super::event::{Entry, Event, Place};
-use super::text::{clock, utc, visible};
+use super::text::{clock, close_up, utc, visible};
 
 /// How lines for people look.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ impl Look {
             Event::Said(entry) => self.said(entry, now),
             Event::Topic(entry) => {
                 let (time, place) = (self.time(entry, now), self.place(entry));
-                let (name, text) = (self.name(entry), visible(&entry.text, false));
+                let (name, text) = (self.name(entry), close_up(&visible(&entry.text, false)));
                 match text.is_empty() {
                     true => format!("{time} {place} {name} has removed the topic\n"),
                     false => format!("{time} {place} {name} has set the topic: {text}\n"),
@@ -51,7 +51,7 @@ impl Look {
 
     fn said(&self, entry: &Entry, now: SystemTime) -> String {
         let (time, place) = (self.time(entry, now), self.place(entry));
-        let text = visible(&entry.text, true);
+        let text = close_up(&visible(&entry.text, true));
         let head = match entry.place {
             Place::User(_) => format!("{time} {place}"),
             Place::Room(_) => format!("{time} {place} {}", self.name(entry)),
@@ -61,7 +61,7 @@ impl Look {
         let mut lines = text.split('\n');
         let mut written = format!("{head}{mark} {}\n", lines.next().unwrap_or_default());
         for line in lines {
-            // Nobody can make it look like a line of its own.
+            // So that it does not look like a line of its own.
             written += &format!("      {} {line}\n", self.styled(DIM, "|"));
         }
         written
@@ -225,12 +225,27 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cannot_look_like_another_one() {
+    fn a_line_feed_makes_no_other_message() {
         let forged = tea("hi\n08:00 #tea ann: I quit\r\x1b[A");
         let shown = "08:00 #tea ben: hi\n      | 08:00 #tea ann: I quit\\r\\u{1b}[A\n";
         assert_eq!(PLAIN.lines(&forged, now()), shown);
         let line = line(&forged).unwrap();
         assert_eq!(line.matches('\n').count(), 1, "{line}");
+    }
+
+    #[test]
+    fn spaces_do_not_fill_a_row_of_the_screen() {
+        for space in [" ", "\u{a0}", "\u{2003}", "\u{2800}", "\u{3000}"] {
+            let forged = tea(&format!("hi{}08:00 #tea ann: I quit", space.repeat(63)));
+            let shown = format!(
+                "08:00 #tea ben: hi{}08:00 #tea ann: I quit\n",
+                space.repeat(16)
+            );
+            assert_eq!(PLAIN.lines(&forged, now()), shown);
+        }
+        let indented = tea("    if it is\n        so");
+        let shown = "08:00 #tea ben:     if it is\n      |         so\n";
+        assert_eq!(PLAIN.lines(&indented, now()), shown);
     }
 
     #[test]

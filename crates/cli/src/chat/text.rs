@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use time::{OffsetDateTime, UtcOffset};
 
-/// Returns a text without anything that a terminal would obey or that hides or turns letters: such characters are
-/// written out. Line feeds are too, unless `keeps_lines`.
+/// Returns a text without anything that a terminal would obey, and without characters that are known to hide or to turn
+/// letters: they are written out. Letters that look alike stay. Line feeds are too, unless `keeps_lines`.
 pub(super) fn visible(text: &str, keeps_lines: bool) -> Cow<'_, str> {
     let harmful = |c: char| (c.is_control() && !(keeps_lines && c == '\n')) || is_deceptive(c);
     if !text.contains(harmful) {
@@ -15,26 +15,48 @@ pub(super) fn visible(text: &str, keeps_lines: bool) -> Cow<'_, str> {
     let mut written = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match harmful(c) {
-            true => written.extend(c.escape_debug()),
+            true if c.is_control() => written.extend(c.escape_debug()),
+            true => written.extend(c.escape_unicode()),
             false => written.push(c),
         }
     }
     Cow::Owned(written)
 }
 
-/// Returns whether a character is shown as nothing, as another line, or changes the direction of others. Joiners, which
+/// Returns whether a character is one of those that are shown as nothing, as another line, or changes the direction of others. Joiners, which
 /// scripts and emoji need, are none of them.
 fn is_deceptive(c: char) -> bool {
     matches!(
         c,
-        '\u{61C}'
+        '\u{AD}'
+            | '\u{61C}'
+            | '\u{115F}'
+            | '\u{1160}'
+            | '\u{180E}'
             | '\u{200B}'
             | '\u{200E}'
             | '\u{200F}'
             | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
             | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{E0000}'..='\u{E007F}'
     )
+}
+
+/// Returns a text in which no run of spaces is long enough to fill a row of the screen, so that what follows would look
+/// like another line.
+pub(super) fn close_up(text: &str) -> String {
+    const LONGEST: usize = 16;
+    let mut run = 0;
+    let keeps = |c: &char| {
+        // One of Braille has no dots.
+        let is_space = c.is_whitespace() && *c != '\n' || *c == '\u{2800}';
+        run = if is_space { run + 1 } else { 0 };
+        run <= LONGEST
+    };
+    text.chars().filter(keeps).collect()
 }
 
 /// Returns a moment, in milliseconds since 1970, as a clock on the wall shows it, with the day if it was another one
@@ -84,6 +106,10 @@ mod tests {
             ("a\rb\tc\nd\0", "a\\rb\\tc\\nd\\0"),
             ("\u{202e}nna", "\\u{202e}nna"),
             ("a\u{200b}b\u{2028}c", "a\\u{200b}b\\u{2028}c"),
+            ("a\u{ad}b\u{180e}", "a\\u{ad}b\\u{180e}"),
+            ("\u{115f}\u{1160}", "\\u{115f}\\u{1160}"),
+            ("\u{3164}\u{ffa0}", "\\u{3164}\\u{ffa0}"),
+            ("\u{e0041}", "\\u{e0041}"),
         ];
         for (text, expected) in written {
             assert_eq!(visible(text, false), expected);
