@@ -151,3 +151,94 @@ impl Client {
 }
 
 const NOWHERE: &str = "you are in no room: /join ROOM enters one";
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::Manner;
+    use super::*;
+
+    const WELCOME: &str = r#"{"type":"welcome","nick":"ann","session":"1"}"#;
+    const JOINED: &str = r#"{"type":"joined","room":"tea","epoch":1,"offset":0}"#;
+
+    /// Returns a client that has been told these.
+    fn client(told: &[&str]) -> Client {
+        let manner = Manner {
+            older: 20,
+            hides_own: true,
+        };
+        let mut client = Client::new("ann".to_owned(), None, &["tea".to_owned()], manner);
+        client.connected();
+        for json in told {
+            client.told(json).unwrap();
+        }
+        client
+    }
+
+    fn has_failed(client: &Client, part: &str) -> bool {
+        let is_meant = |event: &Event| matches!(event, Event::Failed(why) if why.contains(part));
+        client.has_failed && client.events.iter().any(is_meant)
+    }
+
+    #[test]
+    fn what_is_not_said_in_a_room_that_is_left_is_told() {
+        let mut ann = client(&[WELCOME, JOINED]);
+        ann.lost();
+        ann.act(Action::Say("bye all".to_owned()));
+        ann.act(Action::Part(None));
+        assert!(has_failed(&ann, "not said: “bye all”"), "{:?}", ann.events);
+        assert!(ann.unsaid.is_empty() && ann.typed.is_empty());
+
+        let refused = r#"{"type":"error","code":"too_many_rooms","text":"full","room":"tea"}"#;
+        let mut ann = client(&[WELCOME]);
+        ann.act(Action::Say("hello".to_owned()));
+        ann.told(refused).unwrap();
+        assert!(has_failed(&ann, "not said: “hello”"), "{:?}", ann.events);
+    }
+
+    #[test]
+    fn what_was_sent_before_a_room_is_left_is_still_acknowledged() {
+        let mut ann = client(&[WELCOME, JOINED]);
+        ann.act(Action::Say("bye all".to_owned()));
+        ann.act(Action::Part(None));
+        assert!(!ann.has_failed, "{:?}", ann.events);
+        let id = ann.unsaid[0].id.clone();
+        ann.told(&format!(r#"{{"type":"said","room":"tea","id":"{id}"}}"#))
+            .unwrap();
+        ann.lost();
+        assert!(!ann.has_failed, "{:?}", ann.events);
+
+        let mut ann = client(&[WELCOME, JOINED]);
+        ann.act(Action::Say("bye all".to_owned()));
+        ann.act(Action::Part(None));
+        ann.lost();
+        assert!(has_failed(&ann, "not said: “bye all”"), "{:?}", ann.events);
+        assert!(ann.unsaid.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_kept_waits_for_nothing() {
+        let mut ann = client(&[WELCOME, JOINED]);
+        ann.act(Action::Say("hello".to_owned()));
+        let id = ann.unsaid[0].id.clone();
+        let error = format!(
+            r#"{{"type":"error","code":"not_kept","text":"the disk is full","id":"{id}"}}"#
+        );
+        ann.told(&error).unwrap();
+        assert!(has_failed(&ann, "the disk is full"), "{:?}", ann.events);
+        assert!(ann.unsaid.is_empty());
+    }
+
+    #[test]
+    fn a_direct_message_is_forgotten_once_it_is_said() {
+        let mut ann = client(&[WELCOME, JOINED]);
+        for (to, left) in [("ben", 0), ("ANN", 1)] {
+            let (to, text) = (to.to_owned(), "hi".to_owned());
+            ann.act(Action::Tell { to, text });
+            let id = ann.unsaid[0].id.clone();
+            ann.told(&format!(r#"{{"type":"said","room":"@x","id":"{id}"}}"#))
+                .unwrap();
+            // One to the user comes back by the inbox.
+            assert_eq!(ann.typed.len(), left, "{:?}", ann.typed);
+        }
+    }
+}

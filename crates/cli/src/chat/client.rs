@@ -8,6 +8,7 @@ use switchboard_chat::Command;
 use super::event::{Event, Place};
 use super::input::Known;
 use super::room::{Ask, Room, Unsaid};
+use super::told::shortened;
 
 /// A client without its connection: it is told what a server says, and says what is to be sent and shown.
 pub(super) struct Client {
@@ -121,6 +122,7 @@ impl Client {
         self.is_welcome = false;
         self.asked = Asked::Nothing;
         self.out.clear();
+        self.give_up();
         let rooms = self.rooms.iter_mut().chain([&mut self.inbox]);
         rooms.for_each(Room::lost);
     }
@@ -209,8 +211,10 @@ impl Client {
         let Some(at) = self.rooms.iter().position(|room| room.name == name) else {
             return false;
         };
-        self.rooms.remove(at);
-        self.unsaid.retain(|unsaid| !unsaid.place.is_room(name));
+        // What was sent to a room before it is left is acknowledged all the same.
+        if !self.rooms.remove(at).is_joined {
+            self.give_up();
+        }
         match self.is_welcome {
             true => self.send(&Command::Leave { room: name.into() }),
             false => self.left.push(name.to_owned()),
@@ -223,6 +227,25 @@ impl Client {
             }
         }
         true
+    }
+
+    /// Tells of what waits for a room that was left, where it is sent no more.
+    fn give_up(&mut self) {
+        let rooms = &self.rooms;
+        let is_over = |place: &Place| match place {
+            Place::Room(name) => rooms.iter().all(|room| room.name != *name),
+            Place::User(_) => false,
+        };
+        let unsaid = std::mem::take(&mut self.unsaid);
+        let (over, unsaid): (Vec<_>, _) = unsaid.into_iter().partition(|it| is_over(&it.place));
+        self.unsaid = unsaid.into();
+        for Unsaid { id, place, text } in over {
+            self.typed.remove(&id);
+            let said = shortened(&text);
+            self.show(Event::Failed(format!(
+                "not said: “{said}”: you are not in {place}"
+            )));
+        }
     }
 
     /// Says something, now or as soon as there is a connection.
@@ -277,9 +300,10 @@ impl Client {
         let rooms = self.rooms.iter().map(|room| room.name.clone());
         let members = self.rooms.iter().flat_map(|room| &room.members);
         let users = members.chain(&self.users);
+        let users = users.filter(|user| **user != self.nick);
         Known {
             rooms: rooms.collect(),
-            users: users.filter(|user| **user != self.nick).cloned().collect(),
+            users: users.cloned().collect(),
         }
     }
 }

@@ -36,9 +36,7 @@ impl Client {
                 entry.is_topic = true;
                 self.entry(entry);
             }
-            Update::Said { id } => {
-                self.unsaid.retain(|unsaid| Some(&unsaid.id) != id.as_ref());
-            }
+            Update::Said { id } => self.acknowledged(id.as_deref()),
             Update::Presence { room, nick, state } => self.presence(&room, nick, &state),
             Update::Members {
                 room,
@@ -62,12 +60,7 @@ impl Client {
             })),
             Update::Rooms { rooms } => self.list(&rooms),
             Update::Gap { room, from, to } => self.gap(&room, from, to),
-            Update::Error {
-                code,
-                text,
-                room,
-                id,
-            } => return self.refused(&code, text, room, id),
+            Update::Error { text, room, id } => return self.refused(text, room, id),
             Update::Other => {}
         }
         Ok(())
@@ -169,9 +162,21 @@ impl Client {
         self.show(Event::News(text));
     }
 
+    fn acknowledged(&mut self, id: Option<&str>) {
+        let at = self.unsaid.iter().position(|it| Some(&*it.id) == id);
+        let Some(unsaid) = at.and_then(|at| self.unsaid.remove(at)) else {
+            return;
+        };
+        // What is said to another user does not come back.
+        if let Place::User(to) = unsaid.place
+            && to.to_lowercase() != self.nick.to_lowercase()
+        {
+            self.typed.remove(&unsaid.id);
+        }
+    }
+
     fn refused(
         &mut self,
-        code: &str,
         text: String,
         room: Option<String>,
         id: Option<String>,
@@ -182,12 +187,6 @@ impl Client {
         if let Some(id) = id {
             let at = self.unsaid.iter().position(|unsaid| unsaid.id == id);
             let Some(at) = at else { return Ok(()) };
-            if code == "not_kept" {
-                let text =
-                    format!("not said yet: {text}; it is sent again with the next connection");
-                self.show(Event::Notice(text));
-                return Ok(());
-            }
             let unsaid = self.unsaid.remove(at);
             let said = unsaid.map_or_else(String::new, |unsaid| shortened(&unsaid.text));
             self.typed.remove(&id);

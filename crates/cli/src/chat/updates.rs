@@ -54,8 +54,6 @@ pub(super) enum Update {
         to: u64,
     },
     Error {
-        #[serde(default)]
-        code: String,
         text: String,
         room: Option<String>,
         id: Option<String>,
