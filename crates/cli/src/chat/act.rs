@@ -241,4 +241,16 @@ mod tests {
             assert_eq!(ann.typed.len(), left, "{:?}", ann.typed);
         }
     }
+
+    #[test]
+    fn only_names_are_completed() {
+        let hostile = r#"{"type":"joined","room":"tea","epoch":1,"offset":0,
+            "members":[{"nick":"ben"},{"nick":"\u001b]0;owned\u0007"}]}"#;
+        let come = r#"{"type":"presence","room":"tea","nick":"\u001b[2J","state":"here"}"#;
+        let said =
+            r#"{"type":"message","room":"tea","offset":1,"from":"\u009b31m","text":"","time":1}"#;
+        let ann = client(&[WELCOME, hostile, come, said]);
+        let known = ann.known().users;
+        assert_eq!(known.iter().collect::<Vec<_>>(), ["ben"]);
+    }
 }

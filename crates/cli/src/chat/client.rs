@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use switchboard_chat::Command;
+use switchboard_chat::{Command, Name};
 
 use super::event::{Event, Place};
 use super::input::Known;
@@ -295,12 +295,12 @@ impl Client {
         self.rooms.iter_mut().find(|room| room.name == name)
     }
 
-    /// Returns the names that are completed.
+    /// Returns the names that are completed, and nothing else that a server tells as one: the editor prints it as it is.
     pub(super) fn known(&self) -> Known {
         let rooms = self.rooms.iter().map(|room| room.name.clone());
         let members = self.rooms.iter().flat_map(|room| &room.members);
         let users = members.chain(&self.users);
-        let users = users.filter(|user| **user != self.nick);
+        let users = users.filter(|user| **user != self.nick && user.parse::<Name>().is_ok());
         Known {
             rooms: rooms.collect(),
             users: users.cloned().collect(),

@@ -14,6 +14,7 @@ use super::front::{Front, Input};
 use super::input::{Action, parse};
 use super::link::{Ended, close, closed, connected, within};
 use super::pace::{BackOff, Pace};
+use super::text::visible;
 use crate::output::{Count, Failure};
 
 /// A user, and the server that is spoken to.
@@ -63,7 +64,7 @@ impl Talk {
             match ended {
                 Ended::Left => break,
                 Ended::Lost(why, _) if !self.client.was_welcome => {
-                    let address = &self.address;
+                    let (address, why) = (&self.address, visible(&why, false));
                     return Err(Failure::Failed(format!("no chat at {address}: {why}")));
                 }
                 Ended::Lost(why, was_fast) => {
@@ -82,7 +83,7 @@ impl Talk {
                 }
                 Ended::Refused(why) => {
                     self.show()?;
-                    return Err(Failure::Failed(why));
+                    return Err(Failure::Failed(visible(&why, false).into_owned()));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod chat;
 mod chat_client;
+mod chat_hostile;
 mod chat_nodes;
 mod chat_refusals;
 mod chat_terminal;
