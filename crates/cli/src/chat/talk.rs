@@ -58,7 +58,14 @@ impl Talk {
             let connecting = async move { connected(&address, &options, limit).await };
             let ended = match self.meanwhile(connecting).await? {
                 None => Ended::Left,
-                Some(Ok(socket)) => self.talk(socket).await?,
+                Some(Ok(socket)) => {
+                    let begin = runtime::now();
+                    let ended = self.talk(socket).await?;
+                    if self.client.is_welcome && runtime::now() - begin > STABLE {
+                        self.back_off.reset();
+                    }
+                    ended
+                }
                 Some(Err(error)) => Ended::Lost(error.to_string(), false),
             };
             match ended {
@@ -190,9 +197,6 @@ impl Talk {
             let now = runtime::now();
             if self.client.is_welcome {
                 self.is_lost = false;
-                if now - begin > STABLE {
-                    self.back_off.reset();
-                }
             }
             while self.client.has_commands() && pace.take(now) {
                 let command = self.client.next_command().unwrap_or_default();
