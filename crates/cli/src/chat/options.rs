@@ -28,7 +28,7 @@ command line, which all users of this machine can read: use --token-file, or the
 SWITCHBOARD_CHAT_TOKEN. The password of a name is taken from --password-file or SWITCHBOARD_CHAT_PASSWORD; names get \
 one at the page.\n\nExamples:\n  switchboard chat http://127.0.0.1:8080/ --name ann --room tea\n  \
 echo 'the build is done' | switchboard chat wss://chat.example/ --name builder --room team\n\nExit status: 0 if all was \
-said and the user has left, 1 if something was not said, the server refuses the user, or it cannot be reached at first; \
+said, no command has failed and the user has left, 1 if something was not said or done, the server refuses the user, or it cannot be reached at first; \
 2 for wrong usage. If the reader of stdout closes it, this ends at once, with 0."
 )]
 pub(crate) struct Options {
