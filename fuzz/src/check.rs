@@ -7,8 +7,8 @@ use crate::message::{Connection, Message, No, Start};
 use crate::naive;
 use crate::written::written;
 
-/// The number of fields with which an answer may have too many once a date and `connection` are added.
-const MANY: usize = 127;
+/// The number of fields with which an answer may have too many once a date, `connection` and a length are added.
+const MANY: usize = 126;
 
 /// Takes the first byte for the lengths of the pieces in which the others come, and checks these as requests and as
 /// answers. Panics if
