@@ -4,7 +4,7 @@ use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use switchboard_runtime::{Driver, Model};
 
 use crate::served::{Served, round_trip};
@@ -123,6 +123,8 @@ fn a_server_recovers_when_descriptors_are_available_again() {
             ..before
         };
         prlimit(process, Resource::Nofile, none).unwrap();
+        // What waits for signals in a thread of its own waits anew, for more descriptors than it may have.
+        kill_process(process.unwrap(), Signal::HUP).unwrap();
         let mut queued = served.connect();
         queued.write_all(b"hello").unwrap();
         let (ticks_before, start) = (ticks(pid), Instant::now());

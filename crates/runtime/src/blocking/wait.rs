@@ -5,10 +5,14 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use switchboard_reactor::plumbing::Descriptor;
 
 use super::BlockingFlow;
 use crate::io::syscalls::poll_flags;
+
+/// The time between two looks where the flow cannot wait for all that may wake it.
+const INTERVAL: Duration = Duration::from_millis(10);
 
 impl BlockingFlow {
     /// Waits until the future is worth polling again, as the table in the parent module describes.
@@ -69,8 +73,16 @@ impl BlockingFlow {
                 .map(|(source, flags)| PollFd::from_borrowed_fd(source.fd(), *flags))
                 .collect();
             fds.extend(notifier.map(|notifier| PollFd::new(notifier, PollFlags::IN)));
-            // After an interrupted call nothing is ready, and the flow waits again.
-            let _ = rustix::event::poll(&mut fds, self.timeout(notifier.is_none()).as_ref());
+            let timeout = self.timeout(notifier.is_none());
+            match rustix::event::poll(&mut fds, timeout.as_ref()) {
+                // After an interrupted call nothing is ready, and the flow waits again.
+                Ok(_) | Err(Errno::INTR) => {}
+                // The process may have fewer descriptors by now than it waits for. Each of them is tried.
+                Err(_) => {
+                    std::thread::sleep(INTERVAL);
+                    return ready.fill(true);
+                }
+            }
             if let Some(notifier) = notifier
                 && fds.pop().is_some_and(|fd| !fd.revents().is_empty())
             {
@@ -89,7 +101,6 @@ impl BlockingFlow {
     /// Returns the time until the next timer. Without a notifier, because the process has no descriptor
     /// left for one, the flow looks for notifications every 10 ms.
     fn timeout(&self, without_notifier: bool) -> Option<Timespec> {
-        const INTERVAL: Duration = Duration::from_millis(10);
         let next = self.timers.borrow().next_deadline();
         let wait = next.map(|next| next.saturating_duration_since(Instant::now()));
         let wait = match (wait, without_notifier) {
