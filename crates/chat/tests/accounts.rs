@@ -3,33 +3,11 @@
 mod support;
 
 use std::future::poll_fn;
-use std::path::PathBuf;
 
+use support::file::File;
 use support::told;
 use switchboard_chat::{Bye, Connection, Disk, Hub, HubOptions, InMemory, Now};
 use switchboard_runtime::Model;
-
-/// A file that is removed at the end.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str) -> File {
-        let name = format!("switchboard-accounts-{name}-{}.redb", std::process::id());
-        File(std::env::temp_dir().join(name))
-    }
-
-    fn hub(&self) -> Hub {
-        let options = HubOptions::default();
-        let disk = Disk::open(&self.0, &options).unwrap();
-        Hub::new(options, disk)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 /// Sends a command, and returns what the client is told then, which another thread may have to decide.
 fn ask(connection: &mut Connection, command: &str) -> String {
@@ -94,8 +72,8 @@ fn resume(hub: &Hub, session: &str) -> (Connection, String) {
 
 #[test]
 fn a_registered_name_is_its_users_alone() {
-    let file = File::new("alone");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, welcome) = hello(&hub, "Ann", None);
     assert!(welcome.contains(r#""registered":false"#), "{welcome}");
     assert!(is_registered(&register(&mut ann, "correct horse")));
@@ -124,7 +102,7 @@ fn a_registered_name_is_its_users_alone() {
 
     // Nobody else has it after a restart.
     drop((ann, eve, hub));
-    let hub = file.hub();
+    let hub = file.hub(HubOptions::default());
     let (_, none) = hello(&hub, "ann", None);
     assert!(none.contains(r#""code":"password_needed""#), "{none}");
     let (_, welcome) = hello(&hub, "ann", Some("correct horse"));
@@ -133,8 +111,8 @@ fn a_registered_name_is_its_users_alone() {
 
 #[test]
 fn a_password_can_be_changed_by_who_knows_it() {
-    let file = File::new("changed");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, _) = hello(&hub, "Ann", None);
     let early = change(&mut ann, "none so far", "correct horse");
     assert!(early.contains("by `register`"), "{early}");
@@ -151,12 +129,12 @@ fn a_password_can_be_changed_by_who_knows_it() {
 
 #[test]
 fn who_is_registered_is_told_though_nobody_is_there() {
-    let file = File::new("told");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, _) = hello(&hub, "Ann", None);
     register(&mut ann, "correct horse");
     drop((ann, hub));
-    let hub = file.hub();
+    let hub = file.hub(HubOptions::default());
     let (mut bob, _) = hello(&hub, "bob", None);
     let said = ask(&mut bob, r#"{"type":"tell","to":"ann","text":"hello"}"#);
     assert!(said.contains(r#""type":"said","room":"@ann""#), "{said}");
@@ -169,8 +147,8 @@ fn who_is_registered_is_told_though_nobody_is_there() {
 
 #[test]
 fn passwords_out_of_bounds_are_refused() {
-    let file = File::new("bounds");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, _) = hello(&hub, "Ann", None);
     for password in ["short", &"x".repeat(73)] {
         let refused = register(&mut ann, password);
@@ -196,7 +174,7 @@ fn where_no_passwords_are_kept_one_line_says_so() {
         Now::read(),
         std::time::Duration::from_secs(60),
     );
-    let file = File::new("tokens");
+    let file = File::new();
     let disk = Disk::open(&file.0, &with_tokens).unwrap();
     for (hub, why) in [
         (
@@ -220,8 +198,8 @@ fn where_no_passwords_are_kept_one_line_says_so() {
 
 #[test]
 fn passwords_are_no_flood() {
-    let file = File::new("flood");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, _) = hello(&hub, "Ann", None);
     register(&mut ann, "correct horse");
     // One connection is ended, also if it waits for each answer.
@@ -246,8 +224,8 @@ fn passwords_are_no_flood() {
 
 #[test]
 fn a_session_ends_with_the_password_that_it_began_with() {
-    let file = File::new("sessions");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, welcome) = hello(&hub, "Ann", None);
     let mut sessions = vec![session(&welcome).to_owned()];
     sessions.push(session(&register(&mut ann, "correct horse")).to_owned());
@@ -276,8 +254,8 @@ fn a_session_ends_with_the_password_that_it_began_with() {
 
 #[test]
 fn wrong_passwords_of_one_name_keep_nobody_else_out() {
-    let file = File::new("shares");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, _) = hello(&hub, "Ann", None);
     register(&mut ann, "correct horse");
     let (mut bob, _) = hello(&hub, "bob", None);
@@ -297,8 +275,8 @@ fn wrong_passwords_of_one_name_keep_nobody_else_out() {
 
 #[test]
 fn a_name_pauses_after_some_wrong_passwords() {
-    let file = File::new("pauses");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, _) = hello(&hub, "Ann", None);
     register(&mut ann, "correct horse");
     let now = Now::read();
@@ -320,8 +298,8 @@ fn a_name_pauses_after_some_wrong_passwords() {
 
 #[test]
 fn a_name_gets_one_password_though_two_clients_have_it_meanwhile() {
-    let file = File::new("twice");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut first, _) = hello(&hub, "Ann", None);
     let command = br#"{"type":"register","password":"correct horse"}"#;
     first.receive(command, Now::read());
@@ -343,8 +321,8 @@ fn a_name_gets_one_password_though_two_clients_have_it_meanwhile() {
 
 #[test]
 fn names_get_passwords_at_a_rate() {
-    let file = File::new("rate");
-    let (hub, now) = (file.hub(), Now::read());
+    let file = File::new();
+    let (hub, now) = (file.hub(HubOptions::default()), Now::read());
     let register = |number: usize| {
         let mut connection = hub.connect(now);
         let hello = format!(r#"{{"type":"hello","nick":"user{number}"}}"#);
@@ -362,8 +340,8 @@ fn names_get_passwords_at_a_rate() {
 
 #[test]
 fn an_operator_lists_and_removes_accounts() {
-    let file = File::new("operator");
-    let hub = file.hub();
+    let file = File::new();
+    let hub = file.hub(HubOptions::default());
     let (mut ann, _) = hello(&hub, "Ann", None);
     register(&mut ann, "correct horse");
     let open = Disk::accounts_in(&file.0).unwrap_err().to_string();
@@ -386,7 +364,7 @@ fn an_operator_lists_and_removes_accounts() {
         Disk::remove_accounts(&file.0, &names).unwrap(),
         [false, false]
     );
-    let (_, welcome) = hello(&file.hub(), "ann", None);
+    let (_, welcome) = hello(&file.hub(HubOptions::default()), "ann", None);
     assert!(welcome.contains(r#""registered":false"#), "{welcome}");
     assert!(Disk::accounts_in(std::path::Path::new("/nowhere/chat.redb")).is_err());
 }

@@ -2,59 +2,23 @@
 
 mod support;
 
-use std::future::poll_fn;
-use std::path::PathBuf;
-
-use support::told;
-use switchboard_chat::{Bye, Connection, Disk, Hub, HubOptions, Now};
-use switchboard_runtime::Model;
-
-/// A file that is removed at the end.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str) -> File {
-        let name = format!("switchboard-deferred-{name}-{}.redb", std::process::id());
-        File(std::env::temp_dir().join(name))
-    }
-
-    fn hub(&self) -> Hub {
-        let options = HubOptions::default();
-        let disk = Disk::open(&self.0, &options).unwrap();
-        Hub::new(options, disk)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// Returns what a client is told up to an update that has `part` in it.
-fn until(connection: &mut Connection, part: &str) -> String {
-    let mut all = String::new();
-    while !all.contains(part) && !all.contains("out_of_order") {
-        let ready = poll_fn(|context| connection.poll_ready(context));
-        Model::Blocking.run(ready).unwrap();
-        all += &told(connection);
-    }
-    all
-}
+use support::file::File;
+use support::told_until;
+use switchboard_chat::{Bye, Hub, HubOptions, Now};
 
 /// Has ann give her name a password, and leave.
 fn register(hub: &Hub, now: Now) {
     let mut ann = hub.connect(now);
     ann.receive(br#"{"type":"hello","nick":"ann"}"#, now);
     ann.receive(br#"{"type":"register","password":"correct horse"}"#, now);
-    until(&mut ann, "registered\",");
+    told_until(&mut ann, |all| all.contains(r#""type":"registered""#));
     ann.quit();
 }
 
 #[test]
 fn commands_wait_for_the_hello_before_them() {
-    let (file, now) = (File::new("hello"), Now::read());
-    let hub = file.hub();
+    let (file, now) = (File::new(), Now::read());
+    let hub = file.hub(HubOptions::default());
     register(&hub, now);
     let mut again = hub.connect(now);
     for command in [
@@ -65,15 +29,17 @@ fn commands_wait_for_the_hello_before_them() {
     ] {
         again.receive(command.as_bytes(), now);
     }
-    let told = until(&mut again, r#""type":"said""#);
+    let told = told_until(&mut again, |all| {
+        all.contains(r#""type":"said""#) || all.contains("out_of_order")
+    });
     assert!(told.contains(r#""code":"wrong_password""#), "{told}");
     assert!(!told.contains("out_of_order"), "{told}");
 }
 
 #[test]
 fn what_waits_for_a_name_is_bounded_in_bytes() {
-    let (file, now) = (File::new("bytes"), Now::read());
-    let hub = file.hub();
+    let (file, now) = (File::new(), Now::read());
+    let hub = file.hub(HubOptions::default());
     register(&hub, now);
     // The check of the second one's password waits for that of the first one's.
     let hello = br#"{"type":"hello","nick":"ann","password":"correct horse"}"#;

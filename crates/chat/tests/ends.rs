@@ -2,12 +2,11 @@
 
 mod support;
 
-use std::future::poll_fn;
 use std::time::Duration;
 
-use support::told;
-use switchboard_chat::{Bye, Connection, Disk, Hub, HubOptions, InMemory, Now};
-use switchboard_runtime::Model;
+use support::file::File;
+use support::{told, told_until};
+use switchboard_chat::{Bye, Connection, Hub, HubOptions, InMemory, Now};
 
 fn enter(hub: &Hub, nick: &str, now: Now) -> Connection {
     let mut connection = hub.connect(now);
@@ -48,24 +47,19 @@ fn a_connection_that_was_replaced_does_nothing_more() {
 
 #[test]
 fn a_room_that_was_forgotten_goes_on_where_its_file_does() {
-    let name = format!("switchboard-forgotten-{}.redb", std::process::id());
-    let path = std::env::temp_dir().join(name);
+    let file = File::new();
     let options = HubOptions {
         history_age: Duration::from_secs(60),
         ..HubOptions::default()
     };
-    let disk = Disk::open(&path, &options).unwrap();
-    let (hub, now) = (Hub::new(options, disk), Now::read());
+    let (hub, now) = (file.hub(options), Now::read());
     let heard = |nick: &str, now: Now| {
         let mut connection = enter(&hub, nick, now);
         join(&mut connection, now);
         say(&mut connection, nick, now);
-        let mut all = String::new();
-        while !(all.contains(r#""type":"message""#) && all.contains(r#""type":"said""#)) {
-            let ready = poll_fn(|context| connection.poll_ready(context));
-            Model::Blocking.run(ready).unwrap();
-            all += &told(&mut connection);
-        }
+        let all = told_until(&mut connection, |all| {
+            all.contains(r#""type":"message""#) && all.contains(r#""type":"said""#)
+        });
         connection.close(now);
         all
     };
@@ -77,21 +71,17 @@ fn a_room_that_was_forgotten_goes_on_where_its_file_does() {
     assert_eq!(format!("{hub:?}"), "Hub { rooms: 0 }");
     let later = now.after(Duration::from_secs(200));
     assert!(heard("ben", later).contains(r#""offset":2,"from":"ben""#));
-    drop(hub);
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
 fn a_file_keeps_no_more_than_the_history() {
-    let name = format!("switchboard-history-{}.redb", std::process::id());
-    let path = std::env::temp_dir().join(name);
+    let file = File::new();
     for (history, first) in [(4, 1), (2, 3), (4, 5)] {
         let options = HubOptions {
             history,
             ..HubOptions::default()
         };
-        let disk = Disk::open(&path, &options).unwrap();
-        let (hub, now) = (Hub::new(options, disk), Now::read());
+        let (hub, now) = (file.hub(options), Now::read());
         let mut ann = enter(&hub, "ann", now);
         join(&mut ann, now);
         let before = told(&mut ann);
@@ -101,12 +91,7 @@ fn a_file_keeps_no_more_than_the_history() {
         assert_eq!(kept, expected.min(2), "{before}");
         for offset in [first, first + 1] {
             say(&mut ann, "hello", now);
-            let mut all = String::new();
-            while !all.contains(r#""type":"said""#) {
-                let ready = poll_fn(|context| ann.poll_ready(context));
-                Model::Blocking.run(ready).unwrap();
-                all += &told(&mut ann);
-            }
+            let all = told_until(&mut ann, |all| all.contains(r#""type":"said""#));
             assert!(
                 all.contains(&format!(r#""offset":{offset},"from""#)),
                 "{all}"
@@ -114,7 +99,6 @@ fn a_file_keeps_no_more_than_the_history() {
         }
         ann.close(now);
     }
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
@@ -151,13 +135,11 @@ fn the_greatest_offset_is_one_that_nobody_has_seen() {
 
 #[test]
 fn a_room_in_which_nothing_was_said_is_the_same_one_after_a_restart() {
-    let name = format!("switchboard-silent-{}.redb", std::process::id());
-    let path = std::env::temp_dir().join(name);
+    let file = File::new();
     let mut since = String::new();
     for _ in 0..2 {
         let options = HubOptions::default();
-        let disk = Disk::open(&path, &options).unwrap();
-        let (hub, now) = (Hub::new(options, disk), Now::read());
+        let (hub, now) = (file.hub(options), Now::read());
         let mut ann = enter(&hub, "ann", now);
         told(&mut ann);
         let join = format!(r#"{{"type":"join","room":"tea"{since}}}"#);
@@ -171,7 +153,6 @@ fn a_room_in_which_nothing_was_said_is_the_same_one_after_a_restart() {
         let joined: serde_json::Value = serde_json::from_str(&joined).unwrap();
         since = format!(r#","since":{{"epoch":{},"offset":0}}"#, joined["epoch"]);
     }
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]

@@ -2,39 +2,16 @@
 
 mod support;
 
-use std::future::poll_fn;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use support::told;
-use switchboard_chat::{Connection, Disk, Hub, HubOptions, InMemory, Now};
-use switchboard_runtime::Model;
+use support::file::File;
+use support::{told, told_until};
+use switchboard_chat::{Connection, Hub, HubOptions, InMemory, Now};
 
 fn options() -> HubOptions {
     HubOptions {
         history: 2,
         ..HubOptions::default()
-    }
-}
-
-/// A file that is removed at the end.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str) -> File {
-        let name = format!("switchboard-{name}-{}.redb", std::process::id());
-        File(std::env::temp_dir().join(name))
-    }
-
-    fn hub(&self, options: HubOptions) -> Hub {
-        let disk = Disk::open(&self.0, &options).unwrap();
-        Hub::new(options, disk)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -53,13 +30,7 @@ fn enter(hub: &Hub, now: Now) -> (Connection, String) {
 /// Sends a command, and returns what the client is told up to the acknowledgement.
 fn ask(ann: &mut Connection, command: &str, now: Now) -> String {
     ann.receive(command.as_bytes(), now);
-    let mut all = String::new();
-    while !all.contains(r#""type":"said""#) {
-        let ready = poll_fn(|context| ann.poll_ready(context));
-        Model::Blocking.run(ready).unwrap();
-        all += &told(ann);
-    }
-    all
+    told_until(ann, |all| all.contains(r#""type":"said""#))
 }
 
 fn say(ann: &mut Connection, id: u64, now: Now) -> String {
@@ -111,7 +82,7 @@ fn a_room_that_all_have_left_knows_what_was_said() {
 
 #[test]
 fn a_message_is_said_once_though_the_server_was_started_again() {
-    let file = File::new("repeats");
+    let file = File::new();
     let (hub, now) = (file.hub(options()), Now::read());
     let (mut ann, _) = enter(&hub, now);
     for id in 1..=5 {
@@ -198,7 +169,7 @@ fn a_topic_stays_though_there_are_many_other_rooms() {
 #[test]
 fn a_topic_outlives_the_history_in_a_file() {
     let day = Duration::from_secs(86_400);
-    let file = File::new("topic");
+    let file = File::new();
     let (hub, now) = (file.hub(options()), Now::read());
     let (mut ann, _) = enter(&hub, now);
     set_topic(&mut ann, now);

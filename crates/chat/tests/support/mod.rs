@@ -3,10 +3,14 @@
 // Each test program uses a part of it.
 #![allow(dead_code)]
 
+use std::future::poll_fn;
+
 use switchboard_chat::Connection;
+use switchboard_runtime::Model;
 
 pub(crate) mod client;
 pub(crate) mod disk;
+pub(crate) mod file;
 pub(crate) mod world;
 
 /// Prints the seed of a schedule that fails.
@@ -26,4 +30,15 @@ pub(crate) fn told(connection: &mut Connection) -> String {
     connection.take(usize::MAX, &mut parcels);
     let lines = parcels.iter().map(|parcel| format!("{parcel:?}\n"));
     lines.collect()
+}
+
+/// Waits until what a client has been told is as `done` says, and returns it.
+pub(crate) fn told_until(connection: &mut Connection, done: impl Fn(&str) -> bool) -> String {
+    let mut all = String::new();
+    while !done(&all) {
+        let ready = poll_fn(|context| connection.poll_ready(context));
+        Model::Blocking.run(ready).unwrap();
+        all += &told(connection);
+    }
+    all
 }

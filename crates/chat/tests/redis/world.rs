@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use switchboard_chat::{Hub, HubOptions, Now};
 
-use super::client::Client;
-use super::server::{Keeps, Server, until};
+use crate::client::Client;
+use crate::server::{Keeps, Server, until};
 
 const ROOMS: [&str; 3] = ["tea", "coffee", "milk"];
 
@@ -35,17 +35,18 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, keeps: Keeps) -> World {
+    /// Returns `None` if there is no Redis.
+    pub(crate) fn new(seed: u64, keeps: Keeps) -> Option<World> {
         let mut random = fastrand::Rng::with_seed(seed);
-        let server = Server::start(keeps);
+        let server = Server::start(keeps)?;
         let clients = (0..random.usize(3..7)).map(|number| Client::new(&format!("user{number}")));
-        World {
+        Some(World {
             clients: clients.collect(),
             hubs: (0..2).map(|_| hub(&server)).collect(),
             server,
             keeps,
             random,
-        }
+        })
     }
 
     pub(crate) fn run(&mut self, steps: usize, troubles: &[(usize, Trouble)]) {

@@ -23,7 +23,7 @@ pub(crate) enum Keeps {
 }
 
 /// Returns whether the program is missing, and says so.
-pub(crate) fn is_missing() -> bool {
+fn is_missing() -> bool {
     let version = Command::new("redis-server").arg("--version").output();
     let missing = version.is_err();
     if missing {
@@ -33,18 +33,19 @@ pub(crate) fn is_missing() -> bool {
 }
 
 impl Server {
-    pub(crate) fn start(keeps: Keeps) -> Server {
+    /// Starts a server; `None` if the program is missing, which is said.
+    pub(crate) fn start(keeps: Keeps) -> Option<Server> {
         let all = ["--appendonly", "yes", "--appendfsync", "always"];
         let server = match keeps {
-            Keeps::Nothing => Server::with(|_, _| Vec::new()),
-            Keeps::All => Server::with(|_, _| all.map(str::to_owned).to_vec()),
+            Keeps::Nothing => Server::with(|_, _| Vec::new())?,
+            Keeps::All => Server::with(|_, _| all.map(str::to_owned).to_vec())?,
         };
         until("Redis answers", || server.ask(&["PING"]) == "PONG");
-        server
+        Some(server)
     }
 
     /// Starts a server that speaks TLS, and returns its certificate too.
-    pub(crate) fn with_tls() -> (Server, String) {
+    pub(crate) fn with_tls() -> Option<(Server, String)> {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let server = Server::with(|port, folder| {
@@ -54,15 +55,18 @@ impl Server {
                 "--port 0 --tls-port {port} --tls-cert-file cert --tls-key-file key --tls-auth-clients no"
             );
             tls.split(' ').map(str::to_owned).collect()
-        });
+        })?;
         let port = server.port;
         until("Redis listens", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
-        (server, certificate)
+        Some((server, certificate))
     }
 
-    fn with(options: impl FnOnce(u16, &std::path::Path) -> Vec<String>) -> Server {
+    fn with(options: impl FnOnce(u16, &std::path::Path) -> Vec<String>) -> Option<Server> {
+        if is_missing() {
+            return None;
+        }
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -70,12 +74,12 @@ impl Server {
         std::fs::create_dir_all(&folder).unwrap();
         let mut all = vec!["--save".to_owned(), String::new()];
         all.extend(options(port, &folder));
-        Server {
+        Some(Server {
             port,
             child: spawn(port, &folder, &all),
             folder,
             options: all,
-        }
+        })
     }
 
     pub(crate) fn url(&self) -> String {
