@@ -1,4 +1,5 @@
-//! What clients cost that come and stay: time, processor time, memory.
+//! The load `connect`: clients open connections and keep them, and the time, the processor time and the memory that
+//! each takes are measured.
 
 use std::io;
 
@@ -43,7 +44,7 @@ pub fn measure(
 
 fn run(contender: &Contender, options: &Options, site: &Site) -> io::Result<Connected> {
     let mut side = Side::start(contender, options, site)?;
-    // What a server takes once.
+    // Memory that a server takes once counts for no client.
     side.crowd.ask(Command::Connect(1))?;
     side.crowd.ask(Command::Hello(1))?;
     let clients = options.clients;

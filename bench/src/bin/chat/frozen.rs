@@ -51,7 +51,7 @@ fn run(contender: &Contender, options: &Options, site: &Site) -> io::Result<Froz
     let mut side = Side::start(contender, options, site)?;
     enter(slice::from_mut(&mut side), options.clients, &[ROOMS])?;
     enter_all(&mut side)?;
-    // What a server takes once, as for the history of its rooms.
+    // Memory that a server takes once, such as for the history of its rooms, is taken before the first window.
     rate(&mut side, options.rate, LENGTH, WARM_UP)?;
     let mut seen = Frozen {
         reads: Vec::new(),

@@ -49,7 +49,7 @@ impl<T> Cell<T> {
     }
 }
 
-/// What a run has found, for `--json`.
+/// The figures of a run, as `--json` writes them.
 #[derive(Default, serde::Serialize)]
 struct Report {
     machine: String,

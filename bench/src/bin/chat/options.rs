@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use switchboard_bench::contenders::{Contender, Service, chat, chat_beside};
 
-/// What is measured.
+/// The loads that can be measured.
 pub const LOADS: [&str; 4] = ["connect", "talk", "frozen", "echo"];
 
 /// Rooms, and messages of each that are under way.

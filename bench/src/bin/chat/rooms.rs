@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use crate::frame::{TEXT, masked};
 use crate::wires::other;
 
-/// What is said begins with a number of so many digits.
+/// The digits of the number with which each text begins.
 const DIGITS: usize = 12;
 
 /// The rooms of one layout: all have the same number of members.
@@ -139,7 +139,7 @@ impl Rooms {
                 self.under_way -= 1;
                 return Ok(());
             }
-            // Who comes and goes is told by some servers.
+            // Some servers also tell who comes and goes.
             if payload.starts_with(br#"{"type":"presence","#) {
                 return Ok(());
             }

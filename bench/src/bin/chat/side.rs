@@ -17,7 +17,7 @@ pub struct Side {
     pub server: Server,
 }
 
-/// What a server and its clients did with one command.
+/// The counts and times of a server and its clients while one command was carried out.
 pub struct Spent {
     pub answer: Answer,
     /// The server's processor time.
