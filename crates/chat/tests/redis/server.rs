@@ -1,5 +1,7 @@
-//! A Redis server of the test's own.
+//! A Redis server of the test's own, in this crate and in the command's.
+#![allow(dead_code, reason = "each test program uses a part of this")]
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -100,7 +102,21 @@ impl Server {
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
-    /// Ends the server at once.
+    /// Returns the texts of a room that the server keeps, by their offsets.
+    pub(crate) fn history(&self, room: &str) -> BTreeMap<u64, String> {
+        let rows = self.ask(&["XRANGE", &format!("chat:{{{room}}}:log"), "-", "+"]);
+        let rows = rows.as_array().cloned().unwrap_or_default();
+        let read = |row: &Value| {
+            let (offset, _) = row[0].as_str()?.split_once('-')?;
+            let entry: Value = serde_json::from_str(row[1][5].as_str()?).ok()?;
+            Some((offset.parse().ok()?, entry["text"].as_str()?.to_owned()))
+        };
+        rows.iter()
+            .map(|row| read(row).expect("an entry"))
+            .collect()
+    }
+
+    /// Ends the server at once, also one that is stopped.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

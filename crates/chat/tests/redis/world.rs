@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use serde_json::Value;
 use switchboard_chat::{Hub, HubOptions, Now};
 
 use crate::client::Client;
@@ -179,7 +178,7 @@ impl World {
         for client in &self.clients {
             for (room, seen) in &client.rooms {
                 let (epoch, _) = last(&self.server, room);
-                let kept = history(&self.server, room);
+                let kept = self.server.history(room);
                 for (offset, text) in kept.range(seen.from + 1..) {
                     let told = seen.entries.get(&(epoch, *offset));
                     assert_eq!(told, Some(text), "{} in {room} at {offset}", client.nick);
@@ -190,14 +189,14 @@ impl World {
                     assert_eq!(*meaning, text, "{room}, epoch {epoch}, offset {offset}");
                 }
             }
-            let kept = |room: &str| history(&self.server, room);
+            let kept = |room: &str| self.server.history(room);
             for (room, text) in client.acknowledged.iter().filter(|_| lossless) {
                 let there = kept(room).values().any(|kept| kept == text);
                 assert!(there, "{text} was acknowledged and is lost");
             }
         }
         for room in ROOMS.into_iter().filter(|_| lossless) {
-            let history: Vec<_> = history(&self.server, room).into_iter().collect();
+            let history: Vec<_> = self.server.history(room).into_iter().collect();
             let whole = history
                 .iter()
                 .map(|(offset, _)| *offset)
@@ -227,19 +226,6 @@ fn last(server: &Server, room: &str) -> (u64, u64) {
     let meta = server.ask(&["HMGET", &format!("chat:{{{room}}}:meta"), "epoch", "last"]);
     let number = |at: usize| meta[at].as_str().map_or(0, |text| text.parse().unwrap());
     (number(0), number(1))
-}
-
-fn history(server: &Server, room: &str) -> BTreeMap<u64, String> {
-    let rows = server.ask(&["XRANGE", &format!("chat:{{{room}}}:log"), "-", "+"]);
-    let rows = rows.as_array().cloned().unwrap_or_default();
-    let read = |row: &Value| {
-        let (offset, _) = row[0].as_str()?.split_once('-')?;
-        let entry: Value = serde_json::from_str(row[1][5].as_str()?).ok()?;
-        Some((offset.parse().ok()?, entry["text"].as_str()?.to_owned()))
-    };
-    rows.iter()
-        .map(|row| read(row).expect("an entry"))
-        .collect()
 }
 
 /// Returns a node that permits everything.

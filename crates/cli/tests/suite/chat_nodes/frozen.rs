@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use switchboard_runtime::{self as runtime, Model};
 
 use super::member::{Member, Socket};
-use super::redis::{Redis, is_missing};
+use super::redis::{Keeps, Server};
 use super::{number, start};
 
 /// Members with their connections: two at one node, one at the other.
@@ -121,11 +121,10 @@ async fn talk_frozen(room: &mut Room, frozen: Duration) -> io::Result<()> {
 
 #[test]
 fn nodes_go_on_while_redis_is_frozen() {
-    if is_missing() {
-        return;
-    }
     let frozen = Duration::from_secs(number("SWITCHBOARD_REDIS_FROZEN").unwrap_or(0));
-    let mut redis = Redis::start();
+    let Some(mut redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
     let nodes = [0, 1].map(|_| start(None, &["--redis", &redis.url()]));
     let addrs: Vec<_> = nodes.iter().map(|node| &*node.addr).collect();
     let run = async {
@@ -155,7 +154,8 @@ fn nodes_go_on_while_redis_is_frozen() {
         // What is lost is told.
         redis.signal("-STOP");
         talk_frozen(&mut room, frozen).await?;
-        redis.restart();
+        redis.kill();
+        redis.start_again();
         room.settle().await?;
         let gap = |(member, _): &(Member, Socket)| member.rooms["tea"].gaps.len();
         let gaps: Vec<_> = room.0.iter().map(gap).collect();

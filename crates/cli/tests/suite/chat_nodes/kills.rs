@@ -10,7 +10,7 @@ use switchboard_runtime::{self as runtime, Model};
 use switchboard_websocket::{Message, Options, connect};
 
 use super::member::Member;
-use super::redis::{Redis, is_missing};
+use super::redis::{Keeps, Server};
 use super::{number, start};
 use crate::served::Served;
 
@@ -43,12 +43,11 @@ fn acknowledged_messages_survive_kills_under_load() {
 
 #[test]
 fn acknowledged_messages_survive_kills_of_one_of_two_nodes() {
-    if is_missing() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
         return;
-    }
-    let redis = Redis::start();
+    };
     let url = redis.url();
-    let kept = |_: &[Served], room: &str| kept_by_redis(&redis, room);
+    let kept = |_: &[Served], room: &str| redis.history(room);
     kill(3, 2, &["--redis", &url], &kept);
 }
 
@@ -209,17 +208,4 @@ fn kept_by_node(addr: &str, room: &str) -> History {
         }
     };
     Model::Tasks.run(ask).unwrap().unwrap()
-}
-
-fn kept_by_redis(redis: &Redis, room: &str) -> History {
-    let rows = redis.ask(&["XRANGE", &format!("chat:{{{room}}}:log"), "-", "+"]);
-    let rows = rows.as_array().cloned().unwrap_or_default();
-    let read = |row: &Value| {
-        let (offset, _) = row[0].as_str()?.split_once('-')?;
-        let entry: Value = serde_json::from_str(row[1][5].as_str()?).ok()?;
-        Some((offset.parse().ok()?, entry["text"].as_str()?.to_owned()))
-    };
-    rows.iter()
-        .map(|row| read(row).expect("an entry"))
-        .collect()
 }

@@ -3,6 +3,7 @@
 mod frozen;
 mod kills;
 mod member;
+#[path = "../../../../chat/tests/redis/server.rs"]
 mod redis;
 
 use crate::served::Served;
