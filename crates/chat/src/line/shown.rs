@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use time::OffsetDateTime;
+
 /// A text in which no character moves a terminal's cursor or turns the line around: control characters are shown as
 /// their pictures.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
@@ -49,30 +51,15 @@ impl fmt::Display for Place<'_> {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let second = self.0 / 1000;
-        let (year, month, day) = date(second / 86_400);
-        let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-        )
+        let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
+        // The clock of a node may be of any year.
+        let time =
+            OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (date, month) = (time.date(), u8::from(time.month()));
+        write!(f, "{:04}-{month:02}-{:02}T", date.year(), date.day())?;
+        let (hour, minute, second) = time.to_hms();
+        write!(f, "{hour:02}:{minute:02}:{second:02}Z")
     }
-}
-
-/// Returns the year, month and day that are `days` after 1970-01-01.
-fn date(days: u64) -> (u64, u64, u64) {
-    // Years that begin in March have their leap day at the end; 400 of them are 146,097 days.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = match month {
-        0..10 => (month + 3, 0),
-        _ => (month - 9, 1),
-    };
-    (era * 400 + year + next, month, day)
 }
 
 #[cfg(test)]
