@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use switchboard_http::{Client, Limits};
+use switchboard_fetch::{Client, Limits};
 use switchboard_runtime::{Driver, Model, Style, run_each};
 use url::Url;
 
@@ -233,7 +233,7 @@ async fn fetch(client: &Client, url: &str, extract: Option<&Regex>, max_size: us
     let fetched = async {
         let response = client.get(url).await?;
         let status = response.status();
-        Ok::<_, switchboard_http::Error>(match extract {
+        Ok::<_, switchboard_fetch::Error>(match extract {
             None => (status, response.bytes(max_size).await?.len(), None),
             Some(_) => (status, 0, Some(response.text(max_size).await?)),
         })

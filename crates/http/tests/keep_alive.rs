@@ -9,9 +9,8 @@ use std::sync::mpsc;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use switchboard_http::{Client, Request, Response, serve_connection};
-use switchboard_net::{Listener, Stream};
-use switchboard_runtime::Model;
+use switchboard_http::{Request, Response, serve_connection};
+use switchboard_net::Stream;
 
 use support::{models_and_drivers, run};
 
@@ -105,37 +104,6 @@ fn a_handler_is_dropped_when_its_client_closes_a_unix_connection() {
         (client, server.into())
     };
     assert_handler_is_dropped(connect, drop);
-}
-
-#[test]
-fn a_client_sends_all_requests_over_one_connection() {
-    for (model, driver) in models_and_drivers() {
-        let listener = Listener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
-            Model::Tasks.run(async {
-                // Only one connection is accepted, so all requests must use it.
-                let (stream, _) = listener.accept().await.unwrap();
-                let _ = serve_connection(stream, |request: Request| async move {
-                    let path = request.uri().path().to_owned();
-                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(path)))
-                })
-                .await;
-            })
-        });
-        run(model, driver, async {
-            let client = Client::new();
-            for n in 0..20 {
-                let response = client.get(&format!("{url}{n}")).await.unwrap();
-                assert_eq!(
-                    response.text(100).await.unwrap(),
-                    format!("/{n}"),
-                    "{model}/{driver}"
-                );
-            }
-        });
-        server.join().unwrap().unwrap();
-    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use switchboard_http::Client;
+use switchboard_fetch::Client;
 use switchboard_process_pool::{Jobs, ProcessPool};
 use switchboard_runtime::{self as runtime, Model, run_each};
 

@@ -39,7 +39,8 @@
 //! | a server | [`Server`] |
 //! | objects whose methods the loop calls, and deferreds | [`callbacks`] |
 //! | computation in other processes | [`process_pool`] |
-//! | HTTP | [`http`] |
+//! | HTTP servers | [`http`] |
+//! | an HTTP client | [`fetch`] |
 //! | WebSocket | [`websocket`] |
 //! | files over HTTP, access logs, and other services | [`apps`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
@@ -53,6 +54,7 @@
 
 pub use switchboard_apps as apps;
 pub use switchboard_callbacks as callbacks;
+pub use switchboard_fetch as fetch;
 pub use switchboard_http as http;
 pub use switchboard_net::{
     Accepted, Addr, BindOptions, Chunk, Copier, DescriptorLimit, Frames, Incoming, Lines, Listener,

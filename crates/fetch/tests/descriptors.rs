@@ -11,13 +11,15 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use switchboard_http::{Client, Error, Limits, Phase, Request, Response, serve_connection};
+use switchboard_fetch::{Client, Error, Limits, Phase};
+use switchboard_http::{Request, Response, serve_connection};
 use switchboard_net::Listener;
 use switchboard_runtime::{self as runtime, Model};
 
-use support::{models_and_drivers, run};
+use ways::{models_and_drivers, run};
 
-mod support;
+#[path = "../../runtime/tests/support/ways.rs"]
+mod ways;
 
 const PORT: &str = "SWITCHBOARD_TEST_PORT";
 

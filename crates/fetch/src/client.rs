@@ -27,7 +27,7 @@ use crate::response::{ClientResponse, Reuse};
 ///
 /// ```
 /// use std::time::Duration;
-/// use switchboard_http::{Client, Limits};
+/// use switchboard_fetch::{Client, Limits};
 ///
 /// let limits = Limits { first_byte: Duration::from_secs(5), ..Limits::default() };
 /// let client = Client::with(limits, None);

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use switchboard_http::{Client, Error, Limits, Phase};
+use switchboard_fetch::{Client, Error, Limits, Phase};
 use switchboard_runtime::Model;
 
 /// Reads the head of a request.

@@ -39,7 +39,7 @@ impl fmt::Display for Phase {
 /// A failed fetch: its phase and its cause.
 ///
 /// ```
-/// use switchboard_http::{Client, Phase};
+/// use switchboard_fetch::{Client, Phase};
 /// use switchboard_runtime::Model;
 ///
 /// let fetched = Model::Blocking.run(Client::new().get("gopher://host/"))?;

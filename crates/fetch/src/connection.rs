@@ -11,8 +11,8 @@ use http::Request;
 use http_body_util::Empty;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use switchboard_http::Io;
 
-use crate::io::Io;
 use crate::lease::Lease;
 
 /// A byte stream to a server: a socket, or TLS over one.
