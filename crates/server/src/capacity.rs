@@ -156,7 +156,11 @@ fn threads_for(workers: usize) -> (usize, &'static str) {
 
 /// Returns the lowest of the limits that the system sets a process of `workers`.
 fn of_process(settings: &Settings, workers: usize) -> Capacity {
-    let each = settings.descriptors;
+    let each = match settings.descriptors {
+        None => 1,
+        // A blocking flow that waits for several things is woken by a descriptor of its own.
+        Some(each) => each + usize::from(settings.model.dispatch() == Dispatch::Thread),
+    };
     let descriptors = descriptor_capacity() / each;
     let mut limits = vec![Capacity::new(
         descriptors,

@@ -56,7 +56,7 @@ impl Server {
             pool: 10,
             first: None,
             max_connections: None,
-            descriptors: 1,
+            descriptors: None,
             addresses: None,
             refuse: None,
             proxies: None,
@@ -146,7 +146,8 @@ impl Server {
     }
 
     /// Sets how many descriptors a connection takes, its own included: two of a proxy. The server then holds no more
-    /// connections than there are descriptors for.
+    /// connections than there are descriptors for. Under `threads`, one more is counted for each: the one by which a
+    /// flow is woken that waits for several things, such as a message and a time.
     ///
     /// ```
     /// use switchboard_server::Server;
@@ -158,7 +159,7 @@ impl Server {
     /// ```
     #[must_use]
     pub fn descriptors(mut self, each: usize) -> Server {
-        self.0.descriptors = each.max(1);
+        self.0.descriptors = Some(each.max(1));
         self
     }
 

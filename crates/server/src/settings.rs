@@ -62,8 +62,8 @@ pub(crate) struct Settings {
     pub(crate) pool: usize,
     pub(crate) first: Option<FirstBytes>,
     pub(crate) max_connections: Option<usize>,
-    /// How many descriptors a connection takes.
-    pub(crate) descriptors: usize,
+    /// How many descriptors a connection takes, if its flow waits for several things at once.
+    pub(crate) descriptors: Option<usize>,
     pub(crate) addresses: Option<Arc<Addresses>>,
     pub(crate) refuse: Option<Refuse>,
     pub(crate) proxies: Option<Arc<Proxies>>,

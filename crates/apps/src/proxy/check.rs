@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use switchboard_net::DescriptorLimit;
 use switchboard_runtime as runtime;
 use switchboard_tls::TlsClient;
 
@@ -87,10 +88,12 @@ async fn watch_one(pool: &Pool, backend: &Arc<Backend>, tls: Option<&TlsClient>)
     let settings = pool.settings();
     let mut rng = Rng::with_seed(mix(settings.seed ^ backend.hash()));
     loop {
-        let result = check(pool, backend, tls).await;
-        let changed = backend.health.checked(result.is_ok(), &settings.rules);
-        if let Some(change) = changed {
-            pool.report(backend, change, result.err().as_ref());
+        let error = check(pool, backend, tls).await.err();
+        // A check for which this process has no descriptor says nothing of the back end.
+        if error.as_ref().and_then(DescriptorLimit::of).is_none()
+            && let Some(change) = backend.health.checked(error.is_none(), &settings.rules)
+        {
+            pool.report(backend, change, error.as_ref());
         }
         runtime::sleep(jittered(settings.check_interval, &mut rng)).await;
     }

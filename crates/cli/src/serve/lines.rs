@@ -27,7 +27,7 @@ pub(super) struct Lines {
 
 /// Returns a server that greets its clients.
 pub(super) fn server() -> Server {
-    Server::new().refuse(|stream| async move {
+    Server::new().descriptors(1).refuse(|stream| async move {
         // It is closed, whether or not the client hears of it.
         let _ = stream.write_all(TOO_MANY).await;
         let _ = stream.close().await;

@@ -180,7 +180,7 @@ impl Front {
 
     /// Returns a server of this service. Its clients speak first, and `limit` is how long that may take them.
     pub(super) fn server(&self, limit: Duration) -> Server {
-        let server = Server::new();
+        let server = Server::new().descriptors(1);
         match self.tls {
             // A client that is to be refused would have to be given a handshake first.
             Some(_) => server.first_bytes(limit, switchboard_tls::has_hello),

@@ -3,6 +3,9 @@
 use std::io::{BufRead, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::served::{Served, round_trip, run};
 
@@ -78,6 +81,32 @@ fn a_back_end_that_goes_down_is_told_of_and_clients_are_refused() {
     );
     round_trip(&mut proxy.connect());
     proxy.stop();
+}
+
+/// The limit is lowered while the proxy runs, as if its clients used up the descriptors.
+#[test]
+fn a_proxy_without_descriptors_blames_no_back_end() {
+    let echo = Served::echo(&[]);
+    let proxy = proxy(&[&echo.addr], &["--check-interval", "0.01"]);
+    let mut connected = proxy.connect();
+    round_trip(&mut connected);
+    let process = Pid::from_raw(proxy.child.id().cast_signed());
+    let before = getrlimit(Resource::Nofile);
+    let none = Rlimit {
+        // The number of descriptors of stdin, stdout and stderr.
+        current: Some(3),
+        ..before
+    };
+    prlimit(process, Resource::Nofile, none).unwrap();
+    // Three checks in a row that fail would do.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(500) {
+        round_trip(&mut connected);
+    }
+    prlimit(process, Resource::Nofile, before).unwrap();
+    round_trip(&mut proxy.connect());
+    let log = proxy.stop();
+    assert!(!log.contains("is down"), "{log}");
 }
 
 /// A file of a configuration, which is removed at the end.
