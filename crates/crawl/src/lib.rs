@@ -1,8 +1,13 @@
 //! A crawler that loses nothing, the same under every concurrency model.
 //!
-//! [`Address`] is the normalised address of a page.
+//! Its parts that read pages do no I/O and know no runtime:
+//!
+//! - [`Address`] is the normalised address of a page.
+//! - [`links`] finds the links of HTML, CSS, sitemaps and feeds, each with its line and column.
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod links;
 
 pub use address::{Address, AddressError};
+pub use links::{Document, Link, LinkKind};
