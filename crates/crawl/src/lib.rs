@@ -4,9 +4,11 @@
 //!
 //! - [`Address`] is the normalised address of a page.
 //! - [`links`] finds the links of HTML, CSS, sitemaps and feeds, each with its line and column.
+//! - [`fragment`] tells whether a page has the place that a link's fragment names.
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod fragment;
 pub mod links;
 
 pub use address::{Address, AddressError};
