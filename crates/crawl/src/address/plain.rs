@@ -1,39 +1,38 @@
-//! Joins for the links that most pages have: paths of plain characters. They take a quarter of the time of the
-//! URL standard's parser, which gives the same; a test compares them.
+//! Joins for the links that most pages have: plain characters, and hosts in plain letters. They take a fraction of
+//! what the URL standard's parser takes, which gives the same; a test compares them.
 
 use url::{Position, Url};
 
 /// The address, where its path begins, and the fragment; `None` if the standard's parser has to look at it.
 pub(super) fn join(base: &Url, text: &str) -> Option<(String, usize, Option<String>)> {
-    let (text, fragment) = match text.split_once('#') {
-        Some((text, fragment)) => (text, Some(fragment)),
-        None => (text, None),
-    };
-    let (path, query) = match text.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (text, None),
-    };
+    let absolute = absolute(text);
+    let (origin, text) = absolute.unwrap_or((&base[..Position::BeforePath], text));
+    let (text, fragment) = divide(text, b'#');
+    let (path, query) = divide(text, b'?');
     let is_plain =
         all(path, PATH) && all(query.unwrap_or(""), QUERY) && all(fragment.unwrap_or(""), FRAGMENT);
-    if !is_plain || path.starts_with("//") || !is_plain_base(base) {
+    if !is_plain || absolute.is_none() && (path.starts_with("//") || !is_plain_base(base)) {
         return None;
     }
 
-    let origin = &base[..Position::BeforePath];
-    let base_path = base.path();
-    let mut out = String::with_capacity(base.as_str().len() + text.len());
+    let mut out = String::with_capacity(base.as_str().len() + origin.len() + text.len());
     out.push_str(origin);
-    if path.is_empty() {
-        out.push_str(base_path);
-    } else {
-        let (from, path) = match path.strip_prefix('/') {
-            Some(path) => ("/", path),
-            None => (&base_path[..=base_path.rfind('/')?], path),
-        };
-        out.push_str(from);
-        push_segments(&mut out, origin.len(), path);
+    let mut query = query;
+    match path.strip_prefix('/') {
+        Some(path) => {
+            out.push('/');
+            push_segments(&mut out, origin.len(), path);
+        }
+        None if absolute.is_some() => out.push('/'),
+        None if path.is_empty() => {
+            out.push_str(base.path());
+            query = query.or(base.query());
+        }
+        None => {
+            out.push_str(&base.path()[..=base.path().rfind('/')?]);
+            push_segments(&mut out, origin.len(), path);
+        }
     }
-    let query = query.or(if path.is_empty() { base.query() } else { None });
     if let Some(query) = query.filter(|query| !query.is_empty()) {
         out.push('?');
         out.push_str(query);
@@ -41,23 +40,53 @@ pub(super) fn join(base: &Url, text: &str) -> Option<(String, usize, Option<Stri
     Some((out, origin.len(), fragment.map(str::to_owned)))
 }
 
+/// Divides an absolute URL behind its host, if that is a name as it is written in an address.
+fn absolute(text: &str) -> Option<(&str, &str)> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))?;
+    let host = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // A last label that begins with a digit may be part of an IPv4 address.
+    let is_name = |label: &str| !label.is_empty() && !label.starts_with("xn--");
+    let is_plain = host
+        .bytes()
+        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+        && host.split('.').all(is_name)
+        && host
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| !last.starts_with(|c: char| c.is_ascii_digit()));
+    is_plain.then(|| text.split_at(text.len() - rest.len() + host.len()))
+}
+
 /// Appends segments to a path that ends with a slash; `root` is where the path begins.
 fn push_segments(out: &mut String, root: usize, path: &str) {
-    let mut segments = path.split('/').peekable();
-    while let Some(segment) = segments.next() {
+    let mut rest = Some(path);
+    while let Some(path) = rest {
+        let (segment, behind) = divide(path, b'/');
+        rest = behind;
         match segment {
             "." => {}
             ".." => {
-                let parent = out[root..out.len() - 1].rfind('/').unwrap_or(0);
-                out.truncate(root + parent + 1);
+                let parent = &out.as_bytes()[root..out.len() - 1];
+                let slash = parent.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                out.truncate(root + slash + 1);
             }
             name => {
                 out.push_str(name);
-                if segments.peek().is_some() {
+                if rest.is_some() {
                     out.push('/');
                 }
             }
         }
+    }
+}
+
+/// The text before a byte of ASCII, and that behind it. `split_once` takes more for texts as short as these.
+fn divide(text: &str, byte: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|other| other == byte) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
     }
 }
 

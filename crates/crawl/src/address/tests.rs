@@ -179,24 +179,37 @@ fn plain_links_are_joined_as_all_others() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut plain = 0;
+    let (mut relative, mut absolute) = (0, 0);
     for _ in 0..50_000 {
         let Ok(base) = Url::parse(&format!("http://a/{}", text(&mut random))) else {
             continue;
         };
         let text = text(&mut random);
-        let Some((joined, path, fragment)) = plain::join(&base, &text) else {
-            continue;
-        };
-        plain += 1;
-        let url = base.join(&text).unwrap();
-        let address = Address::of_parts(joined, path).unwrap();
-        assert_eq!(
-            Address::from_url(&url).as_ref(),
-            Ok(&address),
-            "{base} {text:?}"
-        );
-        assert_eq!(url.fragment(), fragment.as_deref(), "{base} {text:?}");
+        for text in [
+            format!("http://{text}"),
+            format!("https://b-1.x--c{text}"),
+            text,
+        ] {
+            let Some((joined, path, fragment)) = plain::join(&base, &text) else {
+                continue;
+            };
+            *if text.contains("//") {
+                &mut absolute
+            } else {
+                &mut relative
+            } += 1;
+            let url = base
+                .join(&text)
+                .unwrap_or_else(|error| panic!("{text:?} {error}"));
+            let address = Address::of_parts(joined, path).unwrap();
+            assert_eq!(
+                Address::from_url(&url).as_ref(),
+                Ok(&address),
+                "{base} {text:?}"
+            );
+            assert_eq!(url.fragment(), fragment.as_deref(), "{base} {text:?}");
+            assert_eq!(address.origin(), url.origin().ascii_serialization());
+        }
     }
-    assert!(plain > 1000, "{plain}");
+    assert!(relative > 1000 && absolute > 1000, "{relative} {absolute}");
 }
