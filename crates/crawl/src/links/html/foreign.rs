@@ -100,7 +100,8 @@ impl Foreign {
     }
 }
 
-/// The elements of HTML before which SVG and MathML end, whether they were closed or not.
+/// The elements of HTML before which SVG and MathML end, whether they were closed or not. `font` is none of them, though
+/// it ends them with some of its attributes.
 fn breaks_out(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 44] = [
         b"b",

@@ -120,6 +120,7 @@ fn text_that_looks_like_markup_has_no_links() {
         "<script><a href=x>",
         "<![CDATA[<a href=x]]>",
         "<svg><style><![CDATA[ <a href=x> ]]></style></svg>",
+        "<svg><text><![CDATA[ > <a href=x> ]]></text></svg>",
         "<p title='<a href=x>'>",
     ] {
         assert_eq!(targets(page), Vec::<String>::new(), "{page}");
