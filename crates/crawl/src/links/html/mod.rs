@@ -49,7 +49,7 @@ impl Wanted {
     };
 }
 
-/// Finds all that is in a page of HTML or XHTML.
+/// Finds all that is in a page of HTML, or of XHTML as browsers read it if it is sent as `text/html`.
 ///
 /// ```
 /// use switchboard_crawl::links::html;
