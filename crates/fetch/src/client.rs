@@ -15,6 +15,7 @@ use switchboard_runtime as runtime;
 use switchboard_tls::TlsClient;
 use url::Url;
 
+use crate::coding;
 use crate::connection::{ByteStream, ClientConnection};
 use crate::descriptors::{look_up, with_descriptors};
 use crate::error::{Error, Phase};
@@ -283,7 +284,7 @@ fn request(url: &Url) -> http::Result<Request<Empty<Bytes>>> {
             concat!("switchboard/", env!("CARGO_PKG_VERSION")),
         )
         .header(ACCEPT, "*/*")
-        .header(ACCEPT_ENCODING, "gzip")
+        .header(ACCEPT_ENCODING, coding::ACCEPTED)
         .body(Empty::new())
 }
 

@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod coding;
 mod connection;
 mod descriptors;
 mod error;

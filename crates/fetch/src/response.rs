@@ -1,18 +1,17 @@
 //! Responses: the head, and the body that is still to be read.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::write::{MultiGzDecoder, ZlibDecoder};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_TYPE, HeaderMap};
 use http::response::Parts;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use switchboard_runtime as runtime;
 use url::Url;
 
+use crate::coding::Decoder;
 use crate::connection::ClientConnection;
 use crate::error::{Error, Phase};
 use crate::pool::{Origin, Pool};
@@ -98,13 +97,13 @@ impl ClientResponse {
     /// decompressed or is longer than `limit`.
     pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Error> {
         let mut decoder = Decoder::new(&self.head.headers, limit);
-        // An empty body is valid, although it is not what the content encoding promises.
-        let mut empty = true;
         while let Some(bytes) = self.chunk().await? {
-            empty = empty && bytes.is_empty();
-            decoder.feed(&bytes)?;
+            if !decoder.feed(&bytes)? {
+                let text = format!("longer than the {limit} bytes allowed");
+                return Err(Error::new(Phase::Decode, text));
+            }
         }
-        let body = if empty { Vec::new() } else { decoder.finish()? };
+        decoder.check_end()?;
         let Reuse {
             mut connection,
             pool,
@@ -113,7 +112,7 @@ impl ClientResponse {
         if connection.is_reusable().await {
             pool.put(origin, connection);
         }
-        Ok(body)
+        Ok(decoder.into_bytes())
     }
 
     /// Reads the whole body as text, in the encoding that the head or the first 1,024 bytes name, or else
@@ -147,81 +146,6 @@ fn charset(text: &str) -> Option<&str> {
         .find(['"', '\'', ';', ' ', '>', '/'])
         .unwrap_or(rest.len());
     Some(&rest[..end]).filter(|label| !label.is_empty())
-}
-
-/// A decoder for the content encoding, which stops when its output exceeds the limit.
-struct Decoder {
-    limit: usize,
-    kind: Kind,
-}
-
-enum Kind {
-    Plain(Vec<u8>),
-    Gzip(MultiGzDecoder<Vec<u8>>),
-    Deflate(ZlibDecoder<Vec<u8>>),
-    Unknown(String),
-}
-
-impl Decoder {
-    fn new(headers: &HeaderMap, limit: usize) -> Decoder {
-        let encoding = headers
-            .get(CONTENT_ENCODING)
-            .map_or(&b""[..], |value| value.as_bytes());
-        let encoding = String::from_utf8_lossy(encoding)
-            .trim()
-            .to_ascii_lowercase();
-        let kind = match encoding.as_str() {
-            "" | "identity" => Kind::Plain(Vec::new()),
-            "gzip" | "x-gzip" => Kind::Gzip(MultiGzDecoder::new(Vec::new())),
-            "deflate" => Kind::Deflate(ZlibDecoder::new(Vec::new())),
-            _ => Kind::Unknown(encoding),
-        };
-        Decoder { limit, kind }
-    }
-
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        // The limit is checked after each kilobyte, which may decompress to a megabyte.
-        for piece in bytes.chunks(1024) {
-            let fed = match &mut self.kind {
-                Kind::Plain(out) => out.write_all(piece),
-                Kind::Gzip(decoder) => decoder.write_all(piece),
-                Kind::Deflate(decoder) => decoder.write_all(piece),
-                Kind::Unknown(encoding) => {
-                    let text = format!("the content encoding `{encoding}` is not known");
-                    return Err(Error::new(Phase::Decode, text));
-                }
-            };
-            fed.map_err(|error| Error::new(Phase::Decode, error))?;
-            let length = match &self.kind {
-                Kind::Plain(out) => out.len(),
-                Kind::Gzip(decoder) => decoder.get_ref().len(),
-                Kind::Deflate(decoder) => decoder.get_ref().len(),
-                Kind::Unknown(_) => 0,
-            };
-            within(length, self.limit)?;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Vec<u8>, Error> {
-        let finished = match self.kind {
-            Kind::Plain(out) => Ok(out),
-            Kind::Gzip(decoder) => decoder.finish(),
-            Kind::Deflate(decoder) => decoder.finish(),
-            Kind::Unknown(_) => Ok(Vec::new()),
-        };
-        let body = finished.map_err(|error| Error::new(Phase::Decode, error))?;
-        within(body.len(), self.limit)?;
-        Ok(body)
-    }
-}
-
-fn within(length: usize, limit: usize) -> Result<(), Error> {
-    if length <= limit {
-        return Ok(());
-    }
-    let text = format!("longer than the {limit} bytes allowed");
-    Err(Error::new(Phase::Decode, text))
 }
 
 impl std::fmt::Debug for ClientResponse {
