@@ -10,10 +10,15 @@ use futures_io::{AsyncRead, AsyncWrite};
 use http::Request;
 use http_body_util::Empty;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use switchboard_http::Io;
 
 use crate::lease::Lease;
+
+/// The most fields of a response.
+const MOST_FIELDS: usize = 1000;
+/// The most bytes of a response's head.
+const LONGEST_HEAD: usize = 512 * 1024;
 
 /// A byte stream to a server: a socket, or TLS over one.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -35,7 +40,15 @@ impl ClientConnection {
         stream: Box<dyn ByteStream>,
         lease: Lease,
     ) -> hyper::Result<ClientConnection> {
-        let (sender, driven) = handshake(Io(stream)).await?;
+        // What browsers read is read. A field that is none at all, such as one with a control byte, is left out.
+        let (sender, driven) = Builder::new()
+            .max_headers(MOST_FIELDS)
+            .max_buf_size(LONGEST_HEAD)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            .handshake(Io(stream))
+            .await?;
         Ok(ClientConnection {
             sender,
             driven: Some(Box::pin(driven)),
