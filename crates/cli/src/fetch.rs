@@ -163,7 +163,9 @@ impl Fetch {
         let started = Instant::now();
         let limit = Duration::from_secs(self.options.timeout.into());
         let limits = Limits {
+            resolve: limit,
             connect: limit,
+            tls: limit,
             first_byte: limit,
             body: limit,
             ..Limits::default()

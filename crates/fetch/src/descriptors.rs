@@ -18,6 +18,7 @@ use switchboard_runtime as runtime;
 
 use crate::error::{Error, Phase};
 use crate::lease::Waiting;
+use crate::limits::{Limits, Total};
 use crate::pool::Pool;
 
 /// The first pause between two attempts; each further one is twice as long.
@@ -25,51 +26,37 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Makes `attempt` until it no longer fails for want of a descriptor, `limit` at the longest. Between
-/// attempts, idle connections of `pool` are closed, the oldest first; if there are none, waits until a
-/// connection ends or becomes idle.
+/// Makes `attempt` until it no longer fails for want of a descriptor. Each may take `limit`, and the wait for a
+/// descriptor [`Limits::descriptor`] in all. Between attempts, idle connections of `pool` are closed, the oldest first;
+/// if there are none, waits until a connection ends or becomes idle.
 ///
 /// # Errors
 /// The attempt's; if it took too long, what it waited for, in `phase`.
 pub(crate) async fn with_descriptors<T, F>(
     pool: &Pool,
+    limits: &Limits,
     limit: Duration,
+    total: Total,
     phase: Phase,
     attempt: impl Fn() -> F,
 ) -> Result<T, Error>
 where
     F: Future<Output = io::Result<T>>,
 {
-    let mut lack = None;
-    let repeated = repeat(pool, &mut lack, attempt);
-    let result = runtime::timeout(limit, repeated).await;
-    let error = match (result, lack) {
-        (Ok(Ok(output)), _) => return Ok(output),
-        (Ok(Err(error)), _) => error,
-        (Err(_), Some(lack)) => explain(&lack, limit),
-        (Err(late), None) => late.into(),
-    };
-    Err(Error::new(phase, error))
-}
-
-/// Makes `attempt` until it no longer fails for want of a descriptor. While this waits for one, `lack` is
-/// the error of the latest attempt.
-async fn repeat<T, F>(
-    pool: &Pool,
-    lack: &mut Option<io::Error>,
-    attempt: impl Fn() -> F,
-) -> io::Result<T>
-where
-    F: Future<Output = io::Result<T>>,
-{
     let freed = pool.freed();
     let mut waiting = None;
     let mut pause = FIRST_PAUSE;
+    let mut since = None;
     loop {
-        *lack = None;
-        match attempt().await {
-            Err(error) if DescriptorLimit::of(&error).is_some() => *lack = Some(error),
+        let lack = match total.within(limit, phase, attempt()).await {
+            Err(error) if error.lack_of_descriptors().is_some() => error,
             result => return result,
+        };
+        let began = *since.get_or_insert_with(runtime::now);
+        let waited = runtime::now().saturating_duration_since(began);
+        let left = limits.descriptor.saturating_sub(waited);
+        if left.is_zero() || !total.allows(Duration::ZERO) {
+            return Err(Error::new(phase, explain(&lack, limits.descriptor)));
         }
         if pool.close_oldest() {
             // A completion driver closes the descriptor in the loop's next turn.
@@ -79,16 +66,16 @@ where
             // made at once.
             waiting = Some(Waiting::new(freed));
         } else {
-            freed.wait(pause).await;
+            freed.wait(pause.min(left)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
 /// Returns an error that says which limit was reached and what to do about it.
-fn explain(lack: &io::Error, waited: Duration) -> io::Error {
+fn explain(lack: &Error, waited: Duration) -> io::Error {
     let limit = match (
-        DescriptorLimit::of(lack),
+        lack.lack_of_descriptors(),
         getrlimit(Resource::Nofile).current,
     ) {
         (Some(DescriptorLimit::Process), Some(limit)) => format!(
@@ -97,8 +84,10 @@ fn explain(lack: &io::Error, waited: Duration) -> io::Error {
         ),
         _ => "the system has no more (fs.file-max): raise that limit, or end other programs".into(),
     };
-    let text = format!("{lack}; no descriptor became free within {waited:?}; {limit}");
-    io::Error::new(lack.kind(), text)
+    let cause = lack.cause();
+    io::Error::other(format!(
+        "{cause}; no descriptor became free within {waited:?}; {limit}"
+    ))
 }
 
 /// Looks a host up, and tells the lack of descriptors from a name that is not known: the resolver opens

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use switchboard_net::DescriptorLimit;
+
 /// A phase of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
@@ -64,6 +66,22 @@ impl Error {
     pub(crate) fn is_timeout(&self) -> bool {
         let io = self.cause.downcast_ref::<std::io::Error>();
         io.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
+    }
+
+    /// Returns whether nothing of the request has left.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let hyper = self.cause.downcast_ref::<hyper::Error>();
+        hyper.is_some_and(hyper::Error::is_canceled)
+    }
+
+    /// Returns which limit of descriptors was reached, if that is the cause.
+    pub(crate) fn lack_of_descriptors(&self) -> Option<DescriptorLimit> {
+        DescriptorLimit::of(self.cause.downcast_ref()?)
+    }
+
+    /// Returns the cause alone.
+    pub(crate) fn cause(&self) -> &(dyn StdError + Send + Sync) {
+        &*self.cause
     }
 
     /// Returns the phase that failed.

@@ -39,10 +39,15 @@ mod connection;
 mod descriptors;
 mod error;
 mod lease;
+mod limits;
 mod pool;
+mod request;
 mod response;
+mod target;
 
-pub use client::{Client, Limits};
+pub use client::{Client, ClientBuilder};
 pub use error::{Error, Phase};
-pub use http::StatusCode;
-pub use response::ClientResponse;
+pub use http::{Method, StatusCode, Version, header};
+pub use limits::Limits;
+pub use request::Request;
+pub use response::{ClientResponse, Content, Heads};

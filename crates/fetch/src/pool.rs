@@ -1,4 +1,4 @@
-//! Idle connections of a client, kept by scheme, host and port.
+//! Idle connections of a client, kept by where they lead.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,20 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::connection::ClientConnection;
 use crate::lease::Freed;
+use crate::target::Origin;
 
 /// The most idle connections to one host.
 const MAX_PER_HOST: usize = 64;
 /// How long a connection may be idle. Most servers wait longer before they close it.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(15);
-
-/// Where a connection leads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin {
-    /// Whether the scheme is https.
-    pub(crate) secure: bool,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
 
 /// The connections to one host, the oldest first.
 type Idle = HashMap<Origin, Vec<(Instant, ClientConnection)>>;

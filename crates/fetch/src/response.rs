@@ -1,20 +1,22 @@
 //! Responses: the head, and the body that is still to be read.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::response::Parts;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 use hyper::body::Incoming;
-use switchboard_runtime as runtime;
 use url::Url;
 
 use crate::coding::Decoder;
 use crate::connection::ClientConnection;
 use crate::error::{Error, Phase};
-use crate::pool::{Origin, Pool};
+use crate::limits::Total;
+use crate::pool::Pool;
+use crate::target::Origin;
 
 /// A response whose head has come and whose body is still to be read.
 ///
@@ -24,9 +26,9 @@ pub struct ClientResponse {
     url: Url,
     head: Parts,
     body: Incoming,
+    heads: Option<Heads>,
     reuse: Reuse,
-    /// Time between two pieces of the body.
-    limit: Duration,
+    waits: Waits,
 }
 
 /// A response's connection, and the pool it goes back to.
@@ -36,24 +38,57 @@ pub(crate) struct Reuse {
     pub(crate) origin: Origin,
 }
 
+/// How long the pieces of a body are waited for.
+pub(crate) struct Waits {
+    /// Time between two pieces.
+    pub(crate) piece: Duration,
+    pub(crate) total: Total,
+}
+
+/// The heads of a request and of its response, with their empty lines.
+///
+/// These are the bytes that went over the connection, without those of early answers (1xx).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// The head of the request, credentials included.
+    pub sent: Vec<u8>,
+    /// The head of the response.
+    pub received: Vec<u8>,
+}
+
+/// A body as it was received and as it is meant.
+#[derive(Debug)]
+pub struct Content {
+    /// The bytes as they were sent, in their content codings, without those of the transfer (chunks).
+    pub received: Bytes,
+    /// The bytes without their content codings; the same ones if there are none.
+    pub decoded: Bytes,
+    /// Whether the limit has cut the one or the other, so that there was more.
+    pub is_cut: bool,
+    /// What has ended the body too early: an error in [`Phase::Body`] or [`Phase::Decode`]. What came before it is kept.
+    pub fault: Option<Error>,
+}
+
 impl ClientResponse {
     pub(crate) fn new(
         url: Url,
         response: Response<Incoming>,
+        heads: Option<Heads>,
         reuse: Reuse,
-        limit: Duration,
+        waits: Waits,
     ) -> ClientResponse {
         let (head, body) = response.into_parts();
         ClientResponse {
             url,
             head,
             body,
+            heads,
             reuse,
-            limit,
+            waits,
         }
     }
 
-    /// Returns the URL of this response, after redirects.
+    /// Returns the URL of this response, after redirects, without a user's name and password.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -68,23 +103,37 @@ impl ClientResponse {
         &self.head.headers
     }
 
-    /// Waits for the next bytes as they were sent; `None` at the end.
+    /// Returns the version of HTTP that the server speaks.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// Returns the address of the server.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.reuse.connection.peer()
+    }
+
+    /// Returns both heads as they went over the connection, if the request
+    /// [kept them](crate::Request::keep_heads).
+    pub fn heads(&self) -> Option<&Heads> {
+        self.heads.as_ref()
+    }
+
+    /// Waits for the next bytes as they were sent, in their content codings; `None` at the end.
     ///
     /// # Errors
     /// [`Phase::Body`] if the body ends too early or takes too long.
-    async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let frame =
-                runtime::timeout(self.limit, self.reuse.connection.frame(&mut self.body)).await;
-            let frame = frame.map_err(|late| Error::new(Phase::Body, late))?;
-            match frame {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(Error::new(Phase::Body, error)),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Ok(Some(data));
-                    }
-                }
+            let Waits { piece, total } = &self.waits;
+            let connection = &mut self.reuse.connection;
+            let frame = async { connection.frame(&mut self.body).await.transpose() };
+            let frame = total.within(*piece, Phase::Body, frame).await?;
+            let Some(frame) = frame else {
+                return Ok(None);
+            };
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
             }
         }
     }
@@ -104,15 +153,80 @@ impl ClientResponse {
             }
         }
         decoder.check_end()?;
-        let Reuse {
-            mut connection,
-            pool,
-            origin,
-        } = self.reuse;
-        if connection.is_reusable().await {
-            pool.put(origin, connection);
-        }
+        self.reuse.give_back().await;
         Ok(decoder.into_bytes())
+    }
+
+    /// Reads the body, of at most `limit` bytes both as it was received and as it is decoded, and keeps what came, however
+    /// it ends: cut by the limit, by the server or by an error. Dropping the future closes the connection.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use switchboard_fetch::{Client, Request};
+    /// use switchboard_runtime::Model;
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let url = format!("http://{}/", listener.local_addr()?);
+    /// let server = std::thread::spawn(move || {
+    ///     let (mut stream, _) = listener.accept()?;
+    ///     stream.write_all(b"HTTP/1.1 200 Fine\r\nContent-Length: 100\r\n\r\nhalf a page")
+    /// });
+    /// let (heads, content) = Model::Blocking.run(async {
+    ///     let request = Request::get(url).redirects(0).keep_heads();
+    ///     let response = Client::new().send(request).await.unwrap();
+    ///     (response.heads().unwrap().clone(), response.content(1000).await)
+    /// })?;
+    /// assert!(heads.sent.starts_with(b"GET / HTTP/1.1\r\nhost: 127.0.0.1:"));
+    /// assert_eq!(heads.received, b"HTTP/1.1 200 Fine\r\nContent-Length: 100\r\n\r\n");
+    /// assert_eq!(content.decoded, "half a page");
+    /// assert!(content.fault.is_some() && !content.is_cut);
+    /// # server.join().unwrap()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn content(mut self, limit: usize) -> Content {
+        let mut decoder = Decoder::new(&self.head.headers, limit);
+        let plain = decoder.is_plain();
+        let mut received = Vec::new();
+        let (mut is_cut, mut fault) = (false, None);
+        loop {
+            match self.chunk().await {
+                Ok(Some(bytes)) => {
+                    let space = limit - received.len();
+                    received.extend_from_slice(&bytes[..bytes.len().min(space)]);
+                    is_cut = bytes.len() > space;
+                    // What cannot be decoded is received all the same.
+                    if !plain && fault.is_none() {
+                        match decoder.feed(&bytes[..bytes.len().min(space)]) {
+                            Ok(more) => is_cut |= !more,
+                            Err(error) => fault = Some(error),
+                        }
+                    }
+                    if is_cut {
+                        break;
+                    }
+                }
+                Ok(None) => {
+                    fault = fault.or_else(|| decoder.check_end().err());
+                    self.reuse.give_back().await;
+                    break;
+                }
+                Err(error) => {
+                    fault = fault.or(Some(error));
+                    break;
+                }
+            }
+        }
+        let received = Bytes::from(received);
+        let decoded = match plain {
+            true => received.clone(),
+            false => decoder.into_bytes().into(),
+        };
+        Content {
+            received,
+            decoded,
+            is_cut,
+            fault,
+        }
     }
 
     /// Reads the whole body as text, in the encoding that the head or the first 1,024 bytes name, or else
@@ -146,6 +260,20 @@ fn charset(text: &str) -> Option<&str> {
         .find(['"', '\'', ';', ' ', '>', '/'])
         .unwrap_or(rest.len());
     Some(&rest[..end]).filter(|label| !label.is_empty())
+}
+
+impl Reuse {
+    /// Keeps the connection for the next request, after a body was read to its end.
+    async fn give_back(self) {
+        let Reuse {
+            mut connection,
+            pool,
+            origin,
+        } = self;
+        if connection.is_reusable().await {
+            pool.put(origin, connection);
+        }
+    }
 }
 
 impl std::fmt::Debug for ClientResponse {

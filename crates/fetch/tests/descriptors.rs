@@ -158,7 +158,7 @@ fn a_request_without_a_descriptor_waits_for_one_and_then_fails_with_the_limit() 
             for (model, driver) in models_and_drivers() {
                 println!("{model} with {driver}");
                 let limits = Limits {
-                    connect: Duration::from_millis(100),
+                    descriptor: Duration::from_millis(100),
                     ..Limits::default()
                 };
                 for (host, phase) in [("127.0.1.1", Phase::Connect), ("localhost", Phase::Resolve)]

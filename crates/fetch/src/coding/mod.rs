@@ -85,6 +85,11 @@ impl Decoder {
         }
     }
 
+    /// Returns whether a body is as it was received, since it has no coding.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.layers.as_ref().is_ok_and(Vec::is_empty)
+    }
+
     /// Decodes a piece of the body; returns false once there is more than the limit.
     ///
     /// # Errors

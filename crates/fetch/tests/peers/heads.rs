@@ -1,7 +1,7 @@
 //! Heads that real servers send, and how browsers read them.
 
-use http::header::{HeaderMap, SET_COOKIE};
-use switchboard_fetch::{Client, Error, Phase, StatusCode};
+use switchboard_fetch::header::{HeaderMap, SET_COOKIE};
+use switchboard_fetch::{Client, Error, Phase, Request, StatusCode};
 use switchboard_runtime::Model;
 
 use crate::support::{Peer, everywhere, page, with_peer};
@@ -135,4 +135,41 @@ fn a_connection_serves_again_after_early_hints() {
         },
         |requests| assert_eq!(requests.len(), 2),
     );
+}
+
+#[test]
+fn heads_are_kept_as_they_went_over_the_connection() {
+    let head = b"HTTP/1.1 200 Fine\r\nX-Odd : Case\r\n  and fold\r\nContent-Length: 4\r\n\r\n";
+    let answer = [
+        b"HTTP/1.1 103 Early\r\nLink: <a>\r\n\r\n",
+        &head[..],
+        b"body",
+    ]
+    .concat();
+    with_peer(
+        || Peer::new(&[&answer]),
+        |addr| {
+            let answer_head = head.to_vec();
+            async move {
+                let request = Request::get(format!("http://{addr}/a?b")).keep_heads();
+                let response = Client::new().send(request).await.unwrap();
+                assert_eq!(response.peer_addr(), Some(addr));
+                let heads = response.heads().unwrap().clone();
+                assert_eq!(heads.received, answer_head);
+                let sent = String::from_utf8(heads.sent).unwrap();
+                let expected = format!("GET /a?b HTTP/1.1\r\nhost: {addr}\r\n");
+                assert!(
+                    sent.starts_with(&expected) && sent.ends_with("\r\n\r\n"),
+                    "{sent}"
+                );
+                assert_eq!(response.bytes(100).await.unwrap(), b"body");
+            }
+        },
+        drop,
+    );
+    let peer = Peer::new(&[&page("body")]);
+    let response = Model::Blocking
+        .run(Client::new().get(&peer.url("/")))
+        .unwrap();
+    assert_eq!(response.unwrap().heads(), None);
 }

@@ -1,7 +1,10 @@
 //! The client against peers that send exactly the bytes a test gives them, under every model and driver.
 
+mod bodies;
 mod heads;
+mod requests;
 mod support;
+mod times;
 
 #[path = "../../../runtime/tests/support/ways.rs"]
 mod ways;

@@ -1,19 +1,25 @@
 //! A client's connection: hyper's request sender and connection future, polled together by the flow that
 //! uses them.
 
+mod tap;
+
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use http::Request;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::client::conn::http1;
 use switchboard_http::Io;
 
 use crate::lease::Lease;
+
+use self::tap::{Recorder, Tap};
 
 /// The most fields of a response.
 const MOST_FIELDS: usize = 1000;
@@ -25,44 +31,75 @@ pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-type Driven = Connection<Io<Box<dyn ByteStream>>, Empty<Bytes>>;
-
 pub(crate) struct ClientConnection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: Sender,
     /// `None` once the connection has ended.
-    driven: Option<Pin<Box<Driven>>>,
+    driven: Option<Driven>,
+    recorder: Arc<Recorder>,
+    peer: Option<SocketAddr>,
     /// Dropped last, when the descriptor is closed.
     _lease: Lease,
 }
 
+enum Sender {
+    One(http1::SendRequest<Full<Bytes>>),
+}
+
+/// The future of a connection.
+enum Driven {
+    One(Pin<Box<http1::Connection<Io<Tap>, Full<Bytes>>>>),
+}
+
 impl ClientConnection {
-    pub(crate) async fn new(
+    /// Begins HTTP/1.
+    pub(crate) async fn one(
         stream: Box<dyn ByteStream>,
+        peer: Option<SocketAddr>,
         lease: Lease,
     ) -> hyper::Result<ClientConnection> {
+        let (tap, recorder) = Tap::new(stream);
         // What browsers read is read. A field that is none at all, such as one with a control byte, is left out.
-        let (sender, driven) = Builder::new()
+        let (sender, driven) = http1::Builder::new()
             .max_headers(MOST_FIELDS)
             .max_buf_size(LONGEST_HEAD)
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .ignore_invalid_headers_in_responses(true)
-            .handshake(Io(stream))
+            .handshake(Io(tap))
             .await?;
         Ok(ClientConnection {
-            sender,
-            driven: Some(Box::pin(driven)),
+            sender: Sender::One(sender),
+            driven: Some(Driven::One(Box::pin(driven))),
+            recorder,
+            peer,
             _lease: lease,
         })
+    }
+
+    /// Returns the address of the server.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// Sends a request and waits for the response's head.
     pub(crate) async fn send(
         &mut self,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> hyper::Result<http::Response<Incoming>> {
-        let response = self.sender.send_request(request);
-        drive(&mut self.driven, response).await
+        match &mut self.sender {
+            Sender::One(sender) => drive(&mut self.driven, sender.send_request(request)).await,
+        }
+    }
+
+    /// Sends a request of HTTP/1, and returns also the bytes of both heads as they went.
+    pub(crate) async fn send_recorded(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Result<(http::Response<Incoming>, Vec<u8>, Vec<u8>)> {
+        self.recorder.begin();
+        let response = self.send(request).await;
+        let (sent, received) = self.recorder.end();
+        Ok((response?, sent, received))
     }
 
     /// Waits for the body's next frame; `None` at its end.
@@ -77,27 +114,41 @@ impl ClientConnection {
     /// Waits until another request can be sent, after a response was read to its end; false if the
     /// connection has ended.
     pub(crate) async fn is_reusable(&mut self) -> bool {
-        let ready = self.sender.ready();
-        drive(&mut self.driven, ready).await.is_ok() && self.driven.is_some()
+        let ready = match &mut self.sender {
+            Sender::One(sender) => drive(&mut self.driven, sender.ready()).await,
+        };
+        ready.is_ok() && self.driven.is_some()
     }
 
     /// Returns whether the connection is open still. Does not wait.
     pub(crate) async fn is_open(&mut self) -> bool {
         poll_fn(|context| {
             if let Some(driven) = &mut self.driven
-                && driven.as_mut().poll(context).is_ready()
+                && driven.poll(context).is_ready()
             {
                 self.driven = None;
             }
             Poll::Ready(())
         })
         .await;
-        self.driven.is_some() && !self.sender.is_closed()
+        let closed = match &self.sender {
+            Sender::One(sender) => sender.is_closed(),
+        };
+        self.driven.is_some() && !closed
+    }
+}
+
+impl Driven {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            // The reason of its end is the result of the request.
+            Driven::One(driven) => driven.as_mut().poll(context).map(drop),
+        }
     }
 }
 
 /// Polls `future` and the connection that it depends on until `future` completes.
-async fn drive<F: Future>(driven: &mut Option<Pin<Box<Driven>>>, future: F) -> F::Output {
+async fn drive<F: Future>(driven: &mut Option<Driven>, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|context| {
         loop {
@@ -107,7 +158,7 @@ async fn drive<F: Future>(driven: &mut Option<Pin<Box<Driven>>>, future: F) -> F
             let Some(connection) = driven else {
                 return Poll::Pending;
             };
-            if connection.as_mut().poll(context).is_pending() {
+            if connection.poll(context).is_pending() {
                 return Poll::Pending;
             }
             // The connection has ended. hyper completes the future with the reason at its next poll.

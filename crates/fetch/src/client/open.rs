@@ -1,0 +1,104 @@
+//! Connections for requests: idle ones, and new ones.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::PoisonError;
+
+use switchboard_net::{Stream, connect_any};
+use switchboard_tls::TlsClient;
+
+use crate::connection::{ByteStream, ClientConnection};
+use crate::descriptors::{look_up, with_descriptors};
+use crate::error::{Error, Phase};
+use crate::lease::Lease;
+use crate::limits::Total;
+use crate::target::Origin;
+
+use super::{Client, Inner};
+
+/// A connection for a request.
+enum Opened {
+    Idle(ClientConnection),
+    New(Stream),
+}
+
+impl Client {
+    /// Returns a connection, and whether it was idle before, which happens only if it `may_reuse` one.
+    pub(super) async fn connection(
+        &self,
+        origin: &Origin,
+        may_reuse: bool,
+        total: Total,
+    ) -> Result<(ClientConnection, bool), Error> {
+        let Inner { pool, .. } = &*self.0;
+        if may_reuse && let Some(idle) = pool.take(origin).await {
+            return Ok((idle, true));
+        }
+        let addrs = self.resolve(&origin.host, origin.port, total).await?;
+        let open = || self.open(origin, &addrs, may_reuse);
+        let limits = &self.0.limits;
+        let opened = with_descriptors(pool, limits, limits.connect, total, Phase::Connect, open);
+        match opened.await? {
+            Opened::Idle(connection) => Ok((connection, true)),
+            Opened::New(stream) => Ok((self.begin(origin, stream, total).await?, false)),
+        }
+    }
+
+    async fn resolve(&self, host: &str, port: u16, total: Total) -> Result<Vec<SocketAddr>, Error> {
+        let Inner { pool, limits, .. } = &*self.0;
+        let resolve = || look_up(host, port);
+        with_descriptors(pool, limits, limits.resolve, total, Phase::Resolve, resolve).await
+    }
+
+    /// Connects, or takes a connection that has become idle while the flow waited for a descriptor.
+    async fn open(
+        &self,
+        origin: &Origin,
+        addrs: &[SocketAddr],
+        may_reuse: bool,
+    ) -> io::Result<Opened> {
+        if may_reuse && let Some(idle) = self.0.pool.take(origin).await {
+            return Ok(Opened::Idle(idle));
+        }
+        connect_any(addrs).await.map(Opened::New)
+    }
+
+    /// Begins HTTP, and TLS for https, on a connected stream.
+    async fn begin(
+        &self,
+        origin: &Origin,
+        stream: Stream,
+        total: Total,
+    ) -> Result<ClientConnection, Error> {
+        let lease = Lease(self.0.pool.freed().clone());
+        // A variable after the lease, so that it is dropped before the lease wherever this fails.
+        let socket = stream;
+        let limits = &self.0.limits;
+        let peer = socket.peer_addr().ok().and_then(|addr| addr.as_tcp());
+        let stream: Box<dyn ByteStream> = match origin.secure {
+            false => Box::new(socket),
+            true => {
+                let tls = self.tls()?;
+                let connect = tls.connect(&origin.host, socket);
+                Box::new(total.within(limits.tls, Phase::Tls, connect).await?)
+            }
+        };
+        let begun = ClientConnection::one(stream, peer, lease);
+        total.within(limits.connect, Phase::Connect, begun).await
+    }
+
+    fn tls(&self) -> Result<TlsClient, Error> {
+        let mut made = self.0.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tls) = &*made {
+            return Ok(tls.clone());
+        }
+        let client = match &self.0.roots {
+            Some(pem) => TlsClient::with_roots(pem),
+            None => TlsClient::new(),
+        };
+        let client = client.map_err(|error| Error::new(Phase::Tls, error))?;
+        let tls = client.protocols(&["http/1.1"]);
+        *made = Some(tls.clone());
+        Ok(tls)
+    }
+}

@@ -1,0 +1,126 @@
+//! The bytes of a connection, which a request may have kept: the heads as they went over the wire.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use super::{ByteStream, LONGEST_HEAD};
+
+/// A stream whose bytes are kept while somebody wants them.
+pub(super) struct Tap {
+    stream: Box<dyn ByteStream>,
+    recorder: Arc<Recorder>,
+}
+
+#[derive(Default)]
+pub(super) struct Recorder {
+    on: AtomicBool,
+    /// What was sent, and what was received.
+    kept: Mutex<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Tap {
+    pub(super) fn new(stream: Box<dyn ByteStream>) -> (Tap, Arc<Recorder>) {
+        let recorder = Arc::<Recorder>::default();
+        let tap = Tap {
+            stream,
+            recorder: recorder.clone(),
+        };
+        (tap, recorder)
+    }
+}
+
+impl Recorder {
+    /// Keeps bytes from now on.
+    pub(super) fn begin(&self) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
+        self.on.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps no more; returns the head that was sent, and the last one that was received. Each ends with its empty line.
+    pub(super) fn end(&self) -> (Vec<u8>, Vec<u8>) {
+        self.on.store(false, Ordering::Relaxed);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut sent, mut received) = std::mem::take(&mut *kept);
+        sent.truncate(head_length(&sent));
+        let mut length = head_length(&received);
+        while length > 0 && is_informational(&received) {
+            received.drain(..length);
+            length = head_length(&received);
+        }
+        received.truncate(length);
+        (sent, received)
+    }
+
+    fn keep(&self, bytes: &[u8], which: impl Fn(&mut (Vec<u8>, Vec<u8>)) -> &mut Vec<u8>) {
+        if self.on.load(Ordering::Relaxed) {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = which(&mut kept);
+            let space = (2 * LONGEST_HEAD).saturating_sub(kept.len());
+            kept.extend_from_slice(&bytes[..bytes.len().min(space)]);
+        }
+    }
+}
+
+/// Returns the length of the head at the start of `bytes`, with its empty line; all if there is none.
+fn head_length(bytes: &[u8]) -> usize {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let mut length = 0;
+    // Empty lines before a head are not part of it, and are skipped by whoever reads it.
+    let mut begun = false;
+    for line in &mut lines {
+        length += line.len();
+        let empty = matches!(line, b"\n" | b"\r\n");
+        if empty && begun {
+            break;
+        }
+        begun |= !empty;
+    }
+    length
+}
+
+fn is_informational(head: &[u8]) -> bool {
+    let mut words = head.split(|byte| *byte == b' ').skip(1);
+    let code = words.next().unwrap_or_default();
+    code.len() >= 3 && code[0] == b'1' && !code.starts_with(b"101")
+}
+
+impl AsyncRead for Tap {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Ok(length)) = read {
+            self.recorder.keep(&buffer[..length], |kept| &mut kept.1);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Tap {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(length)) = written {
+            self.recorder.keep(&bytes[..length], |kept| &mut kept.0);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(context)
+    }
+}

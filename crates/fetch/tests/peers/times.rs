@@ -1,0 +1,82 @@
+//! The time of each phase, and of all.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use switchboard_fetch::{Client, Error, Limits, Phase};
+
+use crate::support::{Peer, everywhere, head};
+
+const SHORT: Duration = Duration::from_millis(30);
+
+fn late(error: Error, phase: Phase) {
+    assert_eq!(error.phase(), phase, "{error}");
+    assert!(error.to_string().contains("30ms"), "{error}");
+}
+
+/// Sends `begin`, and then nothing until the client hangs up.
+fn stalling(begin: &'static [u8]) -> Peer {
+    Peer::serving(1, move |_, stream| {
+        let request = head(stream);
+        stream.write_all(begin).unwrap();
+        let _ = std::io::copy(stream, &mut std::io::sink());
+        vec![request]
+    })
+}
+
+fn client(limits: Limits) -> Client {
+    Client::with(limits, None)
+}
+
+#[test]
+fn a_body_that_stops_coming_is_late() {
+    everywhere(|| async {
+        let limits = Limits {
+            body: SHORT,
+            ..Limits::default()
+        };
+        let peer = stalling(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+        let response = client(limits).get(&peer.url("/")).await.unwrap();
+        let content = response.content(100).await;
+        assert_eq!(content.decoded, "half");
+        late(content.fault.unwrap(), Phase::Body);
+        peer.requests().await;
+    });
+}
+
+#[test]
+fn the_time_for_all_ends_each_phase() {
+    let limits = Limits {
+        total: Some(SHORT),
+        ..Limits::default()
+    };
+    everywhere(|| async {
+        let peer = stalling(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+        // The head may be late too, where the machine is busy.
+        match client(limits).get(&peer.url("/")).await {
+            Ok(response) => late(response.bytes(100).await.unwrap_err(), Phase::Body),
+            Err(error) => late(error, Phase::FirstByte),
+        }
+        peer.requests().await;
+        let peer = stalling(b"");
+        late(
+            client(limits).get(&peer.url("/")).await.unwrap_err(),
+            Phase::FirstByte,
+        );
+        peer.requests().await;
+    });
+}
+
+#[test]
+fn a_handshake_that_stops_is_late() {
+    let limits = Limits {
+        tls: SHORT,
+        ..Limits::default()
+    };
+    everywhere(|| async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        late(client(limits).get(&url).await.unwrap_err(), Phase::Tls);
+    });
+}
