@@ -27,7 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Makes `attempt` until it no longer fails for want of a descriptor. Each may take `limit`, and the wait for a
-/// descriptor [`Limits::descriptor`] in all. Between attempts, idle connections of `pool` are closed, the oldest first;
+/// descriptor [`Limits::descriptor`] from when this client gave back the last one. Between attempts, idle connections of `pool` are closed, the oldest first;
 /// if there are none, waits until a connection ends or becomes idle.
 ///
 /// # Errors
@@ -47,13 +47,20 @@ where
     let mut waiting = None;
     let mut pause = FIRST_PAUSE;
     let mut since = None;
+    let mut count = freed.count();
     loop {
         let lack = match total.within(limit, phase, attempt()).await {
             Err(error) if error.lack_of_descriptors().is_some() => error,
             result => return result,
         };
-        let began = *since.get_or_insert_with(runtime::now);
-        let waited = runtime::now().saturating_duration_since(began);
+        let now = runtime::now();
+        let given = freed.count();
+        if given != count {
+            // While others come to their ends, it is a queue, whose length nobody can tell.
+            count = given;
+            since = None;
+        }
+        let waited = now.saturating_duration_since(*since.get_or_insert(now));
         let left = limits.descriptor.saturating_sub(waited);
         if left.is_zero() || !total.allows(Duration::ZERO) {
             return Err(Error::new(phase, explain(&lack, limits.descriptor)));

@@ -9,6 +9,8 @@ use switchboard_runtime::{self as runtime, Receiver, Sender, race};
 /// Descriptors that connections of a client gave back, and the flows that wait for one.
 pub(crate) struct Freed {
     waiting: AtomicUsize,
+    /// How many descriptors were given back so far.
+    count: AtomicUsize,
     /// One message for each descriptor, so that it wakes one flow only.
     sender: Sender<()>,
     receiver: Receiver<()>,
@@ -20,6 +22,7 @@ impl Freed {
         let (sender, receiver) = runtime::channel(64);
         Freed {
             waiting: AtomicUsize::new(0),
+            count: AtomicUsize::new(0),
             sender,
             receiver,
         }
@@ -27,9 +30,15 @@ impl Freed {
 
     /// Wakes one waiting flow, because a connection has ended or become idle. Never blocks.
     pub(crate) fn notify(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
         if self.waiting.load(Ordering::SeqCst) > 0 {
             let _ = self.sender.try_send(());
         }
+    }
+
+    /// Returns a number that changes with each descriptor that is given back.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Waits for a connection that ends or becomes idle, but no longer than `pause`.

@@ -35,7 +35,8 @@ pub struct Limits {
     /// no limit by default.
     pub total: Option<Duration>,
     /// Time that a request waits, before it looks a name up or connects, while the process or the system has no
-    /// descriptor left.
+    /// descriptor left: counted from when a connection of this client ended or became idle, so that many requests
+    /// with few descriptors are slower and do not fail.
     pub descriptor: Duration,
     /// The most redirects in a row that are followed.
     pub redirects: usize,

@@ -35,7 +35,10 @@ fn in_child(name: &str, client: impl Fn(u16)) {
         Model::Tasks.run(async move {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                let serve = serve_connection(stream, move |_: Request| async move {
+                let serve = serve_connection(stream, move |request: Request| async move {
+                    if request.uri().path() == "/slow" {
+                        runtime::sleep(Duration::from_millis(120)).await;
+                    }
                     Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(number.to_string())))
                 });
                 runtime::spawn_local(serve).detach();
@@ -117,6 +120,33 @@ fn requests_wait_for_the_descriptors_of_others() {
             });
             let pages = run(model, driver, runtime::gather(requests));
             for page in pages {
+                page.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn requests_wait_longer_than_connecting_may_take() {
+    in_child("requests_wait_longer_than_connecting_may_take", |port| {
+        leave(20);
+        let loops = models_and_drivers();
+        for (model, driver) in loops.into_iter().filter(|(model, _)| model.has_loop()) {
+            println!("{model} with {driver}");
+            let limits = Limits {
+                resolve: Duration::from_millis(100),
+                connect: Duration::from_millis(100),
+                // Ten times as long as any of the others takes, and shorter than all of them.
+                descriptor: Duration::from_millis(1200),
+                ..Limits::default()
+            };
+            let client = Client::with(limits, None);
+            let requests = (0..200).map(|n| {
+                let url = format!("http://127.0.1.{}:{port}/slow", n % 3 + 1);
+                let client = client.clone();
+                async move { client.get(&url).await?.text(100).await }
+            });
+            for page in run(model, driver, runtime::gather(requests)) {
                 page.unwrap();
             }
         }

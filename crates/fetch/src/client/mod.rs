@@ -25,8 +25,8 @@ pub use self::builder::ClientBuilder;
 /// An HTTP client that keeps idle connections. Clones share them; flows of any model may use one.
 ///
 /// When no descriptor is left, the client closes idle connections, the oldest first. If none is idle, a
-/// request waits until another one's connection ends or becomes idle, in the flow's own way and for
-/// [`Limits::descriptor`] at the longest.
+/// request waits until another one's connection ends or becomes idle, in the flow's own way; it fails if none does for
+/// [`Limits::descriptor`].
 ///
 /// The crate's page has an example.
 #[derive(Clone)]
