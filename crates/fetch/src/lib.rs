@@ -43,6 +43,7 @@ mod limits;
 mod pool;
 mod request;
 mod response;
+mod retry;
 mod target;
 
 pub use client::{Client, ClientBuilder};
@@ -51,3 +52,4 @@ pub use http::{Method, StatusCode, Version, header};
 pub use limits::Limits;
 pub use request::Request;
 pub use response::{ClientResponse, Content, Heads};
+pub use retry::{Retries, retry_after};

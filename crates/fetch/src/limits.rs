@@ -31,7 +31,7 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Time between two pieces of the body.
     pub body: Duration,
-    /// Time from the first look-up to the end of the body, with redirects;
+    /// Time from the first look-up to the end of the body, with redirects, retries and the pauses between them;
     /// no limit by default.
     pub total: Option<Duration>,
     /// Time that a request waits, before it looks a name up or connects, while the process or the system has no

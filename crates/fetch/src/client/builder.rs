@@ -6,16 +6,17 @@ use http::HeaderValue;
 
 use crate::limits::Limits;
 use crate::pool::Pool;
+use crate::retry::Retries;
 
 use super::{Client, Inner};
 
-/// The settings of a [`Client`]: by default trust in Mozilla's root certificates.
+/// The settings of a [`Client`]: by default no retries, and trust in Mozilla's root certificates.
 ///
 /// ```
-/// use switchboard_fetch::header::HeaderValue;
-/// use switchboard_fetch::Client;
+/// use switchboard_fetch::{Client, Retries};
 ///
-/// let client = Client::builder().user_agent(HeaderValue::from_static("me/1")).build();
+/// let retries = Retries { most: 2, ..Retries::default() };
+/// let client = Client::builder().retries(retries).build();
 /// # drop(client);
 /// ```
 #[derive(Clone)]
@@ -23,6 +24,7 @@ use super::{Client, Inner};
 pub struct ClientBuilder {
     limits: Limits,
     roots: Option<Vec<u8>>,
+    retries: Retries,
     user_agent: HeaderValue,
 }
 
@@ -31,6 +33,7 @@ impl ClientBuilder {
         ClientBuilder {
             limits: Limits::default(),
             roots: None,
+            retries: Retries::default(),
             user_agent: HeaderValue::from_static(concat!(
                 "switchboard/",
                 env!("CARGO_PKG_VERSION")
@@ -51,6 +54,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets when requests are sent again.
+    pub fn retries(mut self, retries: Retries) -> ClientBuilder {
+        self.retries = retries;
+        self
+    }
+
     /// Sets the field `User-Agent` of requests that have none.
     pub fn user_agent(mut self, user_agent: HeaderValue) -> ClientBuilder {
         self.user_agent = user_agent;
@@ -62,6 +71,7 @@ impl ClientBuilder {
         Client(Arc::new(Inner {
             limits: self.limits,
             roots: self.roots,
+            retries: self.retries,
             user_agent: self.user_agent,
             tls: Mutex::default(),
             pool: Arc::new(Pool::new(self.limits.idle)),

@@ -1,4 +1,4 @@
-//! The client: a request over an idle or a new connection, and redirects.
+//! The client: a request over an idle or a new connection, retries and redirects.
 
 mod builder;
 mod exchange;
@@ -18,6 +18,7 @@ use crate::limits::{Limits, Total};
 use crate::pool::Pool;
 use crate::request::Request;
 use crate::response::ClientResponse;
+use crate::retry::Retries;
 use crate::target::Target;
 
 pub use self::builder::ClientBuilder;
@@ -35,6 +36,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     limits: Limits,
     roots: Option<Vec<u8>>,
+    retries: Retries,
     user_agent: HeaderValue,
     /// Made for the first https request: parsing the roots takes time.
     tls: Mutex<Option<TlsClient>>,
@@ -78,7 +80,7 @@ impl Client {
         self.send(Request::get(url)).await
     }
 
-    /// Sends a request: follows redirects, and returns when the response's head has
+    /// Sends a request: follows redirects, retries by the client's policy, and returns when the response's head has
     /// come. Waits in the flow's own way. Dropping the future closes the connection.
     ///
     /// Redirects follow the fetch standard: 301 and 302 make a GET of a POST, 303 of all but HEAD, 307 and 308 keep the
@@ -118,7 +120,7 @@ impl Client {
         let most = request.redirects.unwrap_or(self.0.limits.redirects);
         let mut followed = 0;
         loop {
-            let response = self.send_once(&request, &target, total).await?;
+            let response = self.send_again(&request, &target, total).await?;
             if request.redirects == Some(0) {
                 return Ok(response);
             }
@@ -133,6 +135,28 @@ impl Client {
             followed += 1;
             discard(response).await;
             target = next;
+        }
+    }
+
+    /// Sends a request to one target, and again as the policy says.
+    async fn send_again(
+        &self,
+        request: &Request,
+        target: &Target,
+        total: Total,
+    ) -> Result<ClientResponse, Error> {
+        let mut tried = 0;
+        loop {
+            let result = self.send_once(request, target, total).await;
+            let pause = self.0.retries.pause(tried, request, &result);
+            let Some(pause) = pause.filter(|pause| total.allows(*pause)) else {
+                return result;
+            };
+            if let Ok(response) = result {
+                discard(response).await;
+            }
+            runtime::sleep(pause).await;
+            tried += 1;
         }
     }
 }

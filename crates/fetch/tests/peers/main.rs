@@ -3,6 +3,7 @@
 mod bodies;
 mod heads;
 mod requests;
+mod retries;
 mod support;
 mod times;
 
