@@ -21,7 +21,7 @@ use crate::output::{self, Count, Failure};
 #[command(
     after_help = "Lines on stdout: `NAME, MATCH` or `no match at URL`; without --extract \
 `NAME, STATUS, BYTES bytes, TIME`. Lines on stderr: `error for NAME (URL): PHASE: CAUSE`, where the phase \
-is one of URL, resolve, connect, TLS, first byte, body, decode, status; and a summary.\n\nExit status: 0 \
+is one of URL, resolve, connect, proxy, TLS, first byte, body, decode, status; and a summary.\n\nExit status: 0 \
 if every page was fetched and matched, 1 if one was not or a line could not be written, 2 for wrong usage; \
 then nothing was fetched. If the reader of stdout closes it, the fetch ends at once, with 0."
 )]

@@ -14,6 +14,8 @@ pub enum Phase {
     Resolve,
     /// Connecting to one of the addresses.
     Connect,
+    /// A proxy: its settings, and having it connect further.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// From the request to the response's head, redirects included.
@@ -30,6 +32,7 @@ impl fmt::Display for Phase {
             Phase::Url => "URL",
             Phase::Resolve => "resolve",
             Phase::Connect => "connect",
+            Phase::Proxy => "proxy",
             Phase::Tls => "TLS",
             Phase::FirstByte => "first byte",
             Phase::Body => "body",

@@ -23,7 +23,7 @@ use crate::error::{Error, Phase};
 pub struct Limits {
     /// Time to look a name up.
     pub resolve: Duration,
-    /// Time to connect to one of a host's addresses.
+    /// Time to connect to one of a host's addresses, and that a proxy may take to connect further.
     pub connect: Duration,
     /// Time for the TLS handshake.
     pub tls: Duration,

@@ -13,8 +13,16 @@ const MAX_PER_HOST: usize = 64;
 /// How long a connection may be idle. Most servers wait longer before they close it.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(15);
 
+/// What connections serve the same requests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// Where they lead: to a server, straight or through a proxy, or to a proxy that sends requests on.
+    pub(crate) origin: Origin,
+    pub(crate) forward: bool,
+}
+
 /// The connections to one host, the oldest first.
-type Idle = HashMap<Origin, Vec<(Instant, ClientConnection)>>;
+type Idle = HashMap<Key, Vec<(Instant, ClientConnection)>>;
 
 /// The idle connections of a client and its clones.
 pub(crate) struct Pool {
@@ -43,9 +51,9 @@ impl Pool {
     }
 
     /// Takes an idle connection that is neither too old nor closed by the peer.
-    pub(crate) async fn take(&self, origin: &Origin) -> Option<ClientConnection> {
+    pub(crate) async fn take(&self, key: &Key) -> Option<ClientConnection> {
         loop {
-            let (since, mut connection) = self.with(|idle| idle.get_mut(origin)?.pop())?;
+            let (since, mut connection) = self.with(|idle| idle.get_mut(key)?.pop())?;
             if since.elapsed() < MAX_IDLE_TIME && connection.is_open().await {
                 return Some(connection);
             }
@@ -53,7 +61,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request. If there are enough, the oldest is closed for it.
-    pub(crate) fn put(&self, origin: Origin, connection: ClientConnection) {
+    pub(crate) fn put(&self, key: Key, connection: ClientConnection) {
         let now = Instant::now();
         // Connections are closed after the lock is released.
         let mut closed = Vec::new();
@@ -63,7 +71,7 @@ impl Pool {
                 let old = connections.partition_point(|(since, _)| now - *since >= MAX_IDLE_TIME);
                 closed.extend(connections.drain(..old));
             }
-            let connections = idle.entry(origin).or_default();
+            let connections = idle.entry(key).or_default();
             connections.push((now, connection));
             if connections.len() > MAX_PER_HOST {
                 closed.push(connections.remove(0));

@@ -15,8 +15,7 @@ use crate::coding::Decoder;
 use crate::connection::ClientConnection;
 use crate::error::{Error, Phase};
 use crate::limits::Total;
-use crate::pool::Pool;
-use crate::target::Origin;
+use crate::pool::{Key, Pool};
 
 /// A response whose head has come and whose body is still to be read.
 ///
@@ -35,7 +34,7 @@ pub struct ClientResponse {
 pub(crate) struct Reuse {
     pub(crate) connection: ClientConnection,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) origin: Origin,
+    pub(crate) key: Key,
 }
 
 /// How long the pieces of a body are waited for.
@@ -108,7 +107,7 @@ impl ClientResponse {
         self.head.version
     }
 
-    /// Returns the address of the server.
+    /// Returns the address of the server, or of the proxy.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.reuse.connection.peer()
     }
@@ -268,10 +267,10 @@ impl Reuse {
         let Reuse {
             mut connection,
             pool,
-            origin,
+            key,
         } = self;
         if connection.is_reusable().await {
-            pool.put(origin, connection);
+            pool.put(key, connection);
         }
     }
 }

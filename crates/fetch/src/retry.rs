@@ -11,7 +11,7 @@ use crate::response::ClientResponse;
 /// How often a client sends a request again, and how long it pauses before.
 ///
 /// Only requests are repeated that do the same when they are sent twice (GET, HEAD, PUT, DELETE …), after an error of
-/// looking up, connecting or the wait for the head, and after the statuses 408, 429, 500, 502, 503 and 504. An
+/// looking up, connecting, a proxy or the wait for the head, and after the statuses 408, 429, 500, 502, 503 and 504. An
 /// error within the body is the caller's. The pause before the `n`th retry is a random one of up to `first` × 2ⁿ⁻¹, so
 /// that clients which failed together do not come back together ("full jitter"); or what the server asks for by
 /// `Retry-After`.
@@ -63,7 +63,7 @@ impl Retries {
                 _ => return None,
             },
             Err(error) => match error.phase() {
-                Phase::Resolve | Phase::Connect | Phase::FirstByte => None,
+                Phase::Resolve | Phase::Connect | Phase::Proxy | Phase::FirstByte => None,
                 Phase::Url | Phase::Tls | Phase::Body | Phase::Decode => return None,
             },
         };

@@ -6,24 +6,28 @@ use http::HeaderValue;
 
 use crate::limits::Limits;
 use crate::pool::Pool;
+use crate::proxy::Proxies;
 use crate::retry::Retries;
 
 use super::{Client, Inner};
 
-/// The settings of a [`Client`]: by default no retries, and trust in Mozilla's root certificates.
+/// The settings of a [`Client`]: by default no proxies and no retries, and trust in Mozilla's root certificates.
 ///
 /// ```
-/// use switchboard_fetch::{Client, Retries};
+/// use switchboard_fetch::{Client, Proxies};
 ///
-/// let retries = Retries { most: 2, ..Retries::default() };
-/// let client = Client::builder().retries(retries).build();
+/// let client = Client::builder()
+///     .proxies(Proxies::from_env()?)
+///     .build();
 /// # drop(client);
+/// # Ok::<_, switchboard_fetch::Error>(())
 /// ```
 #[derive(Clone)]
 #[must_use = "the settings are for `build`"]
 pub struct ClientBuilder {
     limits: Limits,
     roots: Option<Vec<u8>>,
+    proxies: Proxies,
     retries: Retries,
     user_agent: HeaderValue,
 }
@@ -33,6 +37,7 @@ impl ClientBuilder {
         ClientBuilder {
             limits: Limits::default(),
             roots: None,
+            proxies: Proxies::default(),
             retries: Retries::default(),
             user_agent: HeaderValue::from_static(concat!(
                 "switchboard/",
@@ -54,6 +59,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the proxies.
+    pub fn proxies(mut self, proxies: Proxies) -> ClientBuilder {
+        self.proxies = proxies;
+        self
+    }
+
     /// Sets when requests are sent again.
     pub fn retries(mut self, retries: Retries) -> ClientBuilder {
         self.retries = retries;
@@ -71,6 +82,7 @@ impl ClientBuilder {
         Client(Arc::new(Inner {
             limits: self.limits,
             roots: self.roots,
+            proxies: self.proxies,
             retries: self.retries,
             user_agent: self.user_agent,
             tls: Mutex::default(),

@@ -1,9 +1,9 @@
-//! One request over one connection: its head, and the response.
+//! One request over one connection: its head as the protocol and the proxy want it, and the response.
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderName, Method, Version};
 use http_body_util::Full;
@@ -12,11 +12,22 @@ use crate::coding;
 use crate::connection::ClientConnection;
 use crate::error::{Error, Phase};
 use crate::limits::Total;
+use crate::pool::Key;
+use crate::proxy::Proxy;
 use crate::request::Request;
 use crate::response::{ClientResponse, Heads, Reuse, Waits};
-use crate::target::Target;
+use crate::target::{Origin, Target};
 
 use super::Client;
+
+/// The form of a request's head.
+#[derive(Clone, Copy)]
+enum Form {
+    /// HTTP/1 to a server: the path alone.
+    Origin,
+    /// HTTP/1 to a proxy that sends it on: the whole URL.
+    Absolute,
+}
 
 impl Client {
     /// Sends a request to a target, over an idle connection if there is one.
@@ -26,11 +37,24 @@ impl Client {
         target: &Target,
         total: Total,
     ) -> Result<ClientResponse, Error> {
+        let proxy = self.0.proxies.of(&target.origin);
+        let forward = proxy.filter(|proxy| proxy.forwards(&target.origin));
+        let key = Key {
+            origin: match forward {
+                None => target.origin.clone(),
+                Some(proxy) => Origin {
+                    secure: false,
+                    host: proxy.host.clone(),
+                    port: proxy.port,
+                },
+            },
+            forward: forward.is_some(),
+        };
         let mut may_reuse = true;
         loop {
-            let connection = self.connection(&target.origin, may_reuse, total);
+            let connection = self.connection(&key, &target.origin, proxy, may_reuse, total);
             let (connection, reused) = connection.await?;
-            let sent = self.exchange(connection, request, target, total);
+            let sent = self.exchange(connection, &key, request, target, forward, total);
             match sent.await {
                 // The server may close an idle connection just as the request is sent.
                 Err(error)
@@ -48,11 +72,17 @@ impl Client {
     async fn exchange(
         &self,
         mut connection: ClientConnection,
+        key: &Key,
         request: &Request,
         target: &Target,
+        forward: Option<&Proxy>,
         total: Total,
     ) -> Result<ClientResponse, Error> {
-        let head = self.head(request, target);
+        let form = match forward {
+            Some(_) => Form::Absolute,
+            None => Form::Origin,
+        };
+        let head = self.head(request, target, forward, form);
         let head = head.map_err(|error| Error::new(Phase::Url, error))?;
         let limits = &self.0.limits;
         let keeps = request.keep_heads;
@@ -71,7 +101,7 @@ impl Client {
         let reuse = Reuse {
             connection,
             pool: self.0.pool.clone(),
-            origin: target.origin.clone(),
+            key: key.clone(),
         };
         let waits = Waits {
             piece: limits.body,
@@ -82,12 +112,21 @@ impl Client {
     }
 
     /// Returns the request as hyper sends it.
-    fn head(&self, request: &Request, target: &Target) -> http::Result<http::Request<Full<Bytes>>> {
+    fn head(
+        &self,
+        request: &Request,
+        target: &Target,
+        forward: Option<&Proxy>,
+        form: Form,
+    ) -> http::Result<http::Request<Full<Bytes>>> {
         let host = target.host();
         let path = target.path_and_query();
-        let builder = http::Request::builder()
-            .method(request.method.clone())
-            .uri(path);
+        let whole = || format!("{}://{host}{path}", target.url.scheme());
+        let builder = http::Request::builder().method(request.method.clone());
+        let builder = match form {
+            Form::Origin => builder.uri(path),
+            Form::Absolute => builder.uri(whole()),
+        };
         let builder = match request.old {
             true => builder.version(Version::HTTP_10),
             false => builder,
@@ -106,6 +145,9 @@ impl Client {
         add(ACCEPT_ENCODING, HeaderValue::from_static(coding::ACCEPTED));
         if let Some(credentials) = &target.credentials {
             add(AUTHORIZATION, credentials.clone());
+        }
+        if let Some(credentials) = forward.and_then(Proxy::credentials) {
+            add(PROXY_AUTHORIZATION, credentials.clone());
         }
         for (name, value) in own.iter().filter(|(name, _)| may_be_sent(name)) {
             headers.append(name.clone(), value.clone());

@@ -16,6 +16,7 @@ use switchboard_tls::TlsClient;
 use crate::error::{Error, Phase};
 use crate::limits::{Limits, Total};
 use crate::pool::Pool;
+use crate::proxy::Proxies;
 use crate::request::Request;
 use crate::response::ClientResponse;
 use crate::retry::Retries;
@@ -36,6 +37,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     limits: Limits,
     roots: Option<Vec<u8>>,
+    proxies: Proxies,
     retries: Retries,
     user_agent: HeaderValue,
     /// Made for the first https request: parsing the roots takes time.

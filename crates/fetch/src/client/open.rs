@@ -1,4 +1,4 @@
-//! Connections for requests: idle ones, and new ones.
+//! Connections for requests: idle ones, and new ones, straight or through proxies.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +12,8 @@ use crate::descriptors::{look_up, with_descriptors};
 use crate::error::{Error, Phase};
 use crate::lease::Lease;
 use crate::limits::Total;
+use crate::pool::Key;
+use crate::proxy::Proxy;
 use crate::target::Origin;
 
 use super::{Client, Inner};
@@ -26,21 +28,29 @@ impl Client {
     /// Returns a connection, and whether it was idle before, which happens only if it `may_reuse` one.
     pub(super) async fn connection(
         &self,
+        key: &Key,
         origin: &Origin,
+        proxy: Option<&Proxy>,
         may_reuse: bool,
         total: Total,
     ) -> Result<(ClientConnection, bool), Error> {
         let Inner { pool, .. } = &*self.0;
-        if may_reuse && let Some(idle) = pool.take(origin).await {
+        if may_reuse && let Some(idle) = pool.take(key).await {
             return Ok((idle, true));
         }
-        let addrs = self.resolve(&origin.host, origin.port, total).await?;
-        let open = || self.open(origin, &addrs, may_reuse);
+        let addrs = match proxy {
+            Some(proxy) => self.resolve(&proxy.host, proxy.port, total).await?,
+            None => self.resolve(&origin.host, origin.port, total).await?,
+        };
+        let open = || self.open(key, &addrs, may_reuse);
         let limits = &self.0.limits;
         let opened = with_descriptors(pool, limits, limits.connect, total, Phase::Connect, open);
         match opened.await? {
             Opened::Idle(connection) => Ok((connection, true)),
-            Opened::New(stream) => Ok((self.begin(origin, stream, total).await?, false)),
+            Opened::New(stream) => {
+                let begun = self.begin(key, origin, proxy, stream, total).await?;
+                Ok((begun, false))
+            }
         }
     }
 
@@ -51,22 +61,19 @@ impl Client {
     }
 
     /// Connects, or takes a connection that has become idle while the flow waited for a descriptor.
-    async fn open(
-        &self,
-        origin: &Origin,
-        addrs: &[SocketAddr],
-        may_reuse: bool,
-    ) -> io::Result<Opened> {
-        if may_reuse && let Some(idle) = self.0.pool.take(origin).await {
+    async fn open(&self, key: &Key, addrs: &[SocketAddr], may_reuse: bool) -> io::Result<Opened> {
+        if may_reuse && let Some(idle) = self.0.pool.take(key).await {
             return Ok(Opened::Idle(idle));
         }
         connect_any(addrs).await.map(Opened::New)
     }
 
-    /// Begins HTTP, and TLS for https, on a connected stream.
+    /// Begins HTTP, and TLS for https, on a connected stream; through a proxy, if it does not send requests on itself.
     async fn begin(
         &self,
+        key: &Key,
         origin: &Origin,
+        proxy: Option<&Proxy>,
         stream: Stream,
         total: Total,
     ) -> Result<ClientConnection, Error> {
@@ -74,6 +81,14 @@ impl Client {
         // A variable after the lease, so that it is dropped before the lease wherever this fails.
         let socket = stream;
         let limits = &self.0.limits;
+        if let Some(proxy) = proxy.filter(|_| !key.forward) {
+            let addr = match proxy.wants_address() {
+                true => self.resolve(&origin.host, origin.port, total).await?,
+                false => Vec::new(),
+            };
+            let tunnel = proxy.tunnel(&socket, origin, addr.first().copied());
+            total.within(limits.connect, Phase::Proxy, tunnel).await?;
+        }
         let peer = socket.peer_addr().ok().and_then(|addr| addr.as_tcp());
         let stream: Box<dyn ByteStream> = match origin.secure {
             false => Box::new(socket),

@@ -76,7 +76,7 @@ impl ClientConnection {
         })
     }
 
-    /// Returns the address of the server.
+    /// Returns the address of the server, or of the proxy.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }

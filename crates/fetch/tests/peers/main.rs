@@ -2,6 +2,8 @@
 
 mod bodies;
 mod heads;
+mod http2;
+mod proxies;
 mod requests;
 mod retries;
 mod support;
