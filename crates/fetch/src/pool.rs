@@ -19,6 +19,8 @@ pub(crate) struct Key {
     /// Where they lead: to a server, straight or through a proxy, or to a proxy that sends requests on.
     pub(crate) origin: Origin,
     pub(crate) forward: bool,
+    /// Whether HTTP/2 was not offered, since a request says HTTP/1.0.
+    pub(crate) old: bool,
 }
 
 /// The connections to one host, the oldest first.

@@ -46,7 +46,8 @@ pub(crate) struct Waits {
 
 /// The heads of a request and of its response, with their empty lines.
 ///
-/// These are the bytes that went over the connection, without those of early answers (1xx).
+/// Over HTTP/1 these are the bytes that went over the connection, without those of early answers (1xx). HTTP/2 has none;
+/// there they are what HTTP/1 would have written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heads {
     /// The head of the request, credentials included.

@@ -11,7 +11,8 @@ use crate::retry::Retries;
 
 use super::{Client, Inner};
 
-/// The settings of a [`Client`]: by default no proxies and no retries, and trust in Mozilla's root certificates.
+/// The settings of a [`Client`]: by default no proxies and no retries, HTTP/2 where servers speak it, and
+/// trust in Mozilla's root certificates.
 ///
 /// ```
 /// use switchboard_fetch::{Client, Proxies};
@@ -29,6 +30,7 @@ pub struct ClientBuilder {
     roots: Option<Vec<u8>>,
     proxies: Proxies,
     retries: Retries,
+    http2: bool,
     user_agent: HeaderValue,
 }
 
@@ -39,6 +41,7 @@ impl ClientBuilder {
             roots: None,
             proxies: Proxies::default(),
             retries: Retries::default(),
+            http2: true,
             user_agent: HeaderValue::from_static(concat!(
                 "switchboard/",
                 env!("CARGO_PKG_VERSION")
@@ -71,6 +74,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Offers servers no HTTP/2.
+    pub fn without_http2(mut self) -> ClientBuilder {
+        self.http2 = false;
+        self
+    }
+
     /// Sets the field `User-Agent` of requests that have none.
     pub fn user_agent(mut self, user_agent: HeaderValue) -> ClientBuilder {
         self.user_agent = user_agent;
@@ -84,6 +93,7 @@ impl ClientBuilder {
             roots: self.roots,
             proxies: self.proxies,
             retries: self.retries,
+            http2: self.http2,
             user_agent: self.user_agent,
             tls: Mutex::default(),
             pool: Arc::new(Pool::new(self.limits.idle)),

@@ -1,12 +1,15 @@
 //! One request over one connection: its head as the protocol and the proxy want it, and the response.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap,
+    HeaderValue, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderName, Method, Version};
 use http_body_util::Full;
+use hyper::body::Incoming;
 
 use crate::coding;
 use crate::connection::ClientConnection;
@@ -21,12 +24,14 @@ use crate::target::{Origin, Target};
 use super::Client;
 
 /// The form of a request's head.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// HTTP/1 to a server: the path alone.
     Origin,
     /// HTTP/1 to a proxy that sends it on: the whole URL.
     Absolute,
+    /// HTTP/2: the parts of the URL in fields of their own.
+    Two,
 }
 
 impl Client {
@@ -49,6 +54,7 @@ impl Client {
                 },
             },
             forward: forward.is_some(),
+            old: request.old,
         };
         let mut may_reuse = true;
         loop {
@@ -78,18 +84,25 @@ impl Client {
         forward: Option<&Proxy>,
         total: Total,
     ) -> Result<ClientResponse, Error> {
-        let form = match forward {
-            Some(_) => Form::Absolute,
-            None => Form::Origin,
+        let form = match (connection.is_two(), forward) {
+            (true, _) => Form::Two,
+            (false, Some(_)) => Form::Absolute,
+            (false, None) => Form::Origin,
         };
         let head = self.head(request, target, forward, form);
         let head = head.map_err(|error| Error::new(Phase::Url, error))?;
         let limits = &self.0.limits;
         let keeps = request.keep_heads;
         let sent = async {
-            Ok::<_, hyper::Error>(match keeps {
-                false => (connection.send(head).await?, None),
-                true => {
+            Ok::<_, hyper::Error>(match (keeps, form) {
+                (false, _) => (connection.send(head).await?, None),
+                (true, Form::Two) => {
+                    let sent = written(&head, target);
+                    let response = connection.send(head).await?;
+                    let received = answered(&response);
+                    (response, Some(Heads { sent, received }))
+                }
+                (true, _) => {
                     let (response, sent, received) = connection.send_recorded(head).await?;
                     (response, Some(Heads { sent, received }))
                 }
@@ -126,6 +139,7 @@ impl Client {
         let builder = match form {
             Form::Origin => builder.uri(path),
             Form::Absolute => builder.uri(whole()),
+            Form::Two => builder.uri(whole()).version(Version::HTTP_2),
         };
         let builder = match request.old {
             true => builder.version(Version::HTTP_10),
@@ -139,7 +153,9 @@ impl Client {
                 headers.insert(name, value);
             }
         };
-        add(HOST, HeaderValue::from_str(&host)?);
+        if form != Form::Two {
+            add(HOST, HeaderValue::from_str(&host)?);
+        }
         add(USER_AGENT, self.0.user_agent.clone());
         add(ACCEPT, HeaderValue::from_static("*/*"));
         add(ACCEPT_ENCODING, HeaderValue::from_static(coding::ACCEPTED));
@@ -149,7 +165,7 @@ impl Client {
         if let Some(credentials) = forward.and_then(Proxy::credentials) {
             add(PROXY_AUTHORIZATION, credentials.clone());
         }
-        for (name, value) in own.iter().filter(|(name, _)| may_be_sent(name)) {
+        for (name, value) in own.iter().filter(|(name, _)| may_be_sent(name, form)) {
             headers.append(name.clone(), value.clone());
         }
         let has_body = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
@@ -160,7 +176,34 @@ impl Client {
     }
 }
 
-/// Returns whether a field of the caller is sent: the lengths are the client's.
-fn may_be_sent(name: &HeaderName) -> bool {
-    ![CONTENT_LENGTH, TRANSFER_ENCODING].contains(name)
+/// Returns whether a field of the caller is sent: the lengths are the client's, and HTTP/2 has no fields of connections.
+fn may_be_sent(name: &HeaderName, form: Form) -> bool {
+    let lengths = [CONTENT_LENGTH, TRANSFER_ENCODING];
+    let of_connections = [HOST, CONNECTION, UPGRADE, TE];
+    !(lengths.contains(name) || form == Form::Two && of_connections.contains(name))
+}
+
+/// Returns a request of HTTP/2 as HTTP/1 would write it.
+fn written(head: &http::Request<Full<Bytes>>, target: &Target) -> Vec<u8> {
+    let (method, path) = (head.method(), target.path_and_query());
+    let line = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", target.host());
+    with_fields(line, head.headers())
+}
+
+fn answered(response: &http::Response<Incoming>) -> Vec<u8> {
+    let mut line = String::from("HTTP/1.1 ");
+    let _ = write!(line, "{}\r\n", response.status());
+    with_fields(line, response.headers())
+}
+
+fn with_fields(line: String, headers: &HeaderMap) -> Vec<u8> {
+    let mut head = line.into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use switchboard_runtime as runtime;
-use switchboard_tls::TlsClient;
 
 use crate::error::{Error, Phase};
 use crate::limits::{Limits, Total};
@@ -23,8 +22,12 @@ use crate::retry::Retries;
 use crate::target::Target;
 
 pub use self::builder::ClientBuilder;
+use self::open::Tls;
 
 /// An HTTP client that keeps idle connections. Clones share them; flows of any model may use one.
+///
+/// It speaks HTTP/1.1, and HTTP/2 with servers that choose it in the TLS handshake (ALPN). A connection of either
+/// serves one request at a time, and is polled by the flow that waits for the response: nothing is spawned.
 ///
 /// When no descriptor is left, the client closes idle connections, the oldest first. If none is idle, a
 /// request waits until another one's connection ends or becomes idle, in the flow's own way; it fails if none does for
@@ -39,9 +42,10 @@ struct Inner {
     roots: Option<Vec<u8>>,
     proxies: Proxies,
     retries: Retries,
+    http2: bool,
     user_agent: HeaderValue,
     /// Made for the first https request: parsing the roots takes time.
-    tls: Mutex<Option<TlsClient>>,
+    tls: Mutex<Option<Tls>>,
     pool: Arc<Pool>,
 }
 

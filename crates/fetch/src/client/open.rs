@@ -18,6 +18,13 @@ use crate::target::Origin;
 
 use super::{Client, Inner};
 
+/// The settings of TLS with HTTP/2 among the protocols, and with HTTP/1 alone.
+#[derive(Clone)]
+pub(super) struct Tls {
+    both: TlsClient,
+    one: TlsClient,
+}
+
 /// A connection for a request.
 enum Opened {
     Idle(ClientConnection),
@@ -90,19 +97,32 @@ impl Client {
             total.within(limits.connect, Phase::Proxy, tunnel).await?;
         }
         let peer = socket.peer_addr().ok().and_then(|addr| addr.as_tcp());
+        let mut two = false;
         let stream: Box<dyn ByteStream> = match origin.secure {
             false => Box::new(socket),
             true => {
                 let tls = self.tls()?;
-                let connect = tls.connect(&origin.host, socket);
-                Box::new(total.within(limits.tls, Phase::Tls, connect).await?)
+                let client = if self.0.http2 && !key.old {
+                    tls.both
+                } else {
+                    tls.one
+                };
+                let connect = client.connect(&origin.host, socket);
+                let connected = total.within(limits.tls, Phase::Tls, connect).await?;
+                two = connected.alpn() == Some(b"h2");
+                Box::new(connected)
             }
         };
-        let begun = ClientConnection::one(stream, peer, lease);
+        let begun = async {
+            match two {
+                true => ClientConnection::two(stream, peer, lease).await,
+                false => ClientConnection::one(stream, peer, lease).await,
+            }
+        };
         total.within(limits.connect, Phase::Connect, begun).await
     }
 
-    fn tls(&self) -> Result<TlsClient, Error> {
+    fn tls(&self) -> Result<Tls, Error> {
         let mut made = self.0.tls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tls) = &*made {
             return Ok(tls.clone());
@@ -112,7 +132,10 @@ impl Client {
             None => TlsClient::new(),
         };
         let client = client.map_err(|error| Error::new(Phase::Tls, error))?;
-        let tls = client.protocols(&["http/1.1"]);
+        let tls = Tls {
+            both: client.clone().protocols(&["h2", "http/1.1"]),
+            one: client.protocols(&["http/1.1"]),
+        };
         *made = Some(tls.clone());
         Ok(tls)
     }

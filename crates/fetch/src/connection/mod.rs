@@ -1,6 +1,7 @@
 //! A client's connection: hyper's request sender and connection future, polled together by the flow that
 //! uses them.
 
+mod h2;
 mod tap;
 
 use std::future::{Future, poll_fn};
@@ -14,11 +15,12 @@ use futures_io::{AsyncRead, AsyncWrite};
 use http::Request;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::client::conn::http1;
+use hyper::client::conn::{http1, http2};
 use switchboard_http::Io;
 
 use crate::lease::Lease;
 
+use self::h2::{Driven2, Starter};
 use self::tap::{Recorder, Tap};
 
 /// The most fields of a response.
@@ -43,11 +45,13 @@ pub(crate) struct ClientConnection {
 
 enum Sender {
     One(http1::SendRequest<Full<Bytes>>),
+    Two(http2::SendRequest<Full<Bytes>>),
 }
 
 /// The future of a connection.
 enum Driven {
     One(Pin<Box<http1::Connection<Io<Tap>, Full<Bytes>>>>),
+    Two(Box<Driven2>),
 }
 
 impl ClientConnection {
@@ -76,6 +80,31 @@ impl ClientConnection {
         })
     }
 
+    /// Begins HTTP/2, which serves one request at a time too.
+    pub(crate) async fn two(
+        stream: Box<dyn ByteStream>,
+        peer: Option<SocketAddr>,
+        lease: Lease,
+    ) -> hyper::Result<ClientConnection> {
+        let (tap, recorder) = Tap::new(stream);
+        let (starter, begun) = Starter::new();
+        let (sender, driven) = http2::Builder::new(starter)
+            .max_header_list_size(LONGEST_HEAD as u32)
+            .handshake(Io(tap))
+            .await?;
+        Ok(ClientConnection {
+            sender: Sender::Two(sender),
+            driven: Some(Driven::Two(Box::new(Driven2::new(driven, begun)))),
+            recorder,
+            peer,
+            _lease: lease,
+        })
+    }
+
+    pub(crate) fn is_two(&self) -> bool {
+        matches!(self.sender, Sender::Two(_))
+    }
+
     /// Returns the address of the server, or of the proxy.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.peer
@@ -88,6 +117,7 @@ impl ClientConnection {
     ) -> hyper::Result<http::Response<Incoming>> {
         match &mut self.sender {
             Sender::One(sender) => drive(&mut self.driven, sender.send_request(request)).await,
+            Sender::Two(sender) => drive(&mut self.driven, sender.send_request(request)).await,
         }
     }
 
@@ -116,6 +146,7 @@ impl ClientConnection {
     pub(crate) async fn is_reusable(&mut self) -> bool {
         let ready = match &mut self.sender {
             Sender::One(sender) => drive(&mut self.driven, sender.ready()).await,
+            Sender::Two(sender) => drive(&mut self.driven, sender.ready()).await,
         };
         ready.is_ok() && self.driven.is_some()
     }
@@ -133,6 +164,7 @@ impl ClientConnection {
         .await;
         let closed = match &self.sender {
             Sender::One(sender) => sender.is_closed(),
+            Sender::Two(sender) => sender.is_closed(),
         };
         self.driven.is_some() && !closed
     }
@@ -143,6 +175,7 @@ impl Driven {
         match self {
             // The reason of its end is the result of the request.
             Driven::One(driven) => driven.as_mut().poll(context).map(drop),
+            Driven::Two(driven) => driven.poll(context),
         }
     }
 }

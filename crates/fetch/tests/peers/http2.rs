@@ -1,11 +1,18 @@
-//! Peers with TLS.
+//! HTTP/2 by ALPN, against the server of this workspace; and TLS with a server that speaks HTTP/1 alone.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use http_body_util::BodyExt as _;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use switchboard_fetch::{Client, Version};
+use switchboard_fetch::header::HOST;
+use switchboard_fetch::{Client, Method, Request, Version};
+use switchboard_http::{Body, Response, serve_stream};
+use switchboard_net::Listener;
+use switchboard_runtime::{self as runtime, Model};
+use switchboard_tls::TlsServer;
 
 use crate::support::{Peer, everywhere, page, request};
 
@@ -34,9 +41,104 @@ pub(crate) fn tls_peer(config: Arc<ServerConfig>, body: &'static str) -> Peer {
     })
 }
 
+/// Starts a server with TLS that tells of each request, and accepts so many connections; returns its port.
+fn serve(config: Arc<ServerConfig>, connections: usize) -> u16 {
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().as_tcp().unwrap().port();
+    let server = TlsServer::from_config(config).protocols(&["h2", "http/1.1"]);
+    std::thread::spawn(move || {
+        let served = Model::Tasks.run(async move {
+            let mut served = Vec::new();
+            for _ in 0..connections {
+                let (stream, _) = listener.accept().await.unwrap();
+                let server = server.clone();
+                let serve = async move {
+                    let Ok(tls) = server.accept(stream).await else {
+                        return;
+                    };
+                    let _ = serve_stream(tls, answer).await;
+                };
+                served.push(runtime::spawn_local(serve));
+            }
+            for connection in served {
+                connection.await.unwrap();
+            }
+        });
+        served.unwrap();
+    });
+    port
+}
+
+async fn answer(request: switchboard_http::Request) -> Result<Response<Body>, Infallible> {
+    let line = format!(
+        "{:?} {} {} {}",
+        request.version(),
+        request.method(),
+        request.uri().path(),
+        request
+            .headers()
+            .get(HOST)
+            .map_or("-", |host| host.to_str().unwrap())
+    );
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let large = "x".repeat(if line.contains("/large") {
+        3_000_000
+    } else {
+        0
+    });
+    Ok(Response::new(Body::from(format!(
+        "{line} {}{large}",
+        body.len()
+    ))))
+}
+
 #[test]
-fn tls_is_spoken_under_every_model() {
+fn a_server_that_chooses_http_2_is_asked_in_it() {
     let (pem, config) = certificate();
+    everywhere(|| async {
+        let port = serve(config.clone(), 1);
+        let client = Client::builder().roots(pem.clone()).build();
+        let url = format!("https://localhost:{port}");
+        // All go over the one connection that is accepted.
+        for n in 0..10 {
+            let response = client.get(&format!("{url}/{n}")).await.unwrap();
+            assert_eq!(response.version(), Version::HTTP_2);
+            let text = String::from_utf8(response.bytes(1000).await.unwrap()).unwrap();
+            assert!(text.starts_with(&format!("HTTP/2.0 GET /{n} ")), "{text}");
+        }
+        let body = "y".repeat(1_000_000);
+        let post = Request::new(Method::POST, format!("{url}/large"))
+            .body(body)
+            .keep_heads();
+        let response = client.send(post).await.unwrap();
+        let heads = response.heads().unwrap().clone();
+        let sent = String::from_utf8(heads.sent).unwrap();
+        let begin = format!("POST /large HTTP/1.1\r\nhost: localhost:{port}\r\n");
+        assert!(sent.starts_with(&begin), "{sent}");
+        assert!(heads.received.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        let text = String::from_utf8(response.bytes(10_000_000).await.unwrap()).unwrap();
+        assert!(text.contains(" 1000000x") && text.len() > 3_000_000);
+    });
+}
+
+#[test]
+fn http_1_is_spoken_where_http_2_is_not_wanted() {
+    let (pem, config) = certificate();
+    everywhere(|| async {
+        let port = serve(config.clone(), 3);
+        let url = format!("https://localhost:{port}/");
+        let both = Client::builder().roots(pem.clone()).build();
+        let one = Client::builder().roots(pem.clone()).without_http2().build();
+        for (client, request, version) in [
+            (&both, Request::get(&url), Version::HTTP_2),
+            (&both, Request::get(&url).http10(), Version::HTTP_10),
+            (&one, Request::get(&url), Version::HTTP_11),
+        ] {
+            let response = client.send(request).await.unwrap();
+            let text = String::from_utf8(response.bytes(1000).await.unwrap()).unwrap();
+            assert!(text.starts_with(&format!("{version:?} GET / ")), "{text}");
+        }
+    });
     everywhere(|| async {
         let peer = tls_peer(config.clone(), "plain");
         let client = Client::builder().roots(pem.clone()).build();
