@@ -36,6 +36,7 @@
 mod client;
 mod coding;
 mod connection;
+mod cookies;
 mod descriptors;
 mod error;
 mod lease;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use http::HeaderValue;
 
+use crate::cookies::Jar;
 use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::proxy::Proxies;
@@ -11,7 +12,7 @@ use crate::retry::Retries;
 
 use super::{Client, Inner};
 
-/// The settings of a [`Client`]: by default no proxies and no retries, HTTP/2 where servers speak it, and
+/// The settings of a [`Client`]: by default no proxies, no retries and no cookies, HTTP/2 where servers speak it, and
 /// trust in Mozilla's root certificates.
 ///
 /// ```
@@ -19,6 +20,7 @@ use super::{Client, Inner};
 ///
 /// let client = Client::builder()
 ///     .proxies(Proxies::from_env()?)
+///     .cookies()
 ///     .build();
 /// # drop(client);
 /// # Ok::<_, switchboard_fetch::Error>(())
@@ -30,6 +32,7 @@ pub struct ClientBuilder {
     roots: Option<Vec<u8>>,
     proxies: Proxies,
     retries: Retries,
+    cookies: bool,
     http2: bool,
     user_agent: HeaderValue,
 }
@@ -41,6 +44,7 @@ impl ClientBuilder {
             roots: None,
             proxies: Proxies::default(),
             retries: Retries::default(),
+            cookies: false,
             http2: true,
             user_agent: HeaderValue::from_static(concat!(
                 "switchboard/",
@@ -74,6 +78,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps the cookies of servers and sends them back, by the rules of RFC 6265; the client's clones share them.
+    pub fn cookies(mut self) -> ClientBuilder {
+        self.cookies = true;
+        self
+    }
+
     /// Offers servers no HTTP/2.
     pub fn without_http2(mut self) -> ClientBuilder {
         self.http2 = false;
@@ -93,6 +103,7 @@ impl ClientBuilder {
             roots: self.roots,
             proxies: self.proxies,
             retries: self.retries,
+            cookies: self.cookies.then(|| Mutex::new(Jar::default())),
             http2: self.http2,
             user_agent: self.user_agent,
             tls: Mutex::default(),

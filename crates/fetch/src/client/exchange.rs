@@ -1,10 +1,11 @@
 //! One request over one connection: its head as the protocol and the proxy want it, and the response.
 
 use std::fmt::Write as _;
+use std::sync::PoisonError;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap,
     HeaderValue, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderName, Method, Version};
@@ -165,6 +166,9 @@ impl Client {
         if let Some(credentials) = forward.and_then(Proxy::credentials) {
             add(PROXY_AUTHORIZATION, credentials.clone());
         }
+        if let Some(cookies) = self.cookies(target) {
+            add(COOKIE, cookies);
+        }
         for (name, value) in own.iter().filter(|(name, _)| may_be_sent(name, form)) {
             headers.append(name.clone(), value.clone());
         }
@@ -173,6 +177,17 @@ impl Client {
             headers.insert(CONTENT_LENGTH, request.body.len().into());
         }
         Ok(head)
+    }
+
+    /// Returns the cookies for a target.
+    fn cookies(&self, target: &Target) -> Option<HeaderValue> {
+        let mut jar = self
+            .0
+            .cookies
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        jar.field(&target.url)
     }
 }
 

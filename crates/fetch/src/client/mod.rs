@@ -6,12 +6,13 @@ mod open;
 mod redirect;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
 use switchboard_runtime as runtime;
 
+use crate::cookies::Jar;
 use crate::error::{Error, Phase};
 use crate::limits::{Limits, Total};
 use crate::pool::Pool;
@@ -42,6 +43,7 @@ struct Inner {
     roots: Option<Vec<u8>>,
     proxies: Proxies,
     retries: Retries,
+    cookies: Option<Mutex<Jar>>,
     http2: bool,
     user_agent: HeaderValue,
     /// Made for the first https request: parsing the roots takes time.
@@ -154,6 +156,10 @@ impl Client {
         let mut tried = 0;
         loop {
             let result = self.send_once(request, target, total).await;
+            if let (Some(jar), Ok(response)) = (&self.0.cookies, &result) {
+                let mut jar = jar.lock().unwrap_or_else(PoisonError::into_inner);
+                jar.receive(&target.url, response.headers());
+            }
             let pause = self.0.retries.pause(tried, request, &result);
             let Some(pause) = pause.filter(|pause| total.allows(*pause)) else {
                 return result;

@@ -235,6 +235,24 @@ fn a_password_in_the_url_is_sent_and_shown_nowhere() {
 }
 
 #[test]
+fn cookies_are_kept_where_they_are_wanted() {
+    let set = b"HTTP/1.1 302 Go\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/x\r\nLocation: /x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    with_peer(
+        || Peer::new(&[set, &page("ok"), set, &page("ok")]),
+        |addr| async move {
+            let url = format!("http://{addr}/");
+            Client::builder().cookies().build().get(&url).await.unwrap();
+            Client::new().get(&url).await.unwrap();
+        },
+        |requests| {
+            assert!(!requests[0].contains("cookie"));
+            assert!(has(&requests[1], "cookie: b=2; a=1"), "{}", requests[1]);
+            assert!(!requests[3].contains("cookie"));
+        },
+    );
+}
+
+#[test]
 fn a_post_over_a_connection_that_died_is_not_sent_twice() {
     // The first connection dies once the second request has come, unanswered.
     let serve = || Peer::keeping(vec![vec![page("one"), Vec::new()], vec![page("two")]]);
