@@ -43,6 +43,7 @@ mod lease;
 mod limits;
 mod pool;
 mod proxy;
+mod rate;
 mod request;
 mod response;
 mod retry;

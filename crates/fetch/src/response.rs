@@ -16,6 +16,7 @@ use crate::connection::ClientConnection;
 use crate::error::{Error, Phase};
 use crate::limits::Total;
 use crate::pool::{Key, Pool};
+use crate::rate::Rate;
 
 /// A response whose head has come and whose body is still to be read.
 ///
@@ -37,11 +38,12 @@ pub(crate) struct Reuse {
     pub(crate) key: Key,
 }
 
-/// How long the pieces of a body are waited for.
+/// How long the pieces of a body are waited for, and how fast they may come.
 pub(crate) struct Waits {
     /// Time between two pieces.
     pub(crate) piece: Duration,
     pub(crate) total: Total,
+    pub(crate) rate: Option<Arc<Rate>>,
 }
 
 /// The heads of a request and of its response, with their empty lines.
@@ -125,7 +127,7 @@ impl ClientResponse {
     /// [`Phase::Body`] if the body ends too early or takes too long.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let Waits { piece, total } = &self.waits;
+            let Waits { piece, total, rate } = &self.waits;
             let connection = &mut self.reuse.connection;
             let frame = async { connection.frame(&mut self.body).await.transpose() };
             let frame = total.within(*piece, Phase::Body, frame).await?;
@@ -133,6 +135,9 @@ impl ClientResponse {
                 return Ok(None);
             };
             if let Ok(data) = frame.into_data() {
+                if let Some(rate) = rate {
+                    rate.receive(data.len()).await;
+                }
                 return Ok(Some(data));
             }
         }

@@ -1,5 +1,6 @@
 //! The settings of a client.
 
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
 use http::HeaderValue;
@@ -8,6 +9,7 @@ use crate::cookies::Jar;
 use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::proxy::Proxies;
+use crate::rate::Rate;
 use crate::retry::Retries;
 
 use super::{Client, Inner};
@@ -16,11 +18,13 @@ use super::{Client, Inner};
 /// trust in Mozilla's root certificates.
 ///
 /// ```
+/// use std::num::NonZeroU64;
 /// use switchboard_fetch::{Client, Proxies};
 ///
 /// let client = Client::builder()
 ///     .proxies(Proxies::from_env()?)
 ///     .cookies()
+///     .limit_rate(NonZeroU64::new(1 << 20).unwrap())
 ///     .build();
 /// # drop(client);
 /// # Ok::<_, switchboard_fetch::Error>(())
@@ -33,6 +37,7 @@ pub struct ClientBuilder {
     proxies: Proxies,
     retries: Retries,
     cookies: bool,
+    rate: Option<NonZeroU64>,
     http2: bool,
     user_agent: HeaderValue,
 }
@@ -45,6 +50,7 @@ impl ClientBuilder {
             proxies: Proxies::default(),
             retries: Retries::default(),
             cookies: false,
+            rate: None,
             http2: true,
             user_agent: HeaderValue::from_static(concat!(
                 "switchboard/",
@@ -84,6 +90,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Receives no more bytes of bodies per second than this, of all requests together, as they are sent.
+    pub fn limit_rate(mut self, bytes_per_second: NonZeroU64) -> ClientBuilder {
+        self.rate = Some(bytes_per_second);
+        self
+    }
+
     /// Offers servers no HTTP/2.
     pub fn without_http2(mut self) -> ClientBuilder {
         self.http2 = false;
@@ -104,6 +116,7 @@ impl ClientBuilder {
             proxies: self.proxies,
             retries: self.retries,
             cookies: self.cookies.then(|| Mutex::new(Jar::default())),
+            rate: self.rate.map(|rate| Arc::new(Rate::new(rate))),
             http2: self.http2,
             user_agent: self.user_agent,
             tls: Mutex::default(),

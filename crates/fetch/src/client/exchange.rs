@@ -120,6 +120,7 @@ impl Client {
         let waits = Waits {
             piece: limits.body,
             total,
+            rate: self.0.rate.clone(),
         };
         let url = target.url.clone();
         Ok(ClientResponse::new(url, response, heads, reuse, waits))

@@ -17,6 +17,7 @@ use crate::error::{Error, Phase};
 use crate::limits::{Limits, Total};
 use crate::pool::Pool;
 use crate::proxy::Proxies;
+use crate::rate::Rate;
 use crate::request::Request;
 use crate::response::ClientResponse;
 use crate::retry::Retries;
@@ -44,6 +45,7 @@ struct Inner {
     proxies: Proxies,
     retries: Retries,
     cookies: Option<Mutex<Jar>>,
+    rate: Option<Arc<Rate>>,
     http2: bool,
     user_agent: HeaderValue,
     /// Made for the first https request: parsing the roots takes time.

@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use switchboard_fetch::{Client, Error, Limits, Phase};
+use switchboard_runtime as runtime;
 
-use crate::support::{Peer, everywhere, head};
+use crate::support::{Peer, everywhere, head, page};
 
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -78,5 +80,21 @@ fn a_handshake_that_stops_is_late() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}/", listener.local_addr().unwrap());
         late(client(limits).get(&url).await.unwrap_err(), Phase::Tls);
+    });
+}
+
+#[test]
+fn a_rate_holds_bodies_back() {
+    everywhere(|| async {
+        let body = "x".repeat(20_000);
+        let peer = Peer::new(&[&page(&body)]);
+        let rate = NonZeroU64::new(100_000).unwrap();
+        let client = Client::builder().limit_rate(rate).build();
+        let begin = runtime::now();
+        let response = client.get(&peer.url("/")).await.unwrap();
+        assert_eq!(response.bytes(100_000).await.unwrap().len(), body.len());
+        // Its 20,000 bytes are paid for after a fifth of a second, and not before.
+        assert!(runtime::now() - begin >= Duration::from_millis(200));
+        peer.requests().await;
     });
 }
