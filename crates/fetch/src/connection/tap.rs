@@ -1,4 +1,5 @@
-//! The bytes of a connection, which a request may have kept: the heads as they went over the wire.
+//! The bytes of a connection: those of the heads are kept where a request wants them, and what a server has sent is read
+//! to its end although it takes no more.
 
 use std::io;
 use std::pin::Pin;
@@ -14,6 +15,9 @@ use super::{ByteStream, LONGEST_HEAD};
 pub(super) struct Tap {
     stream: Box<dyn ByteStream>,
     recorder: Arc<Recorder>,
+    /// Whether the server takes no more bytes. What it has sent before may be the whole answer, so that is read first:
+    /// the end of the input, or its error, ends the connection.
+    deaf: bool,
 }
 
 #[derive(Default)]
@@ -29,6 +33,7 @@ impl Tap {
         let tap = Tap {
             stream,
             recorder: recorder.clone(),
+            deaf: false,
         };
         (tap, recorder)
     }
@@ -89,6 +94,26 @@ fn is_informational(head: &[u8]) -> bool {
     code.len() >= 3 && code[0] == b'1' && !code.starts_with(b"101")
 }
 
+impl Tap {
+    /// Passes the result of a write on, or `done` in its place if it is that the server takes no more.
+    fn heard<T>(&mut self, written: Poll<io::Result<T>>, done: T) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Err(error)) if is_deaf(&error) => {
+                self.deaf = true;
+                Poll::Ready(Ok(done))
+            }
+            written => written,
+        }
+    }
+}
+
+fn is_deaf(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
 impl AsyncRead for Tap {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -109,18 +134,29 @@ impl AsyncWrite for Tap {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.deaf {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         if let Poll::Ready(Ok(length)) = written {
             self.recorder.keep(&bytes[..length], |kept| &mut kept.0);
         }
-        written
+        self.heard(written, bytes.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        if self.deaf {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.heard(flushed, ())
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(context)
+        if self.deaf {
+            return Poll::Ready(Ok(()));
+        }
+        let closed = Pin::new(&mut self.stream).poll_close(context);
+        self.heard(closed, ())
     }
 }

@@ -1,7 +1,7 @@
 //! HTTP/2 by ALPN, against the server of this workspace; and TLS with a server that speaks HTTP/1 alone.
 
 use std::convert::Infallible;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
@@ -147,5 +147,72 @@ fn http_1_is_spoken_where_http_2_is_not_wanted() {
         assert_eq!(response.version(), Version::HTTP_11);
         assert_eq!(response.bytes(10).await.unwrap(), b"plain");
         peer.requests().await;
+    });
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    let head = [
+        length[1], length[2], length[3], kind, flags, 0, 0, 0, stream,
+    ];
+    [&head[..], payload].concat()
+}
+
+/// Reads frames up to one of this kind with these flags, at least.
+fn read_to(stream: &mut impl Read, kind: u8, flags: u8) {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        stream.read_exact(&mut payload).unwrap();
+        if head[3] == kind && head[4] & flags == flags {
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_a_server_sends_before_it_goes_away_is_read() {
+    let (pem, config) = certificate();
+    let config = {
+        let mut config = ServerConfig::clone(&config);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Arc::new(config)
+    };
+    everywhere(|| async {
+        for early in [true, false].repeat(5) {
+            let config = config.clone();
+            let peer = Peer::serving(1, move |_, stream| {
+                let session = ServerConnection::new(config.clone()).unwrap();
+                let mut tls = StreamOwned::new(session, stream.try_clone().unwrap());
+                tls.read_exact(&mut [0; 24]).unwrap();
+                read_to(&mut tls, 1, 0);
+                // Settings, `:status: 200`, and the announcement that it goes, before the body or behind it.
+                let begin = [frame(4, 0, 0, b""), frame(1, 4, 1, &[0x88])].concat();
+                tls.write_all(&begin).unwrap();
+                let going = frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]);
+                if early {
+                    tls.write_all(&going).unwrap();
+                    // The client has read all of that once it acknowledges the settings.
+                    read_to(&mut tls, 4, 1);
+                }
+                for last in [0, 0, 0, 1] {
+                    tls.write_all(&frame(0, last, 1, &[b'x'; 16_000])).unwrap();
+                }
+                if !early {
+                    tls.write_all(&going).unwrap();
+                }
+                // It goes at once, whatever the client has to say.
+                Vec::new()
+            });
+            let client = Client::builder().roots(pem.clone()).build();
+            let url = format!("https://localhost:{}/", peer.addr.port());
+            let response = client.get(&url).await.unwrap();
+            let body = response.bytes(100_000).await.unwrap();
+            assert_eq!(body.len(), 64_000);
+            peer.requests().await;
+        }
     });
 }

@@ -1,10 +1,12 @@
 //! Requests: methods, fields and bodies, redirects, credentials, cookies.
 
+use std::io::Write as _;
+
 use switchboard_fetch::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue};
 use switchboard_fetch::{Client, Method, Phase, Request, StatusCode, Version};
 use switchboard_runtime::Model;
 
-use crate::support::{Peer, everywhere, page, with_peer};
+use crate::support::{Peer, everywhere, head, page, with_peer};
 
 fn redirect(status: u16, location: &[u8]) -> Vec<u8> {
     let head =
@@ -283,5 +285,22 @@ fn a_post_over_a_connection_that_died_is_not_sent_twice() {
             assert_eq!(response.bytes(10).await.unwrap(), expected.as_bytes());
         }
         assert_eq!(peer.requests().await.len(), 3);
+    });
+}
+
+#[test]
+fn an_answer_that_comes_before_the_body_was_sent_is_read() {
+    let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge";
+    everywhere(|| async {
+        let peer = Peer::serving(1, move |_, stream| {
+            let request = head(stream);
+            stream.write_all(answer).unwrap();
+            vec![request]
+        });
+        let request = Request::new(Method::POST, peer.url("/")).body(vec![0; 20_000_000]);
+        let response = Client::new().send(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(response.bytes(10).await.unwrap(), b"large");
+        peer.requests().await;
     });
 }
