@@ -5,11 +5,16 @@
 //! - [`Address`] is the normalised address of a page.
 //! - [`links`] finds the links of HTML, CSS, sitemaps and feeds, each with its line and column.
 //! - [`fragment`] tells whether a page has the place that a link's fragment names.
+//!
+//! Others know no runtime either, and some read and write files:
+//!
+//! - [`output`] writes what came of each request to files that can be cut to what was committed.
 #![forbid(unsafe_code)]
 
 pub mod address;
 pub mod fragment;
 pub mod links;
+pub mod output;
 
 pub use address::{Address, AddressError};
 pub use links::{Document, Link, LinkKind};
