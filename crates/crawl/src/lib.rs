@@ -9,12 +9,14 @@
 //! Others know no runtime either, and some read and write files:
 //!
 //! - [`output`] writes what came of each request to files that can be cut to what was committed.
+//! - [`robots`] tells what a host lets the crawler fetch.
 #![forbid(unsafe_code)]
 
 pub mod address;
 pub mod fragment;
 pub mod links;
 pub mod output;
+pub mod robots;
 
 pub use address::{Address, AddressError};
 pub use links::{Document, Link, LinkKind};
