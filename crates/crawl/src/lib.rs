@@ -10,6 +10,7 @@
 //!
 //! - [`output`] writes what came of each request to files that can be cut to what was committed.
 //! - [`robots`] tells what a host lets the crawler fetch.
+//! - [`Scope`] tells which pages belong to a crawl.
 #![forbid(unsafe_code)]
 
 pub mod address;
@@ -17,6 +18,8 @@ pub mod fragment;
 pub mod links;
 pub mod output;
 pub mod robots;
+mod scope;
 
 pub use address::{Address, AddressError};
 pub use links::{Document, Link, LinkKind};
+pub use scope::{Scope, ScopeError};
