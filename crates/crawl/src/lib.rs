@@ -11,6 +11,7 @@
 //! - [`output`] writes what came of each request to files that can be cut to what was committed.
 //! - [`robots`] tells what a host lets the crawler fetch.
 //! - [`Scope`] tells which pages belong to a crawl.
+//! - [`traps`] finds sites that go on for ever.
 #![forbid(unsafe_code)]
 
 pub mod address;
@@ -19,6 +20,7 @@ pub mod links;
 pub mod output;
 pub mod robots;
 mod scope;
+pub mod traps;
 
 pub use address::{Address, AddressError};
 pub use links::{Document, Link, LinkKind};
