@@ -154,10 +154,17 @@ fn line(line: &[u8]) -> Option<(&'static Name, &[u8])> {
             one.then_some((name, value))?
         }
     };
-    let (name, value) = (name.trim_ascii_end(), value.trim_ascii());
+    let (name, value) = (name.trim_ascii_end(), trim(value));
     let mut names = NAMES.iter();
     let (_, name) = names.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
     Some((name, value))
+}
+
+/// Drops the blanks around a value, also those that only Unicode knows: nobody means them, and a rule that ends with one
+/// would match nothing.
+fn trim(value: &[u8]) -> &[u8] {
+    let text = std::str::from_utf8(value).map(|text| text.trim().as_bytes());
+    text.unwrap_or(value.trim_ascii())
 }
 
 /// Reads a number of seconds; nothing for what is none.
