@@ -237,11 +237,12 @@ impl Traps {
             false => ("number", limits.numbers),
         };
         let key = hash(kind, host, &shape.text);
-        self.counters
-            .exceeds(key, most)
-            .then(|| match shape.is_date {
-                true => Trap::Calendar(shape.text, most),
-                false => Trap::Numbers(shape.text, most),
-            })
+        if !self.counters.exceeds(key, most) {
+            return None;
+        }
+        Some(match shape.is_date {
+            true => Trap::Calendar(shape.text, most),
+            false => Trap::Numbers(shape.text, most),
+        })
     }
 }
