@@ -42,11 +42,12 @@ impl Outputs {
     /// Opens the files of a crawl, and cuts those that it wrote before to what its store has `recorded`, which
     /// ends with the row of number `seq`. Files that are new are created, and on the disk when this returns.
     ///
-    /// The end of a name says what is written: `.jsonl`, `.csv`, `.warc` or `.warc.gz`.
+    /// The end of a name says what is written: `.jsonl`, `.csv`, `.warc`, `.warc.gz`, or `.sqlite` where the
+    /// feature `sqlite` is on.
     ///
     /// # Errors
     /// In one line that begins with the file's name. [`InvalidInput`](ErrorKind::InvalidInput) for a name that
-    /// says nothing or comes twice, [`AlreadyExists`](ErrorKind::AlreadyExists) for a file with bytes that this
+    /// says nothing or comes twice, [`Unsupported`](ErrorKind::Unsupported) for SQLite where it is off, [`AlreadyExists`](ErrorKind::AlreadyExists) for a file with bytes that this
     /// crawl has not written, [`InvalidData`](ErrorKind::InvalidData) for one that has lost bytes,
     /// [`WouldBlock`](ErrorKind::WouldBlock) for one that another crawl writes, and those of the disk.
     ///
@@ -150,6 +151,10 @@ fn open(
     about: &About,
 ) -> io::Result<Box<dyn Output>> {
     let kind = Kind::of(path)?;
+    if matches!(kind, Kind::Sqlite) && !cfg!(feature = "sqlite") {
+        let text = "this program was built without SQLite: build it with the feature `sqlite`";
+        return Err(io::Error::new(ErrorKind::Unsupported, text));
+    }
     // Looked at before it is opened, since opening a pipe waits for its reader.
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         return Err(io::Error::new(ErrorKind::InvalidInput, "is no plain file"));
@@ -184,6 +189,10 @@ fn open(
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Box::new(Stream::new(file, Warc::new(gzip, &name, about)))
         }
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => Box::new(super::sqlite::Sqlite::new(path, file)?),
+        #[cfg(not(feature = "sqlite"))]
+        Kind::Sqlite => unreachable!("refused before the file was opened"),
     };
     output.cut(recorded.unwrap_or(0), seq)?;
     Ok(output)
@@ -203,6 +212,7 @@ enum Kind {
     Jsonl,
     Csv,
     Warc { gzip: bool },
+    Sqlite,
 }
 
 impl Kind {
@@ -213,6 +223,7 @@ impl Kind {
             (".csv", Kind::Csv),
             (".warc", Kind::Warc { gzip: false }),
             (".warc.gz", Kind::Warc { gzip: true }),
+            (".sqlite", Kind::Sqlite),
         ];
         let found = kinds.into_iter().find(|(end, _)| name.ends_with(end));
         found.map(|(_, kind)| kind).ok_or_else(|| {

@@ -10,6 +10,8 @@ mod csv;
 mod fetched;
 mod files;
 mod jsonl;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod stream;
 mod warc;
 

@@ -1,6 +1,7 @@
 //! The outputs of a crawl: what they hold, that they can be cut, and what they refuse.
 
 mod archive;
+mod database;
 #[path = "../support/python.rs"]
 mod python;
 mod rows;
