@@ -136,7 +136,7 @@ impl Robots {
         &self.sitemaps
     }
 
-    /// Reads what [`Robots::to_string`] has written.
+    /// Reads what `to_string` has written.
     ///
     /// ```
     /// # use switchboard_crawl::robots::Robots;
