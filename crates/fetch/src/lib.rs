@@ -38,6 +38,7 @@ mod coding;
 mod connection;
 mod cookies;
 mod descriptors;
+pub mod encoding;
 mod error;
 mod lease;
 mod limits;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::HeaderMap;
 use http::response::Parts;
 use http::{Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::coding::Decoder;
 use crate::connection::ClientConnection;
+use crate::encoding::{self, ContentType};
 use crate::error::{Error, Phase};
 use crate::limits::Total;
 use crate::pool::{Key, Pool};
@@ -234,37 +235,16 @@ impl ClientResponse {
         }
     }
 
-    /// Reads the whole body as text, in the encoding that the head or the first 1,024 bytes name, or else
-    /// as UTF-8. Invalid bytes become replacement characters.
+    /// Reads the whole body as text, in the encoding that [`encoding::sniff`] finds. Invalid bytes become replacement
+    /// characters.
     ///
     /// # Errors
     /// As [`bytes`](ClientResponse::bytes).
     pub async fn text(self, limit: usize) -> Result<String, Error> {
-        let kind = self.head.headers.get(CONTENT_TYPE);
-        let kind = kind.map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+        let kind = ContentType::of(&self.head.headers);
         let bytes = self.bytes(limit).await?;
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]);
-        let label = kind
-            .as_deref()
-            .and_then(charset)
-            .or_else(|| charset(&start));
-        let encoding = label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
-        Ok(encoding
-            .unwrap_or(encoding_rs::UTF_8)
-            .decode(&bytes)
-            .0
-            .into_owned())
+        Ok(encoding::decode(kind.as_ref(), &bytes).into_owned())
     }
-}
-
-/// Returns the word after `charset=`.
-fn charset(text: &str) -> Option<&str> {
-    let at = text.to_ascii_lowercase().find("charset=")? + "charset=".len();
-    let rest = text.get(at..)?.trim_start_matches(['"', '\'']);
-    let end = rest
-        .find(['"', '\'', ';', ' ', '>', '/'])
-        .unwrap_or(rest.len());
-    Some(&rest[..end]).filter(|label| !label.is_empty())
 }
 
 impl Reuse {
