@@ -1,6 +1,19 @@
 //! A crawler that loses nothing, the same under every concurrency model.
 //!
-//! Its parts that read pages do no I/O and know no runtime:
+//! ```text
+//!  worker flow (many, under any model)        keeper: one thread, which keeps all books
+//!    job ◄───────────────────────── jobs ──     hosts that are ready ─► dispatch: limits, delay, budget, level
+//!    ONE request, no redirect, no retry
+//!    links found, normalised, each once
+//!    ─────────────────────────────── news ─►    batch ─► commit: outputs appended, on disk, ONE transaction
+//!                                               only then new links are dispatched
+//! ```
+//!
+//! A [`Crawl`] is opened in a folder, runs, and can be stopped or killed at any moment. What its last transaction has
+//! is kept; what was in flight is fetched again, and no output has it twice. Every address that was discovered has one
+//! [`Fate`], which [`explain`] tells with the reason.
+//!
+//! The parts that read pages do no I/O and know no runtime:
 //!
 //! - [`Address`] is the normalised address of a page.
 //! - [`links`] finds the links of HTML, CSS, sitemaps and feeds, each with its line and column.
@@ -15,13 +28,30 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+mod crawl;
+mod error;
+mod failpoint;
+mod fate;
 pub mod fragment;
+mod job;
+mod keeper;
 pub mod links;
 pub mod output;
+mod recent;
+mod report;
 pub mod robots;
 mod scope;
+mod settings;
+mod store;
 pub mod traps;
+mod worker;
 
 pub use address::{Address, AddressError};
+pub use crawl::{Crawl, Handle};
+pub use error::CrawlError;
+pub use fate::Fate;
 pub use links::{Document, Link, LinkKind};
+pub use report::{Counts, Ended, Progress, Report};
 pub use scope::{Scope, ScopeError};
+pub use settings::Settings;
+pub use store::{Explanation, Step, StoreError, explain};

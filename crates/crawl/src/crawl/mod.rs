@@ -1,0 +1,206 @@
+//! A crawl: opened, run, stopped.
+
+mod open;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use switchboard_runtime::{self as runtime, Dispatch, JobError, Model, Receiver, Sender, run_each};
+
+use self::open::{check_model, open_outputs, open_store, parse_scope, parse_seeds, widen};
+use crate::address::Address;
+use crate::error::CrawlError;
+use crate::job::{Job, News};
+use crate::keeper::{Keeper, State};
+use crate::output::Outputs;
+use crate::report::{Progress, Report};
+use crate::scope::Scope;
+use crate::settings::Settings;
+use crate::store::{Identity, Store, Totals};
+use crate::traps::{Limits, Traps};
+use crate::worker::{self, Worker};
+
+/// A crawl that is open, and ready to run.
+///
+/// ```no_run
+/// use switchboard_crawl::{Crawl, Settings};
+///
+/// let settings = Settings {
+///     seeds: vec!["http://127.0.0.1:8080/".to_owned()],
+///     state: "docs.crawl".into(),
+///     resume: true,
+///     ..Settings::default()
+/// };
+/// let report = Crawl::open(settings)?.run()?;
+/// println!("{}", report.counts);
+/// # Ok::<(), switchboard_crawl::CrawlError>(())
+/// ```
+pub struct Crawl {
+    settings: Arc<Settings>,
+    identity: Identity,
+    seeds: Vec<Address>,
+    scope: Scope,
+    store: Store,
+    outputs: Outputs,
+    totals: Totals,
+    progress: Arc<Mutex<Progress>>,
+    news: (Sender<News>, Receiver<News>),
+    worker: Arc<Worker>,
+    workers: usize,
+}
+
+/// The keeper's thread.
+type Keeping = thread::JoinHandle<Result<Report, CrawlError>>;
+
+/// Stops a crawl softly, and tells how far it is. Clones stop the same crawl; any thread may.
+#[derive(Clone)]
+pub struct Handle {
+    news: Sender<News>,
+    progress: Arc<Mutex<Progress>>,
+}
+
+impl Handle {
+    /// Has nothing more begun: what is in flight is finished and kept. Returns at once.
+    pub fn stop(&self) {
+        // A full channel has news enough that the keeper looks; there is room kept for this.
+        let _ = self.news.try_send(News::Stop);
+    }
+
+    /// Returns how far the crawl is.
+    pub fn progress(&self) -> Progress {
+        self.progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Crawl {
+    /// Checks all settings, and opens the folder and the outputs, or makes them. Outputs are cut to what the store knows
+    /// of. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`CrawlError::Settings`], [`CrawlError::Store`] if the folder is another crawl's, is open in another process, or
+    /// is none; [`CrawlError::Output`].
+    pub fn open(settings: Settings) -> Result<Crawl, CrawlError> {
+        check_model(settings.model)?;
+        let client = worker::client(&settings)?;
+        let (mut store, identity, totals) = open_store(&settings)?;
+        let seeds = parse_seeds(&identity.seeds)?;
+        let mut scope = parse_scope(&identity, &seeds)?;
+        let outputs = open_outputs(&settings, &identity, &totals, &mut store)?;
+        widen(&mut scope, &seeds, &mut store)
+            .map_err(|error| CrawlError::broken(store.folder(), &error))?;
+        let workers = match settings.model.dispatch() {
+            Dispatch::InTurn => 1,
+            _ => settings.concurrency.max(1),
+        };
+        // Room for two pieces of news of each worker's job, one of its end, and stops.
+        let news = runtime::channel(workers * 3 + 16);
+        let mut progress = Progress::default();
+        progress.counts.take(&totals);
+        let settings = Arc::new(settings);
+        let rows = !outputs.is_empty();
+        let worker = Worker::new(client, settings.clone(), rows, news.0.clone());
+        Ok(Crawl {
+            settings,
+            identity,
+            seeds,
+            scope,
+            store,
+            outputs,
+            totals,
+            progress: Arc::new(Mutex::new(progress)),
+            news,
+            worker: Arc::new(worker),
+            workers,
+        })
+    }
+
+    /// Returns what stops the crawl and tells how far it is.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            news: self.news.0.clone(),
+            progress: self.progress.clone(),
+        }
+    }
+
+    /// Crawls until nothing is left, the budget is used up, or the crawl is stopped. Blocks this thread, on which the
+    /// pages are fetched under a model with a loop; the keeper has a thread of its own.
+    ///
+    /// # Errors
+    /// Those of the disk, and those of the model. What was committed is kept, and the crawl can go on from there.
+    pub fn run(self) -> Result<Report, CrawlError> {
+        let begin = Instant::now();
+        let requests = self.totals.requests;
+        let (jobs, received) = runtime::channel::<Job>(self.workers);
+        let worker = self.worker.clone();
+        let news = self.news.0.clone();
+        let (settings, workers) = (self.settings.clone(), self.workers);
+        let keeper = self.keep(jobs)?;
+        let fetched = run_each(
+            settings.model,
+            settings.driver,
+            workers,
+            workers,
+            move |_| worker.clone().run(received.clone()),
+            |_, ended: Result<(), JobError>| {
+                if let Err(error) = ended {
+                    let _ = news.try_send(News::Gone(error.to_string()));
+                }
+            },
+        );
+        if fetched.is_err() {
+            for _ in 0..workers {
+                let _ = news.try_send(News::Gone("the event loop cannot run".to_owned()));
+            }
+        }
+        let kept = keeper
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        fetched.map_err(CrawlError::Model)?;
+        let mut report = kept?;
+        report.elapsed = begin.elapsed();
+        report.requests = report.counts.requests - requests;
+        Ok(report)
+    }
+
+    /// Starts the keeper. The channel of jobs ends with it.
+    fn keep(self, jobs: Sender<Job>) -> Result<Keeping, CrawlError> {
+        let state = State::new(
+            &self.settings,
+            self.identity.robots,
+            &self.totals,
+            self.workers,
+        );
+        let mut keeper = Keeper {
+            settings: self.settings,
+            identity: self.identity,
+            seeds: self.seeds,
+            store: self.store,
+            outputs: self.outputs,
+            scope: self.scope,
+            traps: Traps::new(Limits::default()),
+            totals: self.totals,
+            jobs,
+            news: self.news.1,
+            progress: self.progress,
+            state,
+        };
+        let run = move || {
+            let ended = Model::Blocking.run(keeper.run()).map_err(CrawlError::Model);
+            let ended = ended.and_then(|ended| ended);
+            // Workers that wait for a job end.
+            keeper.jobs.close();
+            let ended = ended?;
+            let folder = keeper.store.folder().to_owned();
+            let mut report = Report::new(ended, &keeper.totals, folder);
+            report.missing = keeper.into_missing();
+            Ok(report)
+        };
+        let thread = thread::Builder::new().name("crawl-keeper".to_owned());
+        let started = thread.spawn(run);
+        started.map_err(|error| CrawlError::NoWorkers(format!("no thread can be started: {error}")))
+    }
+}

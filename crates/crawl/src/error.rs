@@ -1,0 +1,61 @@
+//! Why a crawl cannot begin or go on.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::store::StoreError;
+
+/// The error of a crawl. Its text is one line that says what, where and what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CrawlError {
+    /// The settings are wrong; nothing was done.
+    Settings(String),
+    /// The folder of the crawl cannot be opened, read or written.
+    Store(StoreError),
+    /// An output cannot be opened or written.
+    Output(io::Error),
+    /// No worker could be started, or all have ended.
+    NoWorkers(String),
+    /// The model or its driver cannot run.
+    Model(io::Error),
+}
+
+impl CrawlError {
+    pub(crate) fn settings(text: impl fmt::Display) -> CrawlError {
+        CrawlError::Settings(text.to_string())
+    }
+
+    pub(crate) fn broken(folder: &Path, error: &redb::Error) -> CrawlError {
+        CrawlError::Store(StoreError::broken(folder, error))
+    }
+}
+
+impl fmt::Display for CrawlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CrawlError::Settings(text) => f.write_str(text),
+            CrawlError::Store(error) => error.fmt(f),
+            CrawlError::Output(error) => error.fmt(f),
+            CrawlError::NoWorkers(why) => write!(f, "no worker is left to fetch pages: {why}"),
+            CrawlError::Model(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CrawlError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            CrawlError::Settings(_) | CrawlError::NoWorkers(_) => None,
+            CrawlError::Store(error) => Some(error),
+            CrawlError::Output(error) | CrawlError::Model(error) => Some(error),
+        }
+    }
+}
+
+impl From<StoreError> for CrawlError {
+    fn from(error: StoreError) -> CrawlError {
+        CrawlError::Store(error)
+    }
+}

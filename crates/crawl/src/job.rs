@@ -1,0 +1,106 @@
+//! What the keeper and the workers say to each other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::address::Address;
+use crate::output::Fetched;
+use crate::store::Entry;
+
+/// One request that a worker is to send.
+pub(crate) struct Job {
+    /// The host whose limits hold for it.
+    pub(crate) host: u32,
+    pub(crate) task: Task,
+    /// The keeper waits for the time at which it is sent.
+    pub(crate) timed: bool,
+}
+
+/// What a request is for.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Page(Entry),
+    Robots(RobotsTask),
+}
+
+/// A robots.txt, or what its redirects lead to.
+#[derive(Debug)]
+pub(crate) struct RobotsTask {
+    /// The host that it is for, which is not always the one that is asked.
+    pub(crate) of: u32,
+    pub(crate) address: Address,
+    pub(crate) hops: u8,
+    pub(crate) tries: u8,
+}
+
+impl Task {
+    pub(crate) fn address(&self) -> &Address {
+        match self {
+            Task::Page(entry) => &entry.address,
+            Task::Robots(task) => &task.address,
+        }
+    }
+
+    /// Returns how often it was sent before.
+    pub(crate) fn tries(&self) -> u8 {
+        match self {
+            Task::Page(entry) => entry.tries,
+            Task::Robots(task) => task.tries,
+        }
+    }
+}
+
+/// What a worker tells the keeper.
+pub(crate) enum News {
+    /// The request to a host is about to be sent.
+    Started {
+        host: u32,
+        at: Instant,
+    },
+    Finished(Box<Finished>),
+    /// The worker of a job has ended, by a panic.
+    Lost(Job),
+    /// A worker ended, or could not be started.
+    Gone(String),
+    /// Nothing more is to be begun.
+    Stop,
+}
+
+/// A request that has ended.
+pub(crate) struct Finished {
+    pub(crate) job: Job,
+    pub(crate) end: End,
+    /// What the page links to, each once.
+    pub(crate) links: Vec<Address>,
+    /// The row for the outputs, if there are any. The keeper numbers it.
+    pub(crate) row: Option<Fetched>,
+    /// Bytes of the body, decoded.
+    pub(crate) bytes: u64,
+}
+
+/// How a request has ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// An answer that leads nowhere else.
+    Answered {
+        status: u16,
+        retry_after: Option<Duration>,
+        /// The text of a robots.txt.
+        text: Option<Arc<[u8]>>,
+    },
+    /// A redirect.
+    Moved {
+        status: u16,
+        /// Where to, or why that is nowhere.
+        to: Result<Address, String>,
+    },
+    /// No answer, or not all of it.
+    Failed {
+        status: u16,
+        cause: String,
+        /// Whether no connection could be made.
+        unreachable: bool,
+        /// Whether another try may succeed.
+        again: bool,
+    },
+}

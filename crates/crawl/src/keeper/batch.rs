@@ -1,0 +1,76 @@
+//! What has happened since the last commit.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::address::Address;
+use crate::output::Fetched;
+use crate::store::{Entry, Record};
+
+/// Pages after which a batch is committed.
+const PAGES: usize = 256;
+
+/// Bytes of bodies after which a batch is committed.
+const BYTES: usize = 8 << 20;
+
+/// Links after which a batch is committed.
+const LINKS: usize = 65_536;
+
+/// The age at which a batch is committed.
+pub(super) const AGE: Duration = Duration::from_secs(1);
+
+/// An address that was found, and is new unless the store has it.
+pub(super) struct Found {
+    pub(super) address: Address,
+    /// `None` for a seed.
+    pub(super) parent: Option<Address>,
+    pub(super) depth: u32,
+    /// Redirects in a row that led here; 0 for a link.
+    pub(super) hops: u8,
+}
+
+/// A robots.txt that was fetched.
+pub(super) struct Rulebook {
+    pub(super) host: u32,
+    pub(super) text: String,
+}
+
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) done: Vec<(Entry, Record)>,
+    pub(super) found: Vec<Found>,
+    /// Entries that will be tried again.
+    pub(super) again: Vec<Entry>,
+    pub(super) rulebooks: Vec<Rulebook>,
+    /// How long hosts wait: the milliseconds by which they were slowed down, and since 1970.
+    pub(super) slowed: HashMap<u32, (u64, u64)>,
+    pub(super) rows: Vec<Fetched>,
+    bytes: usize,
+    since: Option<Instant>,
+}
+
+impl Batch {
+    /// Notes that something is in it.
+    pub(super) fn touch(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    pub(super) fn add_row(&mut self, row: Fetched, bytes: usize) {
+        self.bytes += bytes;
+        self.rows.push(row);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_none()
+    }
+
+    /// Returns when it has to be committed.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + AGE)
+    }
+
+    /// Whether it has to be committed whatever its age.
+    pub(super) fn is_full(&self) -> bool {
+        self.done.len() >= PAGES || self.bytes >= BYTES || self.found.len() >= LINKS
+    }
+}

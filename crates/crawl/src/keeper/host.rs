@@ -1,0 +1,242 @@
+//! One host: what waits for it, and when it may be asked.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::job::{RobotsTask, Task};
+use crate::robots::Robots;
+use crate::store::{Entry, Key};
+
+/// Entries of a host in memory, at most. The others are in the store.
+pub(super) const FRONT: usize = 32;
+
+/// The first and the longest extra time between two requests to a host that asks for fewer.
+const SLOWED: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
+
+/// The longest time that a host may ask for by `Retry-After`.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// The longest pause before a request is sent again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Good answers after which a host that was slowed down is asked a little faster.
+const GOOD: u32 = 8;
+
+/// Pages in a row for which no connection could be made, after which the others are not tried.
+const UNREACHABLE: u32 = 5;
+
+/// What is known of a host's robots.txt.
+pub(super) enum Rules {
+    /// It has to be asked for.
+    Unasked,
+    /// Its request is under way, or waits to be tried again.
+    Asked,
+    Known(Robots),
+}
+
+/// A host that has something in flight, something that waits in memory, or a time to wait for.
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) rules: Rules,
+    /// The time between two requests that the user or robots.txt asks for.
+    delay: Duration,
+    /// The time by which it is asked more slowly, since it said so.
+    pub(super) slowed: Duration,
+    good: u32,
+    /// When the next request may be sent.
+    pub(super) next_at: Instant,
+    pub(super) in_flight: usize,
+    /// Of these, requests of which the worker has still to say when it sends them.
+    pub(super) unstarted: usize,
+    /// Entries in the order of their turns.
+    pub(super) front: VecDeque<Entry>,
+    /// Where the next load from the store begins.
+    pub(super) cursor: Option<Key>,
+    /// Whether the store may have entries that are not in memory.
+    pub(super) more: bool,
+    /// Requests that are tried again, and when.
+    pub(super) waiting: Vec<(Instant, Task)>,
+    /// Requests for robots.txt, also on behalf of other hosts.
+    pub(super) errands: VecDeque<RobotsTask>,
+    /// The time by which it is in the heap.
+    pub(super) listed: Option<Instant>,
+    /// Entries in this host's name that have a fate which is not committed.
+    pub(super) uncommitted: usize,
+    unreachable: u32,
+}
+
+impl Host {
+    pub(super) fn new(name: String, delay: Duration, now: Instant) -> Host {
+        Host {
+            name,
+            rules: Rules::Unasked,
+            delay,
+            slowed: Duration::ZERO,
+            good: 0,
+            next_at: now,
+            in_flight: 0,
+            unstarted: 0,
+            front: VecDeque::new(),
+            cursor: None,
+            more: true,
+            waiting: Vec::new(),
+            errands: VecDeque::new(),
+            listed: None,
+            uncommitted: 0,
+            unreachable: 0,
+        }
+    }
+
+    /// Returns the time between two requests.
+    pub(super) fn delay(&self) -> Duration {
+        self.delay + self.slowed
+    }
+
+    /// Keeps the rules of a robots.txt, and the time between requests that it asks for.
+    pub(super) fn learn(&mut self, robots: Robots) {
+        self.delay = self.delay.max(robots.delay().unwrap_or_default());
+        self.rules = Rules::Known(robots);
+    }
+
+    /// Returns when the next request may be sent, as far as is known; `None` if nothing waits or the limit is reached.
+    pub(super) fn ready_at(&self, limit: usize) -> Option<Instant> {
+        if self.in_flight >= limit || (self.unstarted > 0 && !self.delay().is_zero()) {
+            return None;
+        }
+        let pages = match self.rules {
+            Rules::Asked => false,
+            Rules::Unasked | Rules::Known(_) => !self.front.is_empty() || self.more,
+        };
+        if !self.errands.is_empty() || (pages && self.waiting.len() < FRONT) {
+            return Some(self.next_at);
+        }
+        let tasks = self.waiting.iter().filter(|(_, task)| self.may_go(task));
+        let first = tasks.map(|(at, _)| *at).min();
+        first.map(|at| at.max(self.next_at))
+    }
+
+    /// Whether a request that is tried again may be sent as far as robots.txt is concerned.
+    fn may_go(&self, task: &Task) -> bool {
+        match task {
+            Task::Robots(_) => true,
+            Task::Page(_) => matches!(self.rules, Rules::Known(_)),
+        }
+    }
+
+    /// Takes a request whose time to be tried again has come.
+    pub(super) fn take_waiting(&mut self, now: Instant) -> Option<Task> {
+        let due = self
+            .waiting
+            .iter()
+            .position(|(at, task)| *at <= now && self.may_go(task))?;
+        Some(self.waiting.swap_remove(due).1)
+    }
+
+    /// Whether nothing is known of it that the store has not.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.in_flight == 0
+            && self.uncommitted == 0
+            && self.front.is_empty()
+            && !self.more
+            && self.waiting.is_empty()
+            && self.errands.is_empty()
+            && self.next_at <= now
+    }
+
+    /// Asks the host more slowly, since it said that there are too many requests, and not before it wants.
+    pub(super) fn slow_down(&mut self, now: Instant, retry_after: Option<Duration>) {
+        let (first, longest) = SLOWED;
+        self.slowed = (self.slowed * 2)
+            .max(first)
+            .max(self.delay / 2)
+            .min(longest);
+        self.good = 0;
+        let wait = retry_after.map_or(self.delay(), |wait| wait.min(LONGEST_WAIT));
+        self.next_at = self.next_at.max(now + wait);
+    }
+
+    /// Asks the host a little faster again once it has answered well for a while.
+    pub(super) fn answered_well(&mut self) {
+        self.unreachable = 0;
+        if self.slowed.is_zero() {
+            return;
+        }
+        self.good += 1;
+        if self.good >= GOOD {
+            self.good = 0;
+            self.slowed = self.slowed * 3 / 4;
+            if self.slowed < SLOWED.0 / 4 {
+                self.slowed = Duration::ZERO;
+            }
+        }
+    }
+
+    /// Notes that a page was given up because no connection could be made.
+    pub(super) fn not_reached(&mut self) {
+        self.unreachable += 1;
+    }
+
+    /// Whether its pages are no longer tried.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.unreachable >= UNREACHABLE
+    }
+}
+
+/// Returns the time before a request is sent again: at random up to a limit, which is `first` before the first time and
+/// doubles with each try.
+pub(super) fn back_off(first: Duration, tries: u8, random: &mut fastrand::Rng) -> Duration {
+    let doubled = first.saturating_mul(1 << tries.saturating_sub(1).min(10));
+    doubled.min(LONGEST_PAUSE).mul_f64(random.f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(delay: Duration, now: Instant) -> Host {
+        let mut host = Host::new("http://h".to_owned(), delay, now);
+        host.rules = Rules::Known(Robots::of_answer(404, b"", ""));
+        host
+    }
+
+    #[test]
+    fn a_host_that_was_slowed_down_gets_as_fast_as_before() {
+        let now = Instant::now();
+        let mut host = host(Duration::ZERO, now);
+        host.slow_down(now, None);
+        host.slow_down(now, Some(Duration::from_secs(3)));
+        assert_eq!(host.delay(), SLOWED.0 * 2);
+        assert_eq!(host.next_at, now + Duration::from_secs(3));
+        // A server may not stop a crawl for days.
+        host.slow_down(now, Some(Duration::from_secs(1_000_000)));
+        assert_eq!(host.next_at, now + LONGEST_WAIT);
+        let mut answers = 0;
+        while !host.delay().is_zero() {
+            host.answered_well();
+            answers += 1;
+        }
+        // Slowly: by a quarter for each eight answers.
+        assert!((64..=128).contains(&answers), "{answers}");
+    }
+
+    #[test]
+    fn a_host_is_ready_by_its_limits() {
+        let now = Instant::now();
+        let mut host = host(Duration::from_secs(1), now);
+        assert_eq!(host.ready_at(2), Some(now), "the store may have entries");
+        (host.in_flight, host.unstarted) = (1, 1);
+        assert_eq!(
+            host.ready_at(2),
+            None,
+            "it is not known when the request is sent"
+        );
+        (host.unstarted, host.next_at) = (0, now + Duration::from_secs(1));
+        assert_eq!(host.ready_at(2), Some(host.next_at));
+        host.in_flight = 2;
+        assert_eq!(host.ready_at(2), None);
+        (host.in_flight, host.more) = (0, false);
+        assert_eq!(host.ready_at(2), None, "nothing waits");
+        assert!(!host.is_idle(now), "there is a time to wait for");
+        assert!(host.is_idle(host.next_at));
+    }
+}

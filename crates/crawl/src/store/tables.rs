@@ -1,0 +1,161 @@
+//! The tables of the store, in one transaction.
+
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use super::record::{Entry, HostState, Key, QueueRow, Record, RecordRow, Totals};
+use crate::address::Address;
+use crate::fate::Fate;
+
+pub(super) const PAGES: TableDefinition<'_, &str, RecordRow> = TableDefinition::new("pages");
+pub(super) const QUEUE: TableDefinition<'_, Key, QueueRow> = TableDefinition::new("queue");
+/// `scheme://host:port` → the host's number.
+pub(super) const HOSTS: TableDefinition<'_, &str, u32> = TableDefinition::new("hosts");
+pub(super) const HOST_STATES: TableDefinition<'_, u32, &str> = TableDefinition::new("hosts_state");
+/// File name → its length.
+pub(super) const OUTPUTS: TableDefinition<'_, &str, u64> = TableDefinition::new("outputs");
+pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
+
+/// The tables that a commit changes.
+pub(crate) struct Tables<'t> {
+    pages: Table<'t, &'static str, RecordRow>,
+    queue: Table<'t, Key, QueueRow>,
+    hosts: Table<'t, &'static str, u32>,
+    states: Table<'t, u32, &'static str>,
+    outputs: Table<'t, &'static str, u64>,
+    meta: Table<'t, &'static str, &'static str>,
+}
+
+impl<'t> Tables<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Tables<'t>, redb::Error> {
+        Ok(Tables {
+            pages: transaction.open_table(PAGES)?,
+            queue: transaction.open_table(QUEUE)?,
+            hosts: transaction.open_table(HOSTS)?,
+            states: transaction.open_table(HOST_STATES)?,
+            outputs: transaction.open_table(OUTPUTS)?,
+            meta: transaction.open_table(META)?,
+        })
+    }
+
+    pub(crate) fn page(&self, address: &str) -> Result<Option<Record>, redb::Error> {
+        let row = self.pages.get(address)?;
+        row.map(|row| record(row.value())).transpose()
+    }
+
+    pub(crate) fn is_known(&self, address: &str) -> Result<bool, redb::Error> {
+        Ok(self.pages.get(address)?.is_some())
+    }
+
+    pub(crate) fn put_page(&mut self, address: &str, record: &Record) -> Result<(), redb::Error> {
+        let Record {
+            fate,
+            status,
+            depth,
+            hops,
+            tries,
+            priority,
+            seq,
+            parent,
+            cause,
+        } = record;
+        let row = (
+            *fate as u8,
+            *status,
+            *depth,
+            *hops,
+            *tries,
+            *priority,
+            *seq,
+            &**parent,
+            &**cause,
+        );
+        self.pages.insert(address, row)?;
+        Ok(())
+    }
+
+    pub(crate) fn enqueue(&mut self, entry: &Entry) -> Result<(), redb::Error> {
+        let row = (
+            entry.address.as_str(),
+            entry.parent.as_ref().map_or("", Address::as_str),
+            entry.depth,
+            entry.hops,
+            entry.tries,
+        );
+        self.queue.insert(entry.key, row)?;
+        Ok(())
+    }
+
+    pub(crate) fn dequeue(&mut self, key: Key) -> Result<(), redb::Error> {
+        self.queue.remove(key)?;
+        Ok(())
+    }
+
+    pub(crate) fn host(&self, name: &str) -> Result<Option<u32>, redb::Error> {
+        Ok(self.hosts.get(name)?.map(|id| id.value()))
+    }
+
+    pub(crate) fn put_host(&mut self, name: &str, id: u32) -> Result<(), redb::Error> {
+        self.hosts.insert(name, id)?;
+        Ok(())
+    }
+
+    /// Changes what is known of a host.
+    pub(crate) fn change_state(
+        &mut self,
+        id: u32,
+        change: impl FnOnce(&mut HostState),
+    ) -> Result<(), redb::Error> {
+        let text = self.states.get(id)?.map(|text| text.value().to_owned());
+        let mut state = text.map_or_else(|| Ok(HostState::default()), |text| host_state(&text))?;
+        change(&mut state);
+        self.put_state(id, &state)
+    }
+
+    fn put_state(&mut self, id: u32, state: &HostState) -> Result<(), redb::Error> {
+        self.states.insert(id, &*json(state)?)?;
+        Ok(())
+    }
+
+    pub(crate) fn put_output(&mut self, name: &str, length: u64) -> Result<(), redb::Error> {
+        self.outputs.insert(name, length)?;
+        Ok(())
+    }
+
+    pub(crate) fn put_totals(&mut self, totals: &Totals) -> Result<(), redb::Error> {
+        self.put_meta("totals", &json(totals)?)
+    }
+
+    pub(super) fn put_meta(&mut self, name: &str, text: &str) -> Result<(), redb::Error> {
+        self.meta.insert(name, text)?;
+        Ok(())
+    }
+}
+
+/// Reads what is known of a host.
+pub(super) fn host_state(text: &str) -> Result<HostState, redb::Error> {
+    serde_json::from_str(text).map_err(|error| redb::Error::Corrupted(format!("a host: {error}")))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, redb::Error> {
+    serde_json::to_string(value).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
+
+/// Returns the record that a row of the store is.
+pub(super) fn record(
+    row: (u8, u16, u32, u8, u8, u8, u64, &str, &str),
+) -> Result<Record, redb::Error> {
+    let (fate, status, depth, hops, tries, priority, seq, parent, cause) = row;
+    let fate = Fate::from_number(fate)
+        .ok_or_else(|| redb::Error::Corrupted(format!("no fate has the number {fate}")))?;
+    Ok(Record {
+        fate,
+        status,
+        depth,
+        hops,
+        tries,
+        priority,
+        seq,
+        parent: parent.into(),
+        cause: cause.into(),
+    })
+}

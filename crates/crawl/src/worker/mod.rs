@@ -1,0 +1,151 @@
+//! A worker: takes a job, sends one request, reads what came, reports.
+
+mod ask;
+mod page;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use switchboard_fetch::Client;
+use switchboard_runtime::{Receiver, Sender};
+
+pub(crate) use self::ask::client;
+use crate::address::Address;
+use crate::job::{End, Finished, Job, News, Task};
+use crate::output::Fetched;
+use crate::robots::Robots;
+use crate::settings::Settings;
+
+/// What all workers share.
+pub(crate) struct Worker {
+    client: Client,
+    settings: Arc<Settings>,
+    /// Whether rows are wanted, with bodies.
+    rows: bool,
+    news: Sender<News>,
+}
+
+/// A job that is told to be lost if its worker ends before it has reported.
+struct Claim<'w> {
+    job: Option<Job>,
+    news: &'w Sender<News>,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            // There is room: the channel has a place for each report.
+            let _ = self.news.try_send(News::Lost(job));
+        }
+    }
+}
+
+impl Worker {
+    /// Makes what all workers share, which report to `news`, with rows if those are wanted.
+    pub(crate) fn new(
+        client: Client,
+        settings: Arc<Settings>,
+        rows: bool,
+        news: Sender<News>,
+    ) -> Worker {
+        Worker {
+            client,
+            settings,
+            rows,
+            news,
+        }
+    }
+
+    /// Works until the keeper has no more jobs.
+    pub(crate) async fn run(self: Arc<Self>, jobs: Receiver<Job>) {
+        while let Ok(job) = jobs.recv().await {
+            let mut claim = Claim {
+                job: Some(job),
+                news: &self.news,
+            };
+            let Some(job) = claim.job.as_mut() else {
+                return;
+            };
+            if job.timed {
+                let started = News::Started {
+                    host: job.host,
+                    at: Instant::now(),
+                };
+                job.timed = false;
+                if self.news.send(started).await.is_err() {
+                    return;
+                }
+            }
+            let (end, page) = self.ask(&job.task).await;
+            let Some(job) = claim.job.take() else { return };
+            let finished = Finished {
+                job,
+                end,
+                links: page.links,
+                row: page.row,
+                bytes: page.bytes,
+            };
+            if self
+                .news
+                .send(News::Finished(Box::new(finished)))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    async fn ask(&self, task: &Task) -> (End, Page) {
+        let limit = match task {
+            Task::Page(_) => self.settings.max_size,
+            Task::Robots(_) => Robots::MAX_BYTES + 1,
+        };
+        let started = (SystemTime::now(), Instant::now());
+        let asked = self.request(task.address(), limit).await;
+        let (mut end, mut page) = (asked.end(task.address()), Page::default());
+        page.bytes = asked.body().len() as u64;
+        match (task, &mut end) {
+            (Task::Robots(_), End::Answered { text, .. }) => *text = Some(asked.body().into()),
+            (
+                Task::Page(entry),
+                End::Answered {
+                    status: 200..=299, ..
+                },
+            ) => {
+                let read = || page::read(&entry.address, &asked, self.settings.nofollow);
+                // A page that no reader of ours stands is one page, and not the end of its worker.
+                match catch_unwind(AssertUnwindSafe(read)) {
+                    Ok(read) => (page.links, page.title, page.found) = read,
+                    Err(_) => end = failed("panic: its links cannot be read"),
+                }
+            }
+            _ => {}
+        }
+        if let (Task::Page(entry), true) = (task, self.rows) {
+            page.row = Some(asked.row(entry, started, &page));
+        }
+        (end, page)
+    }
+}
+
+/// What a page has.
+#[derive(Default)]
+struct Page {
+    links: Vec<Address>,
+    title: String,
+    /// Links, before each is taken once.
+    found: u32,
+    row: Option<Fetched>,
+    bytes: u64,
+}
+
+fn failed(cause: &str) -> End {
+    End::Failed {
+        status: 0,
+        cause: cause.to_owned(),
+        unreachable: false,
+        again: false,
+    }
+}
