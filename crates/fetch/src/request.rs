@@ -1,6 +1,7 @@
 //! Requests: what is asked for, and how it is sent.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -35,7 +36,11 @@ pub struct Request {
     /// `None` for the client's limit.
     pub(crate) redirects: Option<usize>,
     pub(crate) keep_heads: bool,
+    pub(crate) before_send: Option<Hook>,
 }
+
+/// What is called before a request is sent.
+pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
 
 impl Request {
     /// Creates a request. A text that is no URL is an error of [`Client::send`](crate::Client::send).
@@ -48,6 +53,7 @@ impl Request {
             old: false,
             redirects: None,
             keep_heads: false,
+            before_send: None,
         }
     }
 
@@ -85,6 +91,30 @@ impl Request {
     /// Keeps the heads as they are sent and received, for [`ClientResponse::heads`](crate::ClientResponse::heads).
     pub fn keep_heads(mut self) -> Request {
         self.keep_heads = true;
+        self
+    }
+
+    /// Has `hook` called right before the request is sent, when there is a connection for it: once, and again for each
+    /// redirect, each retry, and each connection that turns out to be closed. So who counts or spaces requests knows of
+    /// each of them. The hook must not block.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use switchboard_fetch::{Client, Request};
+    /// use switchboard_runtime::Model;
+    ///
+    /// let sent = Arc::<AtomicUsize>::default();
+    /// let counted = sent.clone();
+    /// let count = move || drop(counted.fetch_add(1, Ordering::Relaxed));
+    /// let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    /// let request = Request::get(format!("http://{closed}/")).before_send(count);
+    /// assert!(Model::Blocking.run(Client::new().send(request))?.is_err());
+    /// assert_eq!(sent.load(Ordering::Relaxed), 0, "there was no connection");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn before_send(mut self, hook: impl Fn() + Send + Sync + 'static) -> Request {
+        self.before_send = Some(Arc::new(hook));
         self
     }
 

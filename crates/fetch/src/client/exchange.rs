@@ -94,6 +94,9 @@ impl Client {
         let head = head.map_err(|error| Error::new(Phase::Url, error))?;
         let limits = &self.0.limits;
         let keeps = request.keep_heads;
+        if let Some(hook) = &request.before_send {
+            hook();
+        }
         let sent = async {
             Ok::<_, hyper::Error>(match (keeps, form) {
                 (false, _) => (connection.send(head).await?, None),
