@@ -12,7 +12,7 @@ pub(crate) struct Job {
     /// The host whose limits hold for it.
     pub(crate) host: u32,
     pub(crate) task: Task,
-    /// The keeper waits for the time at which it is sent.
+    /// The keeper waits for the time at which it is sent; false once it is told.
     pub(crate) timed: bool,
 }
 
@@ -56,6 +56,8 @@ pub(crate) enum News {
     Started {
         host: u32,
         at: Instant,
+        /// It is not sent again because its connection turned out to be closed.
+        first: bool,
     },
     Finished(Box<Finished>),
     /// The worker of a job has ended, by a panic.

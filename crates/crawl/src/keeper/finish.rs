@@ -24,9 +24,13 @@ impl Keeper {
     /// Takes one piece of news from a worker.
     pub(super) fn take(&mut self, news: News) -> Result<(), CrawlError> {
         match news {
-            News::Started { host: id, at } => {
+            News::Started {
+                host: id,
+                at,
+                first,
+            } => {
                 if let Some(host) = self.state.hosts.get(id) {
-                    host.unstarted -= 1;
+                    host.unstarted -= usize::from(first);
                     host.next_at = host.next_at.max(at + host.delay());
                 }
                 self.state.hosts.list(id);
@@ -36,9 +40,6 @@ impl Keeper {
                 broken.map_err(|error| self.broken(&error))?;
             }
             News::Lost(job) => {
-                if let Some(host) = self.state.hosts.get(job.host) {
-                    host.unstarted -= usize::from(job.timed);
-                }
                 let lost = Finished {
                     job,
                     end: End::Failed {
@@ -75,13 +76,22 @@ impl Keeper {
             row,
             bytes,
         } = finished;
-        let Job { host: id, task, .. } = job;
+        let Job {
+            host: id,
+            task,
+            timed,
+        } = job;
         self.state.batch.touch(Instant::now());
         self.state.in_flight -= 1;
         self.totals.requests += 1;
         self.totals.bytes += bytes;
         if let Some(host) = self.state.hosts.get(id) {
             host.in_flight -= 1;
+            // No request was sent, but a connection was tried.
+            if timed {
+                host.unstarted = host.unstarted.saturating_sub(1);
+                host.next_at = host.next_at.max(Instant::now() + host.delay());
+            }
         }
         match task {
             Task::Page(entry) => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use switchboard_fetch::{Client, Error, Limits, Phase, Request, retry_after};
 
-use super::{Page, Worker};
+use super::{Page, Watch, Worker};
 use crate::address::Address;
 use crate::error::CrawlError;
 use crate::job::End;
@@ -54,12 +54,21 @@ pub(super) struct Asked {
 
 impl Worker {
     /// Sends one request, and reads at most `limit` bytes of the answer's body, decoded.
-    pub(super) async fn request(&self, address: &Address, limit: usize) -> Asked {
+    pub(super) async fn request(
+        &self,
+        address: &Address,
+        limit: usize,
+        watch: Option<Watch>,
+    ) -> Asked {
         let request = Request::get(address.as_str()).redirects(0);
         let request = if self.rows {
             request.keep_heads()
         } else {
             request
+        };
+        let request = match watch {
+            Some(watch) => request.before_send(move || watch.send()),
+            None => request,
         };
         let response = match self.client.send(request).await {
             Ok(response) => response,

@@ -5,6 +5,7 @@ mod page;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use switchboard_fetch::Client;
@@ -67,17 +68,7 @@ impl Worker {
             let Some(job) = claim.job.as_mut() else {
                 return;
             };
-            if job.timed {
-                let started = News::Started {
-                    host: job.host,
-                    at: Instant::now(),
-                };
-                job.timed = false;
-                if self.news.send(started).await.is_err() {
-                    return;
-                }
-            }
-            let (end, page) = self.ask(&job.task).await;
+            let (end, page) = self.ask(job).await;
             let Some(job) = claim.job.take() else { return };
             let finished = Finished {
                 job,
@@ -97,13 +88,16 @@ impl Worker {
         }
     }
 
-    async fn ask(&self, task: &Task) -> (End, Page) {
+    async fn ask(&self, job: &mut Job) -> (End, Page) {
+        let watch = job.timed.then(|| Watch::new(job.host, self.news.clone()));
+        let task = &job.task;
         let limit = match task {
             Task::Page(_) => self.settings.max_size,
             Task::Robots(_) => Robots::MAX_BYTES + 1,
         };
         let started = (SystemTime::now(), Instant::now());
-        let asked = self.request(task.address(), limit).await;
+        let asked = self.request(task.address(), limit, watch.clone()).await;
+        job.timed = watch.is_some_and(|watch| !watch.was_sent());
         let (mut end, mut page) = (asked.end(task.address()), Page::default());
         page.bytes = asked.body().len() as u64;
         match (task, &mut end) {
@@ -127,6 +121,39 @@ impl Worker {
             page.row = Some(asked.row(entry, started, &page));
         }
         (end, page)
+    }
+}
+
+/// Tells the keeper when the request of a job is sent.
+#[derive(Clone)]
+struct Watch {
+    host: u32,
+    news: Sender<News>,
+    sent: Arc<AtomicBool>,
+}
+
+impl Watch {
+    fn new(host: u32, news: Sender<News>) -> Watch {
+        Watch {
+            host,
+            news,
+            sent: Arc::default(),
+        }
+    }
+
+    /// Tells that the request is about to be sent, once or again.
+    fn send(&self) {
+        let started = News::Started {
+            host: self.host,
+            at: Instant::now(),
+            first: !self.sent.swap(true, Ordering::Relaxed),
+        };
+        // There is room: the channel has a place for each report.
+        let _ = self.news.try_send(started);
+    }
+
+    fn was_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
     }
 }
 
