@@ -5,6 +5,7 @@ mod accounts;
 mod cell;
 mod chat;
 mod compare;
+mod crawl;
 mod driver;
 mod fetch;
 mod hooks;
@@ -48,6 +49,8 @@ enum Command {
     Accounts(accounts::Options),
     /// Fetch pages, many at once, and print a line for each as it finishes
     Fetch(fetch::Options),
+    /// Fetch a site page by page, and lose nothing when stopped or killed
+    Crawl(Box<crawl::Options>),
     /// Speak in rooms of a chat server, in a terminal or by pipes
     Chat(chat::Options),
     /// Print what runs under which model
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Serve(service) => serve::run(*service),
         Command::Accounts(options) => accounts::run(&options),
         Command::Fetch(options) => fetch::run(options),
+        Command::Crawl(options) => crawl::run(*options),
         Command::Chat(options) => chat::run(&options, cli.color),
         Command::Models(options) => models::run(&options),
         Command::Completions(options) => shell::completions(parser, &options),

@@ -9,6 +9,7 @@ mod chat_terminal;
 mod clients;
 mod compare;
 mod costs;
+mod crawl;
 mod ending;
 mod errors;
 mod fallback;

@@ -1,0 +1,41 @@
+//! The report at the end of a crawl.
+
+use switchboard_crawl::{Ended, Report};
+
+use crate::output::{self, Count, Failure};
+
+/// Prints what came of a crawl.
+pub(super) fn print(report: &Report) -> Result<(), Failure> {
+    let counts = &report.counts;
+    let mut text = format!("{counts}\n");
+    if !report.causes.is_empty() {
+        let causes = report.causes.iter();
+        let causes: Vec<String> = causes
+            .map(|(cause, times)| format!("{cause} × {times}"))
+            .collect();
+        text += &format!("failed: {}\n", causes.join(", "));
+    }
+    let seconds = report.elapsed.as_secs_f64();
+    text += &format!(
+        "{} in {seconds:.2} s, of all runs {} ({} for robots.txt), {}, {:.1} MB\n",
+        Count(report.requests, "request"),
+        counts.requests,
+        counts.robots_requests,
+        Count(counts.redirects, "redirect"),
+        counts.bytes as f64 / 1e6,
+    );
+    let folder = report.state.display();
+    text += &match report.ended {
+        Ended::Complete => format!("complete, kept in {folder}\n"),
+        Ended::Budget => {
+            format!("as many pages as asked for; more: --resume --state {folder} --pages N\n")
+        }
+        Ended::Stopped => format!("stopped, nothing is lost; go on: --resume --state {folder}\n"),
+    };
+    if let Some(missing) = &report.missing {
+        output::complain(format_args!(
+            "fewer requests at once than asked for: {missing}"
+        ));
+    }
+    output::print(text)
+}
