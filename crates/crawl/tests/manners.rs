@@ -148,3 +148,49 @@ fn sitemaps_and_redirects_of_the_seed_are_followed() {
     let report = crawl(settings(&site, &folder));
     assert_eq!(report.counts.of(Fate::Fetched), 4, "{}", report.counts);
 }
+
+#[test]
+fn links_that_nobody_shall_follow_are_left_out_by_choice() {
+    for (nofollow, fetched) in [(false, 6), (true, 2)] {
+        let site = Site::start(Duration::ZERO, move |path| match path {
+            "/" => Answer::html(
+                "<a href=/field>f</a> <a rel=nofollow href=/link>l</a> <a rel=nofollow href=/meta>m</a>",
+            ),
+            "/field" => Answer::html("<a href=/x>x</a>").with("x-robots-tag", "noindex, nofollow"),
+            "/meta" => Answer::html("<meta name=robots content=nofollow><a href=/y>y</a>"),
+            "/robots.txt" => Answer::status(404),
+            _ => Answer::html("nothing"),
+        });
+        let folder = Folder::new("nofollow");
+        let report = crawl(Settings {
+            nofollow,
+            ..settings(&site, &folder)
+        });
+        assert_eq!(report.counts.of(Fate::Fetched), fetched, "{nofollow}");
+    }
+}
+
+#[test]
+fn links_are_read_in_the_encoding_of_their_page() {
+    let site = Site::start(Duration::ZERO, move |path| match path {
+        "/" => Answer::html("<meta charset=gbk><a href='/\u{ff}\u{fe}'>x</a>"),
+        "/robots.txt" => Answer::status(404),
+        _ => Answer::html("nothing"),
+    });
+    let folder = Folder::new("encoding");
+    crawl(settings(&site, &folder));
+    // The bytes C3 BF C3 BE, which are UTF-8 for these two, are two other characters in GBK.
+    let encoded: String = "\u{6bcf}\u{9541}"
+        .bytes()
+        .map(|byte| format!("%{byte:02X}"))
+        .collect();
+    let asked: Vec<_> = site.seen.counts().into_keys().collect();
+    assert_eq!(
+        asked,
+        [
+            "/".to_owned(),
+            format!("/{encoded}"),
+            "/robots.txt".to_owned()
+        ]
+    );
+}

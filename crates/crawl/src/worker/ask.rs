@@ -6,12 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderValue;
+use switchboard_fetch::encoding::{self, ContentType};
 use switchboard_fetch::{Client, Error, Limits, Phase, Request, retry_after};
 
 use super::{Page, Watch, Worker};
 use crate::address::Address;
 use crate::error::CrawlError;
 use crate::job::End;
+use crate::links::Directives;
 use crate::output::{Answer, Fetched, Truncated};
 use crate::settings::Settings;
 use crate::store::Entry;
@@ -120,8 +122,19 @@ impl Asked {
         self.answer.as_ref().map_or(&[], |answer| &answer.body)
     }
 
+    /// Returns the body as text, in the encoding that the HTML standard finds.
     pub(super) fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.body())
+        let kind = self.field("content-type").and_then(ContentType::parse);
+        encoding::decode(kind.as_ref(), self.body())
+    }
+
+    /// Whether a field of the head asks that no link of the page is followed.
+    pub(super) fn is_nofollow(&self) -> bool {
+        let mut fields = self.answer.iter().flat_map(|answer| &answer.fields);
+        fields.any(|(name, value)| {
+            let text = str::from_utf8(value).unwrap_or_default();
+            name.eq_ignore_ascii_case("x-robots-tag") && Directives::of(text).no_follow
+        })
     }
 
     /// Returns a field of the answer's head as text.

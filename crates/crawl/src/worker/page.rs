@@ -28,7 +28,7 @@ pub(super) fn read(
         }
         Kind::Other => return Default::default(),
     };
-    if nofollow && document.no_follow {
+    if nofollow && (document.no_follow || asked.is_nofollow()) {
         return (Vec::new(), document.title, 0);
     }
     let base = document.base_of(&url);
