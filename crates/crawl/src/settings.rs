@@ -55,7 +55,7 @@ pub struct Settings {
     pub retries: u8,
     /// The longest pause before a request is sent again for the first time; it doubles with each try, up to a minute.
     pub pause: Duration,
-    /// Time for each of connecting, the first byte and two pieces of a body.
+    /// Time for each of connecting, the first byte and two pieces of a body; a whole request may take 20 times as long.
     pub timeout: Duration,
     /// Bytes of a page, decoded, at most.
     pub max_size: usize,

@@ -194,3 +194,20 @@ fn links_are_read_in_the_encoding_of_their_page() {
         ]
     );
 }
+
+#[test]
+fn the_begin_of_a_huge_robots_txt_counts() {
+    let huge = format!(
+        "User-agent: *\nDisallow: /private\n{}",
+        "# more\n".repeat(300_000)
+    );
+    let site = Site::start(Duration::ZERO, move |path| match path {
+        "/robots.txt" => Answer::text(huge.clone()),
+        "/" => Answer::html("<a href=/private>p</a> <a href=/public>q</a>"),
+        _ => Answer::html("nothing"),
+    });
+    let folder = Folder::new("huge");
+    let report = crawl(settings(&site, &folder));
+    assert_eq!(report.counts.of(Fate::Fetched), 2);
+    assert_eq!(report.counts.of(Fate::Robots), 1);
+}

@@ -29,6 +29,8 @@ pub(crate) fn client(settings: &Settings) -> Result<Client, CrawlError> {
         tls: settings.timeout,
         first_byte: settings.timeout,
         body: settings.timeout,
+        // A body that never ends comes in pieces, each of them in time.
+        total: Some(settings.timeout.saturating_mul(20)),
         idle: settings.concurrency,
         ..Limits::default()
     };
@@ -143,8 +145,8 @@ impl Asked {
         std::str::from_utf8(value).ok()
     }
 
-    /// Returns how the request for `address` has ended.
-    pub(super) fn end(&self, address: &Address) -> End {
+    /// Returns how the request for `address` has ended. What `may_be_cut` is good also if its body is too long.
+    pub(super) fn end(&self, address: &Address, may_be_cut: bool) -> End {
         let status = self.answer.as_ref().map_or(0, |answer| answer.status);
         let moved = matches!(status, 301 | 302 | 303 | 307 | 308);
         let location = self
@@ -162,7 +164,7 @@ impl Asked {
             .as_ref()
             .is_some_and(|it| it.truncated == Some(Truncated::Length));
         match &self.error {
-            None if cut => End::Failed {
+            None if cut && !may_be_cut => End::Failed {
                 status,
                 cause: "too long: the page has more bytes than --max-size".to_owned(),
                 unreachable: false,

@@ -98,7 +98,10 @@ impl Worker {
         let started = (SystemTime::now(), Instant::now());
         let asked = self.request(task.address(), limit, watch.clone()).await;
         job.timed = watch.is_some_and(|watch| !watch.was_sent());
-        let (mut end, mut page) = (asked.end(task.address()), Page::default());
+        let (mut end, mut page) = (
+            asked.end(task.address(), matches!(task, Task::Robots(_))),
+            Page::default(),
+        );
         page.bytes = asked.body().len() as u64;
         match (task, &mut end) {
             (Task::Robots(_), End::Answered { text, .. }) => *text = Some(asked.body().into()),
