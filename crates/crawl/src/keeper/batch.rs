@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::output::Fetched;
 use crate::store::{Entry, Record};
 
-/// Pages after which a batch is committed.
+/// Pages after which a batch is committed, or as many as are fetched at once if those are more.
 const PAGES: usize = 256;
 
 /// Bytes of bodies after which a batch is committed.
@@ -69,8 +69,8 @@ impl Batch {
         self.since.map(|since| since + AGE)
     }
 
-    /// Whether it has to be committed whatever its age.
-    pub(super) fn is_full(&self) -> bool {
-        self.done.len() >= PAGES || self.bytes >= BYTES || self.found.len() >= LINKS
+    /// Whether it has to be committed whatever its age, if so many requests are sent at once.
+    pub(super) fn is_full(&self, at_once: usize) -> bool {
+        self.done.len() >= PAGES.max(at_once) || self.bytes >= BYTES || self.found.len() >= LINKS
     }
 }

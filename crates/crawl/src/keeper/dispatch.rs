@@ -25,7 +25,7 @@ impl Keeper {
     pub(super) fn dispatch(&mut self) -> Result<(), redb::Error> {
         while !self.state.stopping
             && self.state.in_flight < self.state.workers
-            && !self.state.batch.is_full()
+            && !self.state.batch.is_full(self.state.workers)
             && self.has_budget()
         {
             let State { hosts, level, .. } = &mut self.state;

@@ -181,7 +181,7 @@ impl Keeper {
         if batch.is_empty() {
             return false;
         }
-        batch.is_full()
+        batch.is_full(self.state.workers)
             || self.state.in_flight == 0 && self.undispatched() == 0
             || batch.due().is_some_and(|due| due <= now)
             || self.hungry_from().is_some_and(|from| from <= now)
@@ -222,7 +222,7 @@ impl Keeper {
             return Ok(());
         };
         self.take(first)?;
-        while !self.state.batch.is_full()
+        while !self.state.batch.is_full(self.state.workers)
             && let Ok(news) = self.news.try_recv()
         {
             self.take(news)?;
