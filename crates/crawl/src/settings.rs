@@ -25,7 +25,7 @@ pub struct Settings {
     pub scope: String,
     /// Clicks from a seed, at most.
     pub depth: Option<u32>,
-    /// Pages that are fetched, at most, in all runs of the crawl together.
+    /// Pages that are fetched, at most, in all runs of the crawl together; a redirect counts as one.
     pub pages: Option<u64>,
     /// Requests at once, to all hosts together.
     pub concurrency: usize,

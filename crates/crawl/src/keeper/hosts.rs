@@ -40,7 +40,7 @@ impl Hosts {
             fresh: HashMap::new(),
             next_id,
             heap: BinaryHeap::new(),
-            per_host: settings.per_host,
+            per_host: settings.per_host.max(1),
             delay: settings.delay,
             obey,
             hidden: true,

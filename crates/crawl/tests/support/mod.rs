@@ -116,12 +116,21 @@ impl Site {
         pause: Duration,
         answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
     ) -> Site {
+        Site::start_at("127.0.0.1:0", pause, answer)
+    }
+
+    /// As [`Site::start`], at an address.
+    pub(crate) fn start_at(
+        listen: &'static str,
+        pause: Duration,
+        answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    ) -> Site {
         let seen = Arc::<Seen>::default();
         let (sender, receiver) = std::sync::mpsc::channel();
         let (watched, answer) = (seen.clone(), Arc::new(answer));
         thread::spawn(move || {
             let serving = async {
-                let listener = Listener::bind("127.0.0.1:0").unwrap();
+                let listener = Listener::bind(listen).unwrap();
                 sender.send(listener.local_addr().unwrap()).unwrap();
                 while let Ok((stream, _)) = listener.accept().await {
                     let (seen, answer) = (watched.clone(), answer.clone());
@@ -141,9 +150,9 @@ impl Site {
             };
             Model::Tasks.run(serving).unwrap();
         });
-        let addr = receiver.recv().unwrap();
+        let addr = receiver.recv().unwrap().to_string();
         Site {
-            url: format!("http://{addr}"),
+            url: format!("http://127.0.0.1:{}", addr.rsplit(':').next().unwrap()),
             seen,
         }
     }
