@@ -41,6 +41,7 @@
 //! | computation in other processes | [`process_pool`] |
 //! | HTTP servers | [`http`] |
 //! | an HTTP client | [`fetch`] |
+//! | a crawler | [`crawl`] |
 //! | WebSocket | [`websocket`] |
 //! | files over HTTP, access logs, and other services | [`apps`] |
 //! | flows without a server | [`Model::run`], [`run_each`] |
@@ -54,6 +55,7 @@
 
 pub use switchboard_apps as apps;
 pub use switchboard_callbacks as callbacks;
+pub use switchboard_crawl as crawl;
 pub use switchboard_fetch as fetch;
 pub use switchboard_http as http;
 pub use switchboard_net::{
