@@ -50,7 +50,13 @@ pub(crate) fn all() -> Vec<Contender> {
             "wget2",
             "wget2 --quiet --recursive --level=inf --max-threads=32 --no-robots --directory-prefix=DIR URL",
         ),
-        Contender::new("scrapy", "python3 SCRIPTS/crawl_scrapy.py URL DIR/pages.jsonl"),
-        Contender::new("aiohttp", "python3 SCRIPTS/crawl_aiohttp.py URL DIR/pages.jsonl"),
+        Contender::new(
+            "scrapy",
+            "python3 SCRIPTS/crawl_scrapy.py URL DIR/pages.jsonl",
+        ),
+        Contender::new(
+            "aiohttp",
+            "python3 SCRIPTS/crawl_aiohttp.py URL DIR/pages.jsonl",
+        ),
     ]
 }

@@ -36,7 +36,11 @@ fn options() -> Result<Options, String> {
             "--only" => options.only = value.split(',').map(str::to_owned).collect(),
             "--rounds" => options.rounds = value.parse().map_err(|_| "--rounds N")?,
             "--root" => options.root = value.into(),
-            _ => return Err(format!("unknown option {word}: use --only, --rounds or --root")),
+            _ => {
+                return Err(format!(
+                    "unknown option {word}: use --only, --rounds or --root"
+                ));
+            }
         }
     }
     if !options.root.join("index.html").exists() {
@@ -72,7 +76,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn table(contenders: &[Contender], runs: &[Vec<Run>]) {
     let all = runs.iter().flatten().map(|run| &run.pages);
     let union: BTreeSet<&String> = all.flatten().collect();
-    println!("| crawler | pages | of all that any found | asked twice | pages/s | CPU ms a page (min–max) | memory MiB |");
+    println!(
+        "| crawler | pages | of all that any found | asked twice | pages/s | CPU ms a page (min–max) | memory MiB |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for (contender, runs) in contenders.iter().zip(runs) {
         let Some(last) = runs.last() else {
@@ -97,7 +103,11 @@ fn table(contenders: &[Contender], runs: &[Vec<Run>]) {
             memory[memory.len() / 2],
         );
         if std::env::var_os("MISSED").is_some() {
-            for page in union.iter().filter(|page| !last.pages.contains(**page)).take(20) {
+            for page in union
+                .iter()
+                .filter(|page| !last.pages.contains(**page))
+                .take(20)
+            {
                 eprintln!("{} has not asked for {page}", contender.name);
             }
         }
