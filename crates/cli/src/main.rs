@@ -16,6 +16,7 @@ mod output;
 mod serve;
 mod shell;
 mod trace;
+mod visible;
 
 use std::process::ExitCode;
 
