@@ -30,6 +30,7 @@ pub struct ClientResponse {
     heads: Option<Heads>,
     reuse: Reuse,
     waits: Waits,
+    note: Option<Box<dyn Fn(usize) + Send + Sync>>,
 }
 
 /// A response's connection, and the pool it goes back to.
@@ -88,7 +89,15 @@ impl ClientResponse {
             heads,
             reuse,
             waits,
+            note: None,
         }
+    }
+
+    /// Has `note` told of how many bytes each piece of the body has, as they come, in their content codings.
+    #[must_use]
+    pub fn on_bytes(mut self, note: impl Fn(usize) + Send + Sync + 'static) -> ClientResponse {
+        self.note = Some(Box::new(note));
+        self
     }
 
     /// Returns the URL of this response, after redirects, without a user's name and password.
@@ -136,6 +145,9 @@ impl ClientResponse {
                 return Ok(None);
             };
             if let Ok(data) = frame.into_data() {
+                if let Some(note) = &self.note {
+                    note(data.len());
+                }
                 if let Some(rate) = rate {
                     rate.receive(data.len()).await;
                 }

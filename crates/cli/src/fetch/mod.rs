@@ -4,6 +4,7 @@ mod list;
 mod options;
 mod page;
 mod progress;
+mod request;
 mod save;
 mod select;
 mod show;
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
-use switchboard_fetch::{Client, Limits};
-use switchboard_runtime::{Driver, Style, run_each};
+use switchboard_fetch::Client;
+use switchboard_runtime::{Driver, Model, Style, run_each};
 
 use self::list::Page;
 pub(crate) use self::options::Options;
@@ -41,7 +42,7 @@ struct Fetch {
     driver: Driver,
     wanted: Wanted,
     target: Target,
-    roots: Option<Vec<u8>>,
+    client: Client,
     options: Options,
 }
 
@@ -69,9 +70,12 @@ impl Fetch {
             let read = std::fs::read(path);
             read.map_err(|error| format!("--cacert {}: {error}", path.display()))
         });
+        let limit = Duration::from_secs(options.timeout.into());
+        let client = options.request.client(limit, roots.transpose()?)?;
         let pages = list::read(&options.urls, options.from.as_deref())?;
         let target = Target::new(options.output.as_deref(), options.remote_name, &pages)?;
         let wanted = Wanted {
+            request: options.request.template()?,
             select: select.map(Arc::new),
             attribute: options.attribute.clone(),
             extract,
@@ -83,25 +87,29 @@ impl Fetch {
             driver,
             wanted,
             target,
-            roots: roots.transpose()?,
+            client,
             options,
         })
     }
 
     fn run(&self) -> Result<bool, Failure> {
         let started = Instant::now();
-        let client = self.client();
+        let client = self.client.clone();
         let (model, concurrency) = (self.options.model, self.options.concurrency);
         let (driver, why_not) = self.driver.available()?;
         if let Some(why_not) = why_not.filter(|_| model.has_loop()) {
             output::complain(format_args!("{why_not}; going on with {driver}"));
         }
+        let progress = Progress::new(self.pages.len());
+        // A process of its own cannot tell this one's.
+        let is_shared = model != Model::Processes;
+        let told = is_shared.then(|| progress.clone());
         let (pages, wanted) = (self.pages.clone(), self.wanted.clone());
         let work = move |at: usize| {
             let (client, pages, wanted) = (client.clone(), pages.clone(), wanted.clone());
-            async move { page::fetch(&client, &pages[at], &wanted).await }
+            let told = told.clone();
+            async move { page::fetch(&client, &pages[at], &wanted, told).await }
         };
-        let progress = Progress::new(self.pages.len());
         let mut ends = Ends::default();
         run_each(
             model,
@@ -111,7 +119,9 @@ impl Fetch {
             work,
             |at, found| {
                 let found = found.unwrap_or_else(|error| Found::failed("job", error.to_string()));
-                progress.bytes(found.bytes.unwrap_or_default());
+                if !is_shared {
+                    progress.bytes(found.bytes.unwrap_or_default());
+                }
                 progress.page();
                 // Nothing more is fetched of which the line could not be written.
                 let finished = progress.suspended(|| self.finish(at, found, &mut ends));
@@ -134,19 +144,6 @@ impl Fetch {
             started.elapsed().as_secs_f64()
         ));
         Ok(unmatched + failed == 0)
-    }
-
-    fn client(&self) -> Client {
-        let limit = Duration::from_secs(self.options.timeout.into());
-        let limits = Limits {
-            resolve: limit,
-            connect: limit,
-            tls: limit,
-            first_byte: limit,
-            body: limit,
-            ..Limits::default()
-        };
-        Client::with(limits, self.roots.clone())
     }
 
     /// Writes the page to its file, and its lines.

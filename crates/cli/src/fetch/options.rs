@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use switchboard_runtime::Model;
 
+use super::request::RequestOptions;
 use crate::driver::DriverOption;
 
 /// A page is a URL, http or https. Each page's line shows its name, which is the URL or the name in the
@@ -53,6 +54,8 @@ pub(crate) struct Options {
     /// Write each page to a file in this folder, named as the last part of its URL, or index.html; replaces files
     #[arg(short = 'O', long)]
     pub(super) remote_name: bool,
+    #[command(flatten)]
+    pub(super) request: RequestOptions,
     /// Pages at once
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) concurrency: u16,

@@ -9,11 +9,14 @@ use switchboard_fetch::encoding::{self, ContentType};
 use switchboard_fetch::{Client, Error};
 
 use super::list::Page;
+use super::progress::Progress;
+use super::request::Template;
 use super::select::Selector;
 
 /// What is wanted of each page.
 #[derive(Clone)]
 pub(super) struct Wanted {
+    pub(super) request: Template,
     pub(super) select: Option<Arc<Selector>>,
     /// Of the selected element, instead of its text.
     pub(super) attribute: Option<String>,
@@ -76,10 +79,16 @@ impl Found {
     }
 }
 
-pub(super) async fn fetch(client: &Client, page: &Page, wanted: &Wanted) -> Found {
+/// Fetches a page. `progress` is told of its bytes as they come, if it is given.
+pub(super) async fn fetch(
+    client: &Client,
+    page: &Page,
+    wanted: &Wanted,
+    progress: Option<Progress>,
+) -> Found {
     let started = Instant::now();
     let mut found = Found::failed("", String::new());
-    match read(client, page, wanted, &mut found).await {
+    match read(client, page, wanted, progress, &mut found).await {
         Ok(outcome) => found.outcome = outcome,
         Err(error) => {
             let cause = error.to_string();
@@ -96,15 +105,21 @@ async fn read(
     client: &Client,
     page: &Page,
     wanted: &Wanted,
+    progress: Option<Progress>,
     found: &mut Found,
 ) -> Result<Outcome, Error> {
-    let response = client.get(page.url.as_str()).await?;
+    let mut response = client
+        .send(wanted.request.request(page.url.as_str()))
+        .await?;
     let status = response.status();
     found.final_url = Some(response.url().to_owned());
     found.status = Some(status.as_u16());
     let field = response.headers().get("content-type");
     found.kind = field.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
     let kind = ContentType::of(response.headers());
+    if let Some(progress) = progress {
+        response = response.on_bytes(move |bytes| progress.bytes(bytes as u64));
+    }
     let body = response.bytes(wanted.max_size).await?;
     found.bytes = Some(body.len() as u64);
     let encoding = encoding::sniff(kind.as_ref(), &body).encoding;

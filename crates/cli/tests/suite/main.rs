@@ -15,6 +15,7 @@ mod errors;
 mod fallback;
 mod fetch;
 mod fetch_outputs;
+mod fetch_requests;
 mod files;
 mod half_close;
 mod handover;

@@ -148,9 +148,13 @@ pub(crate) fn echo_tcp(stream: &TcpStream, bytes: &[u8], write: usize, read: usi
     })
 }
 
-/// Runs the command until it ends.
+/// Runs the command until it ends, without the proxies of this machine.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    Command::new(BINARY)
+    let mut command = Command::new(BINARY);
+    for name in ["http_proxy", "https_proxy", "all_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
+    command
         .args(arguments)
         .stdin(Stdio::null())
         .output()

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::{Row, check_all, error, page, text};
 
@@ -17,6 +17,12 @@ fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
 
 fn zlib(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes.as_ref()).unwrap();
     encoder.finish().unwrap()
 }
@@ -110,6 +116,58 @@ fn codings() -> Vec<Row> {
         text("capitals", coded("GZip", gzip(TEXT)), "here"),
         text("two members", coded("gzip", two), "here"),
         text("deflate", coded("deflate", zlib(TEXT)), "here"),
+        text(
+            "deflate without a wrapper",
+            coded("deflate", deflate(TEXT)),
+            "here",
+        ),
+        // One block that is not compressed, in each.
+        text(
+            "br",
+            coded("br", [b"\xA0\0\x10", TEXT.as_bytes(), b"\x03"].concat()),
+            "here",
+        ),
+        text(
+            "zstd",
+            coded(
+                "zstd",
+                [b"\x28\xB5\x2F\xFD\x20\x0B\x59\0\0", TEXT.as_bytes()].concat(),
+            ),
+            "here",
+        ),
+        text("gzip twice", coded("gzip, gzip", gzip(gzip(TEXT))), "here"),
+        text(
+            "gzip twice, in two fields",
+            page(
+                "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n",
+                gzip(gzip(TEXT)),
+            ),
+            "here",
+        ),
+        text(
+            "identity and gzip",
+            coded("identity, gzip", gzip(TEXT)),
+            "here",
+        ),
+        text(
+            "br in gzip",
+            coded(
+                "br,gzip",
+                gzip([b"\xA0\0\x10", TEXT.as_bytes(), b"\x03"].concat()),
+            ),
+            "here",
+        ),
+        text(
+            "zeros behind gzip",
+            coded("gzip", [&gzip(TEXT)[..], &[0; 500]].concat()),
+            "here",
+        ),
+        text(
+            "no bytes at all",
+            page("Content-Encoding: gzip\r\n", ""),
+            "",
+        )
+        .options(&["--extract", "^$"]),
         text("identity", coded("identity", TEXT.into()), "here"),
         text("no coding", coded("", TEXT.into()), "here"),
         error("a coding that is cut", coded("gzip", cut), "decode: "),

@@ -26,6 +26,8 @@ fn rows() -> Vec<Row> {
         leads("a fragment", b"/a#top", "/a"),
         leads("backslashes", b"\\a\\b", "/a/b"),
         leads("letters of UTF-8", "/caf\u{e9}".as_bytes(), "/caf%C3%A9"),
+        leads("a letter of Latin-1", b"/caf\xe9", "/caf%E9"),
+        leads("blanks around", b" \t /a \t", "/a"),
         leads("what is encoded already", b"/caf%E9%", "/caf%E9%"),
         error(
             "a circle",
