@@ -5,6 +5,7 @@ mod support;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use support::{CLOSE, FIN, RSV1, TEXT, decode, frame};
 use switchboard_callbacks::Connection;
@@ -65,6 +66,49 @@ fn exchange(driver: Driver, pieces: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
     });
     let told = echo.0.borrow().clone();
     (received.unwrap(), told)
+}
+
+#[test]
+fn a_request_that_does_not_come_is_refused_and_one_that_has_come_is_not() {
+    for driver in drivers() {
+        let options = Options::new().head_limit(Duration::from_millis(50));
+        let half = Model::Tasks.run_with(driver, async {
+            let (here, there) = Stream::pair().unwrap();
+            let server = Connection::new(there, Protocol::new(options.clone(), Echo::default()));
+            let client = async {
+                here.write_all(&REQUEST.as_bytes()[..40]).await.unwrap();
+                let mut received = vec![];
+                while let Ok(chunk) = here.recv().await
+                    && !chunk.is_empty()
+                {
+                    received.extend_from_slice(&chunk);
+                }
+                String::from_utf8(received).unwrap()
+            };
+            runtime::join(server, client).await.1
+        });
+        let half = half.unwrap();
+        assert!(half.starts_with("HTTP/1.1 408 "), "{driver}: {half}");
+
+        let (here, there) = Stream::pair().unwrap();
+        let whole = Model::Tasks.run_with(driver, async {
+            let server = Connection::new(there, Protocol::new(options.clone(), Echo::default()));
+            let client = async {
+                here.write_all(REQUEST.as_bytes()).await.unwrap();
+                let head = here.recv().await.unwrap();
+                assert!(head.starts_with(b"HTTP/1.1 101 "));
+                // Twice the limit.
+                runtime::sleep(Duration::from_millis(100)).await;
+                let message = frame(FIN | TEXT, Some(*b"mask"), b"hello");
+                here.write_all(&message).await.unwrap();
+                let answer = here.recv().await.unwrap();
+                drop(here);
+                answer.to_vec()
+            };
+            runtime::join(server, client).await.1
+        });
+        assert_eq!(whole.unwrap(), b"\x81\x05hello", "{driver}");
+    }
 }
 
 fn drivers() -> impl Iterator<Item = Driver> {

@@ -31,6 +31,7 @@ pub struct Options {
     pub(crate) max_message: usize,
     pub(crate) compress_from: usize,
     pub(crate) close_limit: Duration,
+    pub(crate) head_limit: Duration,
     pub(crate) deflate: Option<Deflate>,
     pub(crate) protocols: Arc<[Arc<str>]>,
     pub(crate) origin: Option<Arc<Origin>>,
@@ -51,6 +52,7 @@ impl Options {
             max_message: 1 << 20,
             compress_from: 128,
             close_limit: Duration::from_secs(5),
+            head_limit: Duration::from_secs(30),
             deflate: None,
             protocols: Arc::new([]),
             origin: None,
@@ -80,6 +82,14 @@ impl Options {
     /// Limits the time of a closing handshake, up to 49 days.
     pub fn close_limit(mut self, limit: Duration) -> Options {
         self.close_limit = limit;
+        self
+    }
+
+    /// Limits the time until a client's request has come to a [`Protocol`](crate::Protocol), up to 49 days: 30 seconds
+    /// where this is never called. A later one is answered with 408. Where `switchboard-http` reads the request, its
+    /// limit holds.
+    pub fn head_limit(mut self, limit: Duration) -> Options {
+        self.head_limit = limit;
         self
     }
 

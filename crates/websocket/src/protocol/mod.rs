@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use switchboard_callbacks::Transport;
+use switchboard_reactor::{Handle, Loop};
 
 use self::request::{parse, refusal, refusal_head};
 use self::session::Inner;
@@ -80,13 +81,17 @@ pub struct Protocol<H> {
 
 enum State {
     /// The handshake has not been made.
-    Head {
-        options: Options,
-        bytes: Vec<u8>,
-    },
+    Head(Box<Head>),
     Open(Box<Open>),
     /// Input is discarded.
     Over,
+}
+
+struct Head {
+    options: Options,
+    bytes: Vec<u8>,
+    /// Refuses a request that comes too late.
+    late: Option<Handle>,
 }
 
 struct Open {
@@ -103,15 +108,24 @@ impl<H: Handler> Protocol<H> {
     /// Returns the protocol of one connection.
     pub fn new(options: Options, handler: H) -> Protocol<H> {
         let bytes = Vec::new();
-        let state = State::Head { options, bytes };
+        let state = State::Head(Box::new(Head {
+            options,
+            bytes,
+            late: None,
+        }));
         Protocol { handler, state }
     }
 
     /// Takes bytes of the request's head.
     fn head(&mut self, transport: &Transport, data: &[u8]) {
-        let State::Head { options, bytes } = &mut self.state else {
+        let State::Head(head) = &mut self.state else {
             return;
         };
+        let Head {
+            options,
+            bytes,
+            late,
+        } = &mut **head;
         bytes.extend_from_slice(data);
         let answered = match parse(bytes) {
             Ok(None) if bytes.len() <= HEAD => return,
@@ -121,6 +135,9 @@ impl<H: Handler> Protocol<H> {
             }
             Err(status) => Err(refusal(status)),
         };
+        if let Some(late) = late.take() {
+            late.cancel();
+        }
         let (handshake, length) = match answered {
             Ok(answered) => answered,
             Err(refusal) => {
@@ -226,9 +243,20 @@ impl Open {
 }
 
 impl<H: Handler> switchboard_callbacks::Protocol for Protocol<H> {
+    fn connection_made(&mut self, transport: &Transport) {
+        if let State::Head(head) = &mut self.state {
+            let (transport, limit) = (transport.clone(), head.options.head_limit);
+            let refuse = move || {
+                transport.write(&refusal_head(refusal(StatusCode::REQUEST_TIMEOUT)));
+                transport.close();
+            };
+            head.late = Loop::current().map(|lp| lp.call_later(limit, refuse));
+        }
+    }
+
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         match &mut self.state {
-            State::Head { .. } => self.head(transport, data),
+            State::Head(_) => self.head(transport, data),
             // It was received before the pause.
             State::Open(open) if !open.rest.is_empty() => open.rest.extend_from_slice(data),
             State::Open(_) => self.feed(data),
@@ -241,8 +269,15 @@ impl<H: Handler> switchboard_callbacks::Protocol for Protocol<H> {
     }
 
     fn connection_lost(&mut self, _: &Transport, error: Option<&io::Error>) {
-        let State::Open(open) = std::mem::replace(&mut self.state, State::Over) else {
-            return;
+        let open = match std::mem::replace(&mut self.state, State::Over) {
+            State::Open(open) => open,
+            State::Head(head) => {
+                if let Some(late) = head.late {
+                    late.cancel();
+                }
+                return;
+            }
+            State::Over => return,
         };
         open.session.0.has_closed.set(true);
         if let Some(cut) = open.session.0.cut.take() {
@@ -263,7 +298,7 @@ impl<H: Handler> switchboard_callbacks::Protocol for Protocol<H> {
 impl<H> fmt::Debug for Protocol<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
-            State::Head { .. } => "Protocol(handshake)",
+            State::Head(_) => "Protocol(handshake)",
             State::Open(_) => "Protocol(open)",
             State::Over => "Protocol(over)",
         })
