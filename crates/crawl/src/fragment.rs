@@ -33,15 +33,20 @@ impl<'a> Anchors<'a> {
     /// follows `:~:` is for browsers alone and no part of it. An empty one, and `top` in any case, lead to the begin
     /// of every page. A name is compared as it is, then with its escapes decoded.
     pub fn has(&self, fragment: &str) -> bool {
-        let fragment = fragment
-            .split_once(":~:")
-            .map_or(fragment, |(fragment, _)| fragment);
-        if fragment.is_empty() || self.names.contains(fragment) {
-            return true;
-        }
-        let decoded = percent_decode_str(fragment).decode_utf8_lossy();
-        self.names.contains(&*decoded) || decoded.eq_ignore_ascii_case("top")
+        is_place(fragment, |name| self.names.contains(name))
     }
+}
+
+/// Whether a fragment leads to a place, as [`Anchors::has`] tells, of a page that has the names which `has` knows.
+pub(crate) fn is_place(fragment: &str, has: impl Fn(&str) -> bool) -> bool {
+    let fragment = fragment
+        .split_once(":~:")
+        .map_or(fragment, |(fragment, _)| fragment);
+    if fragment.is_empty() || has(fragment) {
+        return true;
+    }
+    let decoded = percent_decode_str(fragment).decode_utf8_lossy();
+    has(&decoded) || decoded.eq_ignore_ascii_case("top")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
+use crate::check::Checked;
 use crate::output::Fetched;
 use crate::store::Entry;
 
@@ -76,6 +77,8 @@ pub(crate) struct Finished {
     pub(crate) links: Vec<Address>,
     /// The row for the outputs, if there are any. The keeper numbers it.
     pub(crate) row: Option<Fetched>,
+    /// What a check keeps of the page.
+    pub(crate) checked: Option<Checked>,
     /// Bytes of the body, decoded.
     pub(crate) bytes: u64,
 }

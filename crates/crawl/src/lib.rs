@@ -21,6 +21,7 @@
 //!
 //! Others know no runtime either, and some read and write files:
 //!
+//! - [`check`] tells which links of a site are broken, and writes reports of them.
 //! - [`output`] writes what came of each request to files that can be cut to what was committed.
 //! - [`robots`] tells what a host lets the crawler fetch.
 //! - [`Scope`] tells which pages belong to a crawl.
@@ -28,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod check;
 mod crawl;
 mod error;
 mod failpoint;
@@ -47,6 +49,7 @@ pub mod traps;
 mod worker;
 
 pub use address::{Address, AddressError};
+pub use check::Check;
 pub use crawl::{Crawl, Handle};
 pub use error::CrawlError;
 pub use fate::Fate;

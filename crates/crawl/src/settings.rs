@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use switchboard_runtime::{Driver, Model};
 
+use crate::check::Check;
+
 /// The settings of a crawl. The default crawls nothing: it has no seeds and no folder.
 ///
 /// ```
@@ -43,6 +45,8 @@ pub struct Settings {
     pub out: Vec<PathBuf>,
     /// Goes on with the crawl of the folder, if there is one.
     pub resume: bool,
+    /// Whether the links are checked, and which of them; no rows are written then. `None` for a plain crawl.
+    pub check: Option<Check>,
     /// Whether robots.txt is obeyed.
     pub robots: bool,
     /// Whether the sitemaps that robots.txt names are read.
@@ -78,6 +82,7 @@ impl Default for Settings {
             state: PathBuf::new(),
             out: Vec::new(),
             resume: false,
+            check: None,
             robots: true,
             sitemaps: true,
             nofollow: false,

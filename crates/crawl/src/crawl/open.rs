@@ -37,6 +37,7 @@ pub(super) fn open_store(settings: &Settings) -> Result<(Store, Identity, Totals
         robots: settings.robots,
         sitemaps: settings.sitemaps,
         nofollow: settings.nofollow,
+        check: settings.check,
     };
     parse_scope(&asked, &seeds)?;
     if !Store::exists(folder) {
@@ -56,6 +57,15 @@ pub(super) fn open_store(settings: &Settings) -> Result<(Store, Identity, Totals
         let redefined = store.redefine(&asked);
         redefined.map_err(|error| CrawlError::broken(folder, &error))?;
         return Ok((store, asked, totals));
+    }
+    if identity.check.is_some() != asked.check.is_some() {
+        let (ours, theirs) = match identity.check {
+            Some(_) => ("a check of links", "crawl"),
+            None => ("a crawl", "check of links"),
+        };
+        let folder = folder.display();
+        let text = format!("{folder}: holds {ours} and no {theirs}: name another folder");
+        return Err(CrawlError::settings(text));
     }
     if !asked.seeds.is_empty()
         && let Some(difference) = identity.difference(&asked)

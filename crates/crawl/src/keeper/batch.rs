@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
+use crate::check::Checked;
 use crate::output::Fetched;
 use crate::store::{Entry, Record};
 
@@ -45,6 +46,8 @@ pub(super) struct Batch {
     /// How long hosts wait: the milliseconds by which they were slowed down, and since 1970.
     pub(super) slowed: HashMap<u32, (u64, u64)>,
     pub(super) rows: Vec<Fetched>,
+    /// What a check keeps of pages.
+    pub(super) checked: Vec<(Address, Checked)>,
     bytes: usize,
     since: Option<Instant>,
 }
@@ -58,6 +61,11 @@ impl Batch {
     pub(super) fn add_row(&mut self, row: Fetched, bytes: usize) {
         self.bytes += bytes;
         self.rows.push(row);
+    }
+
+    pub(super) fn add_checked(&mut self, address: &Address, checked: Checked) {
+        self.bytes += checked.links.len() + checked.anchors.as_ref().map_or(0, Vec::len);
+        self.checked.push((address.clone(), checked));
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -6,11 +6,12 @@ use super::batch::{Batch, Found};
 use super::host::FRONT;
 use super::hosts::{Hosts, unix_millis};
 use super::{Keeper, State};
+use crate::check::Check;
 use crate::error::CrawlError;
 use crate::failpoint;
 use crate::fate::Fate;
 use crate::scope::Scope;
-use crate::store::{Entry, Record, Tables, Totals};
+use crate::store::{Entry, Record, Tables, Totals, take};
 use crate::traps::Traps;
 
 impl Keeper {
@@ -56,6 +57,7 @@ impl Keeper {
             scope,
             traps,
             depth: identity.depth,
+            check: identity.check,
             hosts: &mut state.hosts,
             totals,
             queued: Vec::new(),
@@ -71,6 +73,7 @@ impl Keeper {
                 tables.put_page(entry.address.as_str(), record)?;
                 tables.dequeue(entry.key)?;
             }
+            tables.put_checked(&batch.checked)?;
             for rulebook in &batch.rulebooks {
                 tables.change_state(rulebook.host, |state| {
                     state.robots_at = unix_millis() / 1000;
@@ -144,6 +147,7 @@ struct Judge<'k> {
     scope: &'k mut Scope,
     traps: &'k mut Traps,
     depth: Option<u32>,
+    check: Option<Check>,
     hosts: &'k mut Hosts,
     totals: &'k mut Totals,
     queued: Vec<Entry>,
@@ -187,15 +191,31 @@ impl Judge<'_> {
 
     fn judge(&mut self, found: &Found) -> (Fate, String) {
         let Found { address, depth, .. } = found;
-        if found.parent.is_some() && !self.scope.contains(address) {
+        let take = self.take(found);
+        if take == take::OUTSIDE && self.check != Some(Check::All) {
             return (Fate::Scope, String::new());
+        }
+        // What is not followed has no end of its own, unless it is a redirect.
+        if take != take::PAGE && found.hops == 0 && self.check.is_some() {
+            return (Fate::Pending, String::new());
         }
         if let Some(trap) = self.traps.look(address, found.hops.into()) {
             return (Fate::Trap, format!("{}: {trap}", trap.name()));
         }
         match self.depth {
-            Some(most) if *depth > most => (Fate::Depth, String::new()),
+            Some(most) if *depth > most && self.check.is_none() => (Fate::Depth, String::new()),
             _ => (Fate::Pending, String::new()),
+        }
+    }
+
+    /// How an address is taken.
+    fn take(&self, found: &Found) -> u8 {
+        if found.parent.is_some() && !self.scope.contains(&found.address) {
+            return take::OUTSIDE;
+        }
+        match self.depth {
+            Some(most) if found.depth > most => take::DEEPER,
+            _ => take::PAGE,
         }
     }
 
@@ -218,8 +238,12 @@ impl Judge<'_> {
         };
         // Without a limit of depth, a host's pages come in the order in which they were found.
         let level = self.depth.map_or(0, |_| found.depth);
+        let priority = match fate {
+            Fate::Pending => self.take(found),
+            _ => take::PAGE,
+        };
         let entry = Entry {
-            key: (host, level, 1, seq),
+            key: (host, level, priority, seq),
             address: found.address.clone(),
             parent: found.parent.clone(),
             depth: found.depth,

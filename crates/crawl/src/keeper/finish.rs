@@ -7,6 +7,7 @@ use super::host::back_off;
 use super::hosts::unix_millis;
 use super::{Keeper, State};
 use crate::address::Address;
+use crate::check::Checked;
 use crate::error::CrawlError;
 use crate::fate::Fate;
 use crate::job::{End, Finished, Job, News, Task};
@@ -17,6 +18,7 @@ use crate::store::Entry;
 struct Page {
     links: Vec<Address>,
     row: Option<Fetched>,
+    checked: Option<Checked>,
     bytes: u64,
 }
 
@@ -50,6 +52,7 @@ impl Keeper {
                     },
                     links: Vec::new(),
                     row: None,
+                    checked: None,
                     bytes: 0,
                 };
                 let broken = self.finished(lost);
@@ -74,6 +77,7 @@ impl Keeper {
             end,
             links,
             row,
+            checked,
             bytes,
         } = finished;
         let Job {
@@ -96,7 +100,13 @@ impl Keeper {
         match task {
             Task::Page(entry) => {
                 self.state.pages_in_flight -= 1;
-                self.page_ended(entry, end, Page { links, row, bytes });
+                let page = Page {
+                    links,
+                    row,
+                    checked,
+                    bytes,
+                };
+                self.page_ended(entry, end, page);
             }
             Task::Robots(task) => {
                 self.totals.robots_requests += 1;
@@ -156,6 +166,9 @@ impl Keeper {
             });
         }
         let State { batch, recent, .. } = &mut self.state;
+        if let Some(checked) = page.checked {
+            batch.add_checked(&entry.address, checked);
+        }
         for address in page.links {
             if recent.is_new(&address) {
                 batch.found.push(Found {

@@ -23,6 +23,7 @@ impl Keeper {
             return Ok(());
         }
         let agent = &self.settings.user_agent;
+        let is_answered = !matches!(end, End::Failed { .. });
         let robots = match end {
             // What asks for fewer requests says nothing of what is allowed.
             End::Answered { status: 429, .. } => Robots::unreachable(),
@@ -34,9 +35,13 @@ impl Keeper {
                 return self.follow(task, to);
             }
             End::Moved { status, .. } => Robots::of_answer(status, b"", agent),
+            // A check asks for the page then, and so learns what is wrong with the host.
+            End::Failed { status: 0, .. } if self.identity.check.is_some() => {
+                Robots::of_answer(404, b"", agent)
+            }
             End::Failed { .. } => Robots::unreachable(),
         };
-        self.learn(&task, robots);
+        self.learn(&task, robots, is_answered);
         Ok(())
     }
 
@@ -58,7 +63,8 @@ impl Keeper {
         Ok(())
     }
 
-    fn learn(&mut self, task: &RobotsTask, robots: Robots) {
+    /// Takes the rules of a host, which the store keeps if they are those of an answer.
+    fn learn(&mut self, task: &RobotsTask, robots: Robots, is_answered: bool) {
         let text = robots.to_string();
         let sitemaps: Vec<String> = match self.identity.sitemaps {
             true => robots.sitemaps().to_vec(),
@@ -71,7 +77,7 @@ impl Keeper {
             return;
         }
         // What cannot be fetched is asked for again by the next run.
-        if robots != Robots::unreachable() {
+        if is_answered && robots != Robots::unreachable() {
             self.state.batch.rulebooks.push(Rulebook {
                 host: task.of,
                 text,

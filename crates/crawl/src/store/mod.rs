@@ -6,6 +6,7 @@ mod explain;
 mod open;
 mod record;
 mod tables;
+mod view;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,10 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
 pub use self::explain::{Explanation, Step, explain};
 pub use self::open::StoreError;
-pub(crate) use self::record::{Entry, HostState, Identity, Key, Record, Totals};
+pub(crate) use self::record::{Entry, HostState, Identity, Key, Record, Totals, take};
 pub(crate) use self::tables::Tables;
 use self::tables::{HOST_STATES, HOSTS, OUTPUTS, PAGES, QUEUE, host_state, record};
+pub(crate) use self::view::View;
 use crate::address::Address;
 use crate::output::Recorded;
 

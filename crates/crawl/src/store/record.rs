@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::check::Check;
 use crate::fate::Fate;
 
 /// What is known of an address. In the table it is the tuple [`RecordRow`].
@@ -34,6 +35,16 @@ pub(crate) type Key = (u32, u32, u8, u64);
 /// Of an entry in the queue: address, parent, depth, hops, tries.
 pub(crate) type QueueRow = (&'static str, &'static str, u32, u8, u8);
 
+/// How an entry is taken: its priority.
+pub(crate) mod take {
+    /// Its links are followed.
+    pub(crate) const PAGE: u8 = 1;
+    /// It lies deeper than a check goes: it is asked for, and its places are kept.
+    pub(crate) const DEEPER: u8 = 2;
+    /// It lies outside of a check's scope: it is asked for.
+    pub(crate) const OUTSIDE: u8 = 3;
+}
+
 /// An address that waits for its turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -55,6 +66,11 @@ impl Entry {
         self.key.1
     }
 
+    /// Returns how it is taken, as [`take`] has it.
+    pub(crate) fn priority(&self) -> u8 {
+        self.key.2
+    }
+
     pub(crate) fn seq(&self) -> u64 {
         self.key.3
     }
@@ -72,7 +88,7 @@ impl Entry {
             depth: self.depth,
             hops: self.hops,
             tries: self.tries,
-            priority: self.key.2,
+            priority: self.priority(),
             seq: self.seq(),
             parent: self.parent.as_ref().map_or("", Address::as_str).into(),
             cause: cause.into(),
@@ -172,6 +188,9 @@ pub(crate) struct Identity {
     pub(crate) robots: bool,
     pub(crate) sitemaps: bool,
     pub(crate) nofollow: bool,
+    /// What is asked for besides the pages of the scope, if links are checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) check: Option<Check>,
 }
 
 impl Identity {
@@ -179,6 +198,10 @@ impl Identity {
     pub(crate) fn difference(&self, asked: &Identity) -> Option<String> {
         let depth = |depth: Option<u32>| depth.map_or("no limit".to_owned(), |it| it.to_string());
         let yes = |yes: bool| if yes { "obeyed" } else { "not obeyed" };
+        let outside = |check: Option<Check>| match check {
+            Some(Check::All) => "asked for",
+            Some(Check::Internal) | None => "left alone",
+        };
         let pairs = [
             ("seeds", self.seeds.join(" "), asked.seeds.join(" ")),
             ("scope", self.scope.clone(), asked.scope.clone()),
@@ -197,6 +220,11 @@ impl Identity {
                 "nofollow",
                 yes(self.nofollow).into(),
                 yes(asked.nofollow).into(),
+            ),
+            (
+                "links out of scope",
+                outside(self.check).into(),
+                outside(asked.check).into(),
             ),
         ];
         let different = pairs.into_iter().find(|(_, ours, theirs)| ours != theirs);

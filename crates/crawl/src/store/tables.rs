@@ -4,6 +4,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::record::{Entry, HostState, Key, QueueRow, Record, RecordRow, Totals};
 use crate::address::Address;
+use crate::check::Checked;
 use crate::fate::Fate;
 
 pub(super) const PAGES: TableDefinition<'_, &str, RecordRow> = TableDefinition::new("pages");
@@ -13,10 +14,15 @@ pub(super) const HOSTS: TableDefinition<'_, &str, u32> = TableDefinition::new("h
 pub(super) const HOST_STATES: TableDefinition<'_, u32, &str> = TableDefinition::new("hosts_state");
 /// File name → its length.
 pub(super) const OUTPUTS: TableDefinition<'_, &str, u64> = TableDefinition::new("outputs");
+/// Of a check, page → its links, packed.
+pub(super) const LINKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("links");
+/// Of a check, page → its places, packed.
+pub(super) const ANCHORS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("anchors");
 pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
 /// The tables that a commit changes.
 pub(crate) struct Tables<'t> {
+    transaction: &'t WriteTransaction,
     pages: Table<'t, &'static str, RecordRow>,
     queue: Table<'t, Key, QueueRow>,
     hosts: Table<'t, &'static str, u32>,
@@ -28,6 +34,7 @@ pub(crate) struct Tables<'t> {
 impl<'t> Tables<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Tables<'t>, redb::Error> {
         Ok(Tables {
+            transaction,
             pages: transaction.open_table(PAGES)?,
             queue: transaction.open_table(QUEUE)?,
             hosts: transaction.open_table(HOSTS)?,
@@ -118,6 +125,24 @@ impl<'t> Tables<'t> {
 
     pub(crate) fn put_output(&mut self, name: &str, length: u64) -> Result<(), redb::Error> {
         self.outputs.insert(name, length)?;
+        Ok(())
+    }
+
+    /// Keeps the links and places of pages. Only a check has these tables.
+    pub(crate) fn put_checked(&mut self, pages: &[(Address, Checked)]) -> Result<(), redb::Error> {
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let mut links = self.transaction.open_table(LINKS)?;
+        let mut anchors = self.transaction.open_table(ANCHORS)?;
+        for (address, checked) in pages {
+            if !checked.links.is_empty() {
+                links.insert(address.as_str(), &*checked.links)?;
+            }
+            if let Some(names) = &checked.anchors {
+                anchors.insert(address.as_str(), &**names)?;
+            }
+        }
         Ok(())
     }
 

@@ -57,11 +57,11 @@ pub(super) struct Asked {
 }
 
 impl Worker {
-    /// Sends one request, and reads at most `limit` bytes of the answer's body, decoded.
+    /// Sends one request, and reads as many bytes of the answer's body, decoded, as `limit` says.
     pub(super) async fn request(
         &self,
         address: &Address,
-        limit: usize,
+        limit: impl Fn(&Answer) -> usize,
         watch: Option<Watch>,
     ) -> Asked {
         let request = Request::get(address.as_str()).redirects(0);
@@ -104,7 +104,7 @@ impl Worker {
             asked.request = heads.sent.clone().into();
             (answer.reason, answer.fields) = head(&heads.received);
         }
-        let content = response.content(limit).await;
+        let content = response.content(limit(&answer)).await;
         answer.truncated = match &content.fault {
             _ if content.is_cut => Some(Truncated::Length),
             Some(fault) if fault.phase() == Phase::Body => Some(Truncated::Disconnect),
@@ -139,6 +139,20 @@ impl Asked {
         })
     }
 
+    /// Whether the body is cut, since it is longer than wanted.
+    pub(super) fn is_cut(&self) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|it| it.truncated == Some(Truncated::Length))
+    }
+
+    /// Returns the fragment that a redirect leads to.
+    pub(super) fn fragment(&self, address: &Address) -> Option<String> {
+        let location = self.answer.as_ref()?.field("location")?;
+        Address::join(&address.url(), &location_text(location))
+            .ok()?
+            .1
+    }
+
     /// Returns a field of the answer's head as text.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         let value = self.answer.as_ref()?.field(name)?;
@@ -159,12 +173,8 @@ impl Asked {
             let to = to.map(|(to, _)| to).map_err(|error| error.to_string());
             return End::Moved { status, to };
         }
-        let cut = self
-            .answer
-            .as_ref()
-            .is_some_and(|it| it.truncated == Some(Truncated::Length));
         match &self.error {
-            None if cut && !may_be_cut => End::Failed {
+            None if self.is_cut() && !may_be_cut => End::Failed {
                 status,
                 cause: "too long: the page has more bytes than --max-size".to_owned(),
                 unreachable: false,

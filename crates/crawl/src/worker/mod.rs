@@ -13,10 +13,14 @@ use switchboard_runtime::{Receiver, Sender};
 
 pub(crate) use self::ask::client;
 use crate::address::Address;
+use crate::check::Checked;
 use crate::job::{End, Finished, Job, News, Task};
-use crate::output::Fetched;
+use crate::output::{Answer, Fetched};
 use crate::robots::Robots;
 use crate::settings::Settings;
+
+/// Bytes of a body, decoded, that a check reads of what has no links for it.
+const ENOUGH: usize = 64 << 10;
 
 /// What all workers share.
 pub(crate) struct Worker {
@@ -75,6 +79,7 @@ impl Worker {
                 end,
                 links: page.links,
                 row: page.row,
+                checked: page.checked,
                 bytes: page.bytes,
             };
             if self
@@ -91,18 +96,20 @@ impl Worker {
     async fn ask(&self, job: &mut Job) -> (End, Page) {
         let watch = job.timed.then(|| Watch::new(job.host, self.news.clone()));
         let task = &job.task;
-        let limit = match task {
+        let is_check = self.settings.check.is_some();
+        let limit = |answer: &Answer| match task {
+            Task::Page(entry) if is_check && !page::is_read(entry, answer) => ENOUGH,
             Task::Page(_) => self.settings.max_size,
             Task::Robots(_) => Robots::MAX_BYTES + 1,
         };
         let started = (SystemTime::now(), Instant::now());
         let asked = self.request(task.address(), limit, watch.clone()).await;
         job.timed = watch.is_some_and(|watch| !watch.was_sent());
-        let (mut end, mut page) = (
-            asked.end(task.address(), matches!(task, Task::Robots(_))),
-            Page::default(),
-        );
-        page.bytes = asked.body().len() as u64;
+        // A link to what is long is not broken.
+        let may_be_cut = is_check || matches!(task, Task::Robots(_));
+        let (mut end, mut page) = (asked.end(task.address(), may_be_cut), Page::default());
+        let bytes = asked.body().len() as u64;
+        page.bytes = bytes;
         match (task, &mut end) {
             (Task::Robots(_), End::Answered { text, .. }) => *text = Some(asked.body().into()),
             (
@@ -111,12 +118,15 @@ impl Worker {
                     status: 200..=299, ..
                 },
             ) => {
-                let read = || page::read(&entry.address, &asked, self.settings.nofollow);
+                let read = || page::read(entry, &asked, &self.settings);
                 // A page that no reader of ours stands is one page, and not the end of its worker.
                 match catch_unwind(AssertUnwindSafe(read)) {
-                    Ok(read) => (page.links, page.title, page.found) = read,
+                    Ok(read) => page = Page { bytes, ..read },
                     Err(_) => end = failed("panic: its links cannot be read"),
                 }
+            }
+            (Task::Page(entry), End::Moved { .. }) if is_check => {
+                page.checked = page::moved(asked.fragment(&entry.address));
             }
             _ => {}
         }
@@ -168,6 +178,7 @@ struct Page {
     /// Links, before each is taken once.
     found: u32,
     row: Option<Fetched>,
+    checked: Option<Checked>,
     bytes: u64,
 }
 
