@@ -4,6 +4,7 @@
 mod accounts;
 mod cell;
 mod chat;
+mod check;
 mod compare;
 mod crawl;
 mod driver;
@@ -52,6 +53,8 @@ enum Command {
     Fetch(fetch::Options),
     /// Fetch a site page by page, and lose nothing when stopped or killed
     Crawl(Box<crawl::Options>),
+    /// Find the broken links of a site: page, line, column and cause of each
+    Check(Box<check::Options>),
     /// Speak in rooms of a chat server, in a terminal or by pipes
     Chat(chat::Options),
     /// Print what runs under which model
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Accounts(options) => accounts::run(&options),
         Command::Fetch(options) => fetch::run(options),
         Command::Crawl(options) => crawl::run(*options),
+        Command::Check(options) => check::run(*options),
         Command::Chat(options) => chat::run(&options, cli.color),
         Command::Models(options) => models::run(&options),
         Command::Completions(options) => shell::completions(parser, &options),

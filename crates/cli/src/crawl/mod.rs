@@ -3,18 +3,23 @@
 mod options;
 mod progress;
 mod report;
+mod shared;
 
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard_crawl::{Address, Crawl, CrawlError, Ended, Handle, explain};
+use switchboard_crawl::{Address, Crawl, CrawlError, Ended, Handle, Report, Settings, explain};
 use switchboard_runtime::Model;
 use switchboard_runtime::signal::{Signal, Signals};
 
 pub(crate) use self::options::Options;
+pub(crate) use self::shared::Shared;
 use crate::output::{self, Failure};
+
+/// The name of the command, by which folders are named.
+const COMMAND: &str = "crawl";
 
 /// The time after the first signal in which another one is the same request: `timeout` and others send a signal to a
 /// process and then to its whole group.
@@ -33,15 +38,21 @@ fn tell(options: &Options, url: &str) -> Result<bool, Failure> {
     let address = Address::parse(url);
     let address =
         address.map_err(|error| Failure::usage(format_args!("--explain `{url}`: {error}")))?;
-    let folder = options.folder(Some(&address))?;
+    let folder = options.shared.folder(Some(&address), COMMAND)?;
     let told = explain(&folder, &address).map_err(|error| Failure::Failed(error.to_string()))?;
     output::print(format_args!("{told}\n"))?;
     Ok(!told.chain().is_empty())
 }
 
 fn crawl(options: Options) -> Result<bool, Failure> {
-    let folder = options.folder(None)?;
-    let settings = options.settings(folder)?;
+    let folder = options.shared.folder(None, COMMAND)?;
+    let report = drive(options.settings(folder)?)?;
+    report::print(&report)?;
+    Ok(report.ended != Ended::Stopped && report.counts.of(switchboard_crawl::Fate::Fetched) > 0)
+}
+
+/// Crawls to the end or to a signal, and shows progress meanwhile.
+pub(crate) fn drive(settings: Settings) -> Result<Report, Failure> {
     // If the limit cannot be raised, the crawl runs within the present one.
     let _ = switchboard_server::raise_descriptor_limit();
     let signals = Signals::new(&[Signal::INTERRUPT, Signal::TERMINATE])?;
@@ -55,9 +66,7 @@ fn crawl(options: Options) -> Result<bool, Failure> {
     let result = crawl.run();
     drop(ended);
     let _ = progress.join();
-    let report = result.map_err(failure)?;
-    report::print(&report)?;
-    Ok(report.ended != Ended::Stopped && report.counts.of(switchboard_crawl::Fate::Fetched) > 0)
+    result.map_err(failure)
 }
 
 /// The first signal stops the crawl softly, another one at once.

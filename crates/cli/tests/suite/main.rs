@@ -6,6 +6,7 @@ mod chat_hostile;
 mod chat_nodes;
 mod chat_refusals;
 mod chat_terminal;
+mod check;
 mod clients;
 mod compare;
 mod costs;
