@@ -137,14 +137,19 @@ fn accepted(set: SetCookie, url: &Url) -> Option<Cookie> {
     if secure && url.scheme() != "https" {
         return None;
     }
+    // Without a name the value is sent as if it were the pair, so that the promise of a prefix is looked for there.
+    let nameless = set.name.is_empty();
+    let shown = if nameless { &set.value } else { &set.name };
     let prefix = |prefix: &[u8]| {
-        let start = set.name.get(..prefix.len());
+        let start = shown.get(..prefix.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    if prefix(b"__Secure-") && !secure {
+    if prefix(b"__Secure-") && (nameless || !secure) {
         return None;
     }
-    if prefix(b"__Host-") && !(secure && host_only && domain.is_none() && named && path == "/") {
+    if prefix(b"__Host-")
+        && !(!nameless && secure && host_only && domain.is_none() && named && path == "/")
+    {
         return None;
     }
     Some(Cookie {

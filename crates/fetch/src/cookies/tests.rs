@@ -142,3 +142,15 @@ fn a_cookie_that_is_too_long_or_has_control_bytes_is_none() {
     assert!(SetCookie::parse(b"n=a\x01b", now).is_none());
     assert!(SetCookie::parse(b"n=a\tb", now).is_some());
 }
+
+#[test]
+fn a_value_without_a_name_makes_no_promise_of_a_prefix() {
+    let url = "https://host.example/";
+    for set in [
+        "=__Host-n=bad; Secure; Path=/",
+        "__secure-n",
+        "=__Secure-n=bad; Secure",
+    ] {
+        assert_eq!(sent(url, &[set], url), "-", "{set}");
+    }
+}
