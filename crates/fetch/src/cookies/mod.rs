@@ -183,6 +183,8 @@ fn domain_matches(host: &str, domain: &str) -> bool {
 /// Returns whether a domain belongs to nobody alone, as far as that can be said without a list of them all: one of the
 /// first level, and those below countries under which anybody gets a name, such as `co.uk`.
 fn is_public(domain: &str) -> bool {
+    // A name with the root's dot is as wide as without.
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
     let Some((second, first)) = domain.rsplit_once('.') else {
         return true;
     };

@@ -154,3 +154,9 @@ fn a_value_without_a_name_makes_no_promise_of_a_prefix() {
         assert_eq!(sent(url, &[set], url), "-", "{set}");
     }
 }
+
+#[test]
+fn the_dot_of_the_root_makes_no_domain_narrower() {
+    let set = ["n=v; Domain=com."];
+    assert_eq!(sent("http://a.com./", &set, "http://b.com./"), "-");
+}
