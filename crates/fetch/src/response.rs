@@ -149,7 +149,11 @@ impl ClientResponse {
                     note(data.len());
                 }
                 if let Some(rate) = rate {
-                    rate.receive(data.len()).await;
+                    let paid = async {
+                        rate.receive(data.len()).await;
+                        Ok::<_, std::io::Error>(())
+                    };
+                    total.within(Duration::MAX, Phase::Body, paid).await?;
                 }
                 return Ok(Some(data));
             }

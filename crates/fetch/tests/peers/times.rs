@@ -98,3 +98,21 @@ fn a_rate_holds_bodies_back() {
         peer.requests().await;
     });
 }
+
+#[test]
+fn the_time_for_all_ends_the_wait_for_a_rate() {
+    everywhere(|| async {
+        let peer = Peer::new(&[&page("ten bytes.")]);
+        let limits = Limits {
+            total: Some(Duration::from_secs(1)),
+            ..Limits::default()
+        };
+        let client = Client::builder().limits(limits);
+        let client = client.limit_rate(NonZeroU64::MIN).build();
+        let response = client.get(&peer.url("/")).await.unwrap();
+        let error = response.bytes(100).await.unwrap_err();
+        assert_eq!(error.phase(), Phase::Body);
+        assert!(error.to_string().contains("1s allowed"), "{error}");
+        peer.requests().await;
+    });
+}
