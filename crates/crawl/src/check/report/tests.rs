@@ -119,3 +119,9 @@ fn groups_are_whole() {
         "3 broken links among 1,234 on 1 page; 2 could not be checked."
     );
 }
+
+#[test]
+fn letters_that_are_shown_as_nothing_are_written_out() {
+    let text = "a\u{115f}\u{1160}\u{3164}\u{ffa0}b";
+    assert_eq!(visible(text), "a\\u{115f}\\u{1160}\\u{3164}\\u{ffa0}b");
+}
