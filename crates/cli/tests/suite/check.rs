@@ -163,7 +163,7 @@ fn each_kind_of_fault_is_told_and_nothing_else() {
         (&rows[8]["kind"], &rows[8]["written"]),
         (&"a".into(), &"void".into())
     );
-    assert!(read("links.md").contains(&format!("Reached by {url}\n")));
+    assert!(read("links.md").contains(&format!("Reached by `{url}`\n")));
     let page = read("links.html");
     assert!(
         page.starts_with("<!doctype html>")

@@ -23,10 +23,11 @@ pub(super) fn write(findings: &Findings, about: &About) -> String {
     for (page, links) in by_page(&findings.broken) {
         match page {
             Some(page) => {
-                let _ = write!(text, "\n### {}\n\n", visible(page));
+                let _ = write!(text, "\n### {}\n\n", code(page));
                 if let [before @ .., _] = &*links[0].way
                     && !before.is_empty()
                 {
+                    let before: Vec<String> = before.iter().map(|page| code(page)).collect();
                     let _ = write!(text, "Reached by {}\n\n", before.join(" → "));
                 }
             }

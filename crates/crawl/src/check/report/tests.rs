@@ -125,3 +125,13 @@ fn letters_that_are_shown_as_nothing_are_written_out() {
     let text = "a\u{115f}\u{1160}\u{3164}\u{ffa0}b";
     assert_eq!(visible(text), "a\\u{115f}\\u{1160}\\u{3164}\\u{ffa0}b");
 }
+
+#[test]
+fn addresses_are_no_markup_in_markdown() {
+    let page = "http://h/![x](http://evil/p.png)";
+    let mut broken = link(Some(page), "http://h/b", "status 404");
+    broken.way = vec![page.to_owned(), page.to_owned()];
+    let text = Format::Markdown.write(&findings(vec![broken]), &about());
+    assert!(text.contains(&format!("\n### `{page}`\n")), "{text}");
+    assert!(text.contains(&format!("\nReached by `{page}`\n")), "{text}");
+}
