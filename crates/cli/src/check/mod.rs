@@ -24,7 +24,7 @@ requests to a host; `--delay 0` is for servers of your own. It is kept in a fold
 --resume after it was stopped or killed; that folder is removed at the end unless --state names it. Links that \
 robots.txt excludes, or that ask for a password, are counted and no fault.\n\nWith --depth N, the links of pages \
 at most N clicks away are checked.\n\nExample:\n  switchboard check http://127.0.0.1:8080/ --delay 0 --out links.html\n\n\
-Exit status: 0 if no link is broken, 1 if some are or the check did not come to its end, 2 for wrong usage."
+Exit status: 0 if no link is broken, 1 if some are or the check was stopped, 2 for wrong usage."
 )]
 pub(crate) struct Options {
     #[command(flatten)]

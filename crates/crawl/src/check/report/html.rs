@@ -27,7 +27,7 @@ pub(super) fn write(findings: &Findings, about: &About) -> String {
         escape(&findings.to_string())
     );
     if !about.is_whole {
-        page += " The check was stopped before its end.";
+        page += " The check ended before it had seen all pages.";
     }
     page += "</p>\n";
     if !about.date.is_empty() {

@@ -7,7 +7,7 @@ use super::{About, Broken, Findings, by_class, by_page, title, visible};
 pub(super) fn write(findings: &Findings, about: &About) -> String {
     let mut text = format!("# {}\n\n{findings}", visible(&title(findings)));
     if !about.is_whole {
-        text += " The check was stopped before its end.";
+        text += " The check ended before it had seen all pages.";
     }
     if !about.date.is_empty() {
         let _ = write!(text, " Checked {}.", about.date);
