@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
-use switchboard_lab::run_cell;
+use switchboard_lab::do_work;
 
 use crate::output::{self, Failure};
 
@@ -17,8 +17,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> ExitCode {
     let measured = serde_json::from_str(&options.spec)
         .map_err(io::Error::from)
-        .and_then(|spec| run_cell(&spec))
-        .and_then(|measured| Ok(serde_json::to_string(&measured)?));
+        .and_then(|work| do_work(&work))
+        .map(|found| found.to_string());
     let printed = measured
         .map_err(Failure::from)
         .and_then(|text| output::print(format_args!("{text}\n")));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use switchboard_lab::{Plan, Workload, compare};
+use switchboard_lab::{Effort, Lab, Plan, Report, Workload, compare, experiments, machine};
 use switchboard_runtime::Model;
 
 use crate::output::{self, Failure};
@@ -21,6 +21,9 @@ cell ran or the reader of stdout closed it, 1 if one failed or a result could no
 usage."
 )]
 pub(crate) struct Options {
+    /// Experiments to run instead of the workloads
+    #[arg(value_name = "EXPERIMENT")]
+    experiments: Vec<String>,
     /// Only these models, separated by commas: blocking, threads, pool, processes, tasks, green, callbacks
     #[arg(long, value_delimiter = ',', value_name = "MODEL,…")]
     models: Vec<Model>,
@@ -59,6 +62,9 @@ fn try_run(options: &Options) -> Result<bool, Failure> {
         [] => Model::ALL.to_vec(),
         chosen => chosen.to_vec(),
     };
+    if !options.experiments.is_empty() {
+        return run_experiments(options, or_all(&options.models));
+    }
     let plan = Plan {
         program: std::env::current_exe()?,
         workloads: match options.workloads.as_slice() {
@@ -88,6 +94,37 @@ fn try_run(options: &Options) -> Result<bool, Failure> {
         ))?;
     }
     Ok(report.cells.iter().all(|cell| cell.error.is_none()))
+}
+
+/// Runs the experiments and writes the report as JSON.
+fn run_experiments(options: &Options, models: Vec<Model>) -> Result<bool, Failure> {
+    let mut chosen = Vec::new();
+    for name in &options.experiments {
+        let found = experiments().iter().find(|each| each.name() == name);
+        chosen.push(found.ok_or_else(|| {
+            let known: Vec<&str> = experiments().iter().map(|each| each.name()).collect();
+            Failure::usage(format_args!(
+                "unknown experiment `{name}`: use one of {}",
+                known.join(", ")
+            ))
+        })?);
+    }
+    let program = std::env::current_exe()?;
+    let lab = Lab::new(program, Effort::Usual, models, Duration::from_secs(60));
+    let mut report = Report {
+        schema: Report::SCHEMA.to_owned(),
+        version: Report::VERSION,
+        machine: machine(),
+        ..Report::default()
+    };
+    for experiment in chosen {
+        report.sections.push(experiment.run(&lab)?);
+    }
+    output::print(format_args!(
+        "{}\n",
+        serde_json::to_string_pretty(&report).map_err(io::Error::from)?
+    ))?;
+    Ok(true)
 }
 
 /// The place of the JSON.

@@ -1,38 +1,45 @@
-//! Measures each model under the same workloads on this machine, and recommends one: which model wins?
+//! Measures how programs wait on this machine, and recommends a way: which model wins?
 //!
 //! ```text
-//!   compare (parent)                 a cell (child process)
-//!     for each workload × row  ───►    cell::run: the workload under one model, measured
-//!     report: table, JSON      ◄───    one Measured as JSON on stdout
-//!     advise: from these measurements alone
+//!   an experiment (parent)           its work (child processes)
+//!     rounds: every cell by turns ──►  `switchboard cell WORK`: one cell, measured
+//!     Section: tables, plots,     ◄──  what it found, as JSON on stdout
+//!       findings                  ──►  `switchboard serve …`: the servers that are measured
+//!   Report: machine, sections, advice ─► text, JSON, CSV, HTML
 //! ```
 //!
-//! [`Load`], the echo client that drives the servers, also serves benchmarks outside of this crate.
+//! An [`Experiment`] answers one question and returns a [`Section`], which holds every sample; what shows a
+//! [`Report`] knows no experiment. [`Load`], the echo client that drives the servers, also serves benchmarks outside
+//! of this crate.
 
-mod advise;
-mod cell;
+mod children;
 mod compare;
-mod cpu;
+mod experiment;
 mod load;
 mod machine;
-mod measured;
 mod progress;
 mod report;
-mod rows;
+mod rounds;
 mod rusage;
 mod sampler;
-mod table;
 mod text;
 mod usage;
 
-pub use advise::advise;
-pub use cell::{CellSpec, run as run_cell};
+pub use children::{Done, Server, Work, do_work, run_in_child};
+pub use compare::advise::advise;
+pub use compare::cell::{CellSpec, run as run_cell};
+pub use compare::comparison::{Cell, Comparison, Spread};
+pub use compare::cpu::{digest, power};
+pub use compare::measured::{Echo, Measured, median};
+pub use compare::rows::{ComputeIn, Row, UnknownRow, Workload, rows};
 pub use compare::{Plan, compare};
-pub use cpu::{digest, power};
+pub use experiment::{Effort, Experiment, Lab, experiments};
 pub use load::{Load, Outcome};
 pub use machine::{Machine, cores, machine, pin};
-pub use measured::{Echo, Measured, median};
-pub use report::{Cell, Report, Spread};
-pub use rows::{ComputeIn, Row, UnknownRow, Workload, rows};
+pub use report::{
+    Axis, Better, Column, Figure, Interval, Line, Mark, Plot, PlotKind, Point, Report, Section,
+    Series, Table, Unit, Value, Verdict, Verdicts,
+};
+pub use rounds::{Rounds, Trial};
 pub use sampler::Sampler;
 pub use usage::{Usage, tree, tree_cpu, tree_memory};

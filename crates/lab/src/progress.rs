@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+#[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {

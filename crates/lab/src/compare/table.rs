@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use crate::compare::comparison::{Cell, Comparison};
+use crate::compare::measured::Measured;
+use crate::compare::rows::Workload;
 use crate::machine::Machine;
-use crate::measured::Measured;
-use crate::report::{Cell, Report};
-use crate::rows::Workload;
 use crate::text::{clip, size, wrap};
 
 /// The head of a column: what it shows, and in which unit.
@@ -35,7 +35,7 @@ const ECHO: &[Head] = &[
     ("memory", "MiB"),
 ];
 
-impl Report {
+impl Comparison {
     /// Formats the machine, the tables and the advice for a terminal of 100 columns.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -174,8 +174,8 @@ fn columns(cell: &Cell, measured: &Measured, spread: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measured::Echo;
-    use crate::report::Spread;
+    use crate::compare::comparison::Spread;
+    use crate::compare::measured::Echo;
     use crate::text::WIDTH;
 
     fn cell(workload: Workload, model: &str, measured: Measured) -> Cell {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn page(cells: Vec<Cell>) -> String {
-        let mut page = Report {
+        let mut page = Comparison {
             machine: Machine {
                 cpu: "Z80".into(),
                 cores: 2,

@@ -1,21 +1,27 @@
 //! `compare`: runs every cell in a process of its own, one after another, and reports.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::SocketAddr;
+pub(crate) mod advise;
+pub(crate) mod cell;
+pub(crate) mod comparison;
+pub(crate) mod cpu;
+pub(crate) mod measured;
+pub(crate) mod rows;
+mod table;
+
+use std::io;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use switchboard_runtime::Model;
 
-use crate::advise::advise;
-use crate::cell::CellSpec;
-use crate::machine::{cores, machine, pin};
-use crate::measured::Measured;
+use crate::children::{Server, Work, run_in_child};
+use crate::compare::advise::advise;
+use crate::compare::cell::CellSpec;
+use crate::compare::comparison::{Cell, Comparison};
+use crate::compare::measured::Measured;
+use crate::compare::rows::{ComputeIn, Row, Workload, rows};
+use crate::machine::{cores, machine};
 use crate::progress::Progress;
-use crate::report::{Cell, Report};
-use crate::rows::{ComputeIn, Row, Workload, rows};
-use crate::sampler::Sampler;
 use crate::text::count;
 
 /// The settings of a comparison.
@@ -83,7 +89,7 @@ const MESSAGE: usize = 64;
 ///
 /// # Errors
 /// `InvalidInput` if the plan has no cell; the system's if the program or a server cannot be started.
-pub fn compare(plan: &Plan) -> io::Result<Report> {
+pub fn compare(plan: &Plan) -> io::Result<Comparison> {
     let cells: Vec<(Workload, Row)> = plan
         .workloads
         .iter()
@@ -98,7 +104,7 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
     let round: Duration = cells.iter().map(|cell| plan.estimate(cell)).sum();
     let progress = Progress::new(round.saturating_mul(plan.repeat as u32));
     let site = match plan.workloads.contains(&Workload::Io) {
-        true => Some(Server::start(plan, &site_arguments(plan))?),
+        true => Some(Server::start(&plan.program, &site_arguments(plan))?),
         false => None,
     };
     let mut runs: Vec<Vec<Result<Measured, String>>> = vec![Vec::new(); cells.len()];
@@ -113,7 +119,7 @@ pub fn compare(plan: &Plan) -> io::Result<Report> {
         }
     }
     let cells = cells.into_iter().zip(runs);
-    let mut report = Report {
+    let mut report = Comparison {
         machine: machine(),
         settings: settings(plan),
         cells: cells
@@ -154,11 +160,9 @@ fn settings(plan: &Plan) -> Vec<String> {
     ]
 }
 
-fn site_arguments(plan: &Plan) -> Vec<String> {
+fn site_arguments(plan: &Plan) -> [String; 4] {
     let latency = format!("{}ms", plan.latency.as_millis());
-    ["serve", "slow-site", "--latency", &latency]
-        .map(String::from)
-        .to_vec()
+    ["serve", "slow-site", "--latency", &latency].map(String::from)
 }
 
 fn run_cell(
@@ -177,127 +181,31 @@ fn run_cell(
         clients: plan.clients,
         message: MESSAGE,
         duration: plan.duration,
-        addr: site.map(|site| site.addr),
+        addr: site.map(Server::addr),
         server: None,
     };
     if workload != Workload::Echo {
-        return in_child(plan, &spec, None);
+        let (mut measured, peak) = in_child(plan, spec, None)?;
+        measured.peak_rss_bytes = peak;
+        return Ok(measured);
     }
     let mut arguments = vec!["serve", "echo", "--model", row.model.name()];
     if row.model.has_loop() {
         arguments.extend(["--driver", row.driver.name()]);
     }
-    let arguments: Vec<String> = arguments.into_iter().map(String::from).collect();
-    let server = Server::start(plan, &arguments)?;
+    let server = Server::start(&plan.program, &arguments)?;
     // On a machine with one core the server and the load share it.
-    let (first, second) = (cores[0], cores.get(1).copied());
-    if second.is_some() {
-        pin(Some(server.child.id()), first)?;
-        // Later threads and processes inherit the core; the server's present threads do not.
-        for entry in std::fs::read_dir(format!("/proc/{}/task", server.child.id()))?.flatten() {
-            if let Ok(thread) = entry.file_name().to_string_lossy().parse() {
-                pin(Some(thread), first)?;
-            }
-        }
+    let load_core = cores.get(1).copied();
+    if load_core.is_some() {
+        server.pin(cores[0])?;
     }
-    spec.addr = Some(server.addr);
-    spec.server = Some(server.child.id());
-    in_child(plan, &spec, second)
+    spec.addr = Some(server.addr());
+    spec.server = Some(server.pid());
+    Ok(in_child(plan, spec, load_core)?.0)
 }
 
-/// Runs one cell in a child process and samples the memory of the child's process tree.
-fn in_child(plan: &Plan, spec: &CellSpec, core: Option<usize>) -> io::Result<Measured> {
-    let mut child = Command::new(&plan.program)
-        .arg("cell")
-        .arg(serde_json::to_string(spec)?)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let pid = child.id();
-    if let Some(core) = core {
-        pin(Some(pid), core)?;
-    }
-    let sampler = Sampler::start(pid)?;
-    let output = wait_with_output(&mut child);
-    let peak = sampler.stop().unwrap_or(0);
-    let (stdout, stderr) = output?;
-    let Ok(mut measured) = serde_json::from_str::<Measured>(&stdout) else {
-        let line = stderr
-            .lines()
-            .next()
-            .unwrap_or("the cell ended without output");
-        return Err(io::Error::other(
-            line.trim_start_matches("switchboard: ").to_owned(),
-        ));
-    };
-    if spec.workload != Workload::Echo {
-        measured.peak_rss_bytes = peak;
-    }
-    Ok(measured)
-}
-
-fn wait_with_output(child: &mut Child) -> io::Result<(String, String)> {
-    let mut stdout = String::new();
-    let mut stderr = String::new();
-    if let (Some(out), Some(err)) = (&mut child.stdout, &mut child.stderr) {
-        io::Read::read_to_string(out, &mut stdout)?;
-        io::Read::read_to_string(err, &mut stderr)?;
-    }
-    child.wait()?;
-    Ok((stdout, stderr))
-}
-
-/// A `switchboard serve` process that ends when this value is dropped, or with this process.
-struct Server {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Server {
-    fn start(plan: &Plan, arguments: &[String]) -> io::Result<Server> {
-        let mut child = Command::new(&plan.program)
-            .args(arguments)
-            .args([
-                "--listen",
-                "127.0.0.1:0",
-                "--until-eof",
-                "--quiet",
-                "--drain",
-                "0",
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
-        }
-        match line
-            .trim()
-            .strip_prefix("listening on ")
-            .and_then(|addr| addr.parse().ok())
-        {
-            Some(addr) => Ok(Server { child, addr }),
-            None => {
-                // Without an address the server is of no use, if it still runs.
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(io::Error::other(format!(
-                    "`switchboard {}` did not start",
-                    arguments.join(" ")
-                )))
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The server ends at the end of its stdin, together with its forked processes.
-        if let Some(mut stdin) = self.child.stdin.take() {
-            let _ = stdin.flush();
-        }
-        let _ = self.child.wait();
-    }
+/// Runs one cell in a process of its own; returns its measurements and its most memory.
+fn in_child(plan: &Plan, spec: CellSpec, core: Option<usize>) -> io::Result<(Measured, u64)> {
+    let done = run_in_child(&plan.program, &Work::Cell(spec), core)?;
+    Ok((serde_json::from_value(done.found)?, done.peak_rss_bytes))
 }

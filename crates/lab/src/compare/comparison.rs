@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compare::measured::Measured;
+use crate::compare::rows::Workload;
 use crate::machine::Machine;
-use crate::measured::Measured;
-use crate::rows::Workload;
 
 /// The shortest and the longest run of a cell: seconds of wall time, or for echo seconds per round trip.
 /// Both are equal after a single run.
@@ -96,7 +96,7 @@ impl Cell {
 
 /// The result of one `compare`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct Comparison {
     /// The machine that ran it.
     pub machine: Machine,
     /// The settings of each workload, one line for each.
@@ -107,7 +107,7 @@ pub struct Report {
     pub advice: Vec<String>,
 }
 
-impl Report {
+impl Comparison {
     /// Sets the speed-up of each cell over its workload's `blocking` row, if there is one.
     pub(crate) fn set_speed_ups(&mut self) {
         let time = |cell: &Cell| cell.measured.as_ref().map(Measured::time);
@@ -132,7 +132,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measured::Echo;
+    use crate::compare::measured::Echo;
 
     fn took(wall_s: f64, user_s: f64) -> Result<Measured, String> {
         Ok(Measured {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn speed_ups_need_a_blocking_row_and_a_result() {
-        let mut report = Report {
+        let mut report = Comparison {
             machine: Machine::default(),
             settings: Vec::new(),
             cells: vec![
@@ -194,8 +194,9 @@ mod tests {
             advice: Vec::new(),
         };
         report.set_speed_ups();
-        let found =
-            |report: &Report| -> Vec<_> { report.cells.iter().map(|cell| cell.speed_up).collect() };
+        let found = |report: &Comparison| -> Vec<_> {
+            report.cells.iter().map(|cell| cell.speed_up).collect()
+        };
         assert_eq!(found(&report), [Some(1.0), Some(5.0), None]);
         report.cells.remove(0);
         report.set_speed_ups();

@@ -7,8 +7,8 @@
 
 use switchboard_runtime::Driver;
 
-use crate::report::Cell;
-use crate::rows::Workload;
+use crate::compare::comparison::Cell;
+use crate::compare::rows::Workload;
 use crate::text::{seconds, size};
 
 /// Rows whose time is within this factor of the best count as equally fast.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::measured::{Echo, Measured};
-use crate::report::Spread;
+use crate::compare::comparison::Spread;
+use crate::compare::measured::{Echo, Measured};
 
 fn cell(model: &str, wall_s: f64, user_s: f64) -> Cell {
     Cell {

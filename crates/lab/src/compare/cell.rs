@@ -9,10 +9,10 @@ use switchboard_fetch::Client;
 use switchboard_process_pool::{Jobs, ProcessPool};
 use switchboard_runtime::{self as runtime, Model, run_each};
 
-use crate::cpu::{DIGEST, digest, power};
+use crate::compare::cpu::{DIGEST, digest, power};
+use crate::compare::measured::{Echo, Measured};
+use crate::compare::rows::{ComputeIn, Row, Workload};
 use crate::load::Load;
-use crate::measured::{Echo, Measured};
-use crate::rows::{ComputeIn, Row, Workload};
 use crate::usage::{Usage, tree_cpu, tree_memory};
 
 /// The task of a cell, which its process receives as JSON.

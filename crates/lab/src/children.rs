@@ -1,0 +1,180 @@
+//! What an experiment starts: servers, and work in processes of its own.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::cell::{self, CellSpec};
+use crate::machine::pin;
+use crate::sampler::Sampler;
+
+/// Work that runs in a process of its own, so that models may fork and limits end nothing else. It travels as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "kebab-case")]
+pub enum Work {
+    /// One cell of a comparison.
+    Cell(CellSpec),
+}
+
+/// Does the work in this process, which must have no other thread, and returns what it found. Blocks until it is
+/// done.
+///
+/// # Errors
+/// One line that says why the work could not be done.
+pub fn do_work(work: &Work) -> io::Result<serde_json::Value> {
+    Ok(match work {
+        Work::Cell(spec) => serde_json::to_value(cell::run(spec)?)?,
+    })
+}
+
+/// What came of work in a child process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Done {
+    /// What [`do_work`] returned.
+    pub found: serde_json::Value,
+    /// The most memory of the child's process tree, in bytes; 0 where the system does not report it.
+    pub peak_rss_bytes: u64,
+}
+
+/// Runs work as `PROGRAM cell JSON`, on `core` if one is given, and blocks until it is done. The memory of the
+/// child's process tree is sampled meanwhile.
+///
+/// # Errors
+/// The system's if the program cannot be started; else the one line that the child said.
+pub fn run_in_child(program: &Path, work: &Work, core: Option<usize>) -> io::Result<Done> {
+    let mut child = Command::new(program)
+        .arg("cell")
+        .arg(serde_json::to_string(work)?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pid = child.id();
+    if let Some(core) = core {
+        pin(Some(pid), core)?;
+    }
+    let sampler = Sampler::start(pid)?;
+    let output = wait_with_output(&mut child);
+    let peak_rss_bytes = sampler.stop().unwrap_or(0);
+    let (stdout, stderr) = output?;
+    match serde_json::from_str(&stdout) {
+        Ok(found) => Ok(Done {
+            found,
+            peak_rss_bytes,
+        }),
+        Err(_) => {
+            let line = stderr.lines().next();
+            let line = line.unwrap_or("the cell ended without output");
+            let line = line.trim_start_matches("switchboard: ");
+            Err(io::Error::other(line.to_owned()))
+        }
+    }
+}
+
+fn wait_with_output(child: &mut Child) -> io::Result<(String, String)> {
+    let mut stdout = String::new();
+    let mut stderr = String::new();
+    if let (Some(out), Some(err)) = (&mut child.stdout, &mut child.stderr) {
+        out.read_to_string(&mut stdout)?;
+        err.read_to_string(&mut stderr)?;
+    }
+    child.wait()?;
+    Ok((stdout, stderr))
+}
+
+/// A `switchboard serve` process. It ends when this value is dropped, or with this process.
+///
+/// ```no_run
+/// use switchboard_lab::Server;
+///
+/// let server = Server::start("target/release/switchboard".as_ref(), &["serve", "echo", "--model", "tasks"])?;
+/// println!("process {} listens on {}", server.pid(), server.addr());
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    addr: SocketAddr,
+}
+
+impl Server {
+    /// Starts `PROGRAM ARGUMENTS…` on a free port of 127.0.0.1 and blocks until it listens.
+    ///
+    /// # Errors
+    /// The system's if the program cannot be started; else a line that names the arguments.
+    pub fn start<S: AsRef<OsStr> + AsRef<str>>(
+        program: &Path,
+        arguments: &[S],
+    ) -> io::Result<Server> {
+        let mut child = Command::new(program)
+            .args(arguments.iter().map(|text| AsRef::<OsStr>::as_ref(text)))
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--until-eof",
+                "--quiet",
+                "--drain",
+                "0",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let addr = line.trim().strip_prefix("listening on ");
+        match addr.and_then(|addr| addr.parse().ok()) {
+            Some(addr) => Ok(Server { child, addr }),
+            None => {
+                // Without an address the server is of no use, if it still runs.
+                let _ = child.kill();
+                let _ = child.wait();
+                let said: Vec<&str> = arguments
+                    .iter()
+                    .map(|text| AsRef::<str>::as_ref(text))
+                    .collect();
+                let text = format!("`switchboard {}` did not start", said.join(" "));
+                Err(io::Error::other(text))
+            }
+        }
+    }
+
+    /// Returns the address on which it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Returns its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Pins all its threads to a core, and with them the threads and processes that they start later.
+    ///
+    /// # Errors
+    /// As [`pin`].
+    pub fn pin(&self, core: usize) -> io::Result<()> {
+        pin(Some(self.pid()), core)?;
+        for entry in std::fs::read_dir(format!("/proc/{}/task", self.pid()))?.flatten() {
+            if let Ok(thread) = entry.file_name().to_string_lossy().parse() {
+                pin(Some(thread), core)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The server ends at the end of its stdin, together with its forked processes.
+        if let Some(mut stdin) = self.child.stdin.take() {
+            let _ = stdin.flush();
+        }
+        let _ = self.child.wait();
+    }
+}
