@@ -6,18 +6,22 @@ import { createRequire } from 'node:module';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { crowd, NARROW, People, Person, proxy, serve } from './support.mjs';
+import { after, before, test as unlimited } from 'node:test';
+import { crowd, endAll, NARROW, People, Person, proxy, serve } from './support.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+// A browser that has gone answers no more, and some of its calls have no limit of their own.
+const LIMIT = { timeout: 60_000 };
+const test = (what, body) => unlimited(what, LIMIT, body);
+
 let server;
 let people;
-before(async () => ([server, people] = await Promise.all([serve(), People.start()])));
+before(async () => ([server, people] = await Promise.all([serve(), People.start()])), LIMIT);
 after(async () => {
+  await endAll();
   await people?.close();
-  await server?.kill();
-});
+}, LIMIT);
 
 const check = async person => {
   const { violations } = await person.page.evaluate(`${axe}; axe.run()`);

@@ -21,17 +21,24 @@ const program = name =>
     }
   });
 
+/** What ends the servers and the proxies: a test that fails leaves them, and Node waits for them. */
+const left = [];
+
+export const endAll = () => Promise.all(left.map(end => end()));
+
 /** Starts `switchboard serve chat`. It ends with its input. */
 export const serve = async (listen = '127.0.0.1:0', ...options) => {
   const words = ['serve', 'chat', '--listen', listen, '--history', '1000', '--until-eof', ...options];
   const child = spawn(process.env.SWITCHBOARD, words, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
+  const ended = new Promise(resolve => child.on('exit', resolve));
+  const kill = () => (child.kill('SIGKILL'), ended);
+  left.push(kill);
   const { value: line } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   const address = line?.match(/^listening on (.+)$/)?.[1];
   assert(address, `serve chat printed ${line}`);
-  const ended = new Promise(resolve => child.on('exit', resolve));
-  return { address, url: `http://${address}/`, kill: () => (child.kill('SIGKILL'), ended), stop: () => (child.stdin.end(), ended) };
+  return { address, url: `http://${address}/`, kill, stop: () => (child.stdin.end(), ended) };
 };
 
 /** A proxy as some networks have one: no WebSocket passes, and answers from `blocked` on never come. */
@@ -50,7 +57,9 @@ export const proxy = async (to, ...blocked) => {
   server.on('upgrade', (_, socket) => socket.destroy());
   await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
   const cut = () => server.closeAllConnections();
-  return { url: `http://127.0.0.1:${server.address().port}/`, cut, stop: () => (cut(), server.close()) };
+  const stop = () => (cut(), server.close());
+  left.push(stop);
+  return { url: `http://127.0.0.1:${server.address().port}/`, cut, stop };
 };
 
 /** A browser, and the people who use it. */
