@@ -34,7 +34,7 @@ pub use compare::measured::{Echo, Measured, median};
 pub use compare::rows::{ComputeIn, Row, UnknownRow, Workload, rows};
 pub use compare::{Plan, compare};
 pub use experiment::{Effort, Experiment, Lab, experiments};
-pub use load::{Load, Outcome};
+pub use load::{Load, Outcome, Talk, Way};
 pub use machine::{Machine, cores, machine, pin};
 pub use report::{
     Axis, Better, Column, Figure, Interval, Line, Mark, Plot, PlotKind, Point, Report, Section,

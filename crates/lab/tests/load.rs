@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::RwLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard_lab::{Load, Outcome};
+use switchboard_lab::{Load, Outcome, Talk, Way};
 
 /// Serves each connection in a thread of its own, and returns the address.
 fn serve(handle: impl Fn(TcpStream) + Copy + Send + 'static) -> SocketAddr {
@@ -245,4 +246,168 @@ fn messages_of_no_bytes_are_refused() {
     let addr: SocketAddr = "127.0.0.1:1".parse().unwrap();
     assert!(load(addr, 0).run(|| (), || ()).is_err());
     assert!(load(addr, 1).run_pipelined(0, || (), || ()).is_err());
+}
+
+const FREEZE: Duration = Duration::from_secs(1);
+
+/// Runs a load of three seconds against a server that freezes in its middle; returns how long it froze, too.
+fn run_frozen(way: &Way) -> (Outcome, Duration) {
+    let lock: &RwLock<()> = Box::leak(Box::default());
+    let addr = serve(move |stream| {
+        echo(stream, |_| {
+            drop(lock.read().unwrap());
+            true
+        });
+    });
+    let load = Load {
+        connections: 4,
+        duration: FREEZE * 3,
+        ..load(addr, 64)
+    };
+    let mut freezer = None;
+    let freeze = move || {
+        thread::sleep(FREEZE / 2);
+        let held = lock.write().unwrap();
+        let start = Instant::now();
+        thread::sleep(FREEZE);
+        drop(held);
+        start.elapsed()
+    };
+    let at_start = || freezer = Some(thread::spawn(freeze));
+    let outcome = load.run_by(way, at_start, || ()).unwrap();
+    assert_eq!(outcome.errors, Vec::<String>::new());
+    (outcome, freezer.unwrap().join().unwrap())
+}
+
+fn slower_than(outcome: &Outcome, least: Duration) -> u64 {
+    let least = least.as_nanos() as u64;
+    outcome.latencies.count_between(least, u64::MAX)
+}
+
+#[test]
+fn a_freeze_shows_in_the_tail_for_each_request_that_was_due_in_it() {
+    const RATE: f64 = 500.0;
+    const SLOW: Duration = Duration::from_millis(100);
+    let way = Way {
+        rate: Some(RATE),
+        ..Way::default()
+    };
+    let (outcome, froze) = run_frozen(&way);
+    let most = Duration::from_nanos(outcome.latencies.max());
+    let tail = Duration::from_nanos(outcome.latencies.value_at_quantile(0.999));
+    assert!(
+        most >= froze - SLOW / 2 && tail >= froze - SLOW,
+        "{most:?} {tail:?} of {froze:?}"
+    );
+    let due = RATE * outcome.elapsed.as_secs_f64();
+    let counted = (outcome.round_trips + outcome.unanswered) as f64;
+    assert!((counted - due).abs() <= 5.0, "{counted} of {due}");
+    // Those that were due up to 100 ms before its end waited for at least so long.
+    let expected = RATE * (froze - SLOW).as_secs_f64();
+    let found = slower_than(&outcome, SLOW) as f64;
+    assert!(
+        (expected * 0.97..=expected * 1.3).contains(&found),
+        "{found} of {expected}"
+    );
+}
+
+/// The reason for open loops.
+#[test]
+fn a_closed_loop_sees_a_freeze_once_for_each_connection() {
+    let (outcome, froze) = run_frozen(&Way::default());
+    assert_eq!(slower_than(&outcome, froze.mul_f64(0.9)), 4);
+    assert_eq!((outcome.unanswered, outcome.late), (0, Duration::ZERO));
+}
+
+#[test]
+fn requests_without_an_answer_count_with_what_they_have_waited() {
+    let way = Way {
+        rate: Some(300.0),
+        ..Way::default()
+    };
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let outcome = load(silent.local_addr().unwrap(), 64)
+        .run_by(&way, || (), || ())
+        .unwrap();
+    assert_eq!((outcome.served, outcome.round_trips), (0, 0));
+    assert!(
+        (55..=65).contains(&outcome.unanswered),
+        "{}",
+        outcome.unanswered
+    );
+    let most = Duration::from_nanos(outcome.latencies.max());
+    assert!(most >= Duration::from_millis(150), "{most:?}");
+}
+
+/// Answers each head with the same bytes.
+fn serve_pages(answer: &'static str) -> SocketAddr {
+    serve(move |mut stream| {
+        // Two small writes would wait for an acknowledgement otherwise.
+        stream.set_nodelay(true).unwrap();
+        let mut held = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            held.extend_from_slice(&buffer[..length]);
+            while let Some(end) = held.windows(4).position(|four| four == b"\r\n\r\n") {
+                held.drain(..end + 4);
+                // In two pieces, so that answers come in parts.
+                let (one, other) = answer.split_at(answer.len() / 2);
+                if stream.write_all(one.as_bytes()).is_err()
+                    || stream.write_all(other.as_bytes()).is_err()
+                {
+                    return;
+                }
+            }
+        }
+    })
+}
+
+#[test]
+fn pages_are_asked_for_and_checked() {
+    let way = Way {
+        talk: Talk::Get("/hello".to_owned()),
+        ..Way::default()
+    };
+    let good = serve_pages("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, world!");
+    for rate in [None, Some(300.0)] {
+        let way = Way {
+            rate,
+            ..way.clone()
+        };
+        let outcome = load(good, 1).run_by(&way, || (), || ()).unwrap();
+        assert_eq!(outcome.errors, Vec::<String>::new());
+        assert_eq!(
+            (outcome.served, outcome.latencies.len()),
+            (3, outcome.round_trips + outcome.unanswered)
+        );
+        assert!(outcome.round_trips > 10, "{}", outcome.round_trips);
+    }
+    for bad in [
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n",
+    ] {
+        let error = load(serve_pages(bad), 1)
+            .run_by(&way, || (), || ())
+            .unwrap_err();
+        assert!(error.to_string().contains("/hello"), "{error}");
+    }
+}
+
+#[test]
+fn rates_and_depths_that_cannot_be_are_refused() {
+    let addr: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let refused = |way: Way| load(addr, 1).run_by(&way, || (), || ()).unwrap_err().kind();
+    for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let way = Way {
+            rate: Some(rate),
+            ..Way::default()
+        };
+        assert_eq!(refused(way), std::io::ErrorKind::InvalidInput, "{rate}");
+    }
+    let way = Way {
+        depth: 2,
+        talk: Talk::Get("/".to_owned()),
+        ..Way::default()
+    };
+    assert_eq!(refused(way), std::io::ErrorKind::InvalidInput);
 }

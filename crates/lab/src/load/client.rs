@@ -3,24 +3,25 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use rustix::net::{AddressFamily, SocketType};
 use switchboard_driver::{Event, Interest};
 
+use super::talk::Exchange;
 use super::wave::Wave;
 
 /// The settings, buffers and counts that all clients of a run share.
 pub(super) struct Tally {
-    /// Bytes of a message.
-    pub(super) message: u64,
-    /// Messages that each connection has under way.
+    pub(super) exchange: Exchange,
+    /// Requests that each connection has under way; in an open loop, those that may be.
     pub(super) depth: u64,
-    pub(super) wave: Wave,
+    /// Whether requests are due by a schedule, and not when an answer has come.
+    pub(super) open: bool,
     pub(super) buffer: Vec<u8>,
-    /// Whether round trips count: false in the warm-up.
-    pub(super) measuring: bool,
+    /// When the measured time began; `None` in the warm-up.
+    pub(super) measured_from: Option<Instant>,
     pub(super) round_trips: u64,
     pub(super) latencies: Histogram<u64>,
     /// Clients that got at least one message back.
@@ -32,12 +33,16 @@ pub(super) struct Client {
     /// Where this client's bytes begin in the wave, so that they differ from other clients' bytes.
     phase: u64,
     connected: bool,
-    /// Bytes sent so far; at most `depth` messages more than were received.
+    /// Requests that may be sent, of all so far.
+    asked: u64,
+    /// Bytes sent so far.
     sent: u64,
     /// Bytes received so far.
     received: u64,
-    /// When each message under way could have been sent, the oldest first.
+    /// When each request under way was due, the oldest first.
     begun: VecDeque<Instant>,
+    /// When each request was due that waits for the answer to an earlier one; only in an open loop.
+    owed: VecDeque<Instant>,
     pub(super) interest: Interest,
 }
 
@@ -60,9 +65,11 @@ impl Client {
             stream,
             phase: Wave::phase(index),
             connected: false,
+            asked: 0,
             sent: 0,
             received: 0,
             begun: VecDeque::new(),
+            owed: VecDeque::new(),
             interest: Interest::WRITE,
         })
     }
@@ -75,24 +82,51 @@ impl Client {
             }
             // If the event was spurious, the send below would block and is repeated.
             self.connected = true;
-            let now = Instant::now();
-            self.begun.extend((0..tally.depth).map(|_| now));
+            if !tally.open {
+                let now = Instant::now();
+                (0..tally.depth).for_each(|_| self.ask(now));
+            }
+            self.fill(tally.depth);
         } else if event.ready.is_readable() {
             self.receive(tally)?;
         }
-        let due = (self.received / tally.message + tally.depth) * tally.message;
-        if self.sent < due {
-            self.send(due, tally)?;
+        self.send(tally)
+    }
+
+    /// Makes a request that was due at `due`, once it is its turn.
+    pub(super) fn ask(&mut self, due: Instant) {
+        self.owed.push_back(due);
+    }
+
+    /// Makes the requests whose turn it is, after some were due. Returns the interest to wait with.
+    pub(super) fn go_on(&mut self, tally: &Tally) -> io::Result<Interest> {
+        if !self.connected {
+            return Ok(self.interest);
         }
-        // While a send waits, reads go on: the server may be waiting until it can send, too.
-        Ok(match self.sent < due {
-            true => Interest::READ | Interest::WRITE,
-            false => Interest::READ,
-        })
+        self.fill(tally.depth);
+        self.send(tally)
+    }
+
+    /// Returns when the requests were due that have no answer.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = Instant> {
+        self.begun.iter().chain(&self.owed).copied()
+    }
+
+    /// Puts requests under way as long as there is room.
+    fn fill(&mut self, depth: u64) {
+        while (self.begun.len() as u64) < depth
+            && let Some(due) = self.owed.pop_front()
+        {
+            self.begun.push_back(due);
+            self.asked += 1;
+        }
     }
 
     fn receive(&mut self, tally: &mut Tally) -> io::Result<()> {
-        let under_way = (self.sent - self.received) as usize;
+        let answer = tally.exchange.answer();
+        let under_way = tally.exchange.most(self.sent) - self.received;
+        let under_way = usize::try_from(under_way).unwrap_or(usize::MAX);
+        // One byte more than is expected, to notice a server that sends too much.
         let capacity = tally.buffer.len().min(under_way.saturating_add(1));
         let length = match self.stream.read(&mut tally.buffer[..capacity]) {
             Ok(0) => return Err(io::Error::other("the server closed the connection")),
@@ -103,14 +137,15 @@ impl Client {
         if length > under_way {
             return Err(io::Error::other("the server sent more than it was sent"));
         }
-        if tally.buffer[..length] != *tally.wave.at(self.phase + self.received, length) {
+        let bytes = &tally.buffer[..length];
+        if !tally.exchange.is_right(self.phase, self.received, bytes) {
             return Err(io::Error::other(
                 "the server sent other bytes than it was sent",
             ));
         }
-        let before = self.received / tally.message;
+        let before = self.received / answer;
         self.received += length as u64;
-        let whole = self.received / tally.message - before;
+        let whole = self.received / answer - before;
         if whole > 0 {
             self.complete(whole, before == 0, tally);
         }
@@ -122,33 +157,72 @@ impl Client {
         tally.served += usize::from(first);
         for _ in 0..whole {
             let begun = self.begun.pop_front();
-            self.begun.push_back(now);
-            if let Some(begun) = begun.filter(|_| tally.measuring) {
-                let took = (now - begun).as_nanos() as u64;
-                tally.latencies.saturating_record(took.max(1));
-                tally.round_trips += 1;
+            if !tally.open {
+                self.ask(now);
+            }
+            if let Some(begun) = begun
+                && tally.counts(begun)
+            {
+                tally.record(now - begun);
             }
         }
+        self.fill(tally.depth);
     }
 
-    fn send(&mut self, due: u64, tally: &Tally) -> io::Result<()> {
-        let length = (due - self.sent).min(tally.wave.chunk() as u64) as usize;
-        match self
-            .stream
-            .write(tally.wave.at(self.phase + self.sent, length))
-        {
-            Ok(length) => self.sent += length as u64,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+    /// Makes at most one `send`. Returns the interest to wait with.
+    fn send(&mut self, tally: &Tally) -> io::Result<Interest> {
+        let due = self.asked * tally.exchange.request();
+        if self.sent < due {
+            let bytes = tally.exchange.bytes(self.phase, self.sent, due);
+            match self.stream.write(bytes) {
+                Ok(length) => self.sent += length as u64,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
+        // While a send waits, reads go on: the server may be waiting until it can send, too.
+        Ok(match self.sent < due {
+            true => Interest::READ | Interest::WRITE,
+            false => Interest::READ,
+        })
     }
 
-    pub(super) fn explain(&self, error: &io::Error, message: u64) -> String {
-        match (self.connected, self.received / message) {
+    pub(super) fn explain(&self, error: &io::Error, answer: u64) -> String {
+        match (self.connected, self.received / answer) {
             (false, _) => format!("connect: {error}"),
             (true, 0) => format!("before the first answer: {error}"),
             (true, answers) => format!("after {answers} answers: {error}"),
         }
+    }
+}
+
+impl Tally {
+    /// Returns whether a request that was due then counts: in an open loop, those that were due in the measured
+    /// time; in a closed one, all whose answers come in it.
+    fn counts(&self, due: Instant) -> bool {
+        match self.measured_from {
+            None => false,
+            Some(from) => !self.open || due >= from,
+        }
+    }
+
+    fn record(&mut self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.latencies.saturating_record(nanos.max(1));
+        self.round_trips += 1;
+    }
+
+    /// Records for the requests that have no answer how long they have waited by `end`, and returns how many
+    /// there are.
+    pub(super) fn censor(&mut self, client: &Client, end: Instant) -> u64 {
+        let mut count = 0;
+        for due in client.unanswered().filter(|due| *due <= end) {
+            if self.counts(due) {
+                let nanos = u64::try_from((end - due).as_nanos()).unwrap_or(u64::MAX);
+                self.latencies.saturating_record(nanos.max(1));
+                count += 1;
+            }
+        }
+        count
     }
 }

@@ -9,8 +9,8 @@ use hdrhistogram::Histogram;
 use switchboard_driver::{Driver, Event, Interest, Mode, Poller, Token};
 
 use super::client::{Client, Tally};
-use super::wave::Wave;
-use super::{Load, Outcome};
+use super::talk::Exchange;
+use super::{Load, Outcome, Way};
 
 /// The token of the pushing connection.
 const PUSH: Token = Token(usize::MAX - 1);
@@ -25,13 +25,16 @@ pub(super) struct Run {
     clients: Vec<Option<Client>>,
     alive: usize,
     tally: Tally,
+    /// The requests to come, in an open loop.
+    schedule: Option<Schedule>,
+    /// Time in which nothing was to be done.
+    idle: Duration,
     errors: Vec<String>,
 }
 
 impl Run {
-    pub(super) fn new(load: &Load, depth: usize) -> io::Result<Run> {
-        // One byte more than is expected, to notice a server that sends too much.
-        let wave = Wave::new(load.message.saturating_mul(depth).saturating_add(1));
+    pub(super) fn new(load: &Load, way: &Way) -> io::Result<Run> {
+        let exchange = Exchange::new(&way.talk, load.addr, load.message, way.depth)?;
         let latencies =
             Histogram::new_with_bounds(1, 60_000_000_000, 3).map_err(io::Error::other)?;
         Ok(Run {
@@ -42,15 +45,17 @@ impl Run {
             clients: Vec::with_capacity(load.connections),
             alive: 0,
             tally: Tally {
-                message: load.message as u64,
-                depth: depth as u64,
-                buffer: vec![0; wave.chunk()],
-                wave,
-                measuring: false,
+                depth: way.depth as u64,
+                open: way.rate.is_some(),
+                buffer: exchange.buffer(),
+                exchange,
+                measured_from: None,
                 round_trips: 0,
                 latencies,
                 served: 0,
             },
+            schedule: way.rate.map(Schedule::new),
+            idle: Duration::ZERO,
             errors: Vec::new(),
         })
     }
@@ -113,21 +118,37 @@ impl Run {
     }
 
     pub(super) fn start_measuring(&mut self) {
-        self.tally.measuring = true;
+        self.tally.measured_from = Some(Instant::now());
+        self.idle = Duration::ZERO;
+        if let Some(schedule) = &mut self.schedule {
+            schedule.late = Duration::ZERO;
+        }
     }
 
-    pub(super) fn into_outcome(self, elapsed: Duration) -> Outcome {
+    pub(super) fn into_outcome(mut self, elapsed: Duration) -> Outcome {
+        let from = self.tally.measured_from.unwrap_or_else(Instant::now);
+        let end = from + elapsed;
+        let mut unanswered = 0;
+        if self.tally.open {
+            for client in self.clients.iter().flatten() {
+                unanswered += self.tally.censor(client, end);
+            }
+        }
         let Tally {
             round_trips,
             latencies,
             served,
             ..
         } = self.tally;
+        let busy = elapsed.saturating_sub(self.idle).as_secs_f64();
         Outcome {
             round_trips,
             elapsed,
             latencies,
             served,
+            unanswered,
+            busy: busy / elapsed.as_secs_f64().max(1e-9),
+            late: self.schedule.map_or(Duration::ZERO, |it| it.late),
             pushed: self.pushed,
             errors: self.errors,
         }
@@ -136,11 +157,26 @@ impl Run {
     pub(super) fn run_until(&mut self, end: Instant) -> io::Result<()> {
         let mut events = Vec::new();
         while self.alive > 0 {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let now = Instant::now();
+            if now >= end {
                 break;
             }
-            self.poller.wait(&mut events, Some(left))?;
+            let next = self.release(now).map_or(end, |next| next.min(end));
+            let wait = next.saturating_duration_since(Instant::now());
+            // The driver waits for whole milliseconds, rounded up. What is due sooner is polled for.
+            let wait = match self.tally.open {
+                true if wait < Duration::from_millis(1) => Duration::ZERO,
+                true => Duration::from_millis(wait.as_millis() as u64),
+                false => wait,
+            };
+            let began = Instant::now();
+            self.poller.wait(&mut events, Some(wait))?;
+            if events.is_empty() && wait.is_zero() {
+                std::thread::yield_now();
+            }
+            if events.is_empty() || !wait.is_zero() {
+                self.idle += began.elapsed();
+            }
             for event in &events {
                 match event.token {
                     PUSH => self.push(),
@@ -151,26 +187,89 @@ impl Run {
         Ok(())
     }
 
+    /// Hands out the requests that are due, one connection after another, and returns when the next is due.
+    fn release(&mut self, now: Instant) -> Option<Instant> {
+        let mut schedule = self.schedule.take()?;
+        let count = self.clients.len();
+        while schedule.next() <= now {
+            let due = schedule.pass(now);
+            let index = (schedule.made - 1) as usize % count;
+            if let Some(client) = &mut self.clients[index] {
+                client.ask(due);
+                let moved = client.go_on(&self.tally);
+                self.settle(index, moved);
+            }
+        }
+        let next = schedule.next();
+        self.schedule = Some(schedule);
+        Some(next)
+    }
+
     /// Continues one connection after an event, and closes it if it fails.
     fn drive(&mut self, event: &Event) {
         let index = event.token.0;
         let Some(client) = &mut self.clients[index] else {
             return;
         };
-        let moved = client.step(event, &mut self.tally).and_then(|interest| {
+        let moved = client.step(event, &mut self.tally);
+        self.settle(index, moved);
+    }
+
+    /// Waits for what a connection needs next, or closes it.
+    fn settle(&mut self, index: usize, moved: io::Result<Interest>) {
+        let Some(client) = &mut self.clients[index] else {
+            return;
+        };
+        let moved = moved.and_then(|interest| {
             if interest != client.interest {
                 client.interest = interest;
                 let fd = client.stream.as_fd();
-                self.poller.modify(fd, event.token, interest, Mode::Level)?;
+                self.poller
+                    .modify(fd, Token(index), interest, Mode::Level)?;
             }
             Ok(())
         });
         if let Err(error) = moved {
             // The socket is still open, so the poller knows it.
             let _ = self.poller.deregister(client.stream.as_raw_fd());
-            self.errors.push(client.explain(&error, self.tally.message));
+            let answer = self.tally.exchange.answer();
+            self.errors.push(client.explain(&error, answer));
             self.clients[index] = None;
             self.alive -= 1;
         }
+    }
+}
+
+/// The moments at which requests are due: fixed in advance, whatever the answers do.
+struct Schedule {
+    start: Instant,
+    /// Requests a second.
+    rate: f64,
+    /// Requests handed out.
+    made: u64,
+    /// The most by which a request was handed out later than it was due.
+    late: Duration,
+}
+
+impl Schedule {
+    fn new(rate: f64) -> Schedule {
+        Schedule {
+            start: Instant::now(),
+            rate,
+            made: 0,
+            late: Duration::ZERO,
+        }
+    }
+
+    fn next(&self) -> Instant {
+        self.start + Duration::from_secs_f64(self.made as f64 / self.rate)
+    }
+
+    /// Passes one request, and returns when it was due.
+    fn pass(&mut self, now: Instant) -> Instant {
+        let due = self.next();
+        self.late = self.late.max(now.saturating_duration_since(due));
+        self.made += 1;
+        due
     }
 }
