@@ -1,56 +1,75 @@
-//! `switchboard compare`: the same workloads under every model, measured.
+//! `switchboard compare`: questions to this machine, and what to run on it.
 
-use std::fs::File;
-use std::io::{self, Write};
+mod outputs;
+
+use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use switchboard_lab::{Effort, Lab, Plan, Report, Workload, compare, experiments, machine};
+use clap::builder::RangedU64ValueParser;
+use switchboard_lab::{Effort, Experiment, Lab, Report, Sizes, experiments, machine, plain, study};
 use switchboard_runtime::Model;
+use time::OffsetDateTime;
 
+use self::outputs::Output;
 use crate::output::{self, Failure};
+
+/// What runs when nothing is named.
+const USUAL: [&str; 4] = ["io", "cpu", "echo", "http"];
 
 #[derive(Args)]
 #[command(
-    after_help = "Each workload runs under each model in a process of its own. `io` fetches \
-pages from a slow site, `cpu` computes 7777^200000, `echo` serves 64-byte messages. The advice at \
-the end follows from the numbers just measured and from nothing else.\n\nExit status: 0 if every \
-cell ran or the reader of stdout closed it, 1 if one failed or a result could not be written, 2 for wrong \
-usage."
+    after_help = "Every experiment runs by turns: each cell once in a round, in a process of its own, until \
+the 95 % interval of its median is narrow or the time is spent. A difference inside the noise is never advice. \
+What else the machine did meanwhile is said, and advice that it can have made is withheld.\n\nThe files are written \
+after each experiment, and whole, so that a run that is cut off keeps what it has; --resume goes on with it.\n\nExit \
+status: 0 if every cell ran or the reader of stdout closed it, 1 if one failed or a result could not be written, 2 for \
+wrong usage."
 )]
 pub(crate) struct Options {
-    /// Experiments to run instead of the workloads
+    /// Experiments to run, or `all`; --list lists them [default: io cpu echo http]
     #[arg(value_name = "EXPERIMENT")]
     experiments: Vec<String>,
+    /// List the experiments and their questions, and run nothing
+    #[arg(long)]
+    list: bool,
+    /// Take under half a minute for what runs by default
+    #[arg(long, conflicts_with = "thorough")]
+    quick: bool,
+    /// Go on until the intervals are within 2 %, or for 20 minutes for what runs by default
+    #[arg(long)]
+    thorough: bool,
     /// Only these models, separated by commas: blocking, threads, pool, processes, tasks, green, callbacks
     #[arg(long, value_delimiter = ',', value_name = "MODEL,…")]
     models: Vec<Model>,
-    /// Only these workloads, separated by commas: io, cpu, echo
-    #[arg(long, value_delimiter = ',', value_name = "WORKLOAD,…")]
-    workloads: Vec<Workload>,
-    /// Runs of each cell; the median is shown
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    repeat: u16,
-    /// Jobs of `io` and `cpu`
-    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: u16,
+    /// Jobs of `io` and `cpu` [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Pages that each `io` job fetches, one after another
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pages: u16,
-    /// Milliseconds that each page takes
-    #[arg(long, default_value_t = 250, value_name = "MS")]
-    latency: u32,
-    /// Clients of `echo`
-    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    clients: u16,
-    /// Milliseconds that each `echo` cell is measured for
-    #[arg(long, default_value_t = 2000, value_name = "MS", value_parser = clap::value_parser!(u32).range(100..))]
-    duration: u32,
+    /// Milliseconds that each page takes [default: by the time there is]
+    #[arg(long, value_name = "MS")]
+    latency: Option<u32>,
+    /// Clients of `echo` and `http`
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=65535))]
+    clients: usize,
+    /// Milliseconds that each cell of `echo` and `http` is measured for in each loop [default: by the time there is]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(50..))]
+    duration: Option<u32>,
     /// Write everything measured to this file, as JSON; `-` is stdout, and the tables go to stderr then
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Keep what this JSON of an earlier run has whole, run what failed or is missing, and write there too unless --json
+    /// names another file
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Make each step of a model longer, as `tasks=1ms`, to test what finds it
+    #[arg(long, hide = true, value_name = "MODEL=TIME", value_parser = slow_model)]
+    slow_model: Option<(Model, Duration)>,
 }
 
 pub(crate) fn run(options: &Options) -> ExitCode {
@@ -58,101 +77,158 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 fn try_run(options: &Options) -> Result<bool, Failure> {
-    let or_all = |chosen: &[Model]| match chosen {
+    if options.list {
+        output::print(listed())?;
+        return Ok(true);
+    }
+    let chosen = chosen(&options.experiments)?;
+    let earlier = options.resume.as_deref().map(earlier).transpose()?;
+    let json = options.json.as_deref().or(options.resume.as_deref());
+    let json = json.map(|path| Output::check("--json", path)).transpose()?;
+    let lab = lab(options)?;
+    let mut kept = Ok(());
+    let report = study(&lab, &chosen, started(earlier), |report| {
+        // What cannot be written now is written at the end, or is said then.
+        if let Some(json) = &json {
+            kept = as_json(report).and_then(|text| json.keep(&text));
+        }
+    });
+    // The table is no longer live.
+    drop(lab);
+    match &json {
+        // Stdout has the JSON and nothing else.
+        Some(Output::Stdout) => output::remark(plain(&report).trim_end()),
+        _ => output::print(plain(&report))?,
+    }
+    if let Some(json) = &json {
+        json.write(&as_json(&report)?)?;
+    }
+    let names: Vec<&str> = chosen.iter().map(|each| each.name()).collect();
+    let mut asked = report
+        .sections
+        .iter()
+        .filter(|section| names.contains(&&*section.experiment));
+    Ok(asked.all(switchboard_lab::Section::is_whole))
+}
+
+fn lab(options: &Options) -> Result<Lab, Failure> {
+    let effort = match (options.quick, options.thorough) {
+        (true, _) => Effort::Quick,
+        (_, true) => Effort::Thorough,
+        _ => Effort::Usual,
+    };
+    let models = match options.models.as_slice() {
         [] => Model::ALL.to_vec(),
         chosen => chosen.to_vec(),
     };
-    if !options.experiments.is_empty() {
-        return run_experiments(options, or_all(&options.models));
-    }
-    let plan = Plan {
-        program: std::env::current_exe()?,
-        workloads: match options.workloads.as_slice() {
-            [] => Workload::ALL.to_vec(),
-            chosen => chosen.to_vec(),
-        },
-        models: or_all(&options.models),
-        repeat: options.repeat.into(),
-        jobs: options.jobs.into(),
+    let millis = |millis: u32| Duration::from_millis(millis.into());
+    let mut lab = Lab::new(std::env::current_exe()?, effort, models, Duration::ZERO);
+    lab.sizes = Sizes {
+        jobs: options.jobs.map(usize::from),
         pages: options.pages.into(),
-        latency: Duration::from_millis(options.latency.into()),
-        clients: options.clients.into(),
-        duration: Duration::from_millis(options.duration.into()),
+        latency: options.latency.map(millis),
+        clients: options.clients,
+        duration: options.duration.map(millis),
     };
-    // The file is opened first, so that a wrong path is reported before a minute of measuring.
-    let json = options.json.as_deref().map(Json::open).transpose()?;
-    let report = compare(&plan)?;
-    match &json {
-        // Stdout has the JSON and nothing else.
-        Some(Json::Stdout) => output::remark(report.text().trim_end()),
-        _ => output::print(report.text())?,
-    }
-    if let Some(json) = json {
-        json.write(&format!(
-            "{}\n",
-            serde_json::to_string_pretty(&report).map_err(io::Error::from)?
-        ))?;
-    }
-    Ok(report.cells.iter().all(|cell| cell.error.is_none()))
+    lab.slow = options.slow_model;
+    Ok(lab)
 }
 
-/// Runs the experiments and writes the report as JSON.
-fn run_experiments(options: &Options, models: Vec<Model>) -> Result<bool, Failure> {
-    let mut chosen = Vec::new();
-    for name in &options.experiments {
-        let found = experiments().iter().find(|each| each.name() == name);
-        chosen.push(found.ok_or_else(|| {
-            let known: Vec<&str> = experiments().iter().map(|each| each.name()).collect();
-            Failure::usage(format_args!(
-                "unknown experiment `{name}`: use one of {}",
-                known.join(", ")
-            ))
-        })?);
+/// Returns the experiments of these names, each once, in the order in which they are listed.
+fn chosen(names: &[String]) -> Result<Vec<&'static dyn Experiment>, Failure> {
+    let is_known =
+        |name: &str| name == "all" || experiments().iter().any(|each| each.name() == name);
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        return Err(Failure::usage(format_args!(
+            "unknown experiment `{unknown}`: use `all`, or some of\n{}",
+            listed().trim_end()
+        )));
     }
-    let program = std::env::current_exe()?;
-    let lab = Lab::new(program, Effort::Usual, models, Duration::from_secs(60));
-    let mut report = Report {
-        schema: Report::SCHEMA.to_owned(),
-        version: Report::VERSION,
-        machine: machine(),
-        ..Report::default()
+    let is_asked = |name: &str| match names {
+        [] => USUAL.contains(&name),
+        names => names.iter().any(|asked| asked == name || asked == "all"),
     };
-    for experiment in chosen {
-        report.sections.push(experiment.run(&lab)?);
-    }
-    output::print(format_args!(
-        "{}\n",
-        serde_json::to_string_pretty(&report).map_err(io::Error::from)?
-    ))?;
-    Ok(true)
+    Ok(experiments()
+        .iter()
+        .copied()
+        .filter(|each| is_asked(each.name()))
+        .collect())
 }
 
-/// The place of the JSON.
-enum Json<'a> {
-    Stdout,
-    File(File, &'a Path),
+fn listed() -> String {
+    let width = experiments()
+        .iter()
+        .map(|each| each.name().len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for each in experiments() {
+        let _ = writeln!(text, "  {:width$}  {}", each.name(), each.question());
+    }
+    text
 }
 
-impl Json<'_> {
-    fn open(path: &Path) -> Result<Json<'_>, Failure> {
-        if path.as_os_str() == "-" {
-            return Ok(Json::Stdout);
-        }
-        match File::create(path) {
-            Ok(file) => Ok(Json::File(file, path)),
-            Err(error) => Err(Failure::usage(format_args!(
-                "--json {}: {error}; choose another path",
-                path.display()
-            ))),
-        }
+/// Reads the report of an earlier run on this machine.
+fn earlier(path: &Path) -> Result<Report, Failure> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Failure::usage(format_args!("--resume {}: {why}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(&error))?;
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|error| refused(&format_args!("no report of compare: {error}")))?;
+    if report.schema != Report::SCHEMA || report.version != Report::VERSION {
+        return Err(refused(&format_args!(
+            "its schema is `{}`, version {}, and this program writes `{}`, version {}",
+            report.schema,
+            report.version,
+            Report::SCHEMA,
+            Report::VERSION
+        )));
     }
+    let here = machine();
+    let same = (
+        &report.machine.cpu,
+        report.machine.cores,
+        &report.machine.kernel,
+    );
+    if same != (&here.cpu, here.cores, &here.kernel) {
+        return Err(refused(&format_args!(
+            "it was measured on another machine ({}, {} cores, {}): measure here without --resume",
+            same.0, same.1, same.2
+        )));
+    }
+    Ok(report)
+}
 
-    fn write(self, text: &str) -> Result<(), Failure> {
-        match self {
-            Json::Stdout => output::print(text),
-            Json::File(mut file, path) => file.write_all(text.as_bytes()).map_err(|error| {
-                Failure::Failed(format!("cannot write to {}: {error}", path.display()))
-            }),
-        }
+/// Returns the report to fill.
+fn started(earlier: Option<Report>) -> Report {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command = words
+        .skip(1)
+        .fold("switchboard".to_owned(), |all, word| all + " " + &word);
+    Report {
+        program: concat!("switchboard ", env!("CARGO_PKG_VERSION")).to_owned(),
+        command,
+        started: by_rfc_3339(OffsetDateTime::now_utc()),
+        ..earlier.unwrap_or_default()
     }
+}
+
+fn by_rfc_3339(at: OffsetDateTime) -> String {
+    let (hour, minute, second) = at.to_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", at.date())
+}
+
+fn as_json(report: &Report) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(report).map_err(io::Error::from)?;
+    Ok(text + "\n")
+}
+
+/// Parses `tasks=1ms`.
+fn slow_model(text: &str) -> Result<(Model, Duration), String> {
+    let parsed = text.split_once('=').and_then(|(model, time)| {
+        let millis: u64 = time.strip_suffix("ms")?.parse().ok()?;
+        Some((model.parse().ok()?, Duration::from_millis(millis)))
+    });
+    parsed.ok_or_else(|| "use a model and a time in milliseconds, as `tasks=1ms`".to_owned())
 }

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::compare::cell::{self, CellSpec};
+use crate::compare::mistakes::{self, HabitSpec};
 use crate::machine::pin;
 use crate::sampler::Sampler;
 
@@ -18,6 +19,8 @@ use crate::sampler::Sampler;
 pub enum Work {
     /// One cell of a comparison.
     Cell(CellSpec),
+    /// A habit of coroutines, good or bad.
+    Habit(HabitSpec),
 }
 
 /// Does the work in this process, which must have no other thread, and returns what it found. Blocks until it is
@@ -28,6 +31,7 @@ pub enum Work {
 pub fn do_work(work: &Work) -> io::Result<serde_json::Value> {
     Ok(match work {
         Work::Cell(spec) => serde_json::to_value(cell::run(spec)?)?,
+        Work::Habit(spec) => serde_json::to_value(mistakes::run(spec)?)?,
     })
 }
 

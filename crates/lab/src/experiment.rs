@@ -7,8 +7,10 @@ use std::time::Duration;
 use switchboard_runtime::Model;
 
 use crate::children::{Done, Server, Work, run_in_child};
+use crate::compare;
 use crate::progress::Progress;
 use crate::report::Section;
+use crate::watch::Watch;
 
 /// How much time measuring may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +44,35 @@ pub trait Experiment: Sync {
 
 /// Returns all experiments, in the order in which they are listed and run.
 pub fn experiments() -> &'static [&'static dyn Experiment] {
-    &[]
+    &[&compare::Io, &compare::Cpu, &compare::Echo, &compare::Http]
+}
+
+/// Sizes of the experiments that compare models.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sizes {
+    /// The number of jobs of `io` and `cpu`; `None` for what the effort suggests.
+    pub jobs: Option<usize>,
+    /// The number of pages that each job of `io` fetches.
+    pub pages: usize,
+    /// The time that each page takes; `None` for what the effort suggests.
+    pub latency: Option<Duration>,
+    /// The number of clients of `echo` and `http`.
+    pub clients: usize,
+    /// The time for which each cell of `echo` and `http` is measured, once in a closed loop and once in an open one;
+    /// `None` for what the effort suggests.
+    pub duration: Option<Duration>,
+}
+
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes {
+            jobs: None,
+            pages: 4,
+            latency: None,
+            clients: 50,
+            duration: None,
+        }
+    }
 }
 
 /// What experiments share: the program that is measured, how much time there is, and who looks on.
@@ -54,7 +84,12 @@ pub struct Lab {
     pub effort: Effort,
     /// The models to measure.
     pub models: Vec<Model>,
-    progress: Progress,
+    /// The sizes of the experiments that compare models.
+    pub sizes: Sizes,
+    /// A model each of whose steps is made longer, to test what finds it.
+    pub slow: Option<(Model, Duration)>,
+    pub(crate) progress: Progress,
+    pub(crate) watch: Watch,
 }
 
 impl Lab {
@@ -64,7 +99,10 @@ impl Lab {
             program,
             effort,
             models,
+            sizes: Sizes::default(),
+            slow: None,
             progress: Progress::new(estimate),
+            watch: Watch::default(),
         }
     }
 
@@ -80,6 +118,18 @@ impl Lab {
     /// Shows what is measured now: `c10k poll 4,000`.
     pub fn begin(&self, what: &str) {
         self.progress.begin(what);
+    }
+
+    /// Shows what comes next, and the best so far.
+    pub(crate) fn expect(&self, next: &str, best: &str) {
+        self.progress.expect(next, best);
+    }
+
+    /// Returns by how much each step of a model is made longer.
+    pub(crate) fn slowed(&self, model: Model) -> Option<Duration> {
+        self.slow
+            .filter(|(slow, _)| *slow == model)
+            .map(|(_, by)| by)
     }
 
     /// Notes that a step is done for which `took` had been estimated.

@@ -17,29 +17,32 @@ mod compare;
 mod experiment;
 mod load;
 mod machine;
+mod plain;
 mod progress;
 mod report;
 mod rounds;
 mod rusage;
 mod sampler;
+mod study;
 mod text;
 mod usage;
+mod watch;
 
 pub use children::{Done, Server, Work, do_work, run_in_child};
-pub use compare::advise::advise;
 pub use compare::cell::{CellSpec, run as run_cell};
-pub use compare::comparison::{Cell, Comparison, Spread};
 pub use compare::cpu::{digest, power};
-pub use compare::measured::{Echo, Measured, median};
+pub use compare::measured::{Answers, Measured, median};
+pub use compare::mistakes::{Habit, HabitSpec};
 pub use compare::rows::{ComputeIn, Row, UnknownRow, Workload, rows};
-pub use compare::{Plan, compare};
-pub use experiment::{Effort, Experiment, Lab, experiments};
+pub use experiment::{Effort, Experiment, Lab, Sizes, experiments};
 pub use load::{Load, Outcome, Talk, Way};
-pub use machine::{Machine, cores, machine, pin};
+pub use machine::{Limits, Machine, cores, machine, pin};
+pub use plain::plain;
 pub use report::{
     Axis, Better, Column, Figure, Interval, Line, Mark, Plot, PlotKind, Point, Report, Section,
     Series, Table, Unit, Value, Verdict, Verdicts,
 };
 pub use rounds::{Rounds, Trial};
 pub use sampler::Sampler;
+pub use study::study;
 pub use usage::{Usage, tree, tree_cpu, tree_memory};

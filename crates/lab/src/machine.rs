@@ -1,9 +1,17 @@
 //! The machine that measures, and the placement of threads on its cores.
 
+mod limits;
+
 use std::fs;
 use std::io;
 
 use serde::{Deserialize, Serialize};
+
+use crate::report::Figure;
+
+use limits::within;
+
+pub use limits::Limits;
 
 /// A description of the machine that measured.
 ///
@@ -11,16 +19,26 @@ use serde::{Deserialize, Serialize};
 /// let machine = switchboard_lab::machine();
 /// assert!(machine.cores >= 1);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Machine {
     /// The processor's name, or its architecture where the system does not report the name.
     pub cpu: String,
     /// The number of cores that this process may use.
     pub cores: usize,
+    /// The clock of a core in MHz when the run began; `None` where the system does not report it.
+    pub mhz: Option<f64>,
     /// Bytes of memory; 0 where the system does not report it.
     pub memory_bytes: u64,
     /// The kernel's name and release.
     pub kernel: String,
+    /// What it runs in, as far as that shows: `virtual machine (KVM)`, `container (docker)`.
+    pub within: Vec<String>,
+    /// What limits processes.
+    pub limits: Limits,
+    /// Seconds of a fixed computation, timed before, between and after what was measured: its spread is the drift of
+    /// the machine's speed.
+    pub control: Option<Figure>,
 }
 
 /// Returns the description of this machine.
@@ -30,17 +48,21 @@ pub fn machine() -> Machine {
         let kib: u64 = text.strip_suffix(" kB")?.parse().ok()?;
         kib.checked_mul(1024)
     });
+    let processor = read("/proc/cpuinfo");
     let name = rustix::system::uname();
     Machine {
-        cpu: field(&read("/proc/cpuinfo"), "model name")
-            .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        cpu: field(&processor, "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         cores: cores().len(),
+        mhz: field(&processor, "cpu MHz").and_then(|text| text.parse().ok()),
         memory_bytes: memory.unwrap_or(0),
         kernel: format!(
             "{} {}",
             name.sysname().to_string_lossy(),
             name.release().to_string_lossy()
         ),
+        within: within(&processor),
+        limits: Limits::here(),
+        control: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::report::Figure;
+use crate::watch::{Disturbance, Watch};
 
 /// How often cells are run.
 ///
@@ -36,6 +37,19 @@ pub struct Trial {
     pub error: Option<String>,
 }
 
+/// The runs of a cell, each with its figures.
+type Runs = Vec<Vec<f64>>;
+
+/// What a round is told before a cell is run.
+pub(crate) struct Turn<'a> {
+    /// The cell's index.
+    pub(crate) at: usize,
+    /// The index of the round.
+    pub(crate) round: usize,
+    /// The runs of all cells so far.
+    pub(crate) runs: &'a [Runs],
+}
+
 impl Rounds {
     /// Runs the cells by turns, and blocks until it is done. `begin` is told each cell before it is run; `run`
     /// returns one sample of each figure, the deciding one first. A cell whose run fails is not run again, and the
@@ -44,48 +58,113 @@ impl Rounds {
         &self,
         cells: &[C],
         mut begin: impl FnMut(&C),
-        mut run: impl FnMut(&C) -> io::Result<Vec<f64>>,
+        run: impl FnMut(&C) -> io::Result<Vec<f64>>,
     ) -> Vec<Trial> {
+        let begin = |turn: &Turn<'_>| begin(&cells[turn.at]);
+        self.turns(cells, begin, run, |_| None).0
+    }
+
+    /// Runs the cells as [`run`](Rounds::run) does. Rounds in which something disturbed are run again while the budget
+    /// lasts; a cell whose undisturbed rounds are fewer than the least keeps all, and then what disturbed is returned,
+    /// the worst of it.
+    pub(crate) fn run_watched<C>(
+        &self,
+        cells: &[C],
+        watch: &Watch,
+        begin: impl FnMut(&Turn<'_>),
+        run: impl FnMut(&C) -> io::Result<Vec<f64>>,
+    ) -> (Vec<Trial>, Option<Disturbance>) {
+        let mut before = watch.moment();
+        self.turns(cells, begin, run, |ended| match ended {
+            true => watch.since(&before),
+            false => {
+                before = watch.moment();
+                None
+            }
+        })
+    }
+
+    /// `watch` is called with `false` when a round begins and with `true` when it has ended.
+    fn turns<C>(
+        &self,
+        cells: &[C],
+        mut begin: impl FnMut(&Turn<'_>),
+        mut run: impl FnMut(&C) -> io::Result<Vec<f64>>,
+        mut watch: impl FnMut(bool) -> Option<Disturbance>,
+    ) -> (Vec<Trial>, Option<Disturbance>) {
         let start = Instant::now();
-        let mut samples: Vec<Vec<Vec<f64>>> = vec![Vec::new(); cells.len()];
-        let mut trials = vec![Trial::default(); cells.len()];
-        for round in 0..self.most {
-            if round >= self.least && start.elapsed() > self.budget {
+        let mut good: Vec<Runs> = vec![Vec::new(); cells.len()];
+        let mut disturbed = good.clone();
+        let mut errors: Vec<Option<String>> = vec![None; cells.len()];
+        let mut worst: Option<Disturbance> = None;
+        // Disturbed rounds do not count as rounds, but there is an end to them.
+        let mut counted = 0;
+        for round in 0..self.most * 2 {
+            let late = round >= self.least && start.elapsed() > self.budget;
+            if late || counted >= self.most {
                 break;
             }
-            let mut ran = false;
+            let mut found = Vec::new();
+            watch(false);
             for (at, cell) in cells.iter().enumerate() {
-                if trials[at].error.is_some() || self.is_certain(&samples[at]) {
+                if errors[at].is_some() || self.is_certain(&good[at]) {
                     continue;
                 }
-                ran = true;
-                begin(cell);
+                let runs = &good;
+                begin(&Turn { at, round, runs });
                 match run(cell) {
-                    Ok(found) => samples[at].push(found),
-                    Err(error) => trials[at].error = Some(error.to_string()),
+                    Ok(run) => found.push((at, run)),
+                    Err(error) => errors[at] = Some(error.to_string()),
                 }
             }
-            if !ran {
+            let disturbance = watch(true);
+            if found.is_empty() {
                 break;
             }
-        }
-        for (trial, samples) in trials.iter_mut().zip(samples) {
-            let columns = samples.first().map_or(0, Vec::len);
-            let of = |column: usize| {
-                samples
-                    .iter()
-                    .filter_map(|run| run.get(column).copied())
-                    .collect()
+            let runs = match disturbance {
+                None => {
+                    counted += 1;
+                    &mut good
+                }
+                Some(found) => {
+                    worst = Some(worst.unwrap_or_default().worse(found));
+                    &mut disturbed
+                }
             };
-            trial.figures = (0..columns).map(|column| Figure::of(of(column))).collect();
+            found.into_iter().for_each(|(at, run)| runs[at].push(run));
         }
-        trials
+        let mut kept = false;
+        let runs = good.into_iter().zip(disturbed);
+        let trials = runs.zip(errors).map(|((mut good, disturbed), error)| {
+            if good.len() < self.least && !disturbed.is_empty() {
+                good.extend(disturbed);
+                kept = true;
+            }
+            Trial::new(&good, error)
+        });
+        let trials = trials.collect();
+        (trials, worst.filter(|_| kept))
     }
 
     fn is_certain(&self, runs: &[Vec<f64>]) -> bool {
         let deciding = runs.iter().filter_map(|run| run.first().copied()).collect();
         runs.len() >= self.least
             && Figure::of(deciding).is_none_or(|figure| figure.uncertainty() <= self.narrow)
+    }
+}
+
+impl Trial {
+    fn new(runs: &[Vec<f64>], error: Option<String>) -> Trial {
+        let columns = runs.first().map_or(0, Vec::len);
+        let of = |column: usize| {
+            let samples = runs.iter().filter_map(|run| run.get(column).copied());
+            samples.collect()
+        };
+        let figures = (0..columns).map(|column| Figure::of(of(column)));
+        Trial {
+            figures: figures.collect(),
+            error,
+        }
     }
 }
 
@@ -151,5 +230,42 @@ mod tests {
             },
         );
         assert_eq!(trials[0].figures[0].as_ref().unwrap().samples().len(), 3);
+    }
+
+    #[test]
+    fn disturbed_rounds_are_run_again_and_their_samples_left_out() {
+        let disturbance = || {
+            Some(Disturbance {
+                others: 0.5,
+                ..Disturbance::default()
+            })
+        };
+        let of = |budget, disturbs: fn(u32) -> bool| {
+            let rounds = Rounds { budget, ..ROUNDS };
+            let (mut round, mut runs) = (0, 0.0);
+            let run = |_: &()| {
+                runs += 1.0;
+                Ok(vec![runs])
+            };
+            let watch = |ended: bool| {
+                round += u32::from(ended);
+                disturbance().filter(|_| ended && disturbs(round))
+            };
+            let (trials, found) = rounds.turns(&[()], |_| (), run, watch);
+            (
+                trials[0].figures[0].as_ref().unwrap().samples().to_vec(),
+                found.is_some(),
+            )
+        };
+        let minute = Duration::from_secs(60);
+        let (samples, disturbed) = of(minute, |round| round <= 2);
+        assert_eq!(
+            (&samples[..2], samples.len(), disturbed),
+            (&[3.0, 4.0][..], 8, false)
+        );
+        let (samples, disturbed) = of(Duration::ZERO, |round| round == 2);
+        assert_eq!((samples, disturbed), (vec![1.0, 3.0, 2.0], true));
+        let (samples, disturbed) = of(minute, |_| true);
+        assert_eq!((samples.len(), disturbed), (16, true));
     }
 }

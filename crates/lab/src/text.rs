@@ -48,6 +48,24 @@ pub(crate) fn seconds(s: f64) -> String {
     }
 }
 
+/// Formats a rate, rounded to three digits or four: `81,300/s`.
+pub(crate) fn per_second(rate: f64) -> String {
+    let unit = match rate {
+        rate if rate >= 10_000.0 => 100.0,
+        rate if rate >= 1000.0 => 10.0,
+        _ => 1.0,
+    };
+    let digits = format!("{:.0}", (rate / unit).round() * unit);
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + "/s"
+}
+
 /// Formats a size in MiB or GiB: `5.1 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let mib = bytes as f64 / f64::from(1 << 20);
@@ -79,6 +97,8 @@ mod tests {
     fn times_and_sizes_have_three_digits_and_a_unit() {
         let times = [1.034, 0.35, 0.0124, 0.00035].map(seconds);
         assert_eq!(times, ["1.03 s", "350 ms", "12.4 ms", "350 us"]);
+        let rates = [81_342.0, 1_234.0, 987.4, 1_234_567.0].map(per_second);
+        assert_eq!(rates, ["81,300/s", "1,230/s", "987/s", "1,234,600/s"]);
         let sizes = [5_400_000, 200 << 20, 3 << 30].map(size);
         assert_eq!(sizes, ["5.1 MiB", "200 MiB", "3.0 GiB"]);
     }

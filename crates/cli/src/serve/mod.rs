@@ -23,7 +23,7 @@ use switchboard_apps::access::Access;
 use switchboard_apps::slow_site;
 use switchboard_http::Body;
 use switchboard_net::Stream;
-use switchboard_runtime::{Dispatch, Driver, Hooks, Model, Style};
+use switchboard_runtime::{self as runtime, Dispatch, Driver, Hooks, Model, Style};
 use switchboard_server::{Bound, Report, Server};
 
 use self::bind::bind;
@@ -71,6 +71,13 @@ fn serve_echo(echo: &EchoOptions) -> Result<(), Failure> {
     };
     // A client that has sent nothing needs no thread yet, however long that takes.
     let server = Server::new();
+    if let Some(millis) = echo.slow {
+        let slow = Duration::from_millis(millis);
+        let server = server.first_bytes(Duration::MAX, |_| true);
+        return serve(server, options, "echo", Style::Async, |bound| {
+            bound.serve(move |stream| echo_slowly(stream, slow))
+        });
+    }
     if !echo.websocket {
         let server = server.first_bytes(Duration::MAX, |_| true);
         return serve(server, options, "echo", style, |bound| match style {
@@ -90,6 +97,18 @@ fn serve_echo(echo: &EchoOptions) -> Result<(), Failure> {
             async move { apps::echo_websocket(stream, &settings).await }
         }),
     })
+}
+
+/// Does what `echo` does, and sleeps before each answer.
+async fn echo_slowly(stream: Stream, slow: Duration) -> io::Result<()> {
+    loop {
+        let chunk = stream.recv().await?;
+        if chunk.is_empty() {
+            return stream.shutdown_write();
+        }
+        runtime::sleep(slow).await;
+        stream.write_all(&chunk).await?;
+    }
 }
 
 fn serve_site(options: &SiteOptions) -> Result<(), Failure> {

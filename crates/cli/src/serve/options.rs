@@ -147,6 +147,9 @@ pub(crate) struct EchoOptions {
     /// for which both sides keep their windows takes 340 KB
     #[arg(long, conflicts_with = "plain")]
     pub(super) websocket: bool,
+    /// Milliseconds to sleep before each answer, to test what finds it; the async function only
+    #[arg(long, hide = true, conflicts_with_all = ["plain", "websocket"], value_name = "MS")]
+    pub(super) slow: Option<u64>,
 }
 
 #[derive(Args)]

@@ -1,54 +1,52 @@
-//! Advice that follows from the measured cells alone.
+//! Advice that follows from measured figures alone, and comes out the same when it is measured again.
 //!
-//! The fastest row of a workload wins. Rows within 10 % of it count as equally fast; among them the least
-//! processor time decides, then the least memory, each within 5 %. If these are equal too, the platform's
-//! best driver wins, or else the fastest row. Rows that failed, demonstrate a mistake, or left clients
-//! unserved are not ranked.
+//! A row is behind another one only if their intervals do not overlap and it takes a quarter more time, or gives a
+//! quarter less: a zone that is wider than what a quiet machine varies by. Of the rows that are behind none, the first in
+//! a stated order is advised: loops by the platform's best driver (tasks, callbacks, green), loops by others, then pool,
+//! threads, processes, blocking; the fewest threads first. Rows that failed, demonstrate a mistake, or left clients
+//! unserved are not advised. Where something disturbed, the zone is as wide as what it can have done, and if that leaves
+//! several rows, nothing is advised between them.
 
-use switchboard_runtime::Driver;
+use switchboard_runtime::{Driver, Model};
 
-use crate::compare::comparison::Cell;
-use crate::compare::rows::Workload;
-use crate::text::{seconds, size};
+use super::findings::ranked;
+use super::rows::Row;
+use crate::report::{Better, Figure, Line, Section, Table};
 
-/// Rows whose time is within this factor of the best count as equally fast.
-const EQUAL: f64 = 1.10;
+/// A row that takes this many times as long as another one is behind it, if their intervals do not overlap.
+const BEHIND: f64 = 1.25;
 
-/// Processor times and sizes within this factor count as equal; smaller differences are noise.
-const SAME: f64 = 1.05;
+/// What is advised on: the experiment, and the work that it stands for, at length and in short.
+const SUBJECTS: [(&str, &str, &str); 4] = [
+    ("io", "work that waits for the network", "I/O-bound work"),
+    ("cpu", "work that computes", "CPU-bound work"),
+    ("echo", "a server of small messages", "a server of messages"),
+    ("http", "a server of small pages", "a server of pages"),
+];
 
-/// Returns the advice, one line for each point: which model to run for each workload, by how much it wins,
-/// and what the mistakes cost. The last line is the summary.
-pub fn advise(cells: &[Cell]) -> Vec<String> {
+/// Returns the advice, a sentence for each kind of work, and the summary last.
+pub(crate) fn advise(sections: &[Section]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut short = Vec::new();
-    for workload in Workload::ALL {
-        let of_it = cells.iter().filter(|cell| cell.workload == workload);
-        let cells: Vec<&Cell> = of_it.collect();
-        if cells.is_empty() {
+    for (experiment, what, in_short) in SUBJECTS {
+        let section = sections
+            .iter()
+            .find(|section| section.experiment == experiment);
+        let Some((section, table)) = section.and_then(|it| Some((it, it.tables.first()?))) else {
             continue;
-        }
-        let (what, in_short) = match workload {
-            Workload::Io => ("work that waits for the network", "I/O-bound work"),
-            Workload::Cpu => ("work that computes", "CPU-bound work"),
-            Workload::Echo => ("a server of small messages", "a server"),
         };
-        match choose(&cells) {
-            Some(choice) => {
-                lines.push(format!("for {what}, {}", choice.sentence(&cells)));
-                let doubt = if choice.is_clear() {
-                    ""
-                } else {
-                    " (within noise)"
-                };
-                short.push(format!("{} for {in_short}{doubt}", choice.chosen.model));
-            }
-            None => lines.push(format!(
-                "for {what}, nothing to recommend: no row did it all"
+        match choose(table, section.slowed) {
+            Choice::Nothing => lines.push(format!("for {what}, nothing is advised: no row did it all")),
+            Choice::Withheld(names) => lines.push(format!(
+                "for {what}, nothing is advised between {}: what disturbed the measuring can have made the difference; \
+                 run it again on a quiet machine",
+                names.join(", ")
             )),
+            Choice::Run(name, why) => {
+                lines.push(format!("for {what}, run {name}: {why}"));
+                short.push(format!("{name} for {in_short}"));
+            }
         }
-        lines.extend(mistakes(&cells));
-        lines.extend(starving(&cells));
     }
     if !short.is_empty() {
         lines.push(format!("in short: {}", short.join(", ")));
@@ -56,206 +54,201 @@ pub fn advise(cells: &[Cell]) -> Vec<String> {
     lines
 }
 
-struct Choice<'a> {
-    /// The recommended row: among the equally fast, the one with the least cost.
-    chosen: &'a Cell,
-    fastest: &'a Cell,
-    /// The other rows as fast as the fastest, fastest first.
-    equal: Vec<&'a Cell>,
-    /// The slower rows, fastest first.
-    slower: Vec<&'a Cell>,
+#[derive(Debug, PartialEq)]
+enum Choice {
+    Nothing,
+    /// What disturbed can have made the difference between these.
+    Withheld(Vec<String>),
+    /// A row, and why.
+    Run(String, &'static str),
 }
 
-fn choose<'a>(cells: &[&'a Cell]) -> Option<Choice<'a>> {
-    let competitors = cells.iter().filter(|cell| !cell.mistake);
-    let mut ranked: Vec<(f64, &Cell)> = competitors
-        .filter_map(|cell| Some((cell.score()?, *cell)))
-        .collect();
-    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let &(best, fastest) = ranked.first()?;
-    let (equal, slower): (Vec<_>, Vec<_>) = ranked
-        .into_iter()
-        .partition(|(score, _)| *score <= best * EQUAL);
-    let rows = |ranked: Vec<(f64, &'a Cell)>| ranked.into_iter().map(|(_, cell)| cell);
-    let mut equal: Vec<&Cell> = rows(equal).collect();
-    let lean = least(least(equal.clone(), cost), memory);
-    let best = format!("/{}", Driver::best());
-    let default = lean.iter().find(|cell| cell.model.ends_with(&best));
-    // `lean` is in order of speed, so its first row is the fastest.
-    let chosen = default.or(lean.first())?;
-    let at = equal.iter().position(|cell| std::ptr::eq(*cell, *chosen))?;
-    Some(Choice {
-        chosen: equal.remove(at),
-        fastest,
-        equal,
-        slower: rows(slower).collect(),
-    })
-}
-
-/// Returns the cells with the least value of `of`, within [`SAME`].
-fn least(mut cells: Vec<&Cell>, of: fn(&Cell) -> f64) -> Vec<&Cell> {
-    let least = cells
-        .iter()
-        .map(|cell| of(cell))
-        .fold(f64::INFINITY, f64::min);
-    cells.retain(|cell| of(cell) <= least * SAME);
-    cells
-}
-
-/// Returns the processor time, rounded to what can be distinguished.
-fn cost(cell: &Cell) -> f64 {
-    let Some(measured) = &cell.measured else {
-        return f64::INFINITY;
+fn choose(table: &Table, slowed: f64) -> Choice {
+    let ranked = ranked(table);
+    let better = table
+        .columns
+        .first()
+        .map_or(Better::Neither, |column| column.better);
+    let Some(&(_, best)) = ranked.first() else {
+        return Choice::Nothing;
     };
-    match measured.echo {
-        Some(echo) => echo.cpu_us_per_round_trip,
-        // Differences below a clock tick (10 ms) are not significant.
-        None => ((measured.user_s + measured.system_s) * 100.0).round(),
-    }
-}
-
-fn memory(cell: &Cell) -> f64 {
-    let measured = cell.measured.as_ref();
-    measured.map_or(f64::INFINITY, |measured| measured.peak_rss_bytes as f64)
-}
-
-impl Choice<'_> {
-    fn sentence(&self, cells: &[&Cell]) -> String {
-        let Choice {
-            chosen,
-            fastest,
-            equal,
-            slower,
-        } = self;
-        let mut line = format!("run {}", chosen.model);
-        let blocking = cells.iter().find(|cell| cell.model == "blocking");
-        // A `blocking` row that left clients unserved has no score, so nothing is compared with it.
-        if let Some(times) = chosen.speed_up
-            && chosen.model != "blocking"
-            && blocking.is_some_and(|cell| cell.score().is_some())
-        {
-            line += &format!(": {times:.1} times as fast as blocking");
-        }
-        if !equal.is_empty() {
-            line += &self.tie();
-        }
-        match slower.first() {
-            Some(next) => {
-                // The row is compared with the fastest, because that comparison ranked it as slower.
-                let pair = next.score().zip(fastest.score());
-                let times = pair.map_or(1.0, |(next, best)| next / best);
-                line += &format!("; {} takes {times:.2} times as long", next.model);
-                if fastest.model != chosen.model {
-                    line += &format!(" as {}", fastest.model);
-                }
-                if next.spread.overlaps(chosen.spread) {
-                    line += ", but within noise: more runs would tell";
-                }
-            }
-            None if equal.is_empty() => line += "; it has no rival here",
-            None => {}
-        }
-        line
-    }
-
-    /// Returns whether the chosen row's runs overlap with no other row's runs.
-    fn is_clear(&self) -> bool {
-        let mut rivals = self.equal.iter().chain(&self.slower);
-        !rivals.any(|rival| rival.spread.overlaps(self.chosen.spread))
-    }
-
-    /// Describes the equally fast rows, and what decided between them.
-    fn tie(&self) -> String {
-        let Choice {
-            chosen,
-            fastest,
-            equal,
-            ..
-        } = self;
-        let noisy = equal.iter().filter(|cell| {
-            let apart = match cell.model == fastest.model {
-                true => chosen,
-                false => fastest,
-            };
-            cell.spread.overlaps(apart.spread)
-        });
-        let noisy: Vec<&Cell> = noisy.copied().collect();
-        let mut text = format!("; as fast within 10 %: {}", names(equal));
-        if !noisy.is_empty() {
-            text += &format!("; no clear winner in time: {} within noise", names(&noisy));
-        }
-        let mut all = equal.clone();
-        all.push(chosen);
-        let cheap = least(all, cost);
-        let mut lean = least(cheap.clone(), memory);
-        text += &match (cheap.len(), lean.len()) {
-            (1, _) => format!("; of them it takes the least CPU ({})", cpu(chosen)),
-            (_, 1) => {
-                let held = chosen.measured.as_ref().map_or(0, |m| m.peak_rss_bytes);
-                format!(
-                    "; of them it takes no more CPU than any ({}) and the least memory ({})",
-                    cpu(chosen),
-                    size(held)
-                )
-            }
-            _ => {
-                lean.retain(|cell| cell.model != chosen.model);
-                format!(
-                    "; nothing measured here sets it apart from {}",
-                    names(&lean)
-                )
-            }
-        };
-        text
-    }
-}
-
-fn names(cells: &[&Cell]) -> String {
-    let names: Vec<&str> = cells.iter().map(|cell| cell.model.as_str()).collect();
-    names.join(", ")
-}
-
-fn cpu(cell: &Cell) -> String {
-    let measured = cell.measured.as_ref();
-    measured.map_or(String::new(), |measured| match measured.echo {
-        Some(echo) => format!("{:.2} us a round trip", echo.cpu_us_per_round_trip),
-        None => seconds(measured.user_s + measured.system_s),
-    })
-}
-
-fn mistakes(cells: &[&Cell]) -> Vec<String> {
-    let line = |cell: &&&Cell| {
-        let plain = cell.model.strip_suffix(" on the loop")?;
-        let right = cells.iter().find(|other| other.model == plain)?;
-        let times = cell.score()? / right.score()?;
-        Some(match times {
-            times if times > EQUAL => format!(
-                "computing on the loop instead of in run_blocking took {times:.2} times as long, \
-                 and nothing else ran meanwhile"
-            ),
-            _ => "computing on the loop took no longer here than run_blocking, but nothing else \
-                  ran meanwhile"
-                .to_owned(),
-        })
+    let disturbed = slowed > 1.0;
+    // What is measured beside a disturbance varies more than what it slows.
+    let zone = if disturbed {
+        slowed.max(1.0) * BEHIND
+    } else {
+        BEHIND
     };
-    cells
+    let mut level: Vec<&Line> = ranked
         .iter()
-        .filter(|cell| cell.mistake)
-        .filter_map(|cell| line(&cell))
-        .collect()
+        .filter(|(_, figure)| !is_behind(better, figure, best, zone))
+        .map(|(row, _)| *row)
+        .collect();
+    level.sort_by_key(|row| preference(&row.name));
+    match level.as_slice() {
+        [] => Choice::Nothing,
+        [only] if ranked.len() == 1 => Choice::Run(only.name.clone(), "it has no rival here"),
+        [only] => Choice::Run(only.name.clone(), "all others are behind it, beyond noise"),
+        several if disturbed => {
+            Choice::Withheld(several.iter().map(|row| row.name.clone()).collect())
+        }
+        [first, ..] => Choice::Run(
+            first.name.clone(),
+            "nothing measured is faster by more than noise and a quarter, and of those as fast it is the first in \
+             order of preference: the platform's best driver, the fewest threads",
+        ),
+    }
 }
 
-fn starving(cells: &[&Cell]) -> Option<String> {
-    let rows: Vec<String> = cells
-        .iter()
-        .filter_map(|cell| {
-            let echo = cell.measured.as_ref()?.echo?;
-            let left = echo.clients.saturating_sub(echo.served);
-            (left > 0).then(|| format!("{} {left} of {}", cell.model, echo.clients))
-        })
-        .collect();
-    (!rows.is_empty()).then(|| format!("clients left without an answer: {}", rows.join(", ")))
+fn is_behind(better: Better, figure: &Figure, best: &Figure, zone: f64) -> bool {
+    let times = match better {
+        Better::More => best.median() / figure.median(),
+        _ => figure.median() / best.median(),
+    };
+    // Not `<`: a quotient that is no number is not behind.
+    figure.differs_from(best) && times > zone
+}
+
+/// Returns the place of a row in the order of preference, the least first.
+fn preference(name: &str) -> (bool, usize, bool, String) {
+    const ORDER: [Model; 7] = [
+        Model::Tasks,
+        Model::Callbacks,
+        Model::Green,
+        Model::Pool,
+        Model::Threads,
+        Model::Processes,
+        Model::Blocking,
+    ];
+    let row: Option<Row> = name.parse().ok();
+    let at = row.and_then(|row| ORDER.iter().position(|model| *model == row.model));
+    let other_driver = row.is_some_and(|row| row.model.has_loop() && row.driver != Driver::best());
+    // Rows without a loop come after the loops by other drivers.
+    let group = row.is_none_or(|row| !row.model.has_loop());
+    let at = at.unwrap_or(ORDER.len()) + if other_driver { ORDER.len() } else { 0 };
+    (group, at, name.contains(" + "), name.to_owned())
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::report::{Column, Mark, Unit, Value};
+
+    fn section(experiment: &str, better: Better, rows: &[(&str, &[f64])]) -> Section {
+        let line = |(name, samples): &(&str, &[f64])| Line {
+            name: (*name).to_owned(),
+            values: vec![Figure::of(samples.to_vec()).map(Value::Figure)],
+            ..Line::default()
+        };
+        Section {
+            experiment: experiment.to_owned(),
+            tables: vec![Table {
+                columns: vec![Column::new("time", Unit::Seconds, better)],
+                rows: rows.iter().map(line).collect(),
+                ..Table::default()
+            }],
+            ..Section::default()
+        }
+    }
+
+    fn io(rows: &[(&str, &[f64])]) -> Section {
+        section("io", Better::Less, rows)
+    }
+
+    fn short(section: Section) -> String {
+        advise(&[section]).last().unwrap().clone()
+    }
+
+    #[test]
+    fn a_row_that_is_ahead_beyond_noise_and_a_quarter_is_advised() {
+        let rows: [(&str, &[f64]); 3] = [
+            ("blocking", &[9.0, 9.1]),
+            ("threads", &[1.0, 1.1]),
+            ("tasks/epoll", &[2.0, 2.1]),
+        ];
+        let advice = advise(&[io(&rows)]);
+        assert_eq!(
+            advice,
+            [
+                "for work that waits for the network, run threads: all others are behind it, beyond noise",
+                "in short: threads for I/O-bound work"
+            ]
+        );
+        let rates = section("echo", Better::More, &rows);
+        assert_eq!(short(rates), "in short: blocking for a server of messages");
+    }
+
+    #[test]
+    fn a_difference_inside_the_noise_or_the_zone_is_never_advice() {
+        let best = format!("tasks/{}", Driver::best());
+        let expected = format!("in short: {best} for I/O-bound work");
+        // Twice as slow by the median, but the intervals overlap.
+        let noisy: [(&str, &[f64]); 2] = [("threads", &[1.0, 1.0, 5.0]), (&best, &[0.9, 2.0, 4.0])];
+        assert_eq!(short(io(&noisy)), expected);
+        // Beyond the noise, but a tenth.
+        let near: [(&str, &[f64]); 2] = [("threads", &[1.0, 1.01]), (&best, &[1.1, 1.11])];
+        assert_eq!(short(io(&near)), expected);
+        // One run each says nothing.
+        let once: [(&str, &[f64]); 2] = [("threads", &[1.0]), (&best, &[3.0])];
+        assert_eq!(short(io(&once)), expected);
+    }
+
+    #[test]
+    fn equals_are_ordered_by_preference() {
+        let best = Driver::best();
+        let mut names = vec![
+            format!("tasks/{best}"),
+            format!("tasks/{best} + process pool"),
+            format!("callbacks/{best}"),
+            format!("green/{best}"),
+            "tasks/select".to_owned(),
+            "pool".to_owned(),
+            "threads".to_owned(),
+            "processes".to_owned(),
+            "blocking".to_owned(),
+        ];
+        let expected = names.clone();
+        names.reverse();
+        names.sort_by_key(|name| preference(name));
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_recommended_is_not() {
+        let mut failed = io(&[
+            ("threads", &[1.0, 1.1]),
+            ("pool", &[2.0, 2.1]),
+            ("tasks/epoll", &[0.1, 0.1]),
+        ]);
+        let rows = &mut failed.tables[0].rows;
+        rows[0].error = Some("no threads".to_owned());
+        rows[2].mark = Mark::Mistake;
+        assert_eq!(short(failed.clone()), "in short: pool for I/O-bound work");
+        failed.tables[0].rows[1]
+            .values
+            .push(Some(Value::Text("10/50".to_owned())));
+        assert!(short(failed).ends_with("no row did it all"));
+    }
+
+    #[test]
+    fn what_a_disturbance_can_have_made_is_withheld() {
+        let rows: [(&str, &[f64]); 3] = [
+            ("blocking", &[9.0, 9.1]),
+            ("threads", &[1.0, 1.1]),
+            ("tasks/epoll", &[2.0, 2.1]),
+        ];
+        let of = |slowed| {
+            let mut section = io(&rows);
+            section.slowed = slowed;
+            advise(&[section])
+        };
+        let withheld = of(2.0);
+        assert_eq!(withheld.len(), 1);
+        assert!(
+            withheld[0].contains("nothing is advised between tasks/epoll, threads:"),
+            "{withheld:?}"
+        );
+        // A difference that it cannot have made is advice as before.
+        assert!(of(1.2)[0].contains("run threads"), "{:?}", of(1.2));
+    }
+}

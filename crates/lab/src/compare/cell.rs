@@ -10,9 +10,9 @@ use switchboard_process_pool::{Jobs, ProcessPool};
 use switchboard_runtime::{self as runtime, Model, run_each};
 
 use crate::compare::cpu::{DIGEST, digest, power};
-use crate::compare::measured::{Echo, Measured};
+use crate::compare::measured::{Answers, Measured, QUANTILES};
 use crate::compare::rows::{ComputeIn, Row, Workload};
-use crate::load::Load;
+use crate::load::{Load, Talk, Way};
 use crate::usage::{Usage, tree_cpu, tree_memory};
 
 /// The task of a cell, which its process receives as JSON.
@@ -28,16 +28,22 @@ pub struct CellSpec {
     pub at_once: usize,
     /// The number of pages that each `io` job fetches.
     pub pages: usize,
-    /// The number of `echo` clients.
+    /// The number of a server's clients.
     pub clients: usize,
     /// Bytes of an `echo` message.
     pub message: usize,
-    /// The time for which `echo` is measured.
+    /// The path of an `http` page.
+    pub path: String,
+    /// The time for which a server is measured in each loop.
     pub duration: Duration,
-    /// The address of the slow site or of the echo server.
+    /// Requests a second in the open loop.
+    pub rate: f64,
+    /// The address of the slow site or of the server.
     pub addr: Option<SocketAddr>,
-    /// The process id of the echo server.
+    /// The process id of the server.
     pub server: Option<u32>,
+    /// By how much each step of a job is made longer, to test what finds it.
+    pub slow: Option<Duration>,
 }
 
 /// Runs a cell in this process and blocks until it is done. The process must have no other thread,
@@ -48,13 +54,18 @@ pub struct CellSpec {
 pub fn run(spec: &CellSpec) -> io::Result<Measured> {
     let row: Row = spec.row.parse().map_err(io::Error::other)?;
     match spec.workload {
-        Workload::Echo => echo(spec),
+        Workload::Echo => serve(spec, Talk::Echo),
+        Workload::Http => serve(spec, Talk::Get(spec.path.clone())),
         Workload::Io => timed(|| fetch_pages(spec, row)),
-        Workload::Cpu => timed(|| compute(spec, row)),
+        Workload::Cpu => {
+            // Warms the processor up; no thread may start before models fork.
+            check(digest(&power())).map_err(io::Error::other)?;
+            timed(|| compute(spec, row))
+        }
     }
 }
 
-fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Measured> {
+pub(super) fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Measured> {
     let before = Usage::of_self();
     let start = Instant::now();
     work()?;
@@ -66,11 +77,11 @@ fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Measured> {
         system_s: after.system.saturating_sub(before.system).as_secs_f64(),
         // The parent measures the memory, because it sees the whole tree of processes.
         peak_rss_bytes: 0,
-        echo: None,
+        answers: None,
     })
 }
 
-fn run_jobs<F>(
+pub(super) fn run_jobs<F>(
     row: Row,
     jobs: usize,
     at_once: usize,
@@ -96,7 +107,7 @@ fn fetch_pages(spec: &CellSpec, row: Row) -> io::Result<()> {
     let addr = spec
         .addr
         .ok_or_else(|| io::Error::other("no site to fetch from"))?;
-    let pages = spec.pages;
+    let (pages, slow) = (spec.pages, spec.slow);
     let client = Client::new();
     run_jobs(row, spec.jobs, spec.jobs, move |job| {
         let client = client.clone();
@@ -108,6 +119,7 @@ fn fetch_pages(spec: &CellSpec, row: Row) -> io::Result<()> {
                 if body.is_empty() {
                     return Err(format!("{url}: an empty page"));
                 }
+                pause(slow).await;
             }
             Ok(())
         }
@@ -119,11 +131,7 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
         Model::Pool | Model::Processes => spec.at_once,
         _ => spec.jobs,
     };
-    let check = |found| {
-        (found == DIGEST)
-            .then_some(())
-            .ok_or("a wrong result".to_owned())
-    };
+    let slow = spec.slow;
     if row.compute_in == ComputeIn::Processes {
         // The pool starts before all threads, because it forks.
         let power = |(): ()| Ok::<_, String>(digest(&power()));
@@ -131,6 +139,7 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
         return run_jobs(row, spec.jobs, spec.jobs, move |_| {
             let pool = pool.clone();
             async move {
+                pause(slow).await;
                 let found = pool.run("power", &()).await;
                 found.map_err(|error| error.to_string()).and_then(check)
             }
@@ -138,6 +147,7 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
     }
     let off_the_loop = row.model.has_loop() && row.compute_in == ComputeIn::ModelDefault;
     run_jobs(row, spec.jobs, at_once, move |_| async move {
+        pause(slow).await;
         if !off_the_loop {
             return check(digest(&power()));
         }
@@ -146,8 +156,21 @@ fn compute(spec: &CellSpec, row: Row) -> io::Result<()> {
     })
 }
 
-/// Puts a load on the server that the parent started, and measures the server.
-fn echo(spec: &CellSpec) -> io::Result<Measured> {
+/// Returns an error if a power is wrong.
+fn check(found: u64) -> Result<(), String> {
+    let right = (found == DIGEST).then_some(());
+    right.ok_or_else(|| "a wrong result".to_owned())
+}
+
+async fn pause(slow: Option<Duration>) {
+    if let Some(slow) = slow {
+        runtime::sleep(slow).await;
+    }
+}
+
+/// Puts a load on the server that the parent started, and measures the server: what it can do at most, in a closed
+/// loop, and how long answers take at a moderate rate, in an open one.
+fn serve(spec: &CellSpec, talk: Talk) -> io::Result<Measured> {
     let missing = || io::Error::other("no server to drive");
     let addr = spec.addr.ok_or_else(missing)?;
     let server = spec.server.ok_or_else(missing)?;
@@ -159,39 +182,51 @@ fn echo(spec: &CellSpec) -> io::Result<Measured> {
         duration: spec.duration,
         push: false,
     };
+    let mut way = Way {
+        talk,
+        ..Way::default()
+    };
     let (mut before, mut after, mut memory) = (None, None, None);
-    let outcome = load.run(
+    let most = load.run_by(
+        &way,
         || before = tree_cpu(server),
         || {
             after = tree_cpu(server);
             memory = tree_memory(server);
         },
     )?;
-    if let Some(error) = outcome.errors.first() {
-        let failed = outcome.errors.len();
+    way.rate = Some(spec.rate);
+    // Servers that start a process for each connection need longer than others.
+    let load = Load {
+        warm_up: spec.duration / 2,
+        ..load
+    };
+    let open = load.run_by(&way, || (), || ())?;
+    let mut errors = most.errors.iter().chain(&open.errors);
+    if let Some(error) = errors.next() {
+        let failed = 1 + errors.count();
         return Err(io::Error::other(format!(
             "{failed} clients failed, such as: {error}"
         )));
     }
     let unknown = || io::Error::other("the system does not report the server's processor time");
     let (before, after) = before.zip(after).ok_or_else(unknown)?;
-    let user = after.0.saturating_sub(before.0);
-    let system = after.1.saturating_sub(before.1);
-    let micros = |quantile| outcome.latencies.value_at_quantile(quantile) as f64 / 1e3;
+    let user = after.0.saturating_sub(before.0).as_secs_f64();
+    let system = after.1.saturating_sub(before.1).as_secs_f64();
+    let latency = |quantile| open.latencies.value_at_quantile(quantile) as f64 / 1e9;
     Ok(Measured {
-        wall_s: outcome.elapsed.as_secs_f64(),
-        user_s: user.as_secs_f64(),
-        system_s: system.as_secs_f64(),
+        wall_s: most.elapsed.as_secs_f64(),
+        user_s: user,
+        system_s: system,
         peak_rss_bytes: memory.unwrap_or(0),
-        echo: Some(Echo {
-            round_trips_per_s: outcome.round_trips as f64 / outcome.elapsed.as_secs_f64(),
-            cpu_us_per_round_trip: (user + system).as_secs_f64() * 1e6
-                / outcome.round_trips.max(1) as f64,
-            p50_us: micros(0.5),
-            p99_us: micros(0.99),
-            p999_us: micros(0.999),
-            served: outcome.served,
-            clients: spec.clients,
+        answers: Some(Answers {
+            per_s: most.round_trips as f64 / most.elapsed.as_secs_f64(),
+            cpu_s: (user + system) / most.round_trips.max(1) as f64,
+            latencies_s: QUANTILES.map(latency).to_vec(),
+            served: most.served,
+            limit: most
+                .load_was_the_limit()
+                .or_else(|| open.load_was_the_limit()),
         }),
     })
 }

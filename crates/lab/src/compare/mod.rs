@@ -1,211 +1,156 @@
-//! `compare`: runs every cell in a process of its own, one after another, and reports.
+//! The experiments that compare models: the same work under each, every cell in a process of its own, by turns.
 
 pub(crate) mod advise;
 pub(crate) mod cell;
-pub(crate) mod comparison;
 pub(crate) mod cpu;
+mod findings;
 pub(crate) mod measured;
+pub(crate) mod mistakes;
 pub(crate) mod rows;
+mod run;
 mod table;
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use switchboard_runtime::Model;
+use crate::experiment::{Effort, Experiment, Lab};
+use crate::report::Section;
+use crate::rounds::Rounds;
 
-use crate::children::{Server, Work, run_in_child};
-use crate::compare::advise::advise;
-use crate::compare::cell::CellSpec;
-use crate::compare::comparison::{Cell, Comparison};
-use crate::compare::measured::Measured;
-use crate::compare::rows::{ComputeIn, Row, Workload, rows};
-use crate::machine::{cores, machine};
-use crate::progress::Progress;
-use crate::text::count;
+use rows::{Row, Workload, rows};
+use switchboard_runtime::Driver;
 
-/// The settings of a comparison.
-///
-/// ```no_run
-/// use std::time::Duration;
-/// use switchboard_lab::{Plan, Workload, compare};
-/// use switchboard_runtime::Model;
-///
-/// let report = compare(&Plan {
-///     program: "target/release/switchboard".into(),
-///     workloads: vec![Workload::Echo],
-///     models: vec![Model::Threads, Model::Tasks],
-///     repeat: 3,
-///     jobs: 10,
-///     pages: 4,
-///     latency: Duration::from_millis(250),
-///     clients: 50,
-///     duration: Duration::from_secs(2),
-/// })?;
-/// print!("{}", report.text());
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The `switchboard` program, which runs the cells and their servers.
-    pub program: PathBuf,
-    /// The workloads to run.
-    pub workloads: Vec<Workload>,
-    /// The models to run, each under all drivers that it is compared under.
-    pub models: Vec<Model>,
-    /// How often each cell runs; the median is reported.
-    pub repeat: usize,
-    /// The number of jobs of `io` and `cpu`.
-    pub jobs: usize,
-    /// The number of pages that each `io` job fetches.
-    pub pages: usize,
-    /// The time that each page takes.
-    pub latency: Duration,
-    /// The number of `echo` clients.
-    pub clients: usize,
-    /// The time for which each `echo` cell is measured.
-    pub duration: Duration,
-}
+/// Fetching pages from a slow site.
+pub(crate) struct Io;
+/// Computing big powers.
+pub(crate) struct Cpu;
+/// Serving small messages.
+pub(crate) struct Echo;
+/// Serving small pages.
+pub(crate) struct Http;
 
-impl Plan {
-    /// Estimates the duration of a cell, for the progress bar.
-    fn estimate(&self, (workload, row): &(Workload, Row)) -> Duration {
-        let jobs = match row.model {
-            Model::Blocking => self.jobs as u32,
-            _ => 1,
-        };
-        match workload {
-            Workload::Io => self.latency * self.pages as u32 * jobs,
-            Workload::Cpu => Duration::from_millis(40) * self.jobs as u32,
-            Workload::Echo => self.duration + self.duration / 5,
-        }
+impl Experiment for Io {
+    fn name(&self) -> &'static str {
+        "io"
+    }
+
+    fn question(&self) -> &'static str {
+        "How fast are slow pages fetched under each model?"
+    }
+
+    fn estimate(&self, lab: &Lab) -> Duration {
+        // The blocking row and the one with the lock take all waits one after another; six others take one job's.
+        let waits = jobs(lab) as u32 * lab.sizes.pages as u32;
+        let round = latency(lab) * (waits + lab.sizes.pages as u32 * 8) + START * 7;
+        let habits = latency(lab) * (jobs(lab) as u32 * 3 + 3) + START * 6;
+        (round + habits) * rounds(lab).least as u32
+    }
+
+    fn run(&self, lab: &Lab) -> io::Result<Section> {
+        run::fetching(lab)
     }
 }
 
-/// Bytes of an echo message.
-const MESSAGE: usize = 64;
-
-/// Runs the plan and blocks until all cells are done. A cell that fails is reported with its error.
-///
-/// # Errors
-/// `InvalidInput` if the plan has no cell; the system's if the program or a server cannot be started.
-pub fn compare(plan: &Plan) -> io::Result<Comparison> {
-    let cells: Vec<(Workload, Row)> = plan
-        .workloads
-        .iter()
-        .flat_map(|&workload| rows(workload).into_iter().map(move |row| (workload, row)))
-        .filter(|(_, row)| plan.models.contains(&row.model))
-        .collect();
-    if cells.is_empty() {
-        let text = "no workload of those asked for is compared under any of those models: ask for more of \
-                    either (callbacks has echo; green has io and echo)";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+impl Experiment for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
     }
-    let round: Duration = cells.iter().map(|cell| plan.estimate(cell)).sum();
-    let progress = Progress::new(round.saturating_mul(plan.repeat as u32));
-    let site = match plan.workloads.contains(&Workload::Io) {
-        true => Some(Server::start(&plan.program, &site_arguments(plan))?),
-        false => None,
+
+    fn question(&self) -> &'static str {
+        "How fast are big numbers computed under each model?"
+    }
+
+    fn estimate(&self, lab: &Lab) -> Duration {
+        let cells = chosen(lab, Workload::Cpu).len() as u32;
+        let each = Duration::from_millis(30) * (jobs(lab) as u32 + 1) + START;
+        each * cells * rounds(lab).least as u32
+    }
+
+    fn run(&self, lab: &Lab) -> io::Result<Section> {
+        run::computing(lab)
+    }
+}
+
+impl Experiment for Echo {
+    fn name(&self) -> &'static str {
+        "echo"
+    }
+
+    fn question(&self) -> &'static str {
+        "How many small messages does a server answer under each model?"
+    }
+
+    fn estimate(&self, lab: &Lab) -> Duration {
+        serving(lab, Workload::Echo)
+    }
+
+    fn run(&self, lab: &Lab) -> io::Result<Section> {
+        run::serving(lab, Workload::Echo)
+    }
+}
+
+impl Experiment for Http {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
+    fn question(&self) -> &'static str {
+        "How many small pages does a server answer under each model?"
+    }
+
+    fn estimate(&self, lab: &Lab) -> Duration {
+        serving(lab, Workload::Http)
+    }
+
+    fn run(&self, lab: &Lab) -> io::Result<Section> {
+        run::serving(lab, Workload::Http)
+    }
+}
+
+/// The time that it takes to start the processes of a cell.
+const START: Duration = Duration::from_millis(60);
+
+fn serving(lab: &Lab, workload: Workload) -> Duration {
+    let each = duration(lab).mul_f64(2.7) + START;
+    each * chosen(lab, workload).len() as u32 * rounds(lab).least as u32
+}
+
+/// Returns how often the cells are run.
+fn rounds(lab: &Lab) -> Rounds {
+    // Fewer than six samples have no interval of 95 %.
+    let least = lab.by_effort(3, 6, 6);
+    let budget = Duration::from_secs(lab.by_effort(6, 40, 300));
+    Rounds {
+        least,
+        most: lab.by_effort(5, 12, 400),
+        budget,
+        narrow: lab.by_effort(0.10, 0.04, 0.02),
+    }
+}
+
+fn jobs(lab: &Lab) -> usize {
+    lab.sizes.jobs.unwrap_or(10)
+}
+
+fn latency(lab: &Lab) -> Duration {
+    let millis = lab.by_effort(20, 60, 250);
+    lab.sizes.latency.unwrap_or(Duration::from_millis(millis))
+}
+
+fn duration(lab: &Lab) -> Duration {
+    let millis = lab.by_effort(100, 250, 1000);
+    lab.sizes.duration.unwrap_or(Duration::from_millis(millis))
+}
+
+/// Returns the rows of a workload under the models that were asked for. Where there is little time, the drivers that
+/// servers are rarely run with are left out.
+fn chosen(lab: &Lab, workload: Workload) -> Vec<Row> {
+    let rare = |row: &Row| {
+        let usual = [Driver::best(), Driver::Uring];
+        row.model.has_loop() && !usual.contains(&row.driver)
     };
-    let mut runs: Vec<Vec<Result<Measured, String>>> = vec![Vec::new(); cells.len()];
-    // All cells run once in each round, so that a machine that becomes slower slows all of them.
-    for _ in 0..plan.repeat {
-        for (at, cell) in cells.iter().enumerate() {
-            let (workload, row) = cell;
-            progress.begin(&format!("{workload} {row}"));
-            let measured = run_cell(plan, *workload, *row, site.as_ref());
-            runs[at].push(measured.map_err(|error| error.to_string()));
-            progress.end(plan.estimate(cell));
-        }
-    }
-    let cells = cells.into_iter().zip(runs);
-    let mut report = Comparison {
-        machine: machine(),
-        settings: settings(plan),
-        cells: cells
-            .map(|((workload, row), runs)| {
-                let mistake = row.compute_in == ComputeIn::Loop;
-                Cell::from_runs(workload, row.to_string(), mistake, runs)
-            })
-            .collect(),
-        advice: Vec::new(),
-    };
-    report.set_speed_ups();
-    report.advice = advise(&report.cells);
-    if plan.repeat == 1 && !report.advice.is_empty() {
-        let line = "one run of each: `--repeat 3` shows how far they vary, and what is noise";
-        report.advice.insert(0, line.to_owned());
-    }
-    Ok(report)
-}
-
-fn settings(plan: &Plan) -> Vec<String> {
-    let latency = plan.latency.as_millis();
-    let bound = plan.latency.as_secs_f64() * plan.pages as f64;
-    vec![
-        format!(
-            "io: {}, each {} one after another, {latency} ms a page; at best {bound:.2} s",
-            count(plan.jobs, "job"),
-            count(plan.pages, "page")
-        ),
-        format!(
-            "cpu: {} of 7777^200000 by num-bigint",
-            count(plan.jobs, "job")
-        ),
-        format!(
-            "echo: {}, {MESSAGE} bytes, closed loop, {:.1} s; the server on one core, the load on another",
-            count(plan.clients, "client"),
-            plan.duration.as_secs_f64()
-        ),
-    ]
-}
-
-fn site_arguments(plan: &Plan) -> [String; 4] {
-    let latency = format!("{}ms", plan.latency.as_millis());
-    ["serve", "slow-site", "--latency", &latency].map(String::from)
-}
-
-fn run_cell(
-    plan: &Plan,
-    workload: Workload,
-    row: Row,
-    site: Option<&Server>,
-) -> io::Result<Measured> {
-    let cores = cores();
-    let mut spec = CellSpec {
-        workload,
-        row: row.to_string(),
-        jobs: plan.jobs,
-        at_once: cores.len(),
-        pages: plan.pages,
-        clients: plan.clients,
-        message: MESSAGE,
-        duration: plan.duration,
-        addr: site.map(Server::addr),
-        server: None,
-    };
-    if workload != Workload::Echo {
-        let (mut measured, peak) = in_child(plan, spec, None)?;
-        measured.peak_rss_bytes = peak;
-        return Ok(measured);
-    }
-    let mut arguments = vec!["serve", "echo", "--model", row.model.name()];
-    if row.model.has_loop() {
-        arguments.extend(["--driver", row.driver.name()]);
-    }
-    let server = Server::start(&plan.program, &arguments)?;
-    // On a machine with one core the server and the load share it.
-    let load_core = cores.get(1).copied();
-    if load_core.is_some() {
-        server.pin(cores[0])?;
-    }
-    spec.addr = Some(server.addr());
-    spec.server = Some(server.pid());
-    Ok(in_child(plan, spec, load_core)?.0)
-}
-
-/// Runs one cell in a process of its own; returns its measurements and its most memory.
-fn in_child(plan: &Plan, spec: CellSpec, core: Option<usize>) -> io::Result<(Measured, u64)> {
-    let done = run_in_child(&plan.program, &Work::Cell(spec), core)?;
-    Ok((serde_json::from_value(done.found)?, done.peak_rss_bytes))
+    let mut rows = rows(workload);
+    rows.retain(|row| lab.models.contains(&row.model));
+    rows.retain(|row| lab.effort != Effort::Quick || !rare(row));
+    rows
 }

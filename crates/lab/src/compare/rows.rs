@@ -22,11 +22,13 @@ pub enum Workload {
     Cpu,
     /// Serving small messages to many clients.
     Echo,
+    /// Serving a small page to many clients that stay connected.
+    Http,
 }
 
 impl Workload {
     /// Every workload.
-    pub const ALL: [Workload; 3] = [Workload::Io, Workload::Cpu, Workload::Echo];
+    pub const ALL: [Workload; 4] = [Workload::Io, Workload::Cpu, Workload::Echo, Workload::Http];
 
     /// Returns the name, which [`FromStr`] parses.
     pub const fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Workload {
             Workload::Io => "io",
             Workload::Cpu => "cpu",
             Workload::Echo => "echo",
+            Workload::Http => "http",
         }
     }
 }
@@ -51,7 +54,7 @@ impl FromStr for Workload {
         Workload::ALL
             .into_iter()
             .find(|workload| workload.name() == name)
-            .ok_or_else(|| format!("unknown workload `{name}`: use one of io, cpu, echo"))
+            .ok_or_else(|| format!("unknown workload `{name}`: use one of io, cpu, echo, http"))
     }
 }
 
@@ -90,7 +93,7 @@ impl ComputeIn {
 }
 
 impl Row {
-    const fn new(model: Model, driver: Driver) -> Row {
+    pub(super) const fn new(model: Model, driver: Driver) -> Row {
         Row {
             model,
             driver,
@@ -135,12 +138,16 @@ pub fn rows(workload: Workload) -> Vec<Row> {
             let row = Row::new(Model::Tasks, best);
             rows.extend(places.map(|compute_in| Row { compute_in, ..row }));
         }
-        Workload::Echo => {
+        Workload::Echo | Workload::Http => {
             let drivers = Driver::ALL
                 .into_iter()
                 .filter(|driver| *driver != Driver::Sim);
             rows.extend(drivers.map(|driver| Row::new(Model::Tasks, driver)));
-            rows.extend([Model::Green, Model::Callbacks].map(|model| Row::new(model, best)));
+            rows.push(Row::new(Model::Green, best));
+            // Callbacks have no server of pages here.
+            if workload == Workload::Echo {
+                rows.push(Row::new(Model::Callbacks, best));
+            }
         }
     }
     rows

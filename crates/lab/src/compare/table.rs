@@ -1,288 +1,304 @@
-//! A report as text: a table for each workload, and the advice.
+//! The tables and plots of the experiments that compare models.
 
-use std::fmt::Write;
+use super::measured::{Answers, QUANTILES, median};
+use super::mistakes::Habit;
+use super::rows::{ComputeIn, Row, Workload};
+use super::run::ran;
+use crate::report::{
+    Axis, Better, Column, Figure, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit,
+    Value,
+};
+use crate::rounds::Trial;
 
-use crate::compare::comparison::{Cell, Comparison};
-use crate::compare::measured::Measured;
-use crate::compare::rows::Workload;
-use crate::machine::Machine;
-use crate::text::{clip, size, wrap};
+/// A row of a table before it is one.
+pub(super) struct Ran {
+    pub(super) name: String,
+    pub(super) row: Row,
+    pub(super) trial: Trial,
+}
 
-/// The head of a column: what it shows, and in which unit.
-type Head = (&'static str, &'static str);
+/// Returns which of two first figures is better.
+pub(super) fn better(workload: Workload) -> Better {
+    match workload {
+        Workload::Io | Workload::Cpu => Better::Less,
+        Workload::Echo | Workload::Http => Better::More,
+    }
+}
 
-const WORK: &[Head] = &[
-    ("wall", "s"),
-    ("speed", "x"),
-    ("user", "s"),
-    ("sys", "s"),
-    ("memory", "MiB"),
-];
+/// Returns the latency at a share of the requests.
+pub(super) fn latency(answers: &Answers, share: f64) -> f64 {
+    let at = QUANTILES.iter().position(|quantile| *quantile == share);
+    at.and_then(|at| answers.latencies_s.get(at).copied())
+        .unwrap_or(f64::NAN)
+}
 
-/// The columns that are added when a cell ran more than once.
-const SPREAD: &[Head] = &[("least", "s"), ("most", "s")];
+/// Returns the section of work that ends, from figures of wall, user, system and memory.
+pub(super) fn work(workload: Workload, rows: &[Row], trials: Vec<Trial>) -> Section {
+    let columns = vec![
+        Column::new("time", Unit::Seconds, Better::Less),
+        Column::new("speed", Unit::Ratio, Better::More),
+        Column::new("user", Unit::Seconds, Better::Less),
+        Column::new("kernel", Unit::Seconds, Better::Less),
+        Column::new("memory", Unit::Bytes, Better::Less),
+    ];
+    let ran = ran(rows, trials);
+    let base = base(&ran);
+    let lines = ran.into_iter().map(|ran| {
+        let speed = against(base.as_ref(), ran.trial.figures.first(), workload);
+        line(ran, |mut figures| {
+            figures.insert(1, speed);
+            figures
+        })
+    });
+    section(workload, columns, lines.collect())
+}
 
-const ECHO: &[Head] = &[
-    ("trips/s", ""),
-    ("speed", "x"),
-    ("CPU/trip", "us"),
-    ("p50", "us"),
-    ("p99", "us"),
-    ("p99.9", "us"),
-    ("served", ""),
-    ("user", "s"),
-    ("sys", "s"),
-    ("memory", "MiB"),
-];
+/// Returns the section of a server, from figures of rate, CPU, three latencies and memory.
+pub(super) fn answers(
+    workload: Workload,
+    rows: &[Row],
+    trials: Vec<Trial>,
+    all: &[(String, Answers)],
+    clients: usize,
+) -> Section {
+    let seconds = |name| Column::new(name, Unit::Seconds, Better::Less);
+    let columns = vec![
+        Column::new("answers/s", Unit::PerSecond, Better::More),
+        Column::new("speed", Unit::Ratio, Better::More),
+        seconds("CPU each"),
+        seconds("p50"),
+        seconds("p99"),
+        seconds("p99.9"),
+        Column::new("memory", Unit::Bytes, Better::Less),
+        Column::new("served", Unit::Text, Better::Neither),
+    ];
+    let ran = ran(rows, trials);
+    // A row that leaves clients without an answer is no base for a comparison.
+    let fair = |name: &str| served(all, name) == Some(clients);
+    let base = base(&ran).filter(|_| fair("blocking"));
+    let lines = ran.into_iter().map(|ran| {
+        let speed = against(base.as_ref(), ran.trial.figures.first(), workload);
+        let served = served(all, &ran.name);
+        let mut line = line(ran, |mut figures| {
+            figures.insert(1, speed);
+            figures
+        });
+        if !line.values.is_empty() {
+            line.values
+                .push(served.map(|served| Value::Text(format!("{served}/{clients}"))));
+        }
+        line
+    });
+    let mut section = section(workload, columns, lines.collect());
+    section.plots.push(distribution(rows, all));
+    let limits = rows.iter().filter_map(|row| {
+        let name = row.to_string();
+        let mut limits = all.iter().filter(|(of, _)| *of == name);
+        let limit = limits.find_map(|(_, answers)| answers.limit.clone())?;
+        Some(format!("{name}: {limit}"))
+    });
+    let limits: Vec<String> = limits.collect();
+    if !limits.is_empty() {
+        section.warnings.push(format!(
+            "the load itself was the limit, so servers may do more than is shown: {}",
+            limits.join("; ")
+        ));
+    }
+    section
+}
 
-impl Comparison {
-    /// Formats the machine, the tables and the advice for a terminal of 100 columns.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        machine(&mut text, &self.machine);
-        for workload in Workload::ALL {
-            let of_it = self.cells.iter().filter(|cell| cell.workload == workload);
-            let cells: Vec<&Cell> = of_it.collect();
-            if !cells.is_empty() {
-                let mut settings = self.settings.iter();
-                let title = settings.find(|text| text.starts_with(workload.name()));
-                text.push('\n');
-                wrap(&mut text, "", title.map_or(workload.name(), String::as_str));
-                table(&mut text, workload, &cells);
+/// Returns the fewest clients that were served in any run.
+fn served(all: &[(String, Answers)], name: &str) -> Option<usize> {
+    let of_it = all.iter().filter(|(of, _)| of == name);
+    of_it.map(|(_, answers)| answers.served).min()
+}
+
+fn base(ran: &[Ran]) -> Option<Figure> {
+    ran.iter()
+        .find(|ran| ran.name == "blocking")?
+        .trial
+        .figures
+        .first()?
+        .clone()
+}
+
+/// Returns how many times as fast a row is as the base, for each of its runs against the base's median.
+fn against(
+    base: Option<&Figure>,
+    figure: Option<&Option<Figure>>,
+    workload: Workload,
+) -> Option<Figure> {
+    let (base, figure) = (base?.median(), figure?.as_ref()?);
+    let times = figure
+        .samples()
+        .iter()
+        .map(|sample| match better(workload) {
+            Better::More => sample / base,
+            _ => base / sample,
+        });
+    Figure::of(times.collect())
+}
+
+fn line(ran: Ran, arrange: impl FnOnce(Vec<Option<Figure>>) -> Vec<Option<Figure>>) -> Line {
+    let mistake = ran.row.compute_in == ComputeIn::Loop;
+    let figures = match ran.trial.figures.is_empty() {
+        true => Vec::new(),
+        false => arrange(ran.trial.figures),
+    };
+    Line {
+        name: ran.name,
+        mark: if mistake { Mark::Mistake } else { Mark::Plain },
+        values: figures
+            .into_iter()
+            .map(|figure| figure.map(Value::Figure))
+            .collect(),
+        error: ran.trial.error,
+    }
+}
+
+/// Makes a section of a table, with bars of its first column.
+fn section(workload: Workload, columns: Vec<Column>, mut rows: Vec<Line>) -> Section {
+    mark_best(&columns[0], &mut rows);
+    let bars = rows
+        .iter()
+        .filter_map(|row| Some(Point::bar(&row.name, first(row)?)));
+    let plot = Plot {
+        title: columns[0].name.clone(),
+        caption: match better(workload) {
+            Better::More => "Answers a second under each model; longer is better.".to_owned(),
+            _ => "The time that each model takes; shorter is better.".to_owned(),
+        },
+        kind: PlotKind::Bars,
+        x: Axis::linear("model", Unit::Text),
+        y: Axis::linear(&columns[0].name, columns[0].unit),
+        series: vec![Series {
+            name: columns[0].name.clone(),
+            points: bars.collect(),
+        }],
+    };
+    Section {
+        tables: vec![Table {
+            title: String::new(),
+            rows_are: "model".to_owned(),
+            columns,
+            rows,
+        }],
+        plots: vec![plot],
+        ..Section::default()
+    }
+}
+
+/// Returns the first figure of a row.
+pub(super) fn first(row: &Line) -> Option<&Figure> {
+    match row.values.first()?.as_ref()? {
+        Value::Figure(figure) => Some(figure),
+        Value::Text(_) => None,
+    }
+}
+
+/// Marks the row that is better than all others beyond noise, if there is one.
+fn mark_best(column: &Column, rows: &mut [Line]) {
+    let is_plain = |row: &Line| row.mark == Mark::Plain && row.error.is_none() && is_fair(row);
+    let plain: Vec<usize> = (0..rows.len()).filter(|&at| is_plain(&rows[at])).collect();
+    let wins = |at: usize| {
+        let mut others = plain.iter().filter(|&&other| other != at);
+        others.all(|&other| match (first(&rows[at]), first(&rows[other])) {
+            (Some(mine), Some(theirs)) => {
+                let ahead = match column.better {
+                    Better::More => mine.median() > theirs.median(),
+                    _ => mine.median() < theirs.median(),
+                };
+                ahead && mine.differs_from(theirs)
             }
-        }
-        if self.cells.iter().any(|cell| cell.score().is_some()) {
-            text.push_str("\n* the fastest; speed: times blocking's");
-            if self.cells.iter().any(|cell| cell.mistake) {
-                text.push_str("; ! a mistake, shown for its price");
+            (Some(_), None) => true,
+            (None, _) => false,
+        })
+    };
+    if plain.len() > 1
+        && let Some(best) = plain.iter().copied().find(|&at| wins(at))
+    {
+        rows[best].mark = Mark::Best;
+    }
+}
+
+/// Returns whether a server's row answered all its clients.
+pub(super) fn is_fair(row: &Line) -> bool {
+    row.values.iter().flatten().all(|value| match value {
+        Value::Figure(_) => true,
+        Value::Text(text) => text.split_once('/').is_none_or(|(served, of)| served == of),
+    })
+}
+
+/// Returns the curves of the latencies: for each model, the share of requests that took at most so long.
+fn distribution(rows: &[Row], all: &[(String, Answers)]) -> Plot {
+    let series = rows.iter().filter_map(|row| {
+        let name = row.to_string();
+        let runs: Vec<&Answers> = all
+            .iter()
+            .filter(|(of, _)| *of == name)
+            .map(|(_, answers)| answers)
+            .collect();
+        let points = QUANTILES.iter().enumerate().filter_map(|(at, &share)| {
+            let values: Vec<f64> = runs
+                .iter()
+                .filter_map(|run| run.latencies_s.get(at).copied())
+                .collect();
+            (!values.is_empty()).then(|| Point {
+                x: median(values),
+                y: share,
+                ..Point::default()
+            })
+        });
+        let points: Vec<Point> = points.collect();
+        (!points.is_empty()).then_some(Series { name, points })
+    });
+    Plot {
+        title: "latency".to_owned(),
+        caption: "The share of requests that were answered within a time, from when each was due; further left is \
+                  better."
+            .to_owned(),
+        kind: PlotKind::Lines,
+        x: Axis::log("latency", Unit::Seconds),
+        y: Axis::linear("requests", Unit::Share),
+        series: series.collect(),
+    }
+}
+
+/// The title of the table of mistakes.
+pub(super) const MISTAKES: &str = "Mistakes in coroutines, beside what is right";
+
+/// Returns the table of habits, from figures of wall and processor time.
+pub(super) fn habits(habits: &[Habit], trials: Vec<Trial>) -> Table {
+    let mut right: Option<Figure> = None;
+    let rows = habits
+        .iter()
+        .zip(trials)
+        .enumerate()
+        .map(|(at, (habit, trial))| {
+            let mistake = at % 2 == 1;
+            let time = trial.figures.first().cloned().flatten();
+            if !mistake {
+                right = time.clone();
             }
-            text.push('\n');
-        }
-        if !self.advice.is_empty() {
-            text.push_str("\nadvice, from the numbers above\n");
-            for line in &self.advice {
-                wrap(&mut text, "  ", line);
+            let price = against(time.as_ref(), Some(&right), Workload::Io).filter(|_| mistake);
+            let cpu = trial.figures.get(1).cloned().flatten();
+            Line {
+                name: habit.name().to_owned(),
+                mark: if mistake { Mark::Mistake } else { Mark::Plain },
+                values: [time, price, cpu]
+                    .map(|figure| figure.map(Value::Figure))
+                    .to_vec(),
+                error: trial.error,
             }
-        }
-        text
-    }
-}
-
-fn machine(text: &mut String, machine: &Machine) {
-    let Machine {
-        cpu,
-        cores,
-        memory_bytes,
-        kernel,
-    } = machine;
-    let _ = write!(text, "{cpu}, {cores} cores, ");
-    if *memory_bytes > 0 {
-        let _ = write!(text, "{}, ", size(*memory_bytes));
-    }
-    let _ = writeln!(text, "{kernel}");
-}
-
-fn table(text: &mut String, workload: Workload, cells: &[&Cell]) {
-    let spread = workload != Workload::Echo && cells.iter().any(|cell| cell.spread.is_known());
-    let heads = match workload {
-        Workload::Echo => ECHO.to_vec(),
-        _ if spread => [WORK, SPREAD].concat(),
-        _ => WORK.to_vec(),
-    };
-    let (names, units): (Vec<&str>, Vec<&str>) = heads.into_iter().unzip();
-    let mut rows = vec![row(' ', "model", names), row(' ', "", units)];
-    let ranked = cells.iter().filter(|cell| !cell.mistake);
-    let best = ranked
-        .filter_map(|cell| cell.score())
-        .min_by(f64::total_cmp);
-    for cell in cells {
-        let mark = match cell.score() {
-            _ if cell.mistake => '!',
-            score if score.is_some() && score == best => '*',
-            _ => ' ',
-        };
-        let values = cell.measured.as_ref();
-        let values = values.map_or(Vec::new(), |measured| columns(cell, measured, spread));
-        rows.push(row(mark, &cell.model, values));
-    }
-    let heads = [None, None].into_iter();
-    let errors = heads.chain(cells.iter().map(|cell| cell.error.as_deref()));
-    align(text, rows.into_iter().zip(errors).collect());
-}
-
-/// Writes rows in columns as wide as their widest value, each with its error if it has one.
-fn align(text: &mut String, rows: Vec<(Vec<String>, Option<&str>)>) {
-    let width = |column: usize| {
-        let values = rows.iter().filter_map(|(row, _)| row.get(column));
-        values.map(String::len).max().unwrap_or(0)
-    };
-    let columns = rows.first().map_or(0, |(row, _)| row.len());
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for (row, error) in &rows {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (value, width) in row.iter().zip(&widths).skip(1) {
-            let _ = write!(line, "  {value:>width$}");
-        }
-        let _ = match error {
-            Some(error) if row.len() == 1 => write!(line, "  failed: {error}"),
-            Some(error) => write!(line, "\n    a run of it failed: {error}"),
-            None => Ok(()),
-        };
-        for line in line.lines() {
-            text.push_str(&clip(line.trim_end()));
-            text.push('\n');
-        }
-    }
-}
-
-fn row<T: Into<String>>(mark: char, name: &str, values: Vec<T>) -> Vec<String> {
-    let name = std::iter::once(format!("{mark} {name}"));
-    name.chain(values.into_iter().map(Into::into)).collect()
-}
-
-fn columns(cell: &Cell, measured: &Measured, spread: bool) -> Vec<String> {
-    let s = |seconds: f64| format!("{seconds:.3}");
-    let us = |us: f64| match us {
-        us if us >= 1000.0 => format!("{us:.0}"),
-        us => format!("{us:.1}"),
-    };
-    let mut values = match measured.echo {
-        None => vec![s(measured.wall_s)],
-        Some(echo) => vec![format!("{:.0}", echo.round_trips_per_s)],
-    };
-    let speed_up = cell.speed_up;
-    values.push(speed_up.map_or("-".into(), |times| format!("{times:.2}")));
-    if let Some(echo) = measured.echo {
-        let times = [
-            echo.cpu_us_per_round_trip,
-            echo.p50_us,
-            echo.p99_us,
-            echo.p999_us,
-        ];
-        values.extend(times.map(us));
-        values.push(format!("{}/{}", echo.served, echo.clients));
-    }
-    values.extend([measured.user_s, measured.system_s].map(s));
-    let mib = measured.peak_rss_bytes as f64 / f64::from(1 << 20);
-    values.push(format!("{mib:.1}"));
-    if spread {
-        values.extend([cell.spread.min_s, cell.spread.max_s].map(s));
-    }
-    values
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compare::comparison::Spread;
-    use crate::compare::measured::Echo;
-    use crate::text::WIDTH;
-
-    fn cell(workload: Workload, model: &str, measured: Measured) -> Cell {
-        Cell::from_runs(workload, model.into(), false, vec![Ok(measured)])
-    }
-
-    fn work(wall_s: f64, user_s: f64, peak_rss_bytes: u64) -> Measured {
-        Measured {
-            wall_s,
-            user_s,
-            system_s: 0.012,
-            peak_rss_bytes,
-            echo: None,
-        }
-    }
-
-    fn page(cells: Vec<Cell>) -> String {
-        let mut page = Comparison {
-            machine: Machine {
-                cpu: "Z80".into(),
-                cores: 2,
-                memory_bytes: 64 << 20,
-                kernel: "CP/M 2.2".into(),
-            },
-            settings: vec!["io: 10 jobs".into()],
-            cells,
-            advice: Vec::new(),
-        };
-        page.set_speed_ups();
-        page.text()
-    }
-
-    #[test]
-    fn a_small_table_is_formatted_exactly() {
-        let of = |model, measured| cell(Workload::Io, model, measured);
-        let failed = vec![Err("x".repeat(200))];
-        let mut mistake = of("tasks/epoll on the loop", work(0.5, 0.5, 4 << 20));
-        mistake.mistake = true;
-        let text = page(vec![
-            of("blocking", work(20.1, 0.02, 5_400_000)),
-            of("threads", work(1.031, 0.015, 12 << 20)),
-            mistake,
-            Cell::from_runs(Workload::Io, "pool".into(), false, failed),
-        ]);
-        let expected = "\
-Z80, 2 cores, 64.0 MiB, CP/M 2.2
-
-io: 10 jobs
-  model                      wall  speed   user    sys  memory
-                                s      x      s      s     MiB
-  blocking                 20.100   1.00  0.020  0.012     5.1
-* threads                   1.031  19.50  0.015  0.012    12.0
-! tasks/epoll on the loop   0.500  40.20  0.500  0.012     4.0
-  pool                     failed: WHY…
-
-* the fastest; speed: times blocking's; ! a mistake, shown for its price
-";
-        assert_eq!(text, expected.replace("WHY", &"x".repeat(64)));
-    }
-
-    #[test]
-    fn the_spread_of_several_runs_is_shown() {
-        let runs = [1.0, 3.0, 2.0].map(|wall_s| Ok(work(wall_s, 0.1, 1 << 20)));
-        let mut runs = runs.to_vec();
-        runs.push(Err("out of luck".into()));
-        let text = page(vec![Cell::from_runs(
-            Workload::Cpu,
-            "pool".into(),
-            false,
-            runs,
-        )]);
-        let expected = "
-cpu
-  model   wall  speed   user    sys  memory  least   most
-             s      x      s      s     MiB      s      s
-  pool   2.000      -  0.100  0.012     1.0  1.000  3.000
-    a run of it failed: out of luck
-";
-        assert!(text.ends_with(expected), "{text}");
-    }
-
-    #[test]
-    fn the_widest_echo_table_fits() {
-        let busy = Measured {
-            echo: Some(Echo {
-                round_trips_per_s: 250_000.0,
-                cpu_us_per_round_trip: 16.25,
-                p50_us: 398.4,
-                p99_us: 1_215_000.0,
-                p999_us: 1_215_000.0,
-                served: 1000,
-                clients: 1000,
-            }),
-            ..work(2.0, 10.5, 1_500 << 20)
-        };
-        let text = page(vec![cell(Workload::Echo, "tasks/portable", busy)]);
-        assert!(
-            text.contains("1000/1000") && text.contains("1215000"),
-            "{text}"
-        );
-        for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH, "{line}");
-        }
-    }
-
-    #[test]
-    fn the_spread_may_be_unknown() {
-        assert!(!Spread::default().overlaps(Spread::default()));
+        });
+    Table {
+        title: MISTAKES.to_owned(),
+        rows_are: "habit".to_owned(),
+        columns: vec![
+            Column::new("time", Unit::Seconds, Better::Less),
+            Column::new("price", Unit::Ratio, Better::Less),
+            Column::new("CPU", Unit::Seconds, Better::Less),
+        ],
+        rows: rows.collect(),
     }
 }

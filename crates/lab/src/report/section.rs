@@ -26,6 +26,10 @@ pub struct Section {
     pub warnings: Vec<String>,
     /// Seconds that it took.
     pub took_s: f64,
+    /// The greatest factor by which other programs can have slowed what was measured; 1 or less if nothing disturbed.
+    pub slowed: f64,
+    /// Why nothing could be measured.
+    pub error: Option<String>,
 }
 
 /// A table of figures. The first column, the name of the row, is not among the columns.
@@ -215,6 +219,14 @@ pub struct Point {
     pub high: Option<f64>,
     /// The name of a bar or of a row of a timeline.
     pub label: Option<String>,
+}
+
+impl Section {
+    /// Returns whether all was measured: neither the section nor a row of it failed.
+    pub fn is_whole(&self) -> bool {
+        let mut rows = self.tables.iter().flat_map(|table| &table.rows);
+        self.error.is_none() && rows.all(|row| row.error.is_none())
+    }
 }
 
 impl Column {
