@@ -24,6 +24,7 @@ mod rounds;
 mod rusage;
 mod sampler;
 mod study;
+pub mod show;
 mod text;
 mod usage;
 mod watch;

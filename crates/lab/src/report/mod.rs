@@ -2,6 +2,7 @@
 //! [`Report::SCHEMA`] and [`Report::VERSION`]; a change that readers would notice changes the version.
 
 mod figure;
+mod read;
 mod section;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,154 @@
+//! How likely noise alone makes a difference.
+
+use crate::report::Figure;
+
+/// The noise that is usual in a column.
+pub(super) struct Noise {
+    /// Whether all figures of the column are positive, so that their logarithms are compared.
+    logs: bool,
+    /// The median of the variances.
+    usual: f64,
+}
+
+impl Noise {
+    /// Measures the noise of a column by the pairs of figures that are compared in it.
+    pub(super) fn of<'a>(pairs: impl Iterator<Item = (&'a Figure, &'a Figure)> + Clone) -> Noise {
+        let both = || pairs.clone().flat_map(|(old, new)| [old, new]);
+        let logs = both().all(|figure| figure.samples().iter().all(|sample| *sample > 0.0));
+        let mut noise = Noise { logs, usual: 0.0 };
+        let several = both().filter(|figure| figure.samples().len() > 1);
+        let mut variances: Vec<f64> = several.map(|figure| noise.moments(figure).1).collect();
+        variances.sort_by(f64::total_cmp);
+        noise.usual = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
+        noise
+    }
+
+    /// Returns the mean and the variance of the samples, or of their logarithms.
+    fn moments(&self, figure: &Figure) -> (f64, f64) {
+        let samples = figure.samples().iter().map(|sample| match self.logs {
+            true => sample.ln(),
+            false => *sample,
+        });
+        let count = figure.samples().len() as f64;
+        let mean = samples.clone().sum::<f64>() / count;
+        let squares: f64 = samples.map(|sample| (sample - mean).powi(2)).sum();
+        (mean, squares / (count - 1.0))
+    }
+}
+
+/// Returns the probability that two figures of the same differ at least as much: that of Welch's t, two-sided. No
+/// variance is less than the usual one, since a few samples that happen to agree prove no silence.
+pub(super) fn p_value(old: &Figure, new: &Figure, noise: &Noise) -> f64 {
+    let share = |figure: &Figure| {
+        let (mean, variance) = noise.moments(figure);
+        let count = figure.samples().len() as f64;
+        (mean, variance.max(noise.usual) / count, count - 1.0)
+    };
+    let ((a, va, da), (b, vb, db)) = (share(old), share(new));
+    let error = va + vb;
+    if error == 0.0 {
+        return if a == b { 1.0 } else { 0.0 };
+    }
+    let freedom = error * error / (va * va / da + vb * vb / db);
+    let t = (a - b) / error.sqrt();
+    // P(|T| > t) is the regularised incomplete beta function at v / (v + t²).
+    beta(freedom / 2.0, 0.5, freedom / (freedom + t * t))
+}
+
+/// The regularised incomplete beta function, by Lentz's continued fraction (Numerical Recipes, 6.4).
+fn beta(a: f64, b: f64, x: f64) -> f64 {
+    if x <= 0.0 || x >= 1.0 {
+        return x.clamp(0.0, 1.0);
+    }
+    let front =
+        (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (1.0 - x).ln()).exp();
+    match x < (a + 1.0) / (a + b + 2.0) {
+        true => front * fraction(a, b, x) / a,
+        false => 1.0 - front * fraction(b, a, 1.0 - x) / b,
+    }
+}
+
+fn fraction(a: f64, b: f64, x: f64) -> f64 {
+    let tiny = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
+    let mut c = 1.0;
+    let mut d = 1.0 / tiny(1.0 - (a + b) * x / (a + 1.0));
+    let mut result = d;
+    for m in 1..300 {
+        let m = f64::from(m);
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let mut step = 1.0;
+        for factor in [even, odd] {
+            d = 1.0 / tiny(1.0 + factor * d);
+            c = tiny(1.0 + factor / c);
+            step = d * c;
+            result *= step;
+        }
+        if (step - 1.0).abs() < 1e-14 {
+            break;
+        }
+    }
+    result
+}
+
+/// The logarithm of the gamma function of a positive number, by Lanczos's sum (g = 7, n = 9).
+fn ln_gamma(x: f64) -> f64 {
+    const SUM: [f64; 8] = [
+        676.520_368_121_885_1,
+        -1_259.139_216_722_402_8,
+        771.323_428_777_653_1,
+        -176.615_029_162_140_6,
+        12.507_343_278_686_905,
+        -0.138_571_095_265_720_12,
+        9.984_369_578_019_572e-6,
+        1.505_632_735_149_311_6e-7,
+    ];
+    if x < 0.5 {
+        let pi = std::f64::consts::PI;
+        return (pi / (pi * x).sin()).ln() - ln_gamma(1.0 - x);
+    }
+    let x = x - 1.0;
+    let parts = SUM
+        .iter()
+        .zip(1..)
+        .map(|(part, n)| part / (x + f64::from(n)));
+    let sum = 0.999_999_999_999_809_9 + parts.sum::<f64>();
+    let t = x + 7.5;
+    0.5 * (2.0 * std::f64::consts::PI).ln() + (x + 0.5) * t.ln() - t + sum.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Student's table: the two-sided 5 %, 1 % and 0.1 % points.
+    #[test]
+    fn the_distribution_is_students() {
+        let table = [
+            (1.0, 12.706, 0.05),
+            (4.0, 2.776, 0.05),
+            (10.0, 3.169, 0.01),
+            (30.0, 3.646, 0.001),
+            (4.0, 8.610, 0.001),
+        ];
+        for (freedom, t, expected) in table {
+            let found = beta(freedom / 2.0, 0.5, freedom / (freedom + t * t));
+            assert!(
+                (found / expected - 1.0).abs() < 2e-3,
+                "{freedom} {t}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn samples_that_happen_to_agree_are_as_noisy_as_their_column() {
+        let of = |samples: &[f64]| Figure::of(samples.to_vec()).unwrap();
+        let (one, two) = (of(&[1.0; 3]), of(&[2.0; 3]));
+        let noisy = of(&[1.0, 2.0, 1.0, 2.0]);
+        let alone = Noise::of([(&one, &two)].into_iter());
+        let among = Noise::of([(&one, &two), (&noisy, &noisy), (&noisy, &noisy)].into_iter());
+        assert_eq!(p_value(&one, &two, &alone), 0.0);
+        assert!(p_value(&one, &two, &among) > 0.01);
+        assert_eq!(p_value(&one, &one, &alone), 1.0);
+    }
+}

@@ -1,0 +1,355 @@
+//! What differs between two reports beyond noise.
+
+mod chance;
+mod words;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::facts::facts;
+use crate::report::{Better, Figure, Line, Report, Section, Table, Unit, Value};
+use chance::{Noise, p_value};
+
+/// The probability with which two reports of the same show a difference all the same.
+const FALSE_ALARM: f64 = 0.05;
+
+/// What differs between two reports.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Differences {
+    /// What the machines have in different ways: `memory: 4.0 GiB, was 2.0 GiB`. If there is anything, every other
+    /// difference may be the machines'.
+    pub machines: Vec<String>,
+    /// Experiments that were run with other settings: their figures may differ for that alone.
+    pub settings: Vec<String>,
+    /// The figures that differ, the worst first, then those that became better, then those of which neither is better.
+    pub changes: Vec<Change>,
+    /// Rows that failed in one report only, and sayings with another verdict.
+    pub others: Vec<String>,
+    /// What is only in the first report: experiments, tables, rows, columns.
+    pub only_before: Vec<String>,
+    /// What is only in the second.
+    pub only_after: Vec<String>,
+    /// Figures that were compared.
+    pub compared: usize,
+    /// Figures that were measured once in a report, and so cannot be told from noise.
+    pub measured_once: usize,
+    /// Rows that fail now and did not.
+    pub newly_failed: usize,
+    /// The least quotient of two medians that counts as a difference, such as 1.03.
+    pub least_ratio: f64,
+}
+
+/// A figure that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// The experiment.
+    pub experiment: String,
+    /// The title of the table.
+    pub table: String,
+    /// The row.
+    pub row: String,
+    /// The column.
+    pub column: String,
+    /// The unit of both.
+    pub unit: Unit,
+    /// Whether it became worse.
+    pub direction: Direction,
+    /// What was measured in the first report.
+    pub before: Side,
+    /// What was measured in the second.
+    pub after: Side,
+    /// The probability that noise alone gives such a difference at this figure.
+    pub p: f64,
+}
+
+/// A figure in one of two reports.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Side {
+    /// The median.
+    pub median: f64,
+    /// The low end of its interval.
+    pub low: f64,
+    /// The high end of its interval.
+    pub high: f64,
+    /// The number of samples.
+    pub samples: usize,
+}
+
+/// What became of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// It became worse.
+    Worse,
+    /// It became better.
+    Better,
+    /// It became another, and neither is better.
+    Other,
+}
+
+/// Compares two reports, figure by figure, by the names of experiments, tables, rows and columns.
+///
+/// A figure differs if the intervals of both do not overlap ([`Figure::differs_from`]), their medians differ by the
+/// factor `least_ratio` or more, and noise is an unlikely cause: Welch's t of the logarithms, where no figure counts as
+/// less noisy than is usual in its column, has a probability of at most 0.05 divided by the number of figures compared
+/// (Bonferroni). So of twenty pairs of reports of the same, one shows a difference at most, however many figures they
+/// have.
+///
+/// ```
+/// use switchboard_lab::{Report, show};
+///
+/// let found = show::differences(&Report::default(), &Report::default(), 1.03);
+/// assert!(found.changes.is_empty() && !found.is_worse());
+/// ```
+pub fn differences(before: &Report, after: &Report, least_ratio: f64) -> Differences {
+    let mut found = Differences {
+        machines: machines(before, after),
+        least_ratio,
+        ..Differences::default()
+    };
+    let mut candidates = Vec::new();
+    pair(
+        &before.sections,
+        &after.sections,
+        |section| section.experiment.clone(),
+        &mut found,
+        "",
+        &mut |found, before, after| {
+            sections(found, before, after, &mut candidates);
+        },
+    );
+    found.compared = candidates.len();
+    let limit = FALSE_ALARM / candidates.len().max(1) as f64;
+    found.changes = candidates
+        .into_iter()
+        .flatten()
+        .filter(|change| change.p <= limit && change.factor() >= least_ratio)
+        .collect();
+    found.changes.sort_by(|a, b| {
+        (a.direction, b.factor())
+            .partial_cmp(&(b.direction, a.factor()))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+    found
+}
+
+impl Differences {
+    /// Returns whether nothing differs: no figure, no verdict, no failure, and nothing is in one report only.
+    pub fn is_empty(&self) -> bool {
+        let lists = [&self.others, &self.only_before, &self.only_after];
+        self.changes.is_empty() && lists.iter().all(|list| list.is_empty())
+    }
+
+    /// Returns whether something became worse: a figure, or a row that fails now and did not.
+    pub fn is_worse(&self) -> bool {
+        self.newly_failed > 0
+            || self
+                .changes
+                .iter()
+                .any(|change| change.direction == Direction::Worse)
+    }
+}
+
+impl Change {
+    /// Returns by which factor the greater median is greater than the other; infinite if that one is zero.
+    pub fn factor(&self) -> f64 {
+        let (before, after) = (self.before.median.abs(), self.after.median.abs());
+        before.max(after) / before.min(after)
+    }
+}
+
+fn machines(before: &Report, after: &Report) -> Vec<String> {
+    let (old, new) = (facts(&before.machine), facts(&after.machine));
+    let value = |facts: &[(String, String)], name: &str| {
+        let of_it = facts.iter().find(|(known, _)| known == name);
+        of_it.map_or("unknown".to_owned(), |(_, value)| value.clone())
+    };
+    let mut names: Vec<&String> = old.iter().chain(&new).map(|(name, _)| name).collect();
+    names.dedup();
+    let mut said: Vec<String> = Vec::new();
+    for name in names {
+        let (was, is) = (value(&old, name), value(&new, name));
+        let line = format!("{name}: {is}, was {was}");
+        if was != is && !said.contains(&line) {
+            said.push(line);
+        }
+    }
+    said
+}
+
+/// Pairs the parts of two reports by name, and notes those that are in one only.
+fn pair<T>(
+    before: &[T],
+    after: &[T],
+    name: impl Fn(&T) -> String,
+    found: &mut Differences,
+    place: &str,
+    each: &mut dyn FnMut(&mut Differences, &T, &T),
+) {
+    for old in before {
+        match after.iter().find(|new| name(new) == name(old)) {
+            Some(new) => each(found, old, new),
+            None => found.only_before.push(format!("{place}{}", name(old))),
+        }
+    }
+    for new in after {
+        if !before.iter().any(|old| name(old) == name(new)) {
+            found.only_after.push(format!("{place}{}", name(new)));
+        }
+    }
+}
+
+fn sections(
+    found: &mut Differences,
+    before: &Section,
+    after: &Section,
+    candidates: &mut Vec<Option<Change>>,
+) {
+    let experiment = &before.experiment;
+    if before.settings != after.settings {
+        found.settings.push(experiment.clone());
+    }
+    for old in &before.verdicts {
+        let new = after.verdicts.iter().find(|new| new.saying == old.saying);
+        if let Some(new) = new.filter(|new| new.verdict != old.verdict) {
+            let (is, was) = (
+                super::verdicts::word(new.verdict),
+                super::verdicts::word(old.verdict),
+            );
+            found
+                .others
+                .push(format!("{experiment}: “{}” is {is}, was {was}", old.saying));
+        }
+    }
+    let place = format!("{experiment}, ");
+    let title = |table: &Table| match table.title.is_empty() {
+        true => "its table".to_owned(),
+        false => table.title.clone(),
+    };
+    pair(
+        &before.tables,
+        &after.tables,
+        title,
+        found,
+        &place,
+        &mut |found, before, after| {
+            tables(found, experiment, before, after, candidates);
+        },
+    );
+}
+
+fn tables(
+    found: &mut Differences,
+    experiment: &str,
+    before: &Table,
+    after: &Table,
+    candidates: &mut Vec<Option<Change>>,
+) {
+    let place = match before.title.is_empty() {
+        true => format!("{experiment}, "),
+        false => format!("{experiment}, {}, ", before.title),
+    };
+    let column = |column: &crate::report::Column| format!("column {}", column.name);
+    pair(
+        &before.columns,
+        &after.columns,
+        column,
+        found,
+        &place,
+        &mut |_, _, _| {},
+    );
+    let mut rows: Vec<(&Line, &Line)> = Vec::new();
+    for old in &before.rows {
+        rows.extend(
+            after
+                .rows
+                .iter()
+                .find(|new| new.name == old.name)
+                .map(|new| (old, new)),
+        );
+    }
+    pair(
+        &before.rows,
+        &after.rows,
+        |row| row.name.clone(),
+        found,
+        &place,
+        &mut |found, old, new| {
+            let said = match (&old.error, &new.error) {
+                (None, Some(error)) => {
+                    found.newly_failed += 1;
+                    format!("{place}{} fails now: {error}", old.name)
+                }
+                (Some(error), None) => {
+                    format!("{place}{} no longer fails; it did: {error}", old.name)
+                }
+                _ => return,
+            };
+            found.others.push(said);
+        },
+    );
+    for (at, column) in before.columns.iter().enumerate() {
+        let same = after
+            .columns
+            .iter()
+            .position(|each| each.name == column.name && each.unit == column.unit);
+        let Some(to) = same else { continue };
+        let pairs = rows
+            .iter()
+            .filter_map(|(old, new)| Some((old, figure(old, at)?, figure(new, to)?)));
+        let pairs: Vec<(&&Line, &Figure, &Figure)> = pairs.collect();
+        let several = |figure: &Figure| figure.samples().len() > 1;
+        let noise = Noise::of(pairs.iter().map(|(_, old, new)| (*old, *new)));
+        for (row, old, new) in pairs {
+            if !several(old) || !several(new) {
+                found.measured_once += 1;
+                continue;
+            }
+            candidates.push(old.differs_from(new).then(|| Change {
+                experiment: experiment.to_owned(),
+                table: before.title.clone(),
+                row: row.name.clone(),
+                column: column.name.clone(),
+                unit: column.unit,
+                direction: direction(column.better, old.median(), new.median()),
+                before: side(old),
+                after: side(new),
+                p: p_value(old, new, &noise),
+            }));
+        }
+    }
+}
+
+fn figure(line: &Line, column: usize) -> Option<&Figure> {
+    match line.values.get(column)?.as_ref()? {
+        Value::Figure(figure) => Some(figure),
+        Value::Text(_) => None,
+    }
+}
+
+fn side(figure: &Figure) -> Side {
+    let interval = figure.interval();
+    Side {
+        median: figure.median(),
+        low: interval.low,
+        high: interval.high,
+        samples: figure.samples().len(),
+    }
+}
+
+fn direction(better: Better, before: f64, after: f64) -> Direction {
+    match better {
+        Better::Neither => Direction::Other,
+        Better::Less if after > before => Direction::Worse,
+        Better::More if after < before => Direction::Worse,
+        _ => Direction::Better,
+    }
+}
+
+impl fmt::Display for Differences {
+    /// Writes what differs as text, as [`Differences::text`] does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(super::Look::default()))
+    }
+}
