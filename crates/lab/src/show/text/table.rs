@@ -110,12 +110,7 @@ fn figures(columns: &[Column]) -> usize {
 /// Drops intervals, those of the last columns first, until the columns of figures fit. That of the first one stays.
 fn fit(columns: &mut [Column], width: usize) {
     for at in (1..columns.len()).rev() {
-        if columns
-            .iter()
-            .map(|column| column.width() + 2)
-            .sum::<usize>()
-            <= width
-        {
+        if figures(columns) <= width {
             return;
         }
         columns[at].ranges.iter_mut().for_each(String::clear);
