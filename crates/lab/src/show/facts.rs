@@ -74,6 +74,19 @@ pub(super) fn took(seconds: f64) -> String {
     }
 }
 
+/// Writes a time as people do: `2026-11-28 14:54 UTC`. What is not such a time stays as it is.
+pub(super) fn when(started: &str) -> String {
+    let parts = started
+        .strip_suffix('Z')
+        .and_then(|time| time.split_once('T'));
+    match parts {
+        Some((day, time)) if day.len() == 10 && time.is_char_boundary(5) && time.len() >= 5 => {
+            format!("{day} {} UTC", &time[..5])
+        }
+        _ => started.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +95,12 @@ mod tests {
     fn times_of_runs_are_in_minutes() {
         let shown = [0.0, 4.25, 43.2, 171.4].map(took);
         assert_eq!(shown, ["", "4.25 s", "43 s", "2 min 51 s"]);
+    }
+
+    #[test]
+    fn the_beginning_is_written_for_people() {
+        assert_eq!(when("2026-11-28T14:54:29Z"), "2026-11-28 14:54 UTC");
+        assert_eq!(when("yesterdayTéZ"), "yesterdayTéZ");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{escape, list};
+use super::{escape, list, prose};
 use crate::report::Report;
-use crate::show::facts::{facts, took};
+use crate::show::facts::{facts, took, when};
 
 /// Returns the title of the page.
 pub(super) fn title(report: &Report) -> String {
@@ -20,7 +20,7 @@ pub(super) fn write(page: &mut String, report: &Report) {
     match report.advice.split_last() {
         Some((summary, reasons)) => {
             page.push_str("<h1>What to run on this machine</h1>\n");
-            let _ = writeln!(page, "<p class=\"lead\">{}</p>", escape(summary));
+            let _ = writeln!(page, "<p class=\"lead\">{}</p>", prose(summary));
             list(page, "advice", reasons);
         }
         None => page.push_str("<h1>What was measured on this machine</h1>\n"),
@@ -35,15 +35,14 @@ pub(super) fn write(page: &mut String, report: &Report) {
 fn machine(page: &mut String, report: &Report) {
     page.push_str("<section class=\"machine\" aria-labelledby=\"machine\">\n<h2 id=\"machine\">The machine</h2>\n<dl>\n");
     let mut fact = |name: &str, value: &str, code: bool| {
-        let (begin, end) = if code {
-            ("<code>", "</code>")
-        } else {
-            ("", "")
+        let (class, begin, end) = match code {
+            true => (" class=\"all\"", "<code>", "</code>"),
+            false => ("", "", ""),
         };
         if !value.is_empty() {
             let _ = writeln!(
                 page,
-                "<div><dt>{}</dt><dd>{begin}{}{end}</dd></div>",
+                "<div{class}><dt>{}</dt><dd>{begin}{}{end}</dd></div>",
                 escape(name),
                 escape(value)
             );
@@ -52,7 +51,7 @@ fn machine(page: &mut String, report: &Report) {
     for (name, value) in facts(&report.machine) {
         fact(&name, &value, false);
     }
-    fact("measured", &report.started, false);
+    fact("measured", &when(&report.started), false);
     fact("took", &took(report.took_s), false);
     fact("by", &report.program, false);
     fact("command", &report.command, true);
@@ -75,7 +74,7 @@ fn contents(page: &mut String, report: &Report) {
             escape(&section.experiment)
         );
         if let Some(first) = section.findings.first() {
-            let _ = write!(page, "<p>{}</p>", escape(first));
+            let _ = write!(page, "<p>{}</p>", prose(first));
         }
         page.push_str("</li>\n");
     }

@@ -70,6 +70,40 @@ fn escape(text: &str) -> String {
     escaped
 }
 
+/// Returns a sentence as it is written in an element: what is in backticks is code, and a number stays with its unit.
+fn prose(sentence: &str) -> String {
+    let mut written = String::with_capacity(sentence.len() + 16);
+    let parts: Vec<&str> = sentence.split('`').collect();
+    let whole = parts.len() % 2 == 1;
+    for (nth, part) in parts.into_iter().enumerate() {
+        match nth % 2 {
+            1 if whole => written.push_str(&format!("<code>{}</code>", escape(part))),
+            0 if whole || nth == 0 => written.push_str(&kept_together(&escape(part))),
+            _ => written.push_str(&format!("`{}", kept_together(&escape(part)))),
+        }
+    }
+    written
+}
+
+/// Replaces the space between a number and its unit by one at which no line ends.
+fn kept_together(text: &str) -> String {
+    const UNITS: [&str; 13] = [
+        "s", "ms", "µs", "us", "ns", "%", "B", "kB", "KB", "KiB", "MiB", "GiB", "bytes",
+    ];
+    let mut written = String::with_capacity(text.len());
+    for (nth, word) in text.split(' ').enumerate() {
+        let unit = word.split(|c: char| !c.is_alphabetic() && c != '%').next();
+        let after_number = written.ends_with(|c: char| c.is_ascii_digit());
+        match unit {
+            _ if nth == 0 => {}
+            Some(unit) if after_number && UNITS.contains(&unit) => written.push('\u{a0}'),
+            _ => written.push(' '),
+        }
+        written.push_str(word);
+    }
+    written
+}
+
 /// Writes a list of sentences; nothing if there are none.
 fn list(page: &mut String, class: &str, sentences: &[String]) {
     if sentences.is_empty() {
@@ -77,7 +111,21 @@ fn list(page: &mut String, class: &str, sentences: &[String]) {
     }
     let _ = writeln!(page, "<ul class=\"{class}\">");
     for sentence in sentences {
-        let _ = writeln!(page, "<li>{}</li>", escape(sentence));
+        let _ = writeln!(page, "<li>{}</li>", prose(sentence));
     }
     page.push_str("</ul>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_has_code_and_keeps_numbers_with_their_units() {
+        let written = prose("`a<b` takes 12 ms (10 ms–13 ms), 4 % and 7 sockets");
+        let expected =
+            "<code>a&lt;b</code> takes 12\u{a0}ms (10\u{a0}ms–13\u{a0}ms), 4\u{a0}% and 7 sockets";
+        assert_eq!(written, expected);
+        assert_eq!(prose("one ` alone"), "one ` alone");
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::escape;
 use super::svg::{self, Fit};
+use super::{escape, prose};
 use crate::report::{Axis, Plot, PlotKind, Point};
-use crate::show::unit::{Scale, say};
+use crate::show::unit::{Scale, grouped};
 
 /// Rows of the table behind a picture; the raw data has all.
 const ROWS: usize = 120;
@@ -17,7 +17,7 @@ pub(super) fn write(page: &mut String, plot: &Plot, id: &str) {
         escape(&plot.title)
     );
     if !plot.caption.is_empty() {
-        let _ = writeln!(page, "<p>{}</p>", escape(&plot.caption));
+        let _ = writeln!(page, "<p>{}</p>", prose(&plot.caption));
     }
     page.push_str("</figcaption>\n");
     if plot.series.iter().all(|series| series.points.is_empty()) {
@@ -62,7 +62,7 @@ fn numbers(page: &mut String, plot: &Plot) {
         .flat_map(|series| series.points.iter().map(move |point| (&series.name, point)));
     let total = points.clone().count();
     let said = match total > ROWS {
-        true => format!("The first {ROWS} of {total} numbers"),
+        true => format!("The first {ROWS} of {} numbers", grouped(total as f64, 0)),
         false => "The numbers".to_owned(),
     };
     let _ = writeln!(
@@ -72,14 +72,26 @@ fn numbers(page: &mut String, plot: &Plot) {
         title = escape(&plot.title)
     );
     let several = plot.series.len() > 1;
+    let all = || points.clone().map(|(_, point)| point);
+    let (xs, ys) = match plot.kind {
+        PlotKind::Timeline => (
+            Scale::of(
+                plot.x.unit,
+                all().flat_map(|point| [point.low, point.high]).flatten(),
+            ),
+            None,
+        ),
+        _ => (
+            Scale::of(plot.x.unit, all().map(|point| point.x)),
+            Some(Scale::of(plot.y.unit, all().map(|point| point.y))),
+        ),
+    };
+    let ys = ys.unwrap_or(xs);
+    let (x, y) = (|value: f64| xs.number(value), |value: f64| ys.number(value));
     let heads: Vec<String> = match plot.kind {
-        PlotKind::Bars => vec![String::new(), name(&plot.y)],
-        PlotKind::Timeline => vec![
-            String::new(),
-            format!("{} from", plot.x.name),
-            "to".to_owned(),
-        ],
-        PlotKind::Lines | PlotKind::Steps => vec![name(&plot.x), name(&plot.y)],
+        PlotKind::Bars => vec![String::new(), name(&plot.y, &ys)],
+        PlotKind::Timeline => vec![String::new(), format!("from, {}", xs.sign), "to".to_owned()],
+        PlotKind::Lines | PlotKind::Steps => vec![name(&plot.x, &xs), name(&plot.y, &ys)],
     };
     let interval = plot.kind != PlotKind::Timeline
         && points.clone().any(|(_, point)| interval(point).is_some());
@@ -92,30 +104,19 @@ fn numbers(page: &mut String, plot: &Plot) {
         };
     }
     page.push_str("</tr></thead>\n<tbody>\n");
-    let xs = Scale::of(
-        plot.x.unit,
-        plot.series
-            .iter()
-            .flat_map(|series| &series.points)
-            .map(|point| point.x),
-    );
-    let x = |value: f64| match plot.x.unit {
-        crate::report::Unit::Count => xs.number(value),
-        unit => say(unit, value),
-    };
     for (series, point) in points.take(ROWS) {
         let label = point.label.clone().unwrap_or_default();
         let cells = match plot.kind {
-            PlotKind::Bars => vec![label, say(plot.y.unit, point.y)],
+            PlotKind::Bars => vec![label, y(point.y)],
             PlotKind::Timeline => vec![
                 label,
                 x(point.low.unwrap_or(point.x)),
                 x(point.high.unwrap_or(point.x)),
             ],
-            PlotKind::Lines | PlotKind::Steps => vec![x(point.x), say(plot.y.unit, point.y)],
+            PlotKind::Lines | PlotKind::Steps => vec![x(point.x), y(point.y)],
         };
         let range = match self::interval(point) {
-            Some((low, high)) => format!("{} – {}", say(plot.y.unit, low), say(plot.y.unit, high)),
+            Some((low, high)) => format!("{} – {}", y(low), y(high)),
             None => String::new(),
         };
         page.push_str("<tr>");
@@ -141,6 +142,10 @@ fn interval(point: &Point) -> Option<(f64, f64)> {
     point.low.zip(point.high).filter(|(low, high)| low < high)
 }
 
-fn name(axis: &Axis) -> String {
-    axis.name.clone()
+/// Returns the name of an axis with its unit.
+fn name(axis: &Axis, scale: &Scale) -> String {
+    match scale.sign {
+        "" => axis.name.clone(),
+        sign => format!("{}, {sign}", axis.name),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{escape, list, plot, table};
+use super::{escape, list, plot, prose, table};
 use crate::report::{Section, Verdict, Verdicts};
 use crate::show::facts::took;
 use crate::show::verdicts::{counted, sign, word};
@@ -68,9 +68,9 @@ fn verdicts(page: &mut String, verdicts: &[Verdict]) {
              <h4>{}</h4>\n<p class=\"effect\">{}</p>\n<p class=\"did\">{}</p>\n</article>",
             sign(verdict.verdict),
             word(verdict.verdict),
-            escape(&verdict.saying),
-            escape(&verdict.effect),
-            escape(&verdict.how)
+            prose(&verdict.saying),
+            prose(&verdict.effect),
+            prose(&verdict.how)
         );
     }
     page.push_str("</div>\n");

@@ -14,9 +14,14 @@ pub(super) fn write(page: &mut String, table: &Table, section: &Section) {
         (true, true) => &section.experiment,
     };
     let title = escape(title);
+    let class = if table.columns.len() > 6 {
+        "figures many"
+    } else {
+        "figures"
+    };
     let _ = writeln!(
         page,
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table: {title}\">\n<table class=\"figures\">\n\
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table: {title}\">\n<table class=\"{class}\">\n\
          <caption>{title}</caption>\n<thead><tr><th scope=\"col\">{}</th>",
         escape(&table.rows_are)
     );

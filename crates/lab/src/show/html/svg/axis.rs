@@ -124,7 +124,7 @@ impl Ruler {
     pub(super) fn at(&self, value: f64) -> f64 {
         let share = match self.log {
             true if value <= self.low => 0.0,
-            true => (value / self.low).ln() / (self.high / self.low).ln(),
+            true => (value.ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
             false => (value - self.low) / (self.high - self.low),
         };
         self.from + share.clamp(0.0, 1.0) * (self.to - self.from)

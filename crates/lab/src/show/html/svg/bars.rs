@@ -120,13 +120,12 @@ fn one(canvas: &mut Canvas, plot: &Plot, ruler: &Ruler, row: &Row, (y, height): 
     let mut furthest = end.max(zero);
     if let (Some(low), Some(high)) = (point.low, point.high) {
         let (low, high) = (ruler.at(low), ruler.at(high));
-        if high - low >= 1.0 {
+        if high - low >= 3.0 {
             let (top, bottom) = (px(middle - 4.0), px(middle + 4.0));
             let (low, high, y) = (px(low), px(high), px(middle));
-            canvas.path(
-                "whisker",
-                &format!("M{low} {top}V{bottom}M{low} {y}H{high}M{high} {top}V{bottom}"),
-            );
+            let d = format!("M{low} {top}V{bottom}M{low} {y}H{high}M{high} {top}V{bottom}");
+            canvas.path("halo", &d);
+            canvas.path("whisker", &d);
         }
         furthest = furthest.max(high);
     }

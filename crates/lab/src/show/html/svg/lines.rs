@@ -188,6 +188,20 @@ fn labels(
     mut ends: Vec<(usize, f64, f64)>,
     (top, bottom): (f64, f64),
 ) {
+    // A line that ends early has its name there: a name at the right would seem to say that it goes on.
+    ends.retain(|(at, x, y)| {
+        let name = &plot.series[*at].name;
+        let early = x + 12.0 + width_of(name) < right - 24.0;
+        if early {
+            canvas.text(
+                "label over",
+                (x + 9.0, y + TYPE * 0.36),
+                Anchor::Start,
+                name,
+            );
+        }
+        !early
+    });
     ends.sort_by(|a, b| a.2.total_cmp(&b.2));
     let wanted: Vec<f64> = ends.iter().map(|end| end.2).collect();
     for ((at, x, y), place) in ends.into_iter().zip(spread(&wanted, top, bottom)) {
