@@ -21,6 +21,10 @@ pub enum Work {
     Cell(CellSpec),
     /// A habit of coroutines, good or bad.
     Habit(HabitSpec),
+    /// What makes as many of a kind as it is told to.
+    Limit(crate::limits::subject::LimitSpec),
+    /// Something that is done again and again, and timed.
+    Switch(crate::switch::SwitchSpec),
 }
 
 /// Does the work in this process, which must have no other thread, and returns what it found. Blocks until it is
@@ -32,6 +36,8 @@ pub fn do_work(work: &Work) -> io::Result<serde_json::Value> {
     Ok(match work {
         Work::Cell(spec) => serde_json::to_value(cell::run(spec)?)?,
         Work::Habit(spec) => serde_json::to_value(mistakes::run(spec)?)?,
+        Work::Limit(spec) => crate::limits::subject::run(spec)?,
+        Work::Switch(spec) => serde_json::to_value(crate::switch::work::run(spec)?)?,
     })
 }
 

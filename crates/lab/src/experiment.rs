@@ -44,7 +44,14 @@ pub trait Experiment: Sync {
 
 /// Returns all experiments, in the order in which they are listed and run.
 pub fn experiments() -> &'static [&'static dyn Experiment] {
-    &[&compare::Io, &compare::Cpu, &compare::Echo, &compare::Http]
+    &[
+        &compare::Io,
+        &compare::Cpu,
+        &compare::Echo,
+        &compare::Http,
+        &crate::limits::Limits,
+        &crate::switch::Switch,
+    ]
 }
 
 /// Sizes of the experiments that compare models.

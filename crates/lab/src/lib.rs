@@ -15,6 +15,7 @@
 mod children;
 mod compare;
 mod experiment;
+mod limits;
 mod load;
 mod machine;
 mod plain;
@@ -25,6 +26,8 @@ mod rusage;
 mod sampler;
 pub mod show;
 mod study;
+mod say;
+mod switch;
 mod text;
 mod usage;
 mod watch;

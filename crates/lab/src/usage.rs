@@ -68,7 +68,8 @@ pub fn tree_memory(root: u32) -> Option<u64> {
     Some(first + tree.filter_map(memory).sum::<u64>())
 }
 
-fn memory(pid: u32) -> Option<u64> {
+/// Returns what [`tree_memory`] returns, of one process.
+pub(crate) fn memory(pid: u32) -> Option<u64> {
     let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).ok();
     let pss = read("smaps_rollup").and_then(|text| bytes(&text, "Pss:"));
     pss.or_else(|| bytes(&read("status")?, "VmRSS:"))
@@ -136,7 +137,7 @@ fn tree_by_parents(root: u32) -> Vec<u32> {
 }
 
 /// Returns the bytes of the line `name: 12 kB`.
-fn bytes(text: &str, name: &str) -> Option<u64> {
+pub(crate) fn bytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     kib.checked_mul(1024)

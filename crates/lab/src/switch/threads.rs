@@ -1,0 +1,143 @@
+//! Acts of two threads, which pass a turn there and back; a switch is half of it.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{Builder, JoinHandle, Thread};
+
+use switchboard_reactor::{Driver, Loop, Quiet, Remote};
+use switchboard_runtime::{self as runtime, Model, Receiver, Sender};
+
+use crate::machine::pin;
+
+fn start(core: usize, f: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<Side> {
+    let run = move || {
+        pin(None, core)?;
+        f()
+    };
+    Builder::new().spawn(run).map(Side)
+}
+
+/// The other thread.
+struct Side(JoinHandle<io::Result<()>>);
+
+impl Side {
+    fn join(self) -> io::Result<()> {
+        let panicked = |_| Err(io::Error::other("the other thread panicked"));
+        self.0.join().unwrap_or_else(panicked)
+    }
+}
+
+/// Parks and unparks two threads by turns, `count` times in all.
+pub(super) fn park(count: u64, core: usize) -> io::Result<()> {
+    let turn = Arc::new(AtomicU64::new(0));
+    let main = std::thread::current();
+    let theirs = turn.clone();
+    let last = count.next_multiple_of(2);
+    let other = start(core, move || {
+        take_turns(&theirs, 1, last, &main);
+        Ok(())
+    })?;
+    take_turns(&turn, 0, last, other.0.thread());
+    other.join()
+}
+
+/// Takes every turn that is even or odd as `mine` is, until `last`.
+fn take_turns(turn: &AtomicU64, mine: u64, last: u64, other: &Thread) {
+    for next in (mine..last).step_by(2) {
+        while turn.load(Ordering::Acquire) != next {
+            std::thread::park();
+        }
+        turn.store(next + 1, Ordering::Release);
+        other.unpark();
+    }
+}
+
+/// Passes numbers through two channels of the standard library.
+pub(super) fn mpsc(count: u64, core: usize) -> io::Result<()> {
+    let ((to, there), (back, here)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
+    let other = start(core, move || {
+        while let Ok(number) = there.recv() {
+            if back.send(number).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })?;
+    let gone = |_| io::Error::other("the other thread has ended");
+    for number in 0..count.div_ceil(2) {
+        to.send(number).map_err(|_| gone(()))?;
+        here.recv().map_err(|_| gone(()))?;
+    }
+    drop(to);
+    other.join()
+}
+
+fn quiet_loop() -> io::Result<Loop> {
+    let lp = Loop::new(Driver::best())?;
+    lp.set_hooks(Arc::new(Quiet));
+    Ok(lp)
+}
+
+/// Has two loops, each on a thread, call a function of the other by turns. Each waits in its driver meanwhile, and is
+/// woken by its notifier.
+pub(super) fn wake_loops(count: u64, core: usize) -> io::Result<()> {
+    let lp = quiet_loop()?;
+    let here = lp.remote();
+    let (tell, told) = mpsc::channel();
+    let other = start(core, move || {
+        let lp = quiet_loop()?;
+        let _ = tell.send(lp.remote());
+        lp.run_forever()
+    })?;
+    let there = told
+        .recv()
+        .map_err(|_| io::Error::other("the other loop could not be opened"))?;
+    bounce(here, there, count.next_multiple_of(2));
+    lp.run_forever()?;
+    other.join()
+}
+
+/// Passes the turn to `there`, which passes it back; with the last turn both loops stop.
+fn bounce(here: Remote, there: Remote, left: u64) {
+    there.clone().call_soon(move || {
+        if left == 0 {
+            here.call_soon(stop_current);
+            return stop_current();
+        }
+        bounce(there, here, left - 1);
+    });
+}
+
+fn stop_current() {
+    if let Some(lp) = Loop::current() {
+        lp.stop();
+    }
+}
+
+/// Passes numbers through two of our channels between the loops of two threads.
+pub(super) fn channel_of_loops(count: u64, core: usize) -> io::Result<()> {
+    let ((to, there), (back, here)) = (runtime::channel(1), runtime::channel(1));
+    let other = start(core, move || {
+        let lp = quiet_loop()?;
+        Model::Tasks.run_on(&lp, echo(there, back))
+    })?;
+    let ask = async move {
+        for number in 0..count.div_ceil(2) {
+            if to.send(number).await.is_err() || here.recv().await.is_err() {
+                return Err(io::Error::other("the other loop has ended"));
+            }
+        }
+        Ok(())
+    };
+    Model::Tasks.run_on(&quiet_loop()?, ask)??;
+    other.join()
+}
+
+async fn echo(there: Receiver<u64>, back: Sender<u64>) {
+    while let Ok(number) = there.recv().await {
+        if back.send(number).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What is timed, and how: batches of a size that takes a while, after a warm-up.
+
+use std::cell::Cell;
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use switchboard_process::{fork, kill_with_parent};
+use switchboard_reactor::{Driver, Loop, Quiet};
+use switchboard_runtime::{self as runtime, Model, green};
+
+use super::{SwitchSpec, threads};
+use crate::compare::measured::median;
+use crate::machine::pin;
+
+/// What is done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Act {
+    Call,
+    SystemCall,
+    SwitchCallback,
+    SwitchTask,
+    SwitchGreen,
+    SwitchThread,
+    SwitchThreadCores,
+    SwitchProcess,
+    SwitchProcessCores,
+    StartCallback,
+    StartTask,
+    StartGreen,
+    StartThread,
+    StartProcess,
+    WakeLoop,
+    WakeLoopCores,
+    ChannelTasks,
+    ChannelLoops,
+    ChannelThreads,
+    ChannelThreadsCores,
+    Timer,
+    TimerDue,
+}
+
+impl Act {
+    pub(crate) const ALL: [Act; 22] = [
+        Act::Call,
+        Act::SystemCall,
+        Act::SwitchCallback,
+        Act::SwitchTask,
+        Act::SwitchGreen,
+        Act::SwitchThread,
+        Act::SwitchThreadCores,
+        Act::SwitchProcess,
+        Act::SwitchProcessCores,
+        Act::StartCallback,
+        Act::StartTask,
+        Act::StartGreen,
+        Act::StartThread,
+        Act::StartProcess,
+        Act::WakeLoop,
+        Act::WakeLoopCores,
+        Act::ChannelTasks,
+        Act::ChannelLoops,
+        Act::ChannelThreads,
+        Act::ChannelThreadsCores,
+        Act::Timer,
+        Act::TimerDue,
+    ];
+
+    /// Returns the name of its row.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Act::Call => "function call",
+            Act::SystemCall => "system call",
+            Act::SwitchCallback => "callback",
+            Act::SwitchTask => "task",
+            Act::SwitchGreen => "green thread",
+            Act::SwitchThread => "thread",
+            Act::SwitchThreadCores => "thread, two cores",
+            Act::SwitchProcess => "process",
+            Act::SwitchProcessCores => "process, two cores",
+            Act::StartCallback => "start callback",
+            Act::StartTask => "start task",
+            Act::StartGreen => "start green thread",
+            Act::StartThread => "start thread",
+            Act::StartProcess => "start process",
+            Act::WakeLoop => "wake a loop",
+            Act::WakeLoopCores => "wake a loop, two cores",
+            Act::ChannelTasks => "channel, tasks",
+            Act::ChannelLoops => "channel, loops on two cores",
+            Act::ChannelThreads => "std mpsc, threads",
+            Act::ChannelThreadsCores => "std mpsc, threads on two cores",
+            Act::Timer => "timer set and cancelled",
+            Act::TimerDue => "timer set and due",
+        }
+    }
+
+    /// Returns whether its two sides are on two cores.
+    pub(crate) fn needs_two_cores(self) -> bool {
+        use Act::{ChannelLoops, ChannelThreadsCores, WakeLoopCores};
+        use Act::{SwitchProcessCores, SwitchThreadCores};
+        matches!(
+            self,
+            SwitchThreadCores
+                | SwitchProcessCores
+                | WakeLoopCores
+                | ChannelLoops
+                | ChannelThreadsCores
+        )
+    }
+}
+
+/// Does the act for the warm-up and all batches, and returns the median of the seconds that one took.
+///
+/// # Errors
+/// The system's, of pinning and of what the act uses.
+pub(crate) fn run(spec: &SwitchSpec) -> io::Result<f64> {
+    pin(None, spec.cores[0])?;
+    match spec.act {
+        Act::Call => spec.time(|n| {
+            for number in 0..n {
+                black_box(call(black_box(number)));
+            }
+            Ok(())
+        }),
+        Act::SystemCall => spec.time(|n| {
+            for _ in 0..n {
+                black_box(rustix::process::getppid());
+            }
+            Ok(())
+        }),
+        Act::SwitchThread | Act::SwitchThreadCores => {
+            spec.time(|n| threads::park(n, spec.cores[1]))
+        }
+        Act::SwitchProcess | Act::SwitchProcessCores => processes(spec),
+        Act::StartThread => spec.time(|n| {
+            (0..n).try_for_each(|_| {
+                let thread = std::thread::Builder::new().spawn(|| ())?;
+                thread.join().map_err(|_| io::Error::other("it panicked"))
+            })
+        }),
+        Act::StartProcess => spec.time(|n| (0..n).try_for_each(|_| fork(|| 0)?.wait().map(drop))),
+        Act::WakeLoop | Act::WakeLoopCores => spec.time(|n| threads::wake_loops(n, spec.cores[1])),
+        Act::ChannelLoops => spec.time(|n| threads::channel_of_loops(n, spec.cores[1])),
+        Act::ChannelThreads | Act::ChannelThreadsCores => {
+            spec.time(|n| threads::mpsc(n, spec.cores[1]))
+        }
+        Act::SwitchCallback | Act::StartCallback | Act::Timer => {
+            let lp = Loop::new(Driver::best())?;
+            lp.set_hooks(Arc::new(Quiet));
+            spec.time(|n| callbacks(&lp, spec.act, n))
+        }
+        Act::SwitchTask
+        | Act::SwitchGreen
+        | Act::StartTask
+        | Act::StartGreen
+        | Act::ChannelTasks
+        | Act::TimerDue => {
+            let lp = Loop::new(Driver::best())?;
+            lp.set_hooks(Arc::new(Quiet));
+            spec.time(|n| Model::Tasks.run_on(&lp, flows(spec.act, n))?)
+        }
+    }
+}
+
+impl SwitchSpec {
+    /// Times `acts`, which does as many acts as it is told.
+    fn time(&self, mut acts: impl FnMut(u64) -> io::Result<()>) -> io::Result<f64> {
+        let mut timed = |count| {
+            let start = Instant::now();
+            acts(count)?;
+            io::Result::Ok(start.elapsed())
+        };
+        // The warm-up finds how many acts a batch has.
+        let mut count = 4;
+        while timed(count)? < self.batch / 2 {
+            count *= 2;
+        }
+        let mut batches = Vec::new();
+        for _ in 0..self.batches {
+            batches.push(timed(count)?.as_secs_f64() / count as f64);
+        }
+        Ok(median(batches))
+    }
+}
+
+#[inline(never)]
+fn call(number: u64) -> u64 {
+    number ^ 1
+}
+
+/// Passes a byte there and back through two pipes; a switch is half of it.
+fn processes(spec: &SwitchSpec) -> io::Result<f64> {
+    let ((mut here, mut from_there), (mut there, mut from_here)) = (io::pipe()?, io::pipe()?);
+    let parent = std::process::id();
+    let core = spec.cores[1];
+    let child = fork(|| {
+        kill_with_parent(parent);
+        let mut byte = [0];
+        // The parent sends another byte when all is done.
+        let echo = || {
+            pin(None, core)?;
+            loop {
+                there.read_exact(&mut byte)?;
+                from_there.write_all(&byte)?;
+                if byte[0] != 0 {
+                    return io::Result::Ok(());
+                }
+            }
+        };
+        i32::from({ echo }().is_err())
+    })?;
+    let mut pass = |byte: u8| {
+        from_here.write_all(&[byte])?;
+        here.read_exact(&mut [0])
+    };
+    let timed = spec.time(|n| (0..n.div_ceil(2)).try_for_each(|_| pass(0)));
+    pass(1)?;
+    child.wait()?;
+    timed
+}
+
+/// Runs `count` callbacks of a loop: each schedules the next, or all are scheduled at first, or a timer is set and
+/// cancelled.
+fn callbacks(lp: &Loop, act: Act, count: u64) -> io::Result<()> {
+    fn chain(lp: &Loop, left: u64) {
+        if left > 0 {
+            let own = lp.clone();
+            lp.call_soon(move || chain(&own, left - 1));
+        }
+    }
+    match act {
+        Act::SwitchCallback => chain(lp, count),
+        Act::Timer => {
+            for _ in 0..count {
+                let timer = lp.call_later(Duration::from_secs(60), || ());
+                black_box(timer.cancel());
+            }
+        }
+        _ => {
+            let ran = Rc::new(Cell::new(0_u64));
+            for _ in 0..count {
+                let ran = ran.clone();
+                lp.call_soon(move || ran.set(ran.get() + 1));
+            }
+        }
+    }
+    lp.run_until_empty()
+}
+
+/// Does `count` acts in flows of the loop that runs.
+async fn flows(act: Act, count: u64) -> io::Result<()> {
+    let half = count.div_ceil(2);
+    let ended = match act {
+        Act::SwitchTask => {
+            let yields = move || async move {
+                for _ in 0..half {
+                    runtime::yield_now().await;
+                }
+            };
+            runtime::join(runtime::spawn(yields()), runtime::spawn(yields())).await
+        }
+        Act::SwitchGreen => {
+            let yields = move || {
+                for _ in 0..half {
+                    let _ = green::block_on(runtime::yield_now());
+                }
+            };
+            runtime::join(green::spawn(yields), green::spawn(yields)).await
+        }
+        Act::ChannelTasks => {
+            let ((to, there), (back, here)) = (runtime::channel(1), runtime::channel(1));
+            let echo = runtime::spawn(async move {
+                while let Ok(number) = there.recv().await {
+                    let _ = back.send(number).await;
+                }
+            });
+            let ask = runtime::spawn(async move {
+                for number in 0..half {
+                    let _ = to.send(number).await;
+                    let _ = here.recv().await;
+                }
+            });
+            runtime::join(echo, ask).await
+        }
+        Act::StartGreen => {
+            for _ in 0..count {
+                green::spawn(|| ()).await.map_err(io::Error::from)?;
+            }
+            return Ok(());
+        }
+        Act::TimerDue => {
+            for _ in 0..count {
+                runtime::sleep(Duration::from_nanos(1)).await;
+            }
+            return Ok(());
+        }
+        _ => {
+            for _ in 0..count {
+                runtime::spawn(async {}).await.map_err(io::Error::from)?;
+            }
+            return Ok(());
+        }
+    };
+    ended.0.and(ended.1).map_err(io::Error::from)
+}
