@@ -25,6 +25,8 @@ pub enum Work {
     Limit(crate::limits::subject::LimitSpec),
     /// Something that is done again and again, and timed.
     Switch(crate::switch::SwitchSpec),
+    /// One case of a saying.
+    Folklore(crate::folklore::Task),
 }
 
 /// Does the work in this process, which must have no other thread, and returns what it found. Blocks until it is
@@ -38,6 +40,7 @@ pub fn do_work(work: &Work) -> io::Result<serde_json::Value> {
         Work::Habit(spec) => serde_json::to_value(mistakes::run(spec)?)?,
         Work::Limit(spec) => crate::limits::subject::run(spec)?,
         Work::Switch(spec) => serde_json::to_value(crate::switch::work::run(spec)?)?,
+        Work::Folklore(task) => serde_json::to_value(task.run()?)?,
     })
 }
 

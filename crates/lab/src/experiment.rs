@@ -51,6 +51,7 @@ pub fn experiments() -> &'static [&'static dyn Experiment] {
         &compare::Http,
         &crate::limits::Limits,
         &crate::switch::Switch,
+        &crate::folklore::Folklore,
     ]
 }
 

@@ -16,6 +16,7 @@ mod children;
 mod compare;
 mod experiment;
 mod limits;
+mod folklore;
 mod load;
 mod machine;
 mod plain;

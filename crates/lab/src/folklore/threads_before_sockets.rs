@@ -1,0 +1,126 @@
+//! One runs out of threads before sockets.
+
+use std::fs;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::thread::Builder;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType, socket};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use switchboard_runtime::thread_capacity;
+
+use crate::experiment::Lab;
+
+use super::effect::{Claim, Effect};
+use super::saying::{Saying, unknown_case};
+use super::tools::{by_turns, effect, in_child};
+
+pub(super) struct ThreadsBeforeSockets;
+
+const CASES: [&str; 3] = [
+    "threads",
+    "sockets with the descriptors of the start",
+    "sockets with all descriptors that may be had",
+];
+
+/// The most of each, whatever the limits are: what this many take stays small.
+const MOST: usize = 40_000;
+
+/// Bytes of the machine's memory that one thread or socket takes at most.
+const EACH: usize = 64 << 10;
+
+impl Saying for ThreadsBeforeSockets {
+    fn name(&self) -> &'static str {
+        "threads, sockets"
+    }
+
+    fn saying(&self) -> &'static str {
+        "one runs out of threads before sockets"
+    }
+
+    fn how(&self) -> &'static str {
+        "as many threads and TCP sockets as one process gets here, up to 40,000 of each and a quarter of the free memory, \
+         in processes of their own; 5 % matters"
+    }
+
+    fn round(&self) -> Duration {
+        Duration::from_millis(1000)
+    }
+
+    fn effects(&self, lab: &Lab) -> io::Result<Vec<Effect>> {
+        let figures = by_turns(lab, &CASES, |case| in_child(lab, self.name(), case))?;
+        let sockets = [1, 2].into_iter();
+        sockets
+            .map(|at| {
+                let ends = |at: usize| figures[at][0].median();
+                let name = format!("{:.0} threads ÷ {:.0} {}", ends(0), ends(at), CASES[at]);
+                effect(name, &figures[0][0], &figures[at][0], Claim::Less, 0.05)
+            })
+            .collect()
+    }
+
+    fn work(&self, case: &str) -> io::Result<Vec<f64>> {
+        let most = MOST.min(available_memory() / 4 / EACH);
+        let made = match CASES.iter().position(|each| *each == case) {
+            Some(0) => threads(most)?,
+            Some(1) => sockets(most),
+            Some(2) => {
+                let mut limit = getrlimit(Resource::Nofile);
+                limit.current = limit.maximum;
+                setrlimit(Resource::Nofile, limit)?;
+                sockets(most)
+            }
+            _ => return Err(unknown_case(self.name(), case)),
+        };
+        Ok(vec![made as f64])
+    }
+}
+
+/// Starts threads until the system refuses one, or their known limit is reached, and returns how many lived at once.
+/// Beyond that limit a thread aborts the process instead of failing.
+fn threads(most: usize) -> io::Result<usize> {
+    let most = most.min(thread_capacity().0);
+    let gate = Arc::new(Mutex::new(()));
+    let held = gate
+        .lock()
+        .map_err(|_| io::Error::other("a thread panicked"))?;
+    let mut threads = Vec::new();
+    while threads.len() < most {
+        let gate = Arc::clone(&gate);
+        let thread = Builder::new()
+            .stack_size(64 << 10)
+            .spawn(move || drop(gate.lock()));
+        match thread {
+            Ok(thread) => threads.push(thread),
+            Err(_) => break,
+        }
+    }
+    drop(held);
+    let made = threads.len();
+    for thread in threads {
+        // A thread that panicked has been one all the same.
+        let _ = thread.join();
+    }
+    Ok(made)
+}
+
+/// Makes sockets until the system refuses one, and returns how many there were.
+fn sockets(most: usize) -> usize {
+    let mut sockets = Vec::new();
+    while sockets.len() < most {
+        match socket(AddressFamily::INET, SocketType::STREAM, None) {
+            Ok(socket) => sockets.push(socket),
+            Err(_) => break,
+        }
+    }
+    sockets.len()
+}
+
+/// Returns the bytes that the machine has left; 1 GiB where the system does not report it.
+fn available_memory() -> usize {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
+    kib.map_or(1 << 30, |kib| kib << 10)
+}

@@ -1,0 +1,220 @@
+//! What experiments of sayings share: rounds, echo servers and their load, memory of connections.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::children::{Server, Work};
+use crate::experiment::Lab;
+use crate::load::Load;
+use crate::machine::{cores, pin};
+use crate::report::Figure;
+use crate::rounds::Rounds;
+use crate::usage::{tree, tree_cpu, tree_memory};
+
+use super::Task;
+use super::effect::{Claim, Effect};
+
+/// Bytes of a message where a saying is not about its size.
+pub(super) const MESSAGE: usize = 64;
+
+/// How long a server is under load in one turn, before and while it is measured.
+const WARM_UP: Duration = Duration::from_millis(40);
+const MEASURED: Duration = Duration::from_millis(160);
+
+/// How long one turn of an echo server takes.
+pub(super) const TURN: Duration = Duration::from_millis(200);
+
+/// Returns the rounds of all sayings. Cells always run equally often, since rounds are compared one by one.
+pub(super) fn rounds(lab: &Lab) -> Rounds {
+    let often = lab.by_effort(7, 11, 25);
+    Rounds {
+        least: often,
+        most: often,
+        budget: Duration::ZERO,
+        narrow: -1.0,
+    }
+}
+
+/// Runs the cells by turns and returns the figures of each.
+pub(super) fn by_turns<C>(
+    lab: &Lab,
+    cells: &[C],
+    run: impl FnMut(&C) -> io::Result<Vec<f64>>,
+) -> io::Result<Vec<Vec<Figure>>> {
+    let trials = rounds(lab).run(cells, |_| (), run);
+    let figures = trials.into_iter().map(|trial| match trial.error {
+        Some(error) => Err(io::Error::other(error)),
+        None => trial
+            .figures
+            .into_iter()
+            .map(|figure| figure.ok_or_else(|| io::Error::other("a measured value is no number")))
+            .collect(),
+    });
+    figures.collect()
+}
+
+/// Returns the effect of two figures, or why there is none.
+pub(super) fn effect(
+    name: impl Into<String>,
+    above: &Figure,
+    below: &Figure,
+    claim: Claim,
+    least: f64,
+) -> io::Result<Effect> {
+    let nothing = || io::Error::other("nothing was used: the system's figures are too coarse");
+    Effect::of(name, above, below, claim, least).ok_or_else(nothing)
+}
+
+/// Does the work of a case in a process of its own.
+pub(super) fn in_child(lab: &Lab, saying: &str, case: &str) -> io::Result<Vec<f64>> {
+    let task = Task {
+        saying: saying.to_owned(),
+        case: case.to_owned(),
+    };
+    let done = lab.work(&Work::Folklore(task), None)?;
+    Ok(serde_json::from_value(done.found)?)
+}
+
+/// Starts `serve echo` with a model and perhaps a driver, as `tasks/epoll`, on the first core if there are two.
+///
+/// # Errors
+/// Those of starting the server.
+pub(crate) fn start_echo(lab: &Lab, row: &str) -> io::Result<Server> {
+    let mut arguments = vec!["serve", "echo", "--model"];
+    match row.split_once('/') {
+        Some((model, driver)) => arguments.extend([model, "--driver", driver]),
+        None => arguments.push(row),
+    }
+    let server = lab.serve(&arguments)?;
+    if let [first, _, ..] = cores().as_slice() {
+        server.pin(*first)?;
+    }
+    Ok(server)
+}
+
+/// Puts a load on a server for one turn, on the second core, and blocks until it is done. Returns the seconds of
+/// processor time that a round trip took the server, and the median of its latency in seconds.
+///
+/// # Errors
+/// That of a connection that failed; `Unsupported` where the system reports no processor time of others.
+pub(crate) fn echo_turn(
+    server: &Server,
+    connections: usize,
+    message: usize,
+) -> io::Result<Vec<f64>> {
+    let load = Load {
+        addr: server.addr(),
+        connections,
+        message,
+        warm_up: WARM_UP,
+        duration: MEASURED,
+        push: false,
+    };
+    let root = server.pid();
+    let core = cores().get(1).copied();
+    let run = move || {
+        if let Some(core) = core {
+            pin(None, core)?;
+        }
+        let (mut before, mut after) = (None, None);
+        let outcome = load.run(|| before = cpu(root), || after = cpu(root))?;
+        match outcome.errors.first() {
+            Some(error) => Err(io::Error::other(error.clone())),
+            None => Ok((outcome, before.zip(after))),
+        }
+    };
+    let died = |_| io::Error::other("the load ended early");
+    let (outcome, used) = std::thread::spawn(run).join().map_err(died)??;
+    let unknown = || io::Error::from(io::ErrorKind::Unsupported);
+    let (before, after) = used.ok_or_else(unknown)?;
+    if outcome.round_trips == 0 {
+        return Err(io::Error::other("no message came back"));
+    }
+    Ok(vec![
+        (after - before) / outcome.round_trips as f64,
+        outcome.latencies.value_at_quantile(0.5) as f64 / 1e9,
+    ])
+}
+
+/// Returns the seconds of processor time that the living threads of a process tree have used, to a nanosecond; to a
+/// clock tick where the kernel does not count them apart.
+pub(super) fn cpu(root: u32) -> Option<f64> {
+    let mut sum = 0;
+    for pid in tree(root) {
+        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+            continue;
+        };
+        for thread in threads.flatten() {
+            match fs::read_to_string(thread.path().join("schedstat")) {
+                Ok(text) => sum += text.split(' ').next()?.parse::<u64>().ok()?,
+                // The thread has ended, or there are no such files.
+                Err(_) if thread.path().exists() => {
+                    let (user, system) = tree_cpu(root)?;
+                    return Some((user + system).as_secs_f64());
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    Some(sum as f64 / 1e9)
+}
+
+/// Opens connections to an echo server, each of which has had one message back.
+pub(super) fn connect(addr: SocketAddr, connections: usize) -> io::Result<Vec<TcpStream>> {
+    let connect = |_| {
+        let mut stream = TcpStream::connect(addr)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(&[7; MESSAGE])?;
+        stream.read_exact(&mut [0; MESSAGE])?;
+        Ok(stream)
+    };
+    (0..connections).map(connect).collect()
+}
+
+/// Returns how many connections this process can have beside what it needs itself, at most `wanted`.
+pub(super) fn connections_at_most(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+    wanted.min(limit.saturating_sub(128) / 2).max(1)
+}
+
+/// Returns the bytes of memory, of user space and of kernel stacks and page tables, that each idle connection of
+/// an echo server takes after one message. Blocks until it is measured.
+///
+/// # Errors
+/// Those of starting the server and of connecting; `Unsupported` where the system reports no memory.
+pub(crate) fn bytes_per_connection(lab: &Lab, row: &str, wanted: usize) -> io::Result<f64> {
+    let connections = connections_at_most(wanted);
+    let server = start_echo(lab, row)?;
+    // What the server makes once is there after the first connections.
+    let first = connect(server.addr(), 4)?;
+    let unknown = || io::Error::from(io::ErrorKind::Unsupported);
+    let before = memory(server.pid()).ok_or_else(unknown)?;
+    let open = connect(server.addr(), connections)?;
+    let after = memory(server.pid()).ok_or_else(unknown)?;
+    drop((first, open));
+    Ok((after - before) / connections as f64)
+}
+
+/// Returns the bytes that a process tree has in user space and in page tables, with a kernel stack for each thread.
+pub(super) fn memory(root: u32) -> Option<f64> {
+    let user = tree_memory(root)? as f64;
+    let mut kernel = 0.0;
+    for pid in tree(root) {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let number = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse::<f64>().ok()
+        };
+        kernel += number("VmPTE:").unwrap_or(0.0) * 1024.0;
+        kernel += number("Threads:").unwrap_or(1.0) * KERNEL_STACK;
+    }
+    Some(user + kernel)
+}
+
+/// Bytes of a thread's stack in the kernel, on the processors of 64 bits that are supported.
+pub(super) const KERNEL_STACK: f64 = 16384.0;
