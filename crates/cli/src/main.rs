@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod advise;
 mod cell;
 mod chat;
 mod check;
@@ -44,6 +45,8 @@ struct Cli {
 enum Command {
     /// Do the same work under every model, measure it, and say which model to run
     Compare(compare::Options),
+    /// Say what to run for a workload, and why
+    Advise(advise::Options),
     /// Run a server (files, proxy, chat, echo, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
     Serve(Box<serve::Service>),
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Compare(options) => compare::run(&options),
+        Command::Advise(options) => advise::run(&options),
         Command::Serve(service) => serve::run(*service),
         Command::Accounts(options) => accounts::run(&options),
         Command::Fetch(options) => fetch::run(options),

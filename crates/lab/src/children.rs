@@ -27,6 +27,8 @@ pub enum Work {
     Switch(crate::switch::SwitchSpec),
     /// One case of a saying.
     Folklore(crate::folklore::Task),
+    /// The pool of `run_blocking`.
+    Offload,
 }
 
 /// Does the work in this process, which must have no other thread, and returns what it found. Blocks until it is
@@ -41,6 +43,7 @@ pub fn do_work(work: &Work) -> io::Result<serde_json::Value> {
         Work::Limit(spec) => crate::limits::subject::run(spec)?,
         Work::Switch(spec) => serde_json::to_value(crate::switch::work::run(spec)?)?,
         Work::Folklore(task) => serde_json::to_value(task.run()?)?,
+        Work::Offload => serde_json::to_value(crate::advising::offload()?)?,
     })
 }
 

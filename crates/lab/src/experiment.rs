@@ -52,6 +52,7 @@ pub fn experiments() -> &'static [&'static dyn Experiment] {
         &crate::limits::Limits,
         &crate::switch::Switch,
         &crate::folklore::Folklore,
+        &crate::advising::CostsOfModels,
     ]
 }
 

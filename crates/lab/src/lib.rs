@@ -12,6 +12,7 @@
 //! [`Report`] knows no experiment. [`Load`], the echo client that drives the servers, also serves benchmarks outside
 //! of this crate.
 
+mod advising;
 mod children;
 mod compare;
 mod experiment;
@@ -33,6 +34,7 @@ mod text;
 mod usage;
 mod watch;
 
+pub use advising::{Advice, Cost, Costs, Demand, recommend};
 pub use children::{Done, Server, Work, do_work, run_in_child};
 pub use compare::cell::{CellSpec, run as run_cell};
 pub use compare::cpu::{digest, power};

@@ -23,11 +23,11 @@ impl Saying for CallbacksBeatCoroutines {
 
     fn how(&self) -> &'static str {
         "echo servers under `callbacks` and `tasks`: processor time for a round trip with 50 clients, and memory of each of \
-         2,000 idle connections; 10 % matters"
+         500 idle connections; 10 % matters"
     }
 
     fn round(&self) -> Duration {
-        TURN * 2 + Duration::from_millis(600)
+        TURN * 2 + Duration::from_millis(250)
     }
 
     fn effects(&self, lab: &Lab) -> io::Result<Vec<Effect>> {

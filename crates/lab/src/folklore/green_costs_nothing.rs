@@ -21,12 +21,12 @@ impl Saying for GreenCostsNothing {
     }
 
     fn how(&self) -> &'static str {
-        "echo servers under `green` and `tasks`: processor time for a round trip with 50 clients, and memory of each of 2,000 \
+        "echo servers under `green` and `tasks`: processor time for a round trip with 50 clients, and memory of each of 500 \
          idle connections; 10 % matters"
     }
 
     fn round(&self) -> Duration {
-        TURN * 2 + Duration::from_millis(600)
+        TURN * 2 + Duration::from_millis(250)
     }
 
     fn effects(&self, lab: &Lab) -> io::Result<Vec<Effect>> {
@@ -45,7 +45,7 @@ pub(super) fn compared_with_tasks(
     let servers = [start_echo(lab, rows[0])?, start_echo(lab, rows[1])?];
     let figures = by_turns(lab, &[0, 1], |&at| {
         let cpu = echo_turn(&servers[at], 50, MESSAGE)?[0];
-        Ok(vec![cpu, bytes_per_connection(lab, rows[at], 2000)?])
+        Ok(vec![cpu, bytes_per_connection(lab, rows[at], 500)?])
     })?;
     let costs = ["processor time", "memory of an idle connection"];
     let costs = costs.into_iter().enumerate();

@@ -1,0 +1,511 @@
+//! The choice, by arithmetic with measured figures.
+
+use serde::{Deserialize, Serialize};
+
+use super::costs::{Cost, Costs};
+use super::demand::Demand;
+use super::words::{bytes, number, share, time, whole};
+
+/// The share of the memory, of a core and of a limit that a server should use at most: the rest is for bursts.
+const MEMORY_USED: f64 = 0.8;
+const CORE_USED: f64 = 0.7;
+const LIMIT_USED: f64 = 0.8;
+
+/// Processor times within this factor are equal: one would not notice.
+const EQUAL: f64 = 1.05;
+
+/// A computation that holds a loop for longer is felt by all its other connections.
+const HOLD: f64 = 0.001;
+
+/// What is chosen among equals, the simplest first: threads need no async code and no care for what blocks.
+const SIMPLEST: [&str; 5] = [
+    "threads",
+    "tasks/epoll",
+    "tasks/portable",
+    "green",
+    "tasks/uring",
+];
+
+/// What to run for a workload, and why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Advice {
+    /// Whether the machine does all of it.
+    pub fits: bool,
+    /// What to run, one sentence.
+    pub run: String,
+    /// The model, if any fits: `tasks`.
+    pub model: Option<String>,
+    /// The driver, if the model has one: `epoll`.
+    pub driver: Option<String>,
+    /// Workers, for a model with a loop.
+    pub workers: Option<u64>,
+    /// Threads, if each request under way has one: those of a pool, or of `run_blocking`.
+    pub pool: Option<u64>,
+    /// The reasoning, one line each, with its arithmetic.
+    pub because: Vec<String>,
+    /// What would change the answer, one sentence each.
+    pub changes: Vec<String>,
+}
+
+/// One model against the demand.
+struct Candidate<'a> {
+    cost: &'a Cost,
+    /// Bytes of all connections.
+    memory: f64,
+    /// Processor time of a request, with the model's.
+    request: f64,
+    /// Why it does not do.
+    lacks: Option<String>,
+}
+
+/// Recommends what to run. The demand must have passed [`Demand::check`].
+pub fn recommend(demand: &Demand, costs: &Costs) -> Advice {
+    let sizes = Sizes::of(demand, costs);
+    let candidates: Vec<Candidate> = costs
+        .rows
+        .iter()
+        .map(|cost| sizes.candidate(cost))
+        .collect();
+    let mut advice = Advice {
+        because: sizes.load_lines(),
+        ..Advice::default()
+    };
+    for candidate in &candidates {
+        advice.because.push(sizes.line(candidate));
+    }
+    let fitting: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|each| each.lacks.is_none())
+        .collect();
+    let cheapest = fitting
+        .iter()
+        .min_by(|a, b| a.request.total_cmp(&b.request));
+    let Some(cheapest) = cheapest else {
+        advice.run = "no model of this machine does it in one process".to_owned();
+        advice.changes = sizes.changes(&candidates, None);
+        return advice;
+    };
+    let equal = fitting.iter().filter(|each| {
+        let differs = each.cost.trip.differs_from(&cheapest.cost.trip);
+        each.request <= cheapest.request * EQUAL || !differs
+    });
+    let rank = |each: &&&Candidate| {
+        let name = each.cost.row.as_str();
+        let known = SIMPLEST.iter().position(|simple| name.starts_with(simple));
+        known.unwrap_or(SIMPLEST.len())
+    };
+    let chosen = equal.min_by_key(rank).unwrap_or(cheapest);
+    sizes.choose(&mut advice, chosen, cheapest);
+    advice.changes = sizes.changes(&candidates, Some(chosen));
+    advice
+}
+
+/// The demand beside the machine.
+struct Sizes<'a> {
+    demand: &'a Demand,
+    costs: &'a Costs,
+    memory: f64,
+    cores: f64,
+}
+
+impl<'a> Sizes<'a> {
+    fn of(demand: &'a Demand, costs: &'a Costs) -> Sizes<'a> {
+        let memory = demand.memory_bytes.unwrap_or(costs.machine.memory_bytes);
+        Sizes {
+            demand,
+            costs,
+            // A system that does not report its memory sets no limit.
+            memory: if memory == 0 {
+                f64::INFINITY
+            } else {
+                memory as f64
+            },
+            cores: costs.machine.cores.max(1) as f64,
+        }
+    }
+
+    fn candidate(&self, cost: &'a Cost) -> Candidate<'a> {
+        let connections = self.demand.connections as f64;
+        let memory = connections * cost.bytes.median().max(0.0);
+        let request = self.demand.cpu_s + cost.trip.median();
+        let cores = self.demand.rate() * request;
+        let lacks = if connections > cost.most as f64 * LIMIT_USED {
+            Some(format!(
+                "{} of {} at most ({}), and {} of them should be used",
+                whole(self.demand.connections),
+                whole(cost.most),
+                cost.limit,
+                share(LIMIT_USED)
+            ))
+        } else if memory > self.memory * MEMORY_USED {
+            Some(format!("more than {} of the memory", share(MEMORY_USED)))
+        } else if cores > self.cores {
+            Some(format!(
+                "needs {} cores of {}",
+                number(cores),
+                number(self.cores)
+            ))
+        } else {
+            None
+        };
+        Candidate {
+            cost,
+            memory,
+            request,
+            lacks,
+        }
+    }
+
+    fn load_lines(&self) -> Vec<String> {
+        let Demand {
+            connections,
+            active,
+            service_s,
+            cpu_s,
+            ..
+        } = *self.demand;
+        let (under_way, rate) = (self.demand.under_way(), self.demand.rate());
+        vec![
+            format!(
+                "{} connections × {} active = {} requests under way at once",
+                whole(connections),
+                share(active),
+                number(under_way)
+            ),
+            format!(
+                "{} under way ÷ {} each = {} requests a second (Little's law)",
+                number(under_way),
+                time(service_s),
+                number(rate)
+            ),
+            format!(
+                "{} a second × {} = {} of {} cores, without what the model costs; a request waits for {} of its time",
+                number(rate),
+                time(cpu_s),
+                number(rate * cpu_s),
+                number(self.cores),
+                share(1.0 - cpu_s / service_s)
+            ),
+        ]
+    }
+
+    /// Returns the line of a model: memory, processor, limit.
+    fn line(&self, each: &Candidate) -> String {
+        let rate = self.demand.rate();
+        let end = match &each.lacks {
+            Some(lacks) => format!("does not do: {lacks}"),
+            None => "does".to_owned(),
+        };
+        format!(
+            "{}: {} × {} = {} of {}; {} × ({} + {}) = {} cores: {end}",
+            each.cost.row,
+            whole(self.demand.connections),
+            bytes(each.cost.bytes.median()),
+            bytes(each.memory),
+            bytes(self.memory),
+            number(rate),
+            time(self.demand.cpu_s),
+            time(each.cost.trip.median()),
+            number(rate * each.request)
+        )
+    }
+
+    fn choose(&self, advice: &mut Advice, chosen: &Candidate, cheapest: &Candidate) {
+        let (model, driver) = match chosen.cost.row.split_once('/') {
+            Some((model, driver)) => (model, Some(driver)),
+            None => (chosen.cost.row.as_str(), None),
+        };
+        advice.fits = true;
+        advice.model = Some(model.to_owned());
+        advice.driver = driver.map(str::to_owned);
+        let cores = self.demand.rate() * chosen.request;
+        let mut run = format!("run `--model {model}");
+        if chosen.cost.row == cheapest.cost.row {
+            advice.because.push(format!(
+                "{} takes the least processor time for a request, {}",
+                chosen.cost.row,
+                time(chosen.request)
+            ));
+        } else {
+            advice.because.push(format!(
+                "{} takes {} for a request and {}, the least, {}: a difference of {}, below {} or inside the noise; so \
+                 the simpler one",
+                chosen.cost.row,
+                time(chosen.request),
+                cheapest.cost.row,
+                time(cheapest.request),
+                share(chosen.request / cheapest.request - 1.0),
+                share(EQUAL - 1.0)
+            ));
+        }
+        if let Some(driver) = driver {
+            let workers = (cores / CORE_USED).ceil().clamp(1.0, self.cores);
+            advice.workers = Some(workers as u64);
+            advice.because.push(format!(
+                "{} cores ÷ {} used of each = {}: {} of {} cores as workers",
+                number(cores),
+                share(CORE_USED),
+                number(cores / CORE_USED),
+                number(workers),
+                number(self.cores)
+            ));
+            run += &format!(" --driver {driver} --workers {}", number(workers));
+        }
+        run += "`";
+        if cores > self.cores * CORE_USED {
+            advice.because.push(format!(
+                "{} cores are {} of all: requests queue behind each other, and their time grows beyond {}",
+                number(cores),
+                share(cores / self.cores),
+                time(self.demand.service_s)
+            ));
+        }
+        self.size_pool(advice, driver.is_some(), &mut run);
+        advice.run = run;
+    }
+
+    /// Sizes what blocks: a pool's threads, or those of `run_blocking` beside a loop.
+    fn size_pool(&self, advice: &mut Advice, has_loop: bool, run: &mut String) {
+        let under_way = self.demand.under_way();
+        let pool = (under_way + 2.0 * under_way.sqrt()).ceil();
+        let law = format!(
+            "{} under way + 2 × √{} for bursts = {} threads",
+            number(under_way),
+            number(under_way),
+            number(pool)
+        );
+        if !has_loop {
+            advice.pool = Some(pool as u64);
+            advice.because.push(format!(
+                "a pool, if what a request waits for is to be limited (connections to a data base): {law}"
+            ));
+            return;
+        }
+        let (computes, offloaded) = (self.demand.cpu_s, self.costs.offload_s);
+        if computes > HOLD {
+            advice.because.push(format!(
+                "a request computes for {}, which would hold the loop for longer than {}: in `run_blocking`, whose hand-over \
+                 takes {} more; as many threads as cores compute",
+                time(computes),
+                time(HOLD),
+                time(offloaded)
+            ));
+            *run += ", and compute in `run_blocking`";
+        }
+        let most = self.costs.offload_threads;
+        let enough = if pool <= most as f64 {
+            "enough"
+        } else {
+            "too few"
+        };
+        advice.pool = Some(pool as u64);
+        advice.because.push(format!(
+            "should requests wait in calls that block (a driver of a data base): {law}; `run_blocking` has {most} here, {enough}"
+        ));
+    }
+
+    /// Returns at which figures the answer would be another one.
+    fn changes(&self, candidates: &[Candidate], chosen: Option<&Candidate>) -> Vec<String> {
+        let mut lines = Vec::new();
+        let request = |each: &&Candidate| each.request;
+        let least = candidates
+            .iter()
+            .map(|each| request(&each))
+            .fold(f64::INFINITY, f64::min);
+        for each in candidates {
+            let by_memory = self.memory * MEMORY_USED / each.cost.bytes.median().max(1.0);
+            let by_limit = each.cost.most as f64 * LIMIT_USED;
+            let (most, why) = match by_memory < by_limit {
+                true => (by_memory, "memory"),
+                false => (by_limit, each.cost.limit.as_str()),
+            };
+            let is_chosen = chosen.is_some_and(|it| it.cost.row == each.cost.row);
+            if is_chosen {
+                lines.push(format!(
+                    "{} does up to {} connections ({why})",
+                    each.cost.row,
+                    whole(most as u64)
+                ));
+            } else if (self.demand.connections as f64) > most {
+                lines.push(format!(
+                    "{} would do below {} connections ({why})",
+                    each.cost.row,
+                    whole(most as u64)
+                ));
+            }
+        }
+        if least.is_finite() && least > 0.0 {
+            let each = self.demand.active / self.demand.service_s * least;
+            let most = self.cores * CORE_USED / each;
+            lines.push(format!(
+                "{} of all {} cores are used at {} connections of this kind; beyond that, more machines",
+                share(CORE_USED),
+                number(self.cores),
+                whole(most as u64)
+            ));
+        }
+        lines.extend(self.when_waiting_costs(candidates));
+        lines
+    }
+
+    /// Returns below which computation the price of waiting decides between threads and tasks.
+    fn when_waiting_costs(&self, candidates: &[Candidate]) -> Option<String> {
+        let of = |name: &str| {
+            candidates
+                .iter()
+                .find(|each| each.cost.row.starts_with(name))
+        };
+        let (threads, tasks) = (of("threads")?, of("tasks/")?);
+        let (dear, cheap) = (threads.cost.trip.median(), tasks.cost.trip.median());
+        if dear <= cheap * EQUAL || !threads.cost.trip.differs_from(&tasks.cost.trip) {
+            return None;
+        }
+        // threads + cpu = EQUAL × (tasks + cpu)
+        let cpu = (dear - EQUAL * cheap) / (EQUAL - 1.0);
+        Some(format!(
+            "a request that computes for less than {} makes the difference between {} under {} and {} under {} count; above, threads \
+             cost the same",
+            time(cpu),
+            time(dear),
+            threads.cost.row,
+            time(cheap),
+            tasks.cost.row
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Machine;
+    use crate::report::Figure;
+
+    fn cost(row: &str, trip_us: f64, bytes: f64, most: u64) -> Cost {
+        Cost {
+            row: row.to_owned(),
+            trip: Figure::of(vec![trip_us / 1e6, trip_us / 1e6 * 1.01]).unwrap(),
+            bytes: Figure::of(vec![bytes, bytes]).unwrap(),
+            most,
+            limit: "a limit".to_owned(),
+        }
+    }
+
+    fn costs() -> Costs {
+        Costs {
+            machine: Machine {
+                cores: 2,
+                memory_bytes: 4 << 30,
+                ..Machine::default()
+            },
+            rows: vec![
+                cost("threads", 9.0, 40_000.0, 15_000),
+                cost("tasks/epoll", 5.0, 500.0, 20_000),
+                cost("tasks/select", 5.0, 500.0, 992),
+            ],
+            offload_threads: 64,
+            offload_s: 10e-6,
+        }
+    }
+
+    const USUAL: Demand = Demand {
+        connections: 10_000,
+        active: 0.01,
+        service_s: 0.2,
+        cpu_s: 0.0,
+        memory_bytes: None,
+    };
+
+    #[test]
+    fn cheap_requests_take_the_model_that_waits_cheaply() {
+        let advice = recommend(&USUAL, &costs());
+        assert!(advice.fits);
+        assert_eq!(advice.run, "run `--model tasks --driver epoll --workers 1`");
+        // 100 under way + 2 × 10.
+        assert_eq!(advice.pool, Some(120));
+        let text = advice.because.join("\n");
+        assert!(
+            text.contains("10,000 connections × 1 % active = 100 requests under way"),
+            "{text}"
+        );
+        assert!(
+            text.contains("100 under way ÷ 200 ms each = 500 requests a second"),
+            "{text}"
+        );
+        assert!(
+            text.contains("threads: 10,000 × 39.1 KiB = 381 MiB of 4.0 GiB"),
+            "{text}"
+        );
+        assert!(text.contains("has 64 here, too few"), "{text}");
+        let changes = advice.changes.join("\n");
+        assert!(
+            changes.contains("tasks/select would do below 793 connections (a limit)"),
+            "{changes}"
+        );
+        // (9.045 − 1.05 × 5.025) ÷ 0.05 us
+        assert!(
+            changes.contains("computes for less than 75.4 us"),
+            "{changes}"
+        );
+    }
+
+    #[test]
+    fn requests_that_compute_take_threads_where_they_fit() {
+        let computing = Demand {
+            cpu_s: 0.002,
+            ..USUAL
+        };
+        let advice = recommend(&computing, &costs());
+        assert_eq!(advice.model.as_deref(), Some("threads"));
+        assert_eq!((advice.driver, advice.workers), (None, None));
+        let small = Demand {
+            memory_bytes: Some(100 << 20),
+            ..computing
+        };
+        let advice = recommend(&small, &costs());
+        assert_eq!(advice.model.as_deref(), Some("tasks"));
+        assert_eq!(
+            advice.workers,
+            Some(2),
+            "500 × 2 ms is a core: more than 70 % of one"
+        );
+        assert!(
+            advice.run.ends_with("and compute in `run_blocking`"),
+            "{}",
+            advice.run
+        );
+        let changes = advice.changes.join("\n");
+        assert!(
+            changes.contains("threads would do below 2,097 connections (memory)"),
+            "{changes}"
+        );
+    }
+
+    #[test]
+    fn what_the_machine_cannot_do_is_said_with_what_lacks() {
+        let much = Demand {
+            cpu_s: 0.1,
+            ..USUAL
+        };
+        let advice = recommend(&much, &costs());
+        assert!(!advice.fits && advice.model.is_none());
+        let text = advice.because.join("\n");
+        assert!(text.contains("does not do: needs 50 cores of 2"), "{text}");
+        let changes = advice.changes.join("\n");
+        assert!(changes.contains("used at 279 connections"), "{changes}");
+        let many = Demand {
+            connections: u64::MAX,
+            ..USUAL
+        };
+        assert!(!recommend(&many, &costs()).fits);
+    }
+
+    #[test]
+    fn without_any_measured_model_there_is_no_advice() {
+        let nothing = Costs {
+            rows: Vec::new(),
+            ..costs()
+        };
+        let advice = recommend(&USUAL, &nothing);
+        assert!(!advice.fits && advice.changes.is_empty());
+    }
+}
