@@ -20,6 +20,7 @@ mod limits;
 mod folklore;
 mod load;
 mod machine;
+mod own;
 mod plain;
 mod progress;
 mod report;
@@ -44,6 +45,7 @@ pub use compare::rows::{ComputeIn, Row, UnknownRow, Workload, rows};
 pub use experiment::{Effort, Experiment, Lab, Sizes, experiments};
 pub use load::{Load, Outcome, Talk, Way};
 pub use machine::{Limits, Machine, cores, machine, pin};
+pub use own::{OwnLoad, OwnPlan, own_server};
 pub use plain::plain;
 pub use report::{
     Axis, Better, Column, Figure, Interval, Line, Mark, Plot, PlotKind, Point, Report, Section,
