@@ -12,9 +12,11 @@ mod driver;
 mod fetch;
 mod hooks;
 mod log;
+mod look;
 mod metrics;
 mod models;
 mod output;
+mod report;
 mod serve;
 mod shell;
 mod trace;
@@ -36,7 +38,7 @@ under each.\n\nExamples:\n  switchboard serve files public --listen 127.0.0.1:80
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// When to colour help, errors and chat; `auto` does in a terminal, unless NO_COLOR is set
+    /// When to colour help, errors, reports and chat; `auto` does in a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, display_order = 1000)]
     color: ColorChoice,
 }
@@ -47,6 +49,8 @@ enum Command {
     Compare(compare::Options),
     /// Say what to run for a workload, and why
     Advise(advise::Options),
+    /// Show what `compare` measured, as text or as a page, or say what differs between two reports
+    Report(report::Options),
     /// Run a server (files, proxy, chat, echo, slow-site) until SIGINT or SIGTERM
     #[command(subcommand)]
     Serve(Box<serve::Service>),
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Compare(options) => compare::run(&options),
         Command::Advise(options) => advise::run(&options),
+        Command::Report(options) => report::run(&options, cli.color),
         Command::Serve(service) => serve::run(*service),
         Command::Accounts(options) => accounts::run(&options),
         Command::Fetch(options) => fetch::run(options),

@@ -58,7 +58,8 @@ impl Scale {
             let exponent = (size / per).log10().floor();
             (f64::from(digits - 1) - exponent).clamp(0.0, 3.0) as usize
         };
-        let whole = sizes.iter().all(|size| (size / per).fract() == 0.0);
+        let whole = |number: f64| (number - number.round()).abs() <= number * 1e-9;
+        let whole = sizes.iter().all(|size| whole(size / per));
         let decimals = match sizes.is_empty() || whole {
             true => 0,
             false => digits(mean.exp(), 3).max(digits(least, 2)),
