@@ -8,18 +8,28 @@ pub(super) struct Noise {
     logs: bool,
     /// The median of the variances.
     usual: f64,
+    /// Their mean, in which outliers count.
+    mean: f64,
 }
+
+/// With fewer samples than this, chance may have picked nothing but outliers.
+const FEW: usize = 5;
 
 impl Noise {
     /// Measures the noise of a column by the pairs of figures that are compared in it.
     pub(super) fn of<'a>(pairs: impl Iterator<Item = (&'a Figure, &'a Figure)> + Clone) -> Noise {
         let both = || pairs.clone().flat_map(|(old, new)| [old, new]);
         let logs = both().all(|figure| figure.samples().iter().all(|sample| *sample > 0.0));
-        let mut noise = Noise { logs, usual: 0.0 };
+        let mut noise = Noise {
+            logs,
+            usual: 0.0,
+            mean: 0.0,
+        };
         let several = both().filter(|figure| figure.samples().len() > 1);
         let mut variances: Vec<f64> = several.map(|figure| noise.moments(figure).1).collect();
         variances.sort_by(f64::total_cmp);
         noise.usual = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
+        noise.mean = variances.iter().sum::<f64>() / variances.len().max(1) as f64;
         noise
     }
 
@@ -37,12 +47,19 @@ impl Noise {
 }
 
 /// Returns the probability that two figures of the same differ at least as much: that of Welch's t, two-sided. No
-/// variance is less than the usual one, since a few samples that happen to agree prove no silence.
+/// variance is less than the usual one, since a few samples that happen to agree prove no silence; of very few, none is
+/// less than the mean, since all of them may be outliers.
 pub(super) fn p_value(old: &Figure, new: &Figure, noise: &Noise) -> f64 {
+    let few = old.samples().len().min(new.samples().len()) < FEW;
+    let least = if few {
+        noise.mean.max(noise.usual)
+    } else {
+        noise.usual
+    };
     let share = |figure: &Figure| {
         let (mean, variance) = noise.moments(figure);
         let count = figure.samples().len() as f64;
-        (mean, variance.max(noise.usual) / count, count - 1.0)
+        (mean, variance.max(least) / count, count - 1.0)
     };
     let ((a, va, da), (b, vb, db)) = (share(old), share(new));
     let error = va + vb;
