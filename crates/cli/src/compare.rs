@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use switchboard_lab::{Effort, Experiment, Lab, Report, Sizes, experiments, machine, plain, study};
+use clap::{Args, ColorChoice, ValueEnum};
+use switchboard_lab::show::{Look, csv, html, text};
+use switchboard_lab::{
+    Effort, Experiment, Lab, OwnLoad, OwnPlan, Report, Sizes, experiments, machine, study,
+};
 use switchboard_runtime::Model;
 use time::OffsetDateTime;
 
 use self::outputs::Output;
+use crate::look::look;
 use crate::output::{self, Failure};
 
 /// What runs when nothing is named.
@@ -63,6 +67,12 @@ pub(crate) struct Options {
     /// Write everything measured to this file, as JSON; `-` is stdout, and the tables go to stderr then
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report to this file as a page, which loads nothing and needs no script
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write all samples to this file as CSV, a row for each
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     /// Keep what this JSON of an earlier run has whole, run what failed or is missing, and write there too unless --json
     /// names another file
     #[arg(long, value_name = "FILE")]
@@ -70,38 +80,61 @@ pub(crate) struct Options {
     /// Make each step of a model longer, as `tasks=1ms`, to test what finds it
     #[arg(long, hide = true, value_name = "MODEL=TIME", value_parser = slow_model)]
     slow_model: Option<(Model, Duration)>,
+    /// How a server of your own is driven
+    #[arg(long, value_enum, default_value_t = LoadKind::Http, requires = "command")]
+    load: LoadKind,
+    /// Path that a server of your own is asked for
+    #[arg(long, default_value = "/", value_name = "PATH", requires = "command")]
+    path: String,
+    /// Measure a server of your own under each model: a command with {port}, and with {model} and {driver} where it has
+    /// them
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "experiments")]
+    command: Vec<String>,
 }
 
-pub(crate) fn run(options: &Options) -> ExitCode {
-    output::status(try_run(options))
+#[derive(Clone, Copy, ValueEnum)]
+enum LoadKind {
+    /// It sends back what it receives, 64 bytes at a time
+    Echo,
+    /// It answers GET
+    Http,
 }
 
-fn try_run(options: &Options) -> Result<bool, Failure> {
+pub(crate) fn run(options: &Options, color: ColorChoice) -> ExitCode {
+    output::status(try_run(options, color))
+}
+
+fn try_run(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
     if options.list {
         output::print(listed())?;
         return Ok(true);
     }
-    let chosen = chosen(&options.experiments)?;
+    let own = own(options)?;
+    let chosen = match &own {
+        Some(own) => vec![own as &dyn Experiment],
+        None => chosen(&options.experiments)?,
+    };
     let earlier = options.resume.as_deref().map(earlier).transpose()?;
-    let json = options.json.as_deref().or(options.resume.as_deref());
-    let json = json.map(|path| Output::check("--json", path)).transpose()?;
+    let outputs = outputs(options)?;
     let lab = lab(options)?;
-    let mut kept = Ok(());
     let report = study(&lab, &chosen, started(earlier), |report| {
-        // What cannot be written now is written at the end, or is said then.
-        if let Some(json) = &json {
-            kept = as_json(report).and_then(|text| json.keep(&text));
+        for (output, form) in &outputs {
+            // What cannot be written now is written at the end, or is said then.
+            let _ = form(report).and_then(|text| output.keep(&text));
         }
     });
     // The table is no longer live.
     drop(lab);
-    match &json {
-        // Stdout has the JSON and nothing else.
-        Some(Output::Stdout) => output::remark(plain(&report).trim_end()),
-        _ => output::print(plain(&report))?,
+    // Stdout has what was asked for there and nothing else.
+    match outputs
+        .iter()
+        .any(|(output, _)| matches!(output, Output::Stdout))
+    {
+        true => output::remark(text(&report, Look::default()).trim_end()),
+        false => output::print(text(&report, look(color, false)))?,
     }
-    if let Some(json) = &json {
-        json.write(&as_json(&report)?)?;
+    for (output, form) in &outputs {
+        output.write(&form(&report)?)?;
     }
     let names: Vec<&str> = chosen.iter().map(|each| each.name()).collect();
     let mut asked = report
@@ -109,6 +142,54 @@ fn try_run(options: &Options) -> Result<bool, Failure> {
         .iter()
         .filter(|section| names.contains(&&*section.experiment));
     Ok(asked.all(switchboard_lab::Section::is_whole))
+}
+
+/// What makes the text of an output.
+type Form = fn(&Report) -> Result<String, Failure>;
+
+/// Checks the files that the options name.
+fn outputs(options: &Options) -> Result<Vec<(Output, Form)>, Failure> {
+    let json = options.json.as_deref().or(options.resume.as_deref());
+    let asked: [(&'static str, Option<&Path>, Form); 3] = [
+        ("--json", json, as_json),
+        ("--html", options.html.as_deref(), |report| Ok(html(report))),
+        ("--csv", options.csv.as_deref(), |report| Ok(csv(report))),
+    ];
+    let mut outputs = Vec::new();
+    for (option, path, form) in asked {
+        if let Some(path) = path {
+            outputs.push((Output::check(option, path)?, form));
+        }
+    }
+    let on_stdout = outputs
+        .iter()
+        .filter(|(output, _)| matches!(output, Output::Stdout));
+    match on_stdout.count() {
+        0 | 1 => Ok(outputs),
+        _ => Err(Failure::usage(
+            "only one of --json, --html and --csv can be `-`, which is stdout",
+        )),
+    }
+}
+
+/// Returns the measuring of the user's server, if a command is given.
+fn own(options: &Options) -> Result<Option<OwnPlan>, Failure> {
+    if options.command.is_empty() {
+        return Ok(None);
+    }
+    let plan = OwnPlan {
+        command: options.command.clone(),
+        load: match options.load {
+            LoadKind::Echo => OwnLoad::Echo,
+            LoadKind::Http => OwnLoad::Http {
+                path: options.path.clone(),
+            },
+        },
+        clients: options.clients,
+        duration: Duration::from_millis(options.duration.unwrap_or(1000).into()),
+    };
+    plan.check().map_err(Failure::usage)?;
+    Ok(Some(plan))
 }
 
 fn lab(options: &Options) -> Result<Lab, Failure> {
@@ -135,7 +216,7 @@ fn lab(options: &Options) -> Result<Lab, Failure> {
 }
 
 /// Returns the experiments of these names, each once, in the order in which they are listed.
-fn chosen(names: &[String]) -> Result<Vec<&'static dyn Experiment>, Failure> {
+fn chosen<'a>(names: &[String]) -> Result<Vec<&'a dyn Experiment>, Failure> {
     let is_known =
         |name: &str| name == "all" || experiments().iter().any(|each| each.name() == name);
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
@@ -174,17 +255,7 @@ fn earlier(path: &Path) -> Result<Report, Failure> {
         Failure::usage(format_args!("--resume {}: {why}", path.display()))
     };
     let text = std::fs::read_to_string(path).map_err(|error| refused(&error))?;
-    let report: Report = serde_json::from_str(&text)
-        .map_err(|error| refused(&format_args!("no report of compare: {error}")))?;
-    if report.schema != Report::SCHEMA || report.version != Report::VERSION {
-        return Err(refused(&format_args!(
-            "its schema is `{}`, version {}, and this program writes `{}`, version {}",
-            report.schema,
-            report.version,
-            Report::SCHEMA,
-            Report::VERSION
-        )));
-    }
+    let report = Report::from_json(&text).map_err(|error| refused(&error))?;
     let here = machine();
     let same = (
         &report.machine.cpu,

@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Err(answer) => return refused_or_explained(&answer),
     };
     match cli.command {
-        Command::Compare(options) => compare::run(&options),
+        Command::Compare(options) => compare::run(&options, cli.color),
         Command::Advise(options) => advise::run(&options),
         Command::Report(options) => report::run(&options, cli.color),
         Command::Serve(service) => serve::run(*service),

@@ -21,7 +21,6 @@ mod limits;
 mod load;
 mod machine;
 mod own;
-mod plain;
 mod progress;
 mod report;
 mod rounds;
@@ -45,8 +44,7 @@ pub use compare::rows::{ComputeIn, Row, UnknownRow, Workload, rows};
 pub use experiment::{Effort, Experiment, Lab, Sizes, experiments};
 pub use load::{Load, Outcome, Talk, Way};
 pub use machine::{Limits, Machine, cores, machine, pin};
-pub use own::{OwnLoad, OwnPlan, own_server};
-pub use plain::plain;
+pub use own::{OwnLoad, OwnPlan};
 pub use report::{
     Axis, Better, Column, Figure, Interval, Line, Mark, Plot, PlotKind, Point, Report, Section,
     Series, Table, Unit, Value, Verdict, Verdicts,

@@ -12,7 +12,7 @@ use crate::report::{Report, Section};
 /// it has. An experiment that fails is a section with its error, and the rest goes on.
 pub fn study(
     lab: &Lab,
-    chosen: &[&'static dyn Experiment],
+    chosen: &[&dyn Experiment],
     mut report: Report,
     mut told: impl FnMut(&Report),
 ) -> Report {

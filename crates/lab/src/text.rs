@@ -1,7 +1,5 @@
 //! Formatting of lines and figures for the report.
 
-use std::fmt::Write;
-
 /// Columns of the page.
 pub(crate) const WIDTH: usize = 100;
 
@@ -11,25 +9,6 @@ pub(crate) fn clip(line: &str) -> String {
         None => line.to_owned(),
         Some(_) => line.chars().take(WIDTH - 1).chain(['…']).collect(),
     }
-}
-
-/// Appends a line to `text`, broken between words. The lines after the first are indented further.
-pub(crate) fn wrap(text: &mut String, indent: &str, line: &str) {
-    let mut used = indent.len();
-    text.push_str(indent);
-    for (nth, word) in line.split(' ').enumerate() {
-        let length = word.chars().count();
-        if nth > 0 && used + 1 + length > WIDTH {
-            let _ = write!(text, "\n{indent}  ");
-            used = indent.len() + 2;
-        } else if nth > 0 {
-            text.push(' ');
-            used += 1;
-        }
-        text.push_str(word);
-        used += length;
-    }
-    text.push('\n');
 }
 
 /// Formats a number with its noun: `1 page`, `2 pages`.
@@ -83,14 +62,6 @@ mod tests {
     #[test]
     fn one_thing_is_not_plural() {
         assert_eq!([count(1, "job"), count(2, "job")], ["1 job", "2 jobs"]);
-    }
-
-    #[test]
-    fn long_lines_are_broken_between_words() {
-        let mut text = String::new();
-        wrap(&mut text, "  ", &"word ".repeat(30));
-        let lengths: Vec<usize> = text.lines().map(|line| line.trim_end().len()).collect();
-        assert_eq!(lengths, [96, 58]);
     }
 
     #[test]

@@ -10,9 +10,9 @@ mod drive;
 mod process;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::experiment::Lab;
+use crate::experiment::{Experiment, Lab};
 use crate::report::{
     Axis, Better, Column, Figure, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit,
     Value,
@@ -73,37 +73,47 @@ const COLUMNS: [(&str, Unit, Better); 5] = [
     ("memory", Unit::Bytes, Better::Less),
 ];
 
-/// Measures the user's server under each of the lab's models, and blocks until it is done. A row whose server does not
-/// start is shown as failed with the first line of its stderr.
-///
-/// # Errors
-/// `InvalidInput` for a plan that [`OwnPlan::check`] refuses.
-pub fn own_server(lab: &Lab, plan: &OwnPlan) -> io::Result<Section> {
-    let refused = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
-    plan.check().map_err(refused)?;
-    let start = Instant::now();
-    let template = Template(&plan.command);
-    let variants = template.variants(&lab.models);
-    let rounds = Rounds {
-        least: lab.by_effort(3, 5, 9),
-        most: lab.by_effort(3, 9, 25),
-        budget: (plan.duration + Duration::from_millis(300))
-            * (variants.len() * lab.by_effort(3, 5, 15)) as u32,
-        narrow: 0.03,
-    };
-    let trials = rounds.run(
-        &variants,
-        |variant| lab.begin(&format!("{} {}", plan.command[0], variant.name())),
-        |variant| {
-            let turn = one_turn(plan, &template, *variant);
-            lab.end(plan.duration);
-            turn
-        },
-    );
-    let mut section = section(plan, &variants, trials);
-    section.took_s = start.elapsed().as_secs_f64();
-    Ok(section)
+impl Experiment for OwnPlan {
+    fn name(&self) -> &'static str {
+        "own"
+    }
+
+    fn question(&self) -> &'static str {
+        "How does your own server do under each model?"
+    }
+
+    fn estimate(&self, lab: &Lab) -> Duration {
+        let variants = Template(&self.command).variants(&lab.models);
+        (self.duration + START) * (variants.len() * lab.by_effort(3, 5, 15)) as u32
+    }
+
+    /// A row whose server does not start is shown as failed with the first line of its stderr.
+    fn run(&self, lab: &Lab) -> io::Result<Section> {
+        let refused = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+        self.check().map_err(refused)?;
+        let template = Template(&self.command);
+        let variants = template.variants(&lab.models);
+        let rounds = Rounds {
+            least: lab.by_effort(3, 5, 9),
+            most: lab.by_effort(3, 9, 25),
+            budget: self.estimate(lab),
+            narrow: 0.03,
+        };
+        let trials = rounds.run(
+            &variants,
+            |variant| lab.begin(&format!("{} {}", self.command[0], variant.name())),
+            |variant| {
+                let turn = one_turn(self, &template, *variant);
+                lab.end(self.duration);
+                turn
+            },
+        );
+        Ok(section(self, &variants, trials))
+    }
 }
+
+/// About how long a server takes to start and to end.
+const START: Duration = Duration::from_millis(300);
 
 fn one_turn(plan: &OwnPlan, template: &Template, variant: Variant) -> io::Result<Vec<f64>> {
     let port = free_port()?;

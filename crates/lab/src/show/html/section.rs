@@ -18,6 +18,13 @@ pub(super) fn write(page: &mut String, section: &Section, nth: usize) {
             &section.title
         })
     );
+    if let Some(error) = &section.error {
+        let _ = writeln!(
+            page,
+            "<div class=\"note\">\n<h3>Failed</h3>\n<p>{}</p>\n</div>",
+            escape(error)
+        );
+    }
     list(page, "findings", &section.findings);
     if !section.warnings.is_empty() {
         page.push_str("<div class=\"note\">\n<h3>Not measured, or not to be trusted</h3>\n");

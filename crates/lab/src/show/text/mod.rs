@@ -126,6 +126,9 @@ fn section(page: &mut Page, section: &Section) {
             page.wrap("  ", line, Ink::Plain);
         }
     }
+    if let Some(error) = &section.error {
+        page.wrap("  ", &format!("failed: {error}"), Ink::Warning);
+    }
     for line in &section.warnings {
         page.wrap("  ", &format!("not to be trusted: {line}"), Ink::Warning);
     }
