@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// Only these models, separated by commas: blocking, threads, pool, processes, tasks, green, callbacks
     #[arg(long, value_delimiter = ',', value_name = "MODEL,…")]
     models: Vec<Model>,
-    /// Jobs of `io` and `cpu` [default: 10]
+    /// Jobs of `io` and `cpu` [default: 10, and 4 for `cpu --quick`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Pages that each `io` job fetches, one after another

@@ -30,7 +30,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 const AFTER_HELP: &str = "A model is the way in which connections wait: blocking, threads, pool and processes wait \
 in system calls that block; tasks, green and callbacks wait on an event loop. `switchboard models` prints what runs \
 under each.\n\nExamples:\n  switchboard serve files public --listen 127.0.0.1:8080\n  switchboard serve echo --model threads --listen 127.0.0.1:7007\n  switchboard compare \
---workloads echo --models tasks,green";
+echo --models tasks,green";
 
 /// One network handler under every concurrency model, and which model wins on this machine.
 #[derive(Parser)]

@@ -138,6 +138,8 @@ impl Server {
             ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // A server does not wait for the reader of its log, so what nobody reads is lost, and disturbs no table.
+            .stderr(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
@@ -154,7 +156,13 @@ impl Server {
                     .iter()
                     .map(|text| AsRef::<str>::as_ref(text))
                     .collect();
-                let text = format!("`switchboard {}` did not start", said.join(" "));
+                let mut why = String::new();
+                if let Some(mut stderr) = child.stderr.take() {
+                    stderr.read_to_string(&mut why)?;
+                }
+                let why = why.lines().next().unwrap_or("it said nothing");
+                let why = why.trim_start_matches("switchboard: ");
+                let text = format!("`switchboard {}` did not start: {why}", said.join(" "));
                 Err(io::Error::other(text))
             }
         }

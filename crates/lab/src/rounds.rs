@@ -41,7 +41,7 @@ pub struct Trial {
 type Runs = Vec<Vec<f64>>;
 
 /// What a round is told before a cell is run.
-pub(crate) struct Turn<'a> {
+pub(crate) struct Step<'a> {
     /// The cell's index.
     pub(crate) at: usize,
     /// The index of the round.
@@ -60,7 +60,7 @@ impl Rounds {
         mut begin: impl FnMut(&C),
         run: impl FnMut(&C) -> io::Result<Vec<f64>>,
     ) -> Vec<Trial> {
-        let begin = |turn: &Turn<'_>| begin(&cells[turn.at]);
+        let begin = |step: &Step<'_>| begin(&cells[step.at]);
         self.turns(cells, begin, run, |_| None).0
     }
 
@@ -71,7 +71,7 @@ impl Rounds {
         &self,
         cells: &[C],
         watch: &Watch,
-        begin: impl FnMut(&Turn<'_>),
+        begin: impl FnMut(&Step<'_>),
         run: impl FnMut(&C) -> io::Result<Vec<f64>>,
     ) -> (Vec<Trial>, Option<Disturbance>) {
         let mut before = watch.moment();
@@ -88,7 +88,7 @@ impl Rounds {
     fn turns<C>(
         &self,
         cells: &[C],
-        mut begin: impl FnMut(&Turn<'_>),
+        mut begin: impl FnMut(&Step<'_>),
         mut run: impl FnMut(&C) -> io::Result<Vec<f64>>,
         mut watch: impl FnMut(bool) -> Option<Disturbance>,
     ) -> (Vec<Trial>, Option<Disturbance>) {
@@ -111,7 +111,7 @@ impl Rounds {
                     continue;
                 }
                 let runs = &good;
-                begin(&Turn { at, round, runs });
+                begin(&Step { at, round, runs });
                 match run(cell) {
                     Ok(run) => found.push((at, run)),
                     Err(error) => errors[at] = Some(error.to_string()),

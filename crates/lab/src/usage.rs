@@ -59,6 +59,18 @@ pub fn tree_cpu(root: u32) -> Option<(Duration, Duration)> {
     Some((time(sum.0), time(sum.1)))
 }
 
+/// Returns the processor time of a process and its descendants that live, exact to a nanosecond; that of [`tree_cpu`]
+/// where processes have no clocks. `None` if the process does not exist.
+pub(crate) fn tree_clock(root: u32) -> Option<Duration> {
+    match rusage::of_process(root) {
+        Some(first) => {
+            let others = tree(root).into_iter().skip(1);
+            Some(first + others.filter_map(rusage::of_process).sum::<Duration>())
+        }
+        None => tree_cpu(root).map(|(user, system)| user + system),
+    }
+}
+
 /// Returns the bytes of memory that a process and its descendants have resident. A page that several
 /// processes share is divided among them (PSS), or counts for each (RSS) where the kernel does not
 /// report PSS. `None` if the process does not exist.
@@ -218,6 +230,25 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(tree_cpu(child.id()), None);
         assert_eq!(tree_memory(child.id()), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn clocks_are_finer_than_ticks_and_agree_with_them() {
+        let me = std::process::id();
+        let before = tree_clock(me).unwrap();
+        let mut child = shell("while :; do :; done");
+        while tree_clock(child.id()).unwrap() < Duration::from_millis(30) {}
+        let (user, system) = tree_cpu(child.id()).unwrap();
+        let clock = tree_clock(child.id()).unwrap();
+        assert!(
+            clock + Duration::from_millis(20) >= user + system,
+            "{clock:?}"
+        );
+        assert!(tree_clock(me).unwrap() >= before + Duration::from_millis(30));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(tree_clock(child.id()), None);
     }
 
     #[test]

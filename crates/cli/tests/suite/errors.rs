@@ -49,11 +49,7 @@ fn unknown_names_are_refused_with_the_known_ones() {
         2,
         &["unknown driver `kpoll`", "epoll"],
     );
-    assert_refused(
-        &["compare", "--workloads", "disk"],
-        2,
-        &["unknown workload `disk`", "io, cpu, echo"],
-    );
+    assert_refused(&["compare", "disk"], 2, &["unknown experiment `disk`"]);
     assert_refused(
         &["serve", "slow-site", "--latency", "soon"],
         2,
@@ -134,11 +130,6 @@ fn wrong_addresses_shares_and_paths_are_refused() {
         &["serve", "slow-site", "--errors", "0.7", "--resets", "0.7"],
         2,
         &["--errors", "--resets", "at most 1"],
-    );
-    assert_refused(
-        &["compare", "--json", "/nowhere/x.json"],
-        2,
-        &["--json", "/nowhere/x.json"],
     );
 }
 

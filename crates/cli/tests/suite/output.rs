@@ -330,7 +330,7 @@ fn run_into(stdout: Stdio, arguments: &[&str]) -> (i32, String) {
 fn a_tool_ends_quietly_on_a_closed_pipe_and_names_a_full_disk() {
     let served = site();
     let url = format!("http://{}/page/1", served.addr);
-    let cell = ["--workloads", "cpu", "--models", "blocking", "--jobs", "1"];
+    let cell = ["cpu", "--quick", "--models", "blocking", "--jobs", "1"];
     let compare = [&["compare"], &cell[..]].concat();
     let json = [&compare[..], &["--json", "-"]].concat();
     let fetching = fetching();

@@ -13,7 +13,7 @@ use crate::compare::cpu::{DIGEST, digest, power};
 use crate::compare::measured::{Answers, Measured, QUANTILES};
 use crate::compare::rows::{ComputeIn, Row, Workload};
 use crate::load::{Load, Talk, Way};
-use crate::usage::{Usage, tree_cpu, tree_memory};
+use crate::usage::{Usage, tree_clock, tree_memory};
 
 /// The task of a cell, which its process receives as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -189,9 +189,9 @@ fn serve(spec: &CellSpec, talk: Talk) -> io::Result<Measured> {
     let (mut before, mut after, mut memory) = (None, None, None);
     let most = load.run_by(
         &way,
-        || before = tree_cpu(server),
+        || before = tree_clock(server),
         || {
-            after = tree_cpu(server);
+            after = tree_clock(server);
             memory = tree_memory(server);
         },
     )?;
@@ -211,22 +211,20 @@ fn serve(spec: &CellSpec, talk: Talk) -> io::Result<Measured> {
     }
     let unknown = || io::Error::other("the system does not report the server's processor time");
     let (before, after) = before.zip(after).ok_or_else(unknown)?;
-    let user = after.0.saturating_sub(before.0).as_secs_f64();
-    let system = after.1.saturating_sub(before.1).as_secs_f64();
+    let cpu_s = after.saturating_sub(before).as_secs_f64();
     let latency = |quantile| open.latencies.value_at_quantile(quantile) as f64 / 1e9;
     Ok(Measured {
         wall_s: most.elapsed.as_secs_f64(),
-        user_s: user,
-        system_s: system,
         peak_rss_bytes: memory.unwrap_or(0),
         answers: Some(Answers {
             per_s: most.round_trips as f64 / most.elapsed.as_secs_f64(),
-            cpu_s: (user + system) / most.round_trips.max(1) as f64,
+            cpu_s: cpu_s / most.round_trips.max(1) as f64,
             latencies_s: QUANTILES.map(latency).to_vec(),
             served: most.served,
             limit: most
                 .load_was_the_limit()
                 .or_else(|| open.load_was_the_limit()),
         }),
+        ..Measured::default()
     })
 }

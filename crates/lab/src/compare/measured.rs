@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Measured {
     /// Wall time from the start of the first job to the end of the last one.
     pub wall_s: f64,
-    /// Processor time in user space.
+    /// Processor time in user space; only of work.
     pub user_s: f64,
-    /// Processor time in the kernel.
+    /// Processor time in the kernel; only of work.
     pub system_s: f64,
     /// The most memory in use at once; pages that processes share count once.
     pub peak_rss_bytes: u64,

@@ -62,7 +62,7 @@ impl Experiment for Cpu {
 
     fn estimate(&self, lab: &Lab) -> Duration {
         let cells = chosen(lab, Workload::Cpu).len() as u32;
-        let each = Duration::from_millis(30) * (jobs(lab) as u32 + 1) + START;
+        let each = Duration::from_millis(30) * (computing_jobs(lab) as u32 + 1) + START;
         each * cells * rounds(lab).least as u32
     }
 
@@ -119,7 +119,7 @@ fn serving(lab: &Lab, workload: Workload) -> Duration {
 fn rounds(lab: &Lab) -> Rounds {
     // Fewer than six samples have no interval of 95 %.
     let least = lab.by_effort(3, 6, 6);
-    let budget = Duration::from_secs(lab.by_effort(6, 40, 300));
+    let budget = Duration::from_secs(lab.by_effort(5, 30, 300));
     Rounds {
         least,
         most: lab.by_effort(5, 12, 400),
@@ -132,13 +132,18 @@ fn jobs(lab: &Lab) -> usize {
     lab.sizes.jobs.unwrap_or(10)
 }
 
+/// Returns the number of jobs that compute: enough for some cores.
+fn computing_jobs(lab: &Lab) -> usize {
+    lab.sizes.jobs.unwrap_or(lab.by_effort(4, 10, 10))
+}
+
 fn latency(lab: &Lab) -> Duration {
     let millis = lab.by_effort(20, 60, 250);
     lab.sizes.latency.unwrap_or(Duration::from_millis(millis))
 }
 
 fn duration(lab: &Lab) -> Duration {
-    let millis = lab.by_effort(100, 250, 1000);
+    let millis = lab.by_effort(80, 200, 1000);
     lab.sizes.duration.unwrap_or(Duration::from_millis(millis))
 }
 

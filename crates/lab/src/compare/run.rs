@@ -13,12 +13,12 @@ use super::measured::{Answers, Measured};
 use super::mistakes::{Habit, HabitSpec};
 use super::rows::{Row, Workload};
 use super::table::{self, Ran};
-use super::{chosen, duration, jobs, latency, rounds};
+use super::{chosen, computing_jobs, duration, jobs, latency, rounds};
 use crate::children::{Server, Work};
 use crate::experiment::Lab;
 use crate::machine::cores;
 use crate::report::{Better, Section};
-use crate::rounds::{Rounds, Trial, Turn};
+use crate::rounds::{Rounds, Step, Trial};
 use crate::text::{count, per_second, seconds};
 use crate::watch::Disturbance;
 
@@ -68,11 +68,11 @@ fn by_turns<C: Shown>(
     rounds: &Rounds,
     mut run: impl FnMut(&C) -> io::Result<Vec<f64>>,
 ) -> (Vec<Trial>, Option<Disturbance>) {
-    let begin = |turn: &Turn<'_>| {
-        let name = cells[turn.at].name();
-        lab.begin(&format!("{workload} {name}, round {}", turn.round + 1));
-        let next = cells.get(turn.at + 1).map(Shown::name);
-        lab.expect(&next.unwrap_or_default(), &best(workload, cells, turn.runs));
+    let begin = |step: &Step<'_>| {
+        let name = cells[step.at].name();
+        lab.begin(&format!("{workload} {name}, round {}", step.round + 1));
+        let next = cells.get(step.at + 1).map(Shown::name);
+        lab.expect(&next.unwrap_or_default(), &best(workload, cells, step.runs));
     };
     rounds.run_watched(cells, &lab.watch, begin, |cell| {
         let found = run(cell);
@@ -244,11 +244,14 @@ fn habits(lab: &Lab, site: &Server, section: &mut Section) -> Option<Disturbance
 }
 
 pub(super) fn computing(lab: &Lab) -> io::Result<Section> {
-    let jobs = jobs(lab);
+    let jobs = computing_jobs(lab);
     let estimate = Duration::from_millis(30) * (jobs as u32 + 1);
     let cells = cells(lab, Workload::Cpu, |_| estimate)?;
     let run = |cell: &Cell| {
-        let spec = spec(lab, Workload::Cpu, cell.row);
+        let spec = CellSpec {
+            jobs,
+            ..spec(lab, Workload::Cpu, cell.row)
+        };
         Ok(work_figures(&in_child(lab, spec, None)?))
     };
     let (trials, disturbance) = by_turns(lab, Workload::Cpu, &cells, &rounds(lab), run);
