@@ -44,7 +44,7 @@ const SMALL: [&str; 11] = [
     "10",
     "--clients=4",
     "--duration",
-    "60",
+    "150",
 ];
 
 fn small<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
@@ -84,10 +84,8 @@ fn every_cell_runs_and_is_reported() {
         for row in rows {
             assert!(text.contains(row["name"].as_str().unwrap()), "{row}");
             let samples = row["values"][0]["samples"].as_array().unwrap();
-            assert!(
-                samples.len() >= 3 && samples.iter().all(|it| it.as_f64() > Some(0.0)),
-                "{row}"
-            );
+            let median = row["values"][0]["median"].as_f64();
+            assert!(samples.len() >= 3 && median > Some(0.0), "{row}");
             assert_eq!(row["error"], Value::Null, "{row}");
         }
     }
@@ -212,29 +210,62 @@ fn a_cell_that_fails_is_shown_with_its_reason_and_the_rest_goes_on() {
     assert!(advice.contains("no row did it all"), "{advice}");
 }
 
-/// Returns the least latency of a model's echoes.
-fn least_latency(report: &Value, model: &str) -> f64 {
-    let curves = report["sections"][0]["plots"][1]["series"]
-        .as_array()
-        .unwrap();
-    let curve = curves
+/// Returns the samples of a model's first figure.
+fn samples(report: &Value, experiment: &str, model: &str) -> Vec<f64> {
+    let rows = rows(report, experiment);
+    let row = rows
         .iter()
-        .find(|curve| curve["name"].as_str().unwrap().starts_with(model));
-    curve.unwrap()["points"][0]["x"].as_f64().unwrap()
+        .find(|row| row["name"].as_str().unwrap().starts_with(model));
+    let samples = row.unwrap()["values"][0]["samples"].as_array().unwrap();
+    samples.iter().map(|it| it.as_f64().unwrap()).collect()
 }
 
 #[test]
 fn an_injected_sleep_is_in_the_figures_of_its_model_alone() {
     let place = Place::new("slow");
-    let arguments = ["echo", "--models", "threads,tasks", "--json", place.path()];
-    let slow = [&arguments[..], &["--slow-model", "tasks=1ms"]].concat();
-    assert_eq!(run(&small(&slow)).status.code(), Some(0));
-    let report = place.json();
-    let (slow, other) = (
-        least_latency(&report, "tasks"),
-        least_latency(&report, "threads"),
+    let sizes = [
+        "--quick",
+        "--jobs",
+        "2",
+        "--pages",
+        "2",
+        "--latency",
+        "10",
+        "--clients",
+        "4",
+    ];
+    let asked = [
+        "compare",
+        "io",
+        "cpu",
+        "echo",
+        "--duration",
+        "500",
+        "--models",
+        "threads,tasks",
+    ];
+    let slow = ["--slow-model", "tasks=200ms", "--json", place.path()];
+    assert_eq!(
+        run(&[&asked[..], &sizes, &slow].concat()).status.code(),
+        Some(0)
     );
-    assert!(slow >= 0.001 && other < 0.001, "{slow} {other}");
+    let report = place.json();
+    let least = |experiment, model| {
+        let samples = samples(&report, experiment, model).into_iter();
+        samples.fold(f64::INFINITY, f64::min)
+    };
+    for (experiment, bound) in [("io", 0.4), ("cpu", 0.2)] {
+        let found = ["tasks", "threads"].map(|model| least(experiment, model));
+        assert!(
+            found[0] >= bound && found[0] > found[1],
+            "{experiment}: {found:?}"
+        );
+    }
+    // Each of four clients gets at most four answers in half a second.
+    let slow = samples(&report, "echo", "tasks");
+    let other = samples(&report, "echo", "threads");
+    assert!(slow.iter().all(|rate| *rate <= 32.0), "{slow:?}");
+    assert!(other.iter().any(|rate| *rate > 32.0), "{other:?}");
 }
 
 /// Processes that compute until they are dropped, and end by themselves after two minutes.
