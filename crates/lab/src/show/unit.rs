@@ -110,6 +110,9 @@ pub(super) fn tick(unit: Unit, figure: f64) -> String {
 /// Writes a number with as many decimals as it needs, at most six.
 pub(super) fn short(number: f64) -> String {
     let text = grouped(number, 6);
+    if !text.contains('.') || text.contains('e') {
+        return text;
+    }
     let text = text.trim_end_matches('0').trim_end_matches('.');
     text.to_owned()
 }
@@ -123,6 +126,9 @@ fn with_sign(number: String, sign: &str) -> String {
 
 /// Writes a number with commas between groups of three digits.
 pub(super) fn grouped(number: f64, decimals: usize) -> String {
+    if number.abs() >= 1e15 {
+        return format!("{number:.2e}");
+    }
     let text = format!("{number:.decimals$}");
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) if rest.contains(|c: char| c.is_ascii_digit() && c != '0') => ("-", rest),

@@ -233,7 +233,12 @@ fn powers_of_two(low: f64, high: f64, most: usize) -> Vec<f64> {
     if marks.last().is_some_and(|mark| *mark < high) {
         marks.push(2_f64.powi((last.div_euclid(stride) + 1) * stride));
     }
-    marks
+    marks.retain(|mark| mark.is_normal());
+    if marks.is_empty() {
+        vec![low, high]
+    } else {
+        marks
+    }
 }
 
 #[cfg(test)]
