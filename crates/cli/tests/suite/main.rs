@@ -28,6 +28,7 @@ mod odd;
 mod output;
 mod page;
 mod proxy;
+mod report;
 mod requests;
 mod served;
 mod shell;
