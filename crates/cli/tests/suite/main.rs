@@ -21,6 +21,7 @@ mod files;
 mod half_close;
 mod handover;
 mod hang_up;
+mod lab_limits;
 mod limits;
 mod lines;
 mod matrix;

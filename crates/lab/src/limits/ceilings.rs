@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::say;
 
 /// A limit and its use.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ceiling {
     /// The name by which it is looked up and changed: `vm.max_map_count`, `RLIMIT_NOFILE`.
     pub(crate) name: String,
     pub(crate) most: u64,
     pub(crate) used: u64,
     /// Whether both are bytes.
-    in_bytes: bool,
+    pub(crate) in_bytes: bool,
 }
 
 impl Ceiling {

@@ -1,5 +1,6 @@
 //! What ended a count, in words.
 
+use super::ceilings::Nearest;
 use super::memory::LEFT_TO_OTHERS;
 use super::watch::{Run, Stop};
 use crate::say;
@@ -46,11 +47,13 @@ impl Run {
 
     /// Returns the limit that was reached, with what each takes of it, if each takes more than one.
     fn limit(&self) -> Option<String> {
-        let near = (self.count as f64 / 100.0).max(8.0);
-        let nearest = self
-            .nearest
-            .as_ref()
-            .filter(|nearest| nearest.left <= near)?;
+        let count = self.count as f64;
+        let near = |nearest: &&Nearest| match nearest.ceiling.in_bytes {
+            // Tables and reservations are asked for twice as large as before.
+            true => nearest.left <= 3.0 * count,
+            false => nearest.left <= (count / 100.0).max(8.0),
+        };
+        let nearest = self.nearest.as_ref().filter(near)?;
         let mut text = nearest.ceiling.text();
         let unit = match nearest.ceiling.name.as_str() {
             "vm.max_map_count" => Some(format!("{} mappings each", say::number(nearest.each))),

@@ -284,3 +284,39 @@ impl Subject {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        most: 20_000,
+        bytes: 1e9,
+        patience: Duration::from_secs(1),
+    };
+
+    fn at(count: u64, left: Option<f64>) -> Run {
+        Run {
+            count,
+            seconds: 0.0,
+            sights: Vec::new(),
+            stop: Stop::Most(BOUNDS.most),
+            nearest: left.map(|left| Nearest {
+                ceiling: Ceiling::default(),
+                each: 1.0,
+                left,
+            }),
+        }
+    }
+
+    #[test]
+    fn steps_become_small_where_a_limit_is_near() {
+        assert_eq!(next(&at(0, None), None, BOUNDS), 10);
+        assert_eq!(next(&at(3_000, Some(20_000.0)), None, BOUNDS), 10_000);
+        assert_eq!(next(&at(10_000, None), None, BOUNDS), 20_000);
+        assert_eq!(next(&at(10_000, Some(100.0)), None, BOUNDS), 10_090);
+        assert_eq!(next(&at(10_099, Some(0.5)), None, BOUNDS), 10_100);
+        // 900,000,000 bytes are taken, and 10,000 of 90,000 bytes each are there.
+        assert_eq!(next(&at(10_000, None), Some(90_000.0), BOUNDS), 11_000);
+    }
+}
