@@ -116,15 +116,15 @@ fn the_limit_of_addresses_is_named() {
 fn the_limit_of_processes_of_a_user_is_named() {
     let change = "setpriv --reuid 65534 --regid 65534 --clear-groups";
     let allowed = Command::new("sh")
-        .args(["-c", &format!("{change} {BINARY} --version")])
+        .args(["-c", &format!("prlimit --nproc=150 {change} {BINARY} --version")])
         .output();
     if !allowed.is_ok_and(|output| output.status.success()) {
         eprintln!(
-            "skip: the limit of processes: needs root, setpriv, and a program that others may run"
+            "skip: the limit of processes: needs root, prlimit, setpriv, and a program that others may run"
         );
         return;
     }
-    let limited = Limited::new("processes", &format!("ulimit -u 150; exec {change}"));
+    let limited = Limited::new("processes", &format!("exec prlimit --nproc=150 {change}"));
     let section = limited.run("limits");
     for kind in ["threads", "processes"] {
         let (number, by) = ended(&section, kind);

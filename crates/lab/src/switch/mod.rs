@@ -29,7 +29,7 @@ pub struct SwitchSpec {
     pub(crate) act: Act,
     /// The core of each side; both are the same where one core does both.
     pub(crate) cores: [usize; 2],
-    /// How long each batch takes.
+    /// The least that a batch takes.
     pub(crate) batch: Duration,
     /// The number of batches, whose median is returned.
     pub(crate) batches: usize,
@@ -76,16 +76,17 @@ fn rounds(lab: &Lab) -> Rounds {
 }
 
 fn batch(lab: &Lab) -> Duration {
-    Duration::from_millis(lab.by_effort(3, 10, 25))
+    // Shorter than the time for which the system lets another program have the core.
+    Duration::from_micros(lab.by_effort(500, 1_000, 2_000))
 }
 
 fn batches(lab: &Lab) -> usize {
-    lab.by_effort(3, 5, 9)
+    lab.by_effort(7, 15, 31)
 }
 
 fn per_cell(lab: &Lab) -> Duration {
     // The start of the process, the warm-up, and the batches.
-    Duration::from_millis(15) + batch(lab) * (batches(lab) as u32 + 3)
+    Duration::from_millis(20) + batch(lab) * (batches(lab) as u32 + 3)
 }
 
 /// Returns the seconds of one act.

@@ -9,6 +9,9 @@ use crate::report::{
 use crate::rounds::Trial;
 use crate::say;
 
+/// A figure that is less certain than this was disturbed.
+const UNSURE: f64 = 0.25;
+
 /// The tables: their title and their rows.
 const TABLES: [(&str, &[Act]); 4] = [
     (
@@ -66,6 +69,19 @@ pub(super) fn of(lab: &Lab, trials: &[Trial], cores: &[usize]) -> Section {
             .collect(),
         ..Section::default()
     };
+    let figures = trials
+        .iter()
+        .filter_map(|trial| trial.figures.first()?.as_ref());
+    let unsure = figures
+        .filter(|figure| figure.uncertainty() > UNSURE)
+        .count();
+    if unsure * 4 > trials.len() {
+        section.warnings.push(format!(
+            "{unsure} of {} figures are uncertain by more than {:.0} %: other programs ran on these cores meanwhile.",
+            trials.len(),
+            UNSURE * 100.0
+        ));
+    }
     if cores.len() < 2 {
         section.warnings.push(
             "This process may use one core, so nothing between two cores was measured.".to_owned(),
@@ -90,7 +106,7 @@ fn settings(lab: &Lab, cores: &[usize]) -> Vec<String> {
         format!(
             "each in a process of its own: a warm-up, then the median of {} batches of at least {}; rounds by turns",
             batches(lab),
-            say::time(batch(lab).as_secs_f64() / 2.0)
+            say::time(batch(lab).as_secs_f64())
         ),
         format!("pinned to {place}"),
         "a callback schedules the next one; two tasks, and two green threads, yield by turns; threads park and unpark \

@@ -1,9 +1,12 @@
-//! Acts of two threads, which pass a turn there and back; a switch is half of it.
+//! Acts of two threads, which pass a turn there and back; a switch is half of it. Each function returns the time that
+//! its acts took once both threads ran.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use switchboard_reactor::{Driver, Loop, Quiet, Remote};
 use switchboard_runtime::{self as runtime, Model, Receiver, Sender};
@@ -29,32 +32,43 @@ impl Side {
 }
 
 /// Parks and unparks two threads by turns, `count` times in all.
-pub(super) fn park(count: u64, core: usize) -> io::Result<()> {
+pub(super) fn park(count: u64, core: usize) -> io::Result<Duration> {
     let turn = Arc::new(AtomicU64::new(0));
     let main = std::thread::current();
     let theirs = turn.clone();
-    let last = count.next_multiple_of(2);
+    // The first two turns wait for the thread's start.
+    let last = count.next_multiple_of(2) + 2;
     let other = start(core, move || {
-        take_turns(&theirs, 1, last, &main);
+        take_turns(&theirs, 1..last, &main);
         Ok(())
     })?;
-    take_turns(&turn, 0, last, other.0.thread());
-    other.join()
+    take_turns(&turn, 0..2, other.0.thread());
+    wait_for(&turn, 2);
+    let start = Instant::now();
+    take_turns(&turn, 2..last, other.0.thread());
+    wait_for(&turn, last);
+    let took = start.elapsed();
+    other.join()?;
+    Ok(took)
 }
 
-/// Takes every turn that is even or odd as `mine` is, until `last`.
-fn take_turns(turn: &AtomicU64, mine: u64, last: u64, other: &Thread) {
-    for next in (mine..last).step_by(2) {
-        while turn.load(Ordering::Acquire) != next {
-            std::thread::park();
-        }
-        turn.store(next + 1, Ordering::Release);
+/// Takes every other turn, from the first of `turns` on.
+fn take_turns(turn: &AtomicU64, turns: Range<u64>, other: &Thread) {
+    for mine in turns.step_by(2) {
+        wait_for(turn, mine);
+        turn.store(mine + 1, Ordering::Release);
         other.unpark();
     }
 }
 
+fn wait_for(turn: &AtomicU64, mine: u64) {
+    while turn.load(Ordering::Acquire) != mine {
+        std::thread::park();
+    }
+}
+
 /// Passes numbers through two channels of the standard library.
-pub(super) fn mpsc(count: u64, core: usize) -> io::Result<()> {
+pub(super) fn mpsc(count: u64, core: usize) -> io::Result<Duration> {
     let ((to, there), (back, here)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
     let other = start(core, move || {
         while let Ok(number) = there.recv() {
@@ -64,13 +78,19 @@ pub(super) fn mpsc(count: u64, core: usize) -> io::Result<()> {
         }
         Ok(())
     })?;
-    let gone = |_| io::Error::other("the other thread has ended");
-    for number in 0..count.div_ceil(2) {
-        to.send(number).map_err(|_| gone(()))?;
-        here.recv().map_err(|_| gone(()))?;
-    }
+    let pass = |number| {
+        let sent = to.send(number).is_ok();
+        (sent && here.recv().is_ok())
+            .then_some(())
+            .ok_or_else(|| io::Error::other("the other thread has ended"))
+    };
+    pass(0)?;
+    let start = Instant::now();
+    (0..count.div_ceil(2)).try_for_each(pass)?;
+    let took = start.elapsed();
     drop(to);
-    other.join()
+    other.join()?;
+    Ok(took)
 }
 
 fn quiet_loop() -> io::Result<Loop> {
@@ -81,7 +101,7 @@ fn quiet_loop() -> io::Result<Loop> {
 
 /// Has two loops, each on a thread, call a function of the other by turns. Each waits in its driver meanwhile, and is
 /// woken by its notifier.
-pub(super) fn wake_loops(count: u64, core: usize) -> io::Result<()> {
+pub(super) fn wake_loops(count: u64, core: usize) -> io::Result<Duration> {
     let lp = quiet_loop()?;
     let here = lp.remote();
     let (tell, told) = mpsc::channel();
@@ -93,9 +113,12 @@ pub(super) fn wake_loops(count: u64, core: usize) -> io::Result<()> {
     let there = told
         .recv()
         .map_err(|_| io::Error::other("the other loop could not be opened"))?;
+    let start = Instant::now();
     bounce(here, there, count.next_multiple_of(2));
     lp.run_forever()?;
-    other.join()
+    let took = start.elapsed();
+    other.join()?;
+    Ok(took)
 }
 
 /// Passes the turn to `there`, which passes it back; with the last turn both loops stop.
@@ -116,22 +139,28 @@ fn stop_current() {
 }
 
 /// Passes numbers through two of our channels between the loops of two threads.
-pub(super) fn channel_of_loops(count: u64, core: usize) -> io::Result<()> {
+pub(super) fn channel_of_loops(count: u64, core: usize) -> io::Result<Duration> {
     let ((to, there), (back, here)) = (runtime::channel(1), runtime::channel(1));
     let other = start(core, move || {
         let lp = quiet_loop()?;
         Model::Tasks.run_on(&lp, echo(there, back))
     })?;
     let ask = async move {
-        for number in 0..count.div_ceil(2) {
+        let mut start = Instant::now();
+        for number in 0..=count.div_ceil(2) {
             if to.send(number).await.is_err() || here.recv().await.is_err() {
                 return Err(io::Error::other("the other loop has ended"));
             }
+            // The first one waits for the thread's start.
+            if number == 0 {
+                start = Instant::now();
+            }
         }
-        Ok(())
+        Ok(start.elapsed())
     };
-    Model::Tasks.run_on(&quiet_loop()?, ask)??;
-    other.join()
+    let took = Model::Tasks.run_on(&quiet_loop()?, ask)??;
+    other.join()?;
+    Ok(took)
 }
 
 async fn echo(there: Receiver<u64>, back: Sender<u64>) {

@@ -133,7 +133,7 @@ pub(crate) fn run(spec: &SwitchSpec) -> io::Result<f64> {
             Ok(())
         }),
         Act::SwitchThread | Act::SwitchThreadCores => {
-            spec.time(|n| threads::park(n, spec.cores[1]))
+            spec.median(|n| threads::park(n, spec.cores[1]))
         }
         Act::SwitchProcess | Act::SwitchProcessCores => processes(spec),
         Act::StartThread => spec.time(|n| {
@@ -143,10 +143,12 @@ pub(crate) fn run(spec: &SwitchSpec) -> io::Result<f64> {
             })
         }),
         Act::StartProcess => spec.time(|n| (0..n).try_for_each(|_| fork(|| 0)?.wait().map(drop))),
-        Act::WakeLoop | Act::WakeLoopCores => spec.time(|n| threads::wake_loops(n, spec.cores[1])),
-        Act::ChannelLoops => spec.time(|n| threads::channel_of_loops(n, spec.cores[1])),
+        Act::WakeLoop | Act::WakeLoopCores => {
+            spec.median(|n| threads::wake_loops(n, spec.cores[1]))
+        }
+        Act::ChannelLoops => spec.median(|n| threads::channel_of_loops(n, spec.cores[1])),
         Act::ChannelThreads | Act::ChannelThreadsCores => {
-            spec.time(|n| threads::mpsc(n, spec.cores[1]))
+            spec.median(|n| threads::mpsc(n, spec.cores[1]))
         }
         Act::SwitchCallback | Act::StartCallback | Act::Timer => {
             let lp = Loop::new(Driver::best())?;
@@ -169,14 +171,18 @@ pub(crate) fn run(spec: &SwitchSpec) -> io::Result<f64> {
 impl SwitchSpec {
     /// Times `acts`, which does as many acts as it is told.
     fn time(&self, mut acts: impl FnMut(u64) -> io::Result<()>) -> io::Result<f64> {
-        let mut timed = |count| {
+        self.median(|count| {
             let start = Instant::now();
             acts(count)?;
-            io::Result::Ok(start.elapsed())
-        };
+            Ok(start.elapsed())
+        })
+    }
+
+    /// Returns the median of what `timed` measures of one act, when it does as many as it is told.
+    fn median(&self, mut timed: impl FnMut(u64) -> io::Result<Duration>) -> io::Result<f64> {
         // The warm-up finds how many acts a batch has.
         let mut count = 4;
-        while timed(count)? < self.batch / 2 {
+        while timed(count)? < self.batch {
             count *= 2;
         }
         let mut batches = Vec::new();
