@@ -9,17 +9,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ColorChoice, ValueEnum};
+use clap::{Args, ColorChoice};
 use switchboard_lab::show::{Look, csv, html, text};
-use switchboard_lab::{
-    Effort, Experiment, Lab, OwnLoad, OwnPlan, Report, Sizes, experiments, machine, study,
-};
+use switchboard_lab::{Effort, Experiment, Lab, Report, Sizes, experiments, machine, study};
 use switchboard_runtime::Model;
 use time::OffsetDateTime;
 
 use self::outputs::Output;
 use crate::look::look;
 use crate::output::{self, Failure};
+use crate::own;
 
 /// What runs when nothing is named.
 const USUAL: [&str; 4] = ["io", "cpu", "echo", "http"];
@@ -80,24 +79,8 @@ pub(crate) struct Options {
     /// Make each step of a model longer, as `tasks=1ms`, to test what finds it
     #[arg(long, hide = true, value_name = "MODEL=TIME", value_parser = slow_model)]
     slow_model: Option<(Model, Duration)>,
-    /// How a server of your own is driven
-    #[arg(long, value_enum, default_value_t = LoadKind::Http, requires = "command")]
-    load: LoadKind,
-    /// Path that a server of your own is asked for
-    #[arg(long, default_value = "/", value_name = "PATH", requires = "command")]
-    path: String,
-    /// Measure a server of your own under each model: a command with {port}, and with {model} and {driver} where it has
-    /// them
-    #[arg(last = true, value_name = "COMMAND", conflicts_with = "experiments")]
-    command: Vec<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LoadKind {
-    /// It sends back what it receives, 64 bytes at a time
-    Echo,
-    /// It answers GET
-    Http,
+    #[command(flatten)]
+    own: own::Options,
 }
 
 pub(crate) fn run(options: &Options, color: ColorChoice) -> ExitCode {
@@ -109,7 +92,8 @@ fn try_run(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
         output::print(listed())?;
         return Ok(true);
     }
-    let own = own(options)?;
+    let turn = Duration::from_millis(options.duration.unwrap_or(1000).into());
+    let own = options.own.plan(options.clients, turn)?;
     let chosen = match &own {
         Some(own) => vec![own as &dyn Experiment],
         None => chosen(&options.experiments)?,
@@ -170,26 +154,6 @@ fn outputs(options: &Options) -> Result<Vec<(Output, Form)>, Failure> {
             "only one of --json, --html and --csv can be `-`, which is stdout",
         )),
     }
-}
-
-/// Returns the measuring of the user's server, if a command is given.
-fn own(options: &Options) -> Result<Option<OwnPlan>, Failure> {
-    if options.command.is_empty() {
-        return Ok(None);
-    }
-    let plan = OwnPlan {
-        command: options.command.clone(),
-        load: match options.load {
-            LoadKind::Echo => OwnLoad::Echo,
-            LoadKind::Http => OwnLoad::Http {
-                path: options.path.clone(),
-            },
-        },
-        clients: options.clients,
-        duration: Duration::from_millis(options.duration.unwrap_or(1000).into()),
-    };
-    plan.check().map_err(Failure::usage)?;
-    Ok(Some(plan))
 }
 
 fn lab(options: &Options) -> Result<Lab, Failure> {

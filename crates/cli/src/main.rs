@@ -16,6 +16,7 @@ mod look;
 mod metrics;
 mod models;
 mod output;
+mod own;
 mod report;
 mod serve;
 mod shell;

@@ -116,7 +116,10 @@ fn the_limit_of_addresses_is_named() {
 fn the_limit_of_processes_of_a_user_is_named() {
     let change = "setpriv --reuid 65534 --regid 65534 --clear-groups";
     let allowed = Command::new("sh")
-        .args(["-c", &format!("prlimit --nproc=150 {change} {BINARY} --version")])
+        .args([
+            "-c",
+            &format!("prlimit --nproc=150 {change} {BINARY} --version"),
+        ])
         .output();
     if !allowed.is_ok_and(|output| output.status.success()) {
         eprintln!(

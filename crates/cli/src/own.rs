@@ -1,0 +1,60 @@
+//! `switchboard compare -- COMMAND`: the options of measuring the user's own server.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use switchboard_lab::{OwnLoad, OwnPlan};
+
+use crate::output::Failure;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LoadKind {
+    Echo,
+    Http,
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How the server of COMMAND is driven: `echo` sends 64 bytes and waits for them, `http` fetches a page
+    #[arg(
+        long,
+        value_enum,
+        default_value = "http",
+        value_name = "KIND",
+        requires = "command"
+    )]
+    load: LoadKind,
+    /// The page that `--load http` fetches
+    #[arg(long, default_value = "/", value_name = "PATH", requires = "command")]
+    path: String,
+    /// Measure this server instead: `{model}` and `{driver}` are replaced by each in turn, and `{port}` by the port of
+    /// 127.0.0.1 on which it is to listen. Under a model without an event loop `--driver {driver}` is left out
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "experiments")]
+    command: Vec<String>,
+}
+
+impl Options {
+    /// Returns the measuring of the server that was given, if one was.
+    pub(crate) fn plan(
+        &self,
+        clients: usize,
+        duration: Duration,
+    ) -> Result<Option<OwnPlan>, Failure> {
+        if self.command.is_empty() {
+            return Ok(None);
+        }
+        let plan = OwnPlan {
+            command: self.command.clone(),
+            load: match self.load {
+                LoadKind::Echo => OwnLoad::Echo,
+                LoadKind::Http => OwnLoad::Http {
+                    path: self.path.clone(),
+                },
+            },
+            clients,
+            duration,
+        };
+        plan.check().map_err(Failure::usage)?;
+        Ok(Some(plan))
+    }
+}
