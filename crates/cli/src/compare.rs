@@ -11,7 +11,9 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ColorChoice};
 use switchboard_lab::show::{Look, csv, html, text};
-use switchboard_lab::{Effort, Experiment, Lab, Report, Sizes, experiments, machine, study};
+use switchboard_lab::{
+    BesidePlan, Effort, Experiment, Lab, Report, Sizes, experiments, machine, study,
+};
 use switchboard_runtime::Model;
 use time::OffsetDateTime;
 
@@ -94,10 +96,14 @@ fn try_run(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
     }
     let turn = Duration::from_millis(options.duration.unwrap_or(1000).into());
     let own = options.own.plan(options.clients, turn)?;
-    let chosen = match &own {
+    let beside = beside(options);
+    let mut chosen = match &own {
         Some(own) => vec![own as &dyn Experiment],
         None => chosen(&options.experiments)?,
     };
+    if options.own.beside.is_some() {
+        chosen.push(&beside);
+    }
     let earlier = options.resume.as_deref().map(earlier).transpose()?;
     let outputs = outputs(options)?;
     let lab = lab(options)?;
@@ -177,6 +183,15 @@ fn lab(options: &Options) -> Result<Lab, Failure> {
     };
     lab.slow = options.slow_model;
     Ok(lab)
+}
+
+/// Returns the work that other languages do, too: that of the texts this lab answers, unless sizes are given.
+fn beside(options: &Options) -> BesidePlan {
+    BesidePlan {
+        jobs: options.jobs.map_or(10, usize::from),
+        pages: options.pages.into(),
+        latency: Duration::from_millis(options.latency.unwrap_or(100).into()),
+    }
 }
 
 /// Returns the experiments of these names, each once, in the order in which they are listed.

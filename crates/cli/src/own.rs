@@ -1,4 +1,4 @@
-//! `switchboard compare -- COMMAND`: the options of measuring the user's own server.
+//! What `switchboard compare` measures of others: the user's own server, and the same work in another language.
 
 use std::time::Duration;
 
@@ -13,8 +13,18 @@ enum LoadKind {
     Http,
 }
 
+/// Another language.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Python,
+}
+
 #[derive(Args)]
 pub(crate) struct Options {
+    /// Do `io` and `cpu` in this language too, by its own ways: python (asyncio, threads, processes, and gevent and
+    /// Twisted if they are installed)
+    #[arg(long, value_enum, value_name = "LANGUAGE", conflicts_with = "command")]
+    pub(crate) beside: Option<Language>,
     /// How the server of COMMAND is driven: `echo` sends 64 bytes and waits for them, `http` fetches a page
     #[arg(
         long,

@@ -13,6 +13,7 @@
 //! of this crate.
 
 mod advising;
+mod beside;
 mod children;
 mod compare;
 mod experiment;
@@ -35,6 +36,7 @@ mod usage;
 mod watch;
 
 pub use advising::{Advice, Cost, Costs, Demand, recommend};
+pub use beside::BesidePlan;
 pub use children::{Done, Server, Work, do_work, run_in_child};
 pub use compare::cell::{CellSpec, run as run_cell};
 pub use compare::cpu::{digest, power};

@@ -38,11 +38,8 @@ impl Limited {
     }
 
     fn run(&self, experiment: &str) -> Section {
-        let all = experiments().iter();
-        let experiment = all
-            .filter(|each| each.name() == experiment)
-            .next_back()
-            .unwrap();
+        let mut all = experiments().iter();
+        let experiment = all.find(|each| each.name() == experiment).unwrap();
         let lab = Lab::new(self.program(), Effort::Quick, Vec::new(), Duration::ZERO);
         experiment.run(&lab).unwrap()
     }

@@ -222,10 +222,11 @@ pub struct Point {
 }
 
 impl Section {
-    /// Returns whether all was measured: neither the section nor a row of it failed.
+    /// Returns whether all was measured: neither the section nor a row of it failed. Another program's row may fail, as it
+    /// may not be installed.
     pub fn is_whole(&self) -> bool {
         let mut rows = self.tables.iter().flat_map(|table| &table.rows);
-        self.error.is_none() && rows.all(|row| row.error.is_none())
+        self.error.is_none() && rows.all(|row| row.error.is_none() || row.mark == Mark::Beside)
     }
 }
 
