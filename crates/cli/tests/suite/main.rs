@@ -1,5 +1,6 @@
 //! The command as its users run it: real processes, real sockets.
 
+mod advise;
 mod chat;
 mod chat_client;
 mod chat_hostile;
@@ -18,6 +19,7 @@ mod fetch;
 mod fetch_outputs;
 mod fetch_requests;
 mod files;
+mod folklore;
 mod half_close;
 mod handover;
 mod hang_up;
@@ -27,6 +29,7 @@ mod lines;
 mod matrix;
 mod odd;
 mod output;
+mod own;
 mod page;
 mod proxy;
 mod report;
