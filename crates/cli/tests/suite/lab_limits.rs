@@ -159,7 +159,7 @@ fn every_wait_has_its_price() {
     let limited = Limited::new("switch", "exec");
     let section = limited.run("switch");
     let rows = || section.tables.iter().flat_map(|table| &table.rows);
-    assert_eq!(rows().count(), 22);
+    assert_eq!(rows().count(), 23);
     for row in rows() {
         match (&row.values[0], &row.error) {
             (Some(Value::Figure(figure)), None) => assert!(figure.median() > 0.0, "{row:?}"),

@@ -213,8 +213,10 @@ fn memory(counted: &[Counted]) -> Plot {
          all are left out.",
         Axis::log("memory of each", Unit::Bytes),
         series(counted, |sight| {
-            let each = sight.each.sum();
-            (each * sight.count as f64 >= KERNEL_NOISE).then_some(each)
+            let count = sight.count as f64;
+            let kernel = Some(sight.each.kernel).filter(|each| each * count >= KERNEL_NOISE);
+            let each = sight.each.user + kernel.unwrap_or(0.0);
+            (each * count >= KERNEL_NOISE).then_some(each)
         }),
     )
 }

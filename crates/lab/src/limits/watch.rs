@@ -102,7 +102,7 @@ fn count_up(subject: &mut Subject, bounds: Bounds) -> io::Result<Run> {
     };
     loop {
         let each = run.sights.last().map(|sight| sight.each.sum());
-        if let Some(stop) = own_bound(&run, each, bounds, subject) {
+        if let Some(stop) = own_bound(&run, each, bounds, Available::now(), subject.is_late()) {
             run.stop = stop;
             return Ok(run);
         }
@@ -143,14 +143,20 @@ fn see(run: &mut Run, step: &Step, pid: u32, before: Memory, first: &[Ceiling]) 
     }
 }
 
-/// Returns the bound of the experiment's own that is reached.
-fn own_bound(run: &Run, each: Option<f64>, bounds: Bounds, subject: &Subject) -> Option<Stop> {
+/// Returns the bound of the experiment's own that is reached; each takes so many bytes.
+fn own_bound(
+    run: &Run,
+    each: Option<f64>,
+    bounds: Bounds,
+    available: Option<Available>,
+    late: bool,
+) -> Option<Stop> {
     let taken = each.unwrap_or(0.0) * run.count as f64;
-    match Available::now() {
+    match available {
         _ if run.count >= bounds.most => Some(Stop::Most(bounds.most)),
         _ if taken >= bounds.bytes * 0.98 => Some(Stop::Bytes(bounds.bytes)),
         Some(available) if available.is_short() => Some(Stop::Available(available)),
-        _ if subject.is_late() => Some(Stop::Patience(bounds.patience)),
+        _ if late => Some(Stop::Patience(bounds.patience)),
         _ => None,
     }
 }
@@ -318,5 +324,31 @@ mod tests {
         assert_eq!(next(&at(10_099, Some(0.5)), None, BOUNDS), 10_100);
         // 900,000,000 bytes are taken, and 10,000 of 90,000 bytes each are there.
         assert_eq!(next(&at(10_000, None), Some(90_000.0), BOUNDS), 11_000);
+    }
+
+    #[test]
+    fn it_stops_at_its_own_bounds_before_memory_is_short() {
+        let plenty = |bytes| Some(Available { bytes, of: 10e9 });
+        let stop = |count, each, available, late| {
+            let run = at(count, None);
+            let stop = own_bound(&run, Some(each), BOUNDS, available, late)?;
+            Some(Run { stop, ..run }.ended_by())
+        };
+        assert_eq!(stop(100, 1e4, plenty(9e9), false), None);
+        assert_eq!(stop(100, 1e4, None, false), None);
+        let expected = [
+            (stop(20_000, 1.0, None, false), "of 20,000"),
+            (stop(100, 0.99e7, None, false), "of 954 MiB of memory"),
+            (
+                stop(100, 1e4, plenty(1.9e9), false),
+                ": less than 20 % of 9.3 GiB",
+            ),
+            (stop(100, 1e4, plenty(9e9), true), "of 1 s"),
+        ];
+        for (text, part) in expected {
+            let text = text.unwrap();
+            assert!(text.starts_with("this experiment's own bound"), "{text}");
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

@@ -49,7 +49,7 @@ const TABLES: [(&str, &[Act]); 4] = [
             Act::TimerDue,
         ],
     ),
-    ("For scale", &[Act::Call, Act::SystemCall]),
+    ("For scale", &[Act::Call, Act::SystemCall, Act::Turn]),
 ];
 
 pub(super) fn of(lab: &Lab, trials: &[Trial], cores: &[usize]) -> Section {
@@ -109,9 +109,9 @@ fn settings(lab: &Lab, cores: &[usize]) -> Vec<String> {
             say::time(batch(lab).as_secs_f64())
         ),
         format!("pinned to {place}"),
-        "a callback schedules the next one; two tasks, and two green threads, yield by turns; threads park and unpark \
-         each other; processes pass a byte by pipes; loops call a function of each other. One way is half of there and \
-         back."
+        "a hundred chains of callbacks, tasks or green threads go by turns in one loop; threads park and unpark each \
+         other; processes pass a byte by pipes; loops call a function of each other; of what goes there and back, one \
+         way is half; a turn of a loop runs one callback and looks at the kernel"
             .to_owned(),
         "a start includes the end: a callback runs, a task, a green thread, a thread are joined, a process is reaped"
             .to_owned(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use switchboard_process::{fork, kill_with_parent};
 use switchboard_reactor::{Driver, Loop, Quiet};
-use switchboard_runtime::{self as runtime, Model, green};
+use switchboard_runtime::{self as runtime, JoinError, Model, green};
 
 use super::{SwitchSpec, threads};
 use crate::compare::measured::median;
@@ -22,6 +22,7 @@ use crate::machine::pin;
 pub(crate) enum Act {
     Call,
     SystemCall,
+    Turn,
     SwitchCallback,
     SwitchTask,
     SwitchGreen,
@@ -45,9 +46,10 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    pub(crate) const ALL: [Act; 22] = [
+    pub(crate) const ALL: [Act; 23] = [
         Act::Call,
         Act::SystemCall,
+        Act::Turn,
         Act::SwitchCallback,
         Act::SwitchTask,
         Act::SwitchGreen,
@@ -75,6 +77,7 @@ impl Act {
         match self {
             Act::Call => "function call",
             Act::SystemCall => "system call",
+            Act::Turn => "turn of a loop",
             Act::SwitchCallback => "callback",
             Act::SwitchTask => "task",
             Act::SwitchGreen => "green thread",
@@ -150,7 +153,7 @@ pub(crate) fn run(spec: &SwitchSpec) -> io::Result<f64> {
         Act::ChannelThreads | Act::ChannelThreadsCores => {
             spec.median(|n| threads::mpsc(n, spec.cores[1]))
         }
-        Act::SwitchCallback | Act::StartCallback | Act::Timer => {
+        Act::Turn | Act::SwitchCallback | Act::StartCallback | Act::Timer => {
             let lp = Loop::new(Driver::best())?;
             lp.set_hooks(Arc::new(Quiet));
             spec.time(|n| callbacks(&lp, spec.act, n))
@@ -229,8 +232,12 @@ fn processes(spec: &SwitchSpec) -> io::Result<f64> {
     timed
 }
 
-/// Runs `count` callbacks of a loop: each schedules the next, or all are scheduled at first, or a timer is set and
-/// cancelled.
+/// How many callbacks, tasks or green threads take turns, so that they share the turns of their loop, as those of a
+/// busy loop do.
+const MANY: u64 = 100;
+
+/// Runs `count` callbacks of a loop: each schedules the next in one chain or in many, or all are scheduled at first,
+/// or a timer is set and cancelled.
 fn callbacks(lp: &Loop, act: Act, count: u64) -> io::Result<()> {
     fn chain(lp: &Loop, left: u64) {
         if left > 0 {
@@ -239,7 +246,8 @@ fn callbacks(lp: &Loop, act: Act, count: u64) -> io::Result<()> {
         }
     }
     match act {
-        Act::SwitchCallback => chain(lp, count),
+        Act::Turn => chain(lp, count),
+        Act::SwitchCallback => (0..MANY).for_each(|_| chain(lp, count.div_ceil(MANY))),
         Act::Timer => {
             for _ in 0..count {
                 let timer = lp.call_later(Duration::from_secs(60), || ());
@@ -259,23 +267,26 @@ fn callbacks(lp: &Loop, act: Act, count: u64) -> io::Result<()> {
 
 /// Does `count` acts in flows of the loop that runs.
 async fn flows(act: Act, count: u64) -> io::Result<()> {
-    let half = count.div_ceil(2);
-    let ended = match act {
+    match act {
         Act::SwitchTask => {
-            let yields = move || async move {
-                for _ in 0..half {
-                    runtime::yield_now().await;
-                }
+            let yields = move |_| {
+                runtime::spawn(async move {
+                    for _ in 0..count.div_ceil(MANY) {
+                        runtime::yield_now().await;
+                    }
+                })
             };
-            runtime::join(runtime::spawn(yields()), runtime::spawn(yields())).await
+            all(runtime::gather((0..MANY).map(yields)).await)
         }
         Act::SwitchGreen => {
-            let yields = move || {
-                for _ in 0..half {
-                    let _ = green::block_on(runtime::yield_now());
-                }
+            let yields = move |_| {
+                green::spawn(move || {
+                    for _ in 0..count.div_ceil(MANY) {
+                        let _ = green::block_on(runtime::yield_now());
+                    }
+                })
             };
-            runtime::join(green::spawn(yields), green::spawn(yields)).await
+            all(runtime::gather((0..MANY).map(yields)).await)
         }
         Act::ChannelTasks => {
             let ((to, there), (back, here)) = (runtime::channel(1), runtime::channel(1));
@@ -285,31 +296,36 @@ async fn flows(act: Act, count: u64) -> io::Result<()> {
                 }
             });
             let ask = runtime::spawn(async move {
-                for number in 0..half {
+                for number in 0..count.div_ceil(2) {
                     let _ = to.send(number).await;
                     let _ = here.recv().await;
                 }
             });
-            runtime::join(echo, ask).await
+            let (echo, ask) = runtime::join(echo, ask).await;
+            all(vec![echo, ask])
         }
         Act::StartGreen => {
             for _ in 0..count {
                 green::spawn(|| ()).await.map_err(io::Error::from)?;
             }
-            return Ok(());
+            Ok(())
         }
         Act::TimerDue => {
             for _ in 0..count {
                 runtime::sleep(Duration::from_nanos(1)).await;
             }
-            return Ok(());
+            Ok(())
         }
         _ => {
             for _ in 0..count {
                 runtime::spawn(async {}).await.map_err(io::Error::from)?;
             }
-            return Ok(());
+            Ok(())
         }
-    };
-    ended.0.and(ended.1).map_err(io::Error::from)
+    }
+}
+
+fn all(ended: Vec<Result<(), JoinError>>) -> io::Result<()> {
+    let ended: Result<(), JoinError> = ended.into_iter().collect();
+    ended.map_err(io::Error::from)
 }
