@@ -36,7 +36,7 @@ pub(super) fn write(page: &mut String, report: &Report, limit: usize) {
     );
     let _ = write!(
         page,
-        "<p><a class=\"save\" download=\"switchboard-lab.json\" href=\"data:application/json;base64,{}\">Save the data \
+        "<p class=\"save\"><a download=\"switchboard-lab.json\" href=\"data:application/json;base64,{}\">Save the data \
          as JSON</a>: schema {}, version {}, which <code>switchboard report</code> reads and compares.",
         STANDARD.encode(&json),
         Report::SCHEMA,

@@ -95,6 +95,7 @@ fn numbers(page: &mut String, plot: &Plot) {
     };
     let interval = plot.kind != PlotKind::Timeline
         && points.clone().any(|(_, point)| interval(point).is_some());
+    let labelled = several && matches!(plot.kind, PlotKind::Bars | PlotKind::Timeline);
     let series = several.then(|| "series".to_owned());
     let range = interval.then(|| "interval".to_owned());
     for head in series.into_iter().chain(heads).chain(range) {
@@ -129,6 +130,7 @@ fn numbers(page: &mut String, plot: &Plot) {
         {
             let _ = match at {
                 0 => write!(page, "<th scope=\"row\">{}</th>", escape(&cell)),
+                1 if labelled => write!(page, "<td class=\"words\">{}</td>", escape(&cell)),
                 _ => write!(page, "<td>{}</td>", escape(&cell)),
             };
         }

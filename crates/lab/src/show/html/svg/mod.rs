@@ -4,6 +4,7 @@ mod axis;
 mod bars;
 mod lines;
 mod marks;
+mod ticks;
 mod timeline;
 
 use std::fmt::Write;
