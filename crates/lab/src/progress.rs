@@ -179,9 +179,12 @@ impl Table {
             let (mark, said) = match &row.state {
                 State::Waits => ("·", format!("about {}", about(row.estimate))),
                 State::Runs(since) => {
-                    let left = row.estimate.saturating_sub(since.elapsed());
+                    let left = match row.estimate.saturating_sub(since.elapsed()) {
+                        Duration::ZERO => "longer than usual".to_owned(),
+                        left => format!("about {} left", about(left)),
+                    };
                     let now = self.now.strip_prefix(row.name).unwrap_or(&self.now).trim();
-                    ("▶", format!("{now}  (about {} left)", about(left)))
+                    ("▶", format!("{now}  ({left})"))
                 }
                 State::Done(took, result) => {
                     ("✔", format!("{}  {result}", seconds(took.as_secs_f64())))

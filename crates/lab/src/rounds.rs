@@ -46,7 +46,7 @@ pub(crate) struct Step<'a> {
     pub(crate) at: usize,
     /// The index of the round.
     pub(crate) round: usize,
-    /// The runs of all cells so far.
+    /// The runs of all cells so far, the disturbed ones too.
     pub(crate) runs: &'a [Runs],
 }
 
@@ -95,6 +95,7 @@ impl Rounds {
         let start = Instant::now();
         let mut good: Vec<Runs> = vec![Vec::new(); cells.len()];
         let mut disturbed = good.clone();
+        let mut all = good.clone();
         let mut errors: Vec<Option<String>> = vec![None; cells.len()];
         let mut worst: Option<Disturbance> = None;
         // Disturbed rounds do not count as rounds, but there is an end to them.
@@ -110,10 +111,13 @@ impl Rounds {
                 if errors[at].is_some() || self.is_certain(&good[at]) {
                     continue;
                 }
-                let runs = &good;
+                let runs = &all;
                 begin(&Step { at, round, runs });
                 match run(cell) {
-                    Ok(run) => found.push((at, run)),
+                    Ok(run) => {
+                        all[at].push(run.clone());
+                        found.push((at, run));
+                    }
                     Err(error) => errors[at] = Some(error.to_string()),
                 }
             }

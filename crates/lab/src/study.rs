@@ -74,8 +74,9 @@ fn one(lab: &Lab, experiment: &dyn Experiment, disturbances: &mut Vec<String>) -
         .error
         .as_ref()
         .map(|error| format!("failed: {error}"));
-    let result = failed.or_else(|| section.findings.first().cloned());
-    lab.progress
-        .leave(name, start.elapsed(), result.as_deref().unwrap_or("done"));
+    let first = section.findings.first();
+    let short = first.and_then(|finding| finding.split(';').next());
+    let result = failed.as_deref().or(short).unwrap_or("done");
+    lab.progress.leave(name, start.elapsed(), result);
     section
 }

@@ -4,8 +4,8 @@
 //! quarter less: a zone that is wider than what a quiet machine varies by. Of the rows that are behind none, the first in
 //! a stated order is advised: loops by the platform's best driver (tasks, callbacks, green), loops by others, then pool,
 //! threads, processes, blocking; the fewest threads first. Rows that failed, demonstrate a mistake, or left clients
-//! unserved are not advised. Where something disturbed, the zone is as wide as what it can have done, and if that leaves
-//! several rows, nothing is advised between them.
+//! unserved are not advised. Where something disturbed, the zone is wider by what it can have done, and if that is more
+//! than a quarter and leaves several rows, nothing is advised between them.
 
 use switchboard_runtime::{Driver, Model};
 
@@ -72,13 +72,9 @@ fn choose(table: &Table, slowed: f64) -> Choice {
     let Some(&(_, best)) = ranked.first() else {
         return Choice::Nothing;
     };
-    let disturbed = slowed > 1.0;
-    // What is measured beside a disturbance varies more than what it slows.
-    let zone = if disturbed {
-        slowed.max(1.0) * BEHIND
-    } else {
-        BEHIND
-    };
+    // What slows by less than the zone can have made no difference that counts.
+    let disturbed = slowed > BEHIND;
+    let zone = BEHIND * slowed.max(1.0);
     let mut level: Vec<&Line> = ranked
         .iter()
         .filter(|(_, figure)| !is_behind(better, figure, best, zone))

@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
+use super::habits::MISTAKES;
 use super::mistakes::Habit;
-use super::table::{MISTAKES, first, is_fair};
+use super::table::{first, is_fair};
 use crate::report::{Better, Column, Figure, Line, Mark, Section, Table, Unit};
 use crate::text::{per_second, seconds};
 

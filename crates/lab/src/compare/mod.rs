@@ -4,11 +4,14 @@ pub(crate) mod advise;
 pub(crate) mod cell;
 pub(crate) mod cpu;
 mod findings;
+mod habits;
 pub(crate) mod measured;
 pub(crate) mod mistakes;
 pub(crate) mod rows;
 mod run;
+mod serve;
 mod table;
+mod work;
 
 use std::io;
 use std::time::Duration;
@@ -47,7 +50,7 @@ impl Experiment for Io {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        run::fetching(lab)
+        work::fetching(lab)
     }
 }
 
@@ -67,7 +70,7 @@ impl Experiment for Cpu {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        run::computing(lab)
+        work::computing(lab)
     }
 }
 
@@ -85,7 +88,7 @@ impl Experiment for Echo {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        run::serving(lab, Workload::Echo)
+        serve::serving(lab, Workload::Echo)
     }
 }
 
@@ -103,7 +106,7 @@ impl Experiment for Http {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        run::serving(lab, Workload::Http)
+        serve::serving(lab, Workload::Http)
     }
 }
 

@@ -1,9 +1,7 @@
 //! The tables and plots of the experiments that compare models.
 
 use super::measured::{Answers, QUANTILES, median};
-use super::mistakes::Habit;
 use super::rows::{ComputeIn, Row, Workload};
-use super::run::ran;
 use crate::report::{
     Axis, Better, Column, Figure, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit,
     Value,
@@ -11,10 +9,19 @@ use crate::report::{
 use crate::rounds::Trial;
 
 /// A row of a table before it is one.
-pub(super) struct Ran {
-    pub(super) name: String,
-    pub(super) row: Row,
-    pub(super) trial: Trial,
+struct Ran {
+    name: String,
+    row: Row,
+    trial: Trial,
+}
+
+/// Puts rows and what came of them together.
+fn ran(rows: &[Row], trials: Vec<Trial>) -> Vec<Ran> {
+    let names = rows.iter().map(|row| (row.to_string(), *row));
+    names
+        .zip(trials)
+        .map(|((name, row), trial)| Ran { name, row, trial })
+        .collect()
 }
 
 /// Returns which of two first figures is better.
@@ -123,7 +130,7 @@ fn base(ran: &[Ran]) -> Option<Figure> {
 }
 
 /// Returns how many times as fast a row is as the base, for each of its runs against the base's median.
-fn against(
+pub(super) fn against(
     base: Option<&Figure>,
     figure: Option<&Option<Figure>>,
     workload: Workload,
@@ -261,44 +268,5 @@ fn distribution(rows: &[Row], all: &[(String, Answers)]) -> Plot {
         x: Axis::log("latency", Unit::Seconds),
         y: Axis::linear("requests", Unit::Share),
         series: series.collect(),
-    }
-}
-
-/// The title of the table of mistakes.
-pub(super) const MISTAKES: &str = "Mistakes in coroutines, beside what is right";
-
-/// Returns the table of habits, from figures of wall and processor time.
-pub(super) fn habits(habits: &[Habit], trials: Vec<Trial>) -> Table {
-    let mut right: Option<Figure> = None;
-    let rows = habits
-        .iter()
-        .zip(trials)
-        .enumerate()
-        .map(|(at, (habit, trial))| {
-            let mistake = at % 2 == 1;
-            let time = trial.figures.first().cloned().flatten();
-            if !mistake {
-                right = time.clone();
-            }
-            let price = against(time.as_ref(), Some(&right), Workload::Io).filter(|_| mistake);
-            let cpu = trial.figures.get(1).cloned().flatten();
-            Line {
-                name: habit.name().to_owned(),
-                mark: if mistake { Mark::Mistake } else { Mark::Plain },
-                values: [time, price, cpu]
-                    .map(|figure| figure.map(Value::Figure))
-                    .to_vec(),
-                error: trial.error,
-            }
-        });
-    Table {
-        title: MISTAKES.to_owned(),
-        rows_are: "habit".to_owned(),
-        columns: vec![
-            Column::new("time", Unit::Seconds, Better::Less),
-            Column::new("price", Unit::Ratio, Better::Less),
-            Column::new("CPU", Unit::Seconds, Better::Less),
-        ],
-        rows: rows.collect(),
     }
 }
