@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use switchboard_redis::{Failure, Reply, Resp2Frame as _, text};
+
 use super::drive::SYNCS;
 use super::flow::Flow;
 use super::rooms::Open;
 use super::sent::Sent;
-use super::session::{Failure, text};
-use super::wire::{Reply, Resp2Frame as _};
 use super::{entry, published};
 use crate::commands::nobody;
 use crate::entry::Entry;

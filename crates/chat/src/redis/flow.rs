@@ -1,22 +1,19 @@
 //! The flow that talks with Redis: in sessions, and without it between them.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::future::poll_fn;
-use std::io::{self, Write};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use switchboard_redis::{Failure, RedisUrl, warn};
 use switchboard_runtime::{self as runtime, Receiver, RecvError, race};
-use tracing::subscriber::NoSubscriber;
 
 use super::keys::Keys;
 use super::names::Held;
 use super::rooms::{Open, Queued};
 use super::sent::Sent;
-use super::session::{Came, Failure, Session};
-use super::url::RedisUrl;
+use super::session::{Came, Session};
 use crate::hub::WeakHub;
 use crate::log::Parts;
 use crate::room::Room;
@@ -124,8 +121,12 @@ impl Flow {
                 }
                 Err(failure) => {
                     self.away(&failure);
-                    let lasting = failure.is_lasting && told.is_some();
-                    let answer = if lasting { Err(failure.text) } else { Ok(()) };
+                    let lasting = failure.is_lasting() && told.is_some();
+                    let answer = if lasting {
+                        Err(failure.to_string())
+                    } else {
+                        Ok(())
+                    };
                     told.map(|first| first.send(answer));
                     if lasting {
                         return;
@@ -291,7 +292,7 @@ impl Flow {
             self.went = Some(Instant::now());
             warn(&format!(
                 "Redis at {} is away: {}; this node goes on with its own clients",
-                self.url, failure.text
+                self.url, failure
             ));
         }
         let unanswered = self.session.take().map(Session::into_unanswered);
@@ -318,15 +319,5 @@ impl Flow {
             self.warned = Some(now);
             warn(&format!("Redis at {} refuses: {error}", self.url));
         }
-    }
-}
-
-/// Logs a warning: an event, or a line on stderr if the program has set no subscriber.
-pub(super) fn warn(text: &dyn fmt::Display) {
-    if tracing::dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
-        // In one call, so that lines of several threads do not mix. One that cannot be written is lost.
-        let _ = io::stderr().write_all(format!("switchboard: {text}\n").as_bytes());
-    } else {
-        tracing::warn!(target: "switchboard", "{text}");
     }
 }

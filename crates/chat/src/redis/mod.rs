@@ -1,8 +1,8 @@
 //! Rooms that several nodes share by a Redis server.
 //!
 //! One flow on a thread of its own has all that goes to Redis and comes from it; the hub sends it what it asks, and
-//! waits for nothing. Files import downwards only: `flow` → `answers`, `published` → `drive`, `names` → `session` →
-//! `wire` → `url`.
+//! waits for nothing. Files import downwards only: `flow` → `answers`, `published` → `drive`, `names` → `session`. Connections
+//! are those of `switchboard-redis`.
 
 mod answers;
 mod drive;
@@ -14,19 +14,18 @@ mod published;
 mod rooms;
 mod sent;
 mod session;
-mod url;
-mod wire;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+pub use switchboard_redis::RedisUrl;
+use switchboard_redis::warn;
 use switchboard_runtime::{Model, Sender};
 
 use self::flow::{Ask, Flow};
 use self::keys::Keys;
-pub use self::url::RedisUrl;
 use crate::log::Pending;
 use crate::room::Room;
 use crate::shared::{Claiming, Shared};
@@ -52,7 +51,7 @@ impl Hub {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn with_redis(options: HubOptions, url: RedisUrl) -> io::Result<Hub> {
-        let keys = Arc::new(Keys::new(url.database));
+        let keys = Arc::new(Keys::new(url.database()));
         let (asks, asked) = async_channel::unbounded();
         let redis = Redis(Arc::new(Handle {
             asks,
@@ -66,7 +65,7 @@ impl Hub {
             .name("chat-redis".to_owned())
             .spawn(move || {
                 if let Err(error) = Model::Tasks.run(flow.run(first)) {
-                    flow::warn(&format!("the flow of Redis has ended: {error}"));
+                    warn(&format!("the flow of Redis has ended: {error}"));
                 }
             })?;
         match answer.recv() {

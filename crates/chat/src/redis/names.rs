@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
+use switchboard_redis::Reply;
 
 use super::answers::number;
 use super::flow::Flow;
 use super::sent::Sent;
 use super::session::Script;
-use super::wire::Reply;
 use crate::holders::Session;
 use crate::shared::Claiming;
 use crate::{Bye, Name};

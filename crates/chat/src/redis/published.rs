@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use switchboard_redis::{Reply, Resp2Frame as _};
+
 use super::entry;
 use super::flow::Flow;
 use super::rooms::{Open, Subscribed};
-use super::wire::{Reply, Resp2Frame as _};
 use crate::room::Delivered;
 use crate::update::Presence;
 use crate::{HubOptions, Name, Now};

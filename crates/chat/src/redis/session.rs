@@ -1,16 +1,14 @@
 //! A session with Redis: a connection for commands and one for what is published.
 
 use std::collections::VecDeque;
-use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use switchboard_redis::{Failure, RedisUrl, Reply, Resp2Frame as _, Wire, ask, log_in, text};
 use switchboard_runtime as runtime;
 
 use super::keys::Keys;
 use super::sent::Sent;
-use super::url::RedisUrl;
-use super::wire::{Reply, Resp2Frame as _, Wire};
 
 /// How long Redis may take for an answer before it counts as away.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -48,13 +46,6 @@ const SCRIPTS: [&str; 7] = [
     include_str!("lua/hold.lua"),
     include_str!("lua/release.lua"),
 ];
-
-/// Why there is no session, or none any more.
-pub(super) struct Failure {
-    pub(super) text: String,
-    /// Trying again is of no use: a wrong password, something that is no Redis.
-    pub(super) is_lasting: bool,
-}
 
 /// What comes from Redis.
 pub(super) enum Came {
@@ -170,21 +161,6 @@ impl Session {
     }
 }
 
-async fn log_in(url: &RedisUrl) -> Result<Wire, Failure> {
-    let mut wire = Wire::connect(url).await?;
-    if let Some(password) = &url.password {
-        let mut auth = vec!["AUTH"];
-        auth.extend(url.user.as_deref());
-        auth.push(password);
-        ask(&mut wire, &auth).await?;
-    }
-    ask(&mut wire, &["PING"]).await?;
-    if url.database != 0 {
-        ask(&mut wire, &["SELECT", &url.database.to_string()]).await?;
-    }
-    Ok(wire)
-}
-
 /// Returns whether the server has written to disk whatever it acknowledges.
 async fn is_durable(wire: &mut Wire) -> Result<bool, Failure> {
     let get = ["CONFIG", "GET", "append*"];
@@ -197,66 +173,6 @@ async fn is_durable(wire: &mut Wire) -> Result<bool, Failure> {
     let texts: Vec<_> = pairs.into_iter().map(text).collect();
     let has = |name: &str, value: &str| texts.chunks(2).any(|pair| pair == [name, value]);
     Ok(has("appendonly", "yes") && has("appendfsync", "always"))
-}
-
-async fn ask(wire: &mut Wire, parts: &[&str]) -> Result<Reply, Failure> {
-    match wire.ask(parts).await? {
-        Reply::Error(text) => Err(Failure::refused(&text)),
-        reply => Ok(reply),
-    }
-}
-
-impl Failure {
-    pub(super) fn passing(text: &str) -> Failure {
-        Failure {
-            text: text.to_owned(),
-            is_lasting: false,
-        }
-    }
-
-    /// Returns the failure for an error of Redis.
-    pub(super) fn refused(error: &str) -> Failure {
-        let code = error.split(' ').next().unwrap_or_default();
-        let remedy = match code {
-            "WRONGPASS" => "the user or the password is wrong",
-            "NOAUTH" => "it wants a password: write redis://:PASSWORD@HOST",
-            "NOPERM" => {
-                "the user may not do what a chat needs: EVALSHA, SCRIPT, INFO, PUBLISH, SUBSCRIBE"
-            }
-            "READONLY" => "it is a replica: name the server that takes writes",
-            "LOADING" => "it loads its data",
-            _ => "it refuses",
-        };
-        Failure {
-            text: format!("{remedy} ({error})"),
-            is_lasting: ["WRONGPASS", "NOAUTH", "NOPERM", "ERR"].contains(&code),
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        let lasting = [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
-        Failure {
-            is_lasting: lasting.contains(&error.kind()),
-            text: match error.kind() {
-                io::ErrorKind::UnexpectedEof => "it has closed the connection".to_owned(),
-                _ => error.to_string(),
-            },
-        }
-    }
-}
-
-/// Returns the text of a reply; empty for what has none.
-pub(super) fn text(reply: Reply) -> String {
-    match reply {
-        Reply::SimpleString(bytes) | Reply::BulkString(bytes) => {
-            String::from_utf8(bytes).unwrap_or_default()
-        }
-        Reply::Integer(number) => number.to_string(),
-        Reply::Error(text) => text,
-        Reply::Array(_) | Reply::Null => String::new(),
-    }
 }
 
 fn first_text(reply: &Reply) -> Option<&str> {

@@ -12,7 +12,7 @@ use url::Url;
 /// Shown without the password.
 ///
 /// ```
-/// use switchboard_chat::RedisUrl;
+/// use switchboard_redis::RedisUrl;
 ///
 /// let url: RedisUrl = "redis://:secret@cache.example/2".parse().unwrap();
 /// assert_eq!(url.to_string(), "redis://cache.example:6379/2");
@@ -21,18 +21,23 @@ use url::Url;
 /// ```
 #[derive(Clone)]
 pub struct RedisUrl {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) database: u32,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) is_tls: bool,
-    pub(super) tls: Option<TlsClient>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) database: u32,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) is_tls: bool,
+    pub(crate) tls: Option<TlsClient>,
 }
 
 const PORT: u16 = 6379;
 
 impl RedisUrl {
+    /// Returns the number of the database.
+    pub fn database(&self) -> u32 {
+        self.database
+    }
+
     /// Sets how the server's certificate is checked, for `rediss://`. Without it, Mozilla's roots are trusted.
     pub fn tls(mut self, client: TlsClient) -> RedisUrl {
         self.tls = Some(client);

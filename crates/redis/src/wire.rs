@@ -6,13 +6,14 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use redis_protocol::resp2::decode::decode;
-pub(super) use redis_protocol::resp2::types::{OwnedFrame as Reply, Resp2Frame};
+pub use redis_protocol::resp2::types::{OwnedFrame as Reply, Resp2Frame};
 use switchboard_net::Stream;
 use switchboard_tls::{TlsClient, TlsStream};
 
-use super::url::RedisUrl;
+use crate::url::RedisUrl;
 
-pub(super) struct Wire {
+/// A connection to a server: commands are queued and sent, replies come in the same order.
+pub struct Wire {
     io: Io,
     received: Vec<u8>,
     /// How much of it is taken.
@@ -33,7 +34,11 @@ enum Io {
 const READ: usize = 16 * 1024;
 
 impl Wire {
-    pub(super) async fn connect(url: &RedisUrl) -> io::Result<Wire> {
+    /// Connects, by TLS if the URL says so, and does not log in: see [`log_in`](crate::log_in).
+    ///
+    /// # Errors
+    /// Those of the connection and of TLS.
+    pub async fn connect(url: &RedisUrl) -> io::Result<Wire> {
         let stream = Stream::connect((&*url.host, url.port)).await?;
         stream.set_nodelay(true)?;
         let io = match url.is_tls {
@@ -56,7 +61,7 @@ impl Wire {
     }
 
     /// Queues a command, which is sent by the next polls.
-    pub(super) fn send<P: AsRef<[u8]>>(&mut self, parts: impl ExactSizeIterator<Item = P>) {
+    pub fn send<P: AsRef<[u8]>>(&mut self, parts: impl ExactSizeIterator<Item = P>) {
         self.out.extend(format!("*{}\r\n", parts.len()).bytes());
         for part in parts {
             let part = part.as_ref();
@@ -66,14 +71,20 @@ impl Wire {
         }
     }
 
-    /// Sends a command and waits for its reply. No other command is under way.
-    pub(super) async fn ask(&mut self, parts: &[&str]) -> io::Result<Reply> {
+    /// Sends a command and waits for its reply, which may be an error of the server. No other command is under way.
+    ///
+    /// # Errors
+    /// Those of the connection; `InvalidData` if what comes is no reply of Redis.
+    pub async fn ask<P: AsRef<[u8]>>(&mut self, parts: &[P]) -> io::Result<Reply> {
         self.send(parts.iter());
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
     /// Sends what is queued, and waits for the next reply.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Reply>> {
+    ///
+    /// # Errors
+    /// As for [`ask`](Wire::ask).
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Reply>> {
         if let Poll::Ready(Err(error)) = self.poll_flush(context) {
             return Poll::Ready(Err(error));
         }
