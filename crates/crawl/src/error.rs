@@ -16,6 +16,8 @@ pub enum CrawlError {
     Store(StoreError),
     /// An output cannot be opened or written.
     Output(io::Error),
+    /// Redis, which shares the crawl, is away, refuses, or has lost it.
+    Redis(String),
     /// No worker could be started, or all have ended.
     NoWorkers(String),
     /// The model or its driver cannot run.
@@ -35,7 +37,7 @@ impl CrawlError {
 impl fmt::Display for CrawlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CrawlError::Settings(text) => f.write_str(text),
+            CrawlError::Settings(text) | CrawlError::Redis(text) => f.write_str(text),
             CrawlError::Store(error) => error.fmt(f),
             CrawlError::Output(error) => error.fmt(f),
             CrawlError::NoWorkers(why) => write!(f, "no worker is left to fetch pages: {why}"),
@@ -47,7 +49,7 @@ impl fmt::Display for CrawlError {
 impl std::error::Error for CrawlError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            CrawlError::Settings(_) | CrawlError::NoWorkers(_) => None,
+            CrawlError::Settings(_) | CrawlError::Redis(_) | CrawlError::NoWorkers(_) => None,
             CrawlError::Store(error) => Some(error),
             CrawlError::Output(error) | CrawlError::Model(error) => Some(error),
         }

@@ -15,6 +15,8 @@ pub(crate) struct Job {
     pub(crate) task: Task,
     /// The keeper waits for the time at which it is sent; false once it is told.
     pub(crate) timed: bool,
+    /// When it may no longer be begun, since others may do it then; `None` if nobody may.
+    pub(crate) until: Option<Instant>,
 }
 
 /// What a request is for.

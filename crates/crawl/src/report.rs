@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::fate::Fate;
+use crate::shared::SharedReport;
 use crate::store::Totals;
 
 /// The counts of a crawl, over all its runs.
@@ -110,6 +111,8 @@ pub struct Report {
     pub requests: u64,
     /// Why there were fewer workers than asked for; `None` if there were not.
     pub missing: Option<String>,
+    /// What a process of a shared crawl says besides; the counts are those of all processes then.
+    pub shared: Option<SharedReport>,
 }
 
 impl Report {
@@ -127,6 +130,7 @@ impl Report {
             elapsed: Duration::ZERO,
             requests: 0,
             missing: None,
+            shared: None,
         }
     }
 }

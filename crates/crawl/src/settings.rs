@@ -6,6 +6,7 @@ use std::time::Duration;
 use switchboard_runtime::{Driver, Model};
 
 use crate::check::Check;
+use crate::shared::Shared;
 
 /// The settings of a crawl. The default crawls nothing: it has no seeds and no folder.
 ///
@@ -41,6 +42,8 @@ pub struct Settings {
     pub driver: Option<Driver>,
     /// The folder in which the crawl is kept.
     pub state: PathBuf,
+    /// Where the frontier is, if processes share it; `state` is this process's folder then. `None` for a crawl of its own.
+    pub shared: Option<Shared>,
     /// Files to which what was fetched is written. None, together with `resume`: those of the folder's crawl.
     pub out: Vec<PathBuf>,
     /// Goes on with the crawl of the folder, if there is one.
@@ -80,6 +83,7 @@ impl Default for Settings {
             model: Model::Tasks,
             driver: None,
             state: PathBuf::new(),
+            shared: None,
             out: Vec::new(),
             resume: false,
             check: None,

@@ -10,7 +10,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard_crawl::{Address, Crawl, CrawlError, Ended, Handle, Report, Settings, explain};
+use switchboard_crawl::{
+    Address, Crawl, CrawlError, Ended, Handle, Report, Settings, explain, explain_shared,
+};
 use switchboard_runtime::Model;
 use switchboard_runtime::signal::{Signal, Signals};
 
@@ -38,8 +40,13 @@ fn tell(options: &Options, url: &str) -> Result<bool, Failure> {
     let address = Address::parse(url);
     let address =
         address.map_err(|error| Failure::usage(format_args!("--explain `{url}`: {error}")))?;
-    let folder = options.shared.folder(Some(&address), COMMAND)?;
-    let told = explain(&folder, &address).map_err(|error| Failure::Failed(error.to_string()))?;
+    let told = match options.frontier() {
+        Some(frontier) => explain_shared(&frontier, &address).map_err(failure)?,
+        None => {
+            let folder = options.shared.folder(Some(&address), COMMAND)?;
+            explain(&folder, &address).map_err(|error| Failure::Failed(error.to_string()))?
+        }
+    };
     output::print(format_args!("{told}\n"))?;
     Ok(!told.chain().is_empty())
 }

@@ -1,9 +1,12 @@
 //! The options of `switchboard crawl`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
-use switchboard_crawl::Settings;
+use switchboard_crawl::{Settings, Shared as Frontier};
+use switchboard_redis::RedisUrl;
 
 use super::shared::Shared;
 use crate::output::Failure;
@@ -23,15 +26,41 @@ pub(crate) struct Options {
     /// Files to write what is fetched to: NAME.jsonl, NAME.csv, NAME.warc or NAME.warc.gz
     #[arg(long, value_name = "FILE", num_args = 1..)]
     out: Vec<PathBuf>,
+    /// Share the crawl with other processes, on other machines too, by a Redis server:
+    /// redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], or rediss:// for TLS. Give each process its own --state and --out
+    #[arg(long, value_name = "URL", value_parser = RedisUrl::from_str)]
+    pub(super) redis: Option<RedisUrl>,
+    /// Name of the crawl at the Redis server [default: HOST-PORT of the first URL]
+    #[arg(long, value_name = "NAME", requires = "redis")]
+    name: Option<String>,
+    /// Seconds without a sign of life after which the pages of a process are done by others
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", requires = "redis", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    lease: u32,
+    /// Seconds to wait for a Redis server that is away
+    #[arg(long, default_value_t = 300, value_name = "SECONDS", requires = "redis", value_parser = clap::value_parser!(u32).range(1..))]
+    patience: u32,
     /// Print what became of a URL in the crawl of the folder, and crawl nothing
     #[arg(long, value_name = "URL", conflicts_with_all = ["urls", "resume", "out"])]
     pub(super) explain: Option<String>,
 }
 
 impl Options {
+    /// Returns where the frontier is, if processes share it.
+    pub(super) fn frontier(&self) -> Option<Frontier> {
+        let frontier = Frontier::new(self.redis.clone()?);
+        Some(Frontier {
+            name: self.name.clone(),
+            lease: Duration::from_secs(self.lease.into()),
+            patience: Duration::from_secs(self.patience.into()),
+            ..frontier
+        })
+    }
+
     /// Checks the options as far as the crawl does not.
     pub(super) fn settings(self, state: PathBuf) -> Result<Settings, Failure> {
+        let shared = self.frontier();
         Ok(Settings {
+            shared,
             out: self.out,
             ..self.shared.settings(state)?
         })

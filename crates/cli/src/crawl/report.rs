@@ -24,14 +24,35 @@ pub(super) fn print(report: &Report) -> Result<(), Failure> {
         Count(counts.redirects, "redirect"),
         counts.bytes as f64 / 1e6,
     );
+    let redis = report.shared.as_ref();
+    if let Some(shared) = redis {
+        text += &format!(
+            "of all processes that shared `{}`, {}; {} of this one\n",
+            shared.name,
+            shared.processes,
+            Count(shared.rows, "row")
+        );
+    }
     let folder = report.state.display();
+    let redis = redis.map_or(String::new(), |shared| format!(" --redis {}", shared.url));
     text += &match report.ended {
         Ended::Complete => format!("complete, kept in {folder}\n"),
         Ended::Budget => {
-            format!("as many pages as asked for; more: --resume --state {folder} --pages N\n")
+            format!(
+                "as many pages as asked for; more: --resume{redis} --state {folder} --pages N\n"
+            )
         }
-        Ended::Stopped => format!("stopped, nothing is lost; go on: --resume --state {folder}\n"),
+        Ended::Stopped => {
+            format!("stopped, nothing is lost; go on: --resume{redis} --state {folder}\n")
+        }
     };
+    for uncut in report.shared.iter().flat_map(|shared| &shared.uncut) {
+        let (machine, file, length) = (&uncut.machine, &uncut.file, uncut.length);
+        output::complain(format_args!(
+            "a process did not come back: of {file} on {machine}, only the first {length} bytes count; start it with \
+             --resume, or cut the file: truncate -s {length} {file}"
+        ));
+    }
     if let Some(missing) = &report.missing {
         output::complain(format_args!(
             "fewer requests at once than asked for: {missing}"

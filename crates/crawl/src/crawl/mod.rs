@@ -8,15 +8,17 @@ use std::time::Instant;
 
 use switchboard_runtime::{self as runtime, Dispatch, JobError, Model, Receiver, Sender, run_each};
 
-use self::open::{check_model, open_outputs, open_store, parse_scope, parse_seeds, widen};
+use self::open::{about_of, check_model, open_outputs, open_store, widen};
+pub(crate) use self::open::{identity_of, parse_scope, parse_seeds};
 use crate::address::Address;
 use crate::error::CrawlError;
 use crate::job::{Job, News};
 use crate::keeper::{Keeper, State};
-use crate::output::Outputs;
+use crate::output::{About, Outputs};
 use crate::report::{Progress, Report};
 use crate::scope::Scope;
 use crate::settings::Settings;
+use crate::shared::{Joined, Sharer, join};
 use crate::store::{Identity, Store, Totals};
 use crate::traps::{Limits, Traps};
 use crate::worker::{self, Worker};
@@ -38,16 +40,26 @@ use crate::worker::{self, Worker};
 /// ```
 pub struct Crawl {
     settings: Arc<Settings>,
-    identity: Identity,
-    seeds: Vec<Address>,
+    books: Books,
     scope: Scope,
-    store: Store,
     outputs: Outputs,
-    totals: Totals,
     progress: Arc<Mutex<Progress>>,
     news: (Sender<News>, Receiver<News>),
     worker: Arc<Worker>,
     workers: usize,
+}
+
+/// Who has the frontier and the records.
+enum Books {
+    /// A file of this process.
+    Own {
+        identity: Identity,
+        seeds: Vec<Address>,
+        store: Store,
+        totals: Totals,
+    },
+    /// A server that processes share.
+    Shared(Box<Joined>, About),
 }
 
 /// The keeper's thread.
@@ -86,31 +98,25 @@ impl Crawl {
     pub fn open(settings: Settings) -> Result<Crawl, CrawlError> {
         check_model(settings.model)?;
         let client = worker::client(&settings)?;
-        let (mut store, identity, totals) = open_store(&settings)?;
-        let seeds = parse_seeds(&identity.seeds)?;
-        let mut scope = parse_scope(&identity, &seeds)?;
-        let outputs = open_outputs(&settings, &identity, &totals, &mut store)?;
-        widen(&mut scope, &seeds, &mut store)
-            .map_err(|error| CrawlError::broken(store.folder(), &error))?;
+        let mut progress = Progress::default();
+        let (books, scope, outputs) = match settings.shared {
+            None => open_own(&settings, &mut progress)?,
+            Some(_) => open_shared(&settings)?,
+        };
         let workers = match settings.model.dispatch() {
             Dispatch::InTurn => 1,
             _ => settings.concurrency.max(1),
         };
         // Room for two pieces of news of each worker's job, one of its end, and stops.
         let news = runtime::channel(workers * 3 + 16);
-        let mut progress = Progress::default();
-        progress.counts.take(&totals);
         let settings = Arc::new(settings);
         let rows = !outputs.is_empty();
         let worker = Worker::new(client, settings.clone(), rows, news.0.clone());
         Ok(Crawl {
             settings,
-            identity,
-            seeds,
+            books,
             scope,
-            store,
             outputs,
-            totals,
             progress: Arc::new(Mutex::new(progress)),
             news,
             worker: Arc::new(worker),
@@ -133,7 +139,6 @@ impl Crawl {
     /// Those of the disk, and those of the model. What was committed is kept, and the crawl can go on from there.
     pub fn run(self) -> Result<Report, CrawlError> {
         let begin = Instant::now();
-        let requests = self.totals.requests;
         let (jobs, received) = runtime::channel::<Job>(self.workers);
         let worker = self.worker.clone();
         let news = self.news.0.clone();
@@ -162,45 +167,98 @@ impl Crawl {
         fetched.map_err(CrawlError::Model)?;
         let mut report = kept?;
         report.elapsed = begin.elapsed();
-        report.requests = report.counts.requests - requests;
         Ok(report)
     }
 
     /// Starts the keeper. The channel of jobs ends with it.
     fn keep(self, jobs: Sender<Job>) -> Result<Keeping, CrawlError> {
-        let state = State::new(
-            &self.settings,
-            self.identity.robots,
-            &self.totals,
-            self.workers,
-        );
-        let mut keeper = Keeper {
-            settings: self.settings,
-            identity: self.identity,
-            seeds: self.seeds,
-            store: self.store,
-            outputs: self.outputs,
-            scope: self.scope,
-            traps: Traps::new(Limits::default()),
-            totals: self.totals,
-            jobs,
-            news: self.news.1,
-            progress: self.progress,
-            state,
-        };
-        let run = move || {
-            let ended = Model::Blocking.run(keeper.run()).map_err(CrawlError::Model);
-            let ended = ended.and_then(|ended| ended);
-            // Workers that wait for a job end.
-            keeper.jobs.close();
-            let ended = ended?;
-            let folder = keeper.store.folder().to_owned();
-            let mut report = Report::new(ended, &keeper.totals, folder);
-            report.missing = keeper.into_missing();
-            Ok(report)
-        };
+        let (settings, progress, workers) = (self.settings, self.progress, self.workers);
+        let (scope, outputs, news) = (self.scope, self.outputs, self.news.1);
         let thread = thread::Builder::new().name("crawl-keeper".to_owned());
-        let started = thread.spawn(run);
+        let started = match self.books {
+            Books::Own {
+                identity,
+                seeds,
+                store,
+                totals,
+            } => {
+                let state = State::new(&settings, identity.robots, &totals, workers);
+                let keeper = Keeper {
+                    settings,
+                    identity,
+                    seeds,
+                    store,
+                    outputs,
+                    scope,
+                    traps: Traps::new(Limits::default()),
+                    totals,
+                    jobs,
+                    news,
+                    progress,
+                    state,
+                };
+                thread.spawn(move || keep_own(keeper))
+            }
+            Books::Shared(joined, about) => {
+                let (outputs, channels) = ((outputs, about), (jobs, news));
+                let sharer = Sharer::new(
+                    settings, *joined, scope, outputs, channels, progress, workers,
+                );
+                thread.spawn(move || keep_shared(sharer))
+            }
+        };
         started.map_err(|error| CrawlError::NoWorkers(format!("no thread can be started: {error}")))
     }
+}
+
+/// Opens the folder of a crawl, or makes it, and its outputs.
+fn open_own(
+    settings: &Settings,
+    progress: &mut Progress,
+) -> Result<(Books, Scope, Outputs), CrawlError> {
+    let (mut store, identity, totals) = open_store(settings)?;
+    let seeds = parse_seeds(&identity.seeds)?;
+    let mut scope = parse_scope(&identity, &seeds)?;
+    let outputs = open_outputs(settings, &identity, &totals, &mut store)?;
+    widen(&mut scope, &seeds, &mut store)
+        .map_err(|error| CrawlError::broken(store.folder(), &error))?;
+    progress.counts.take(&totals);
+    let books = Books::Own {
+        identity,
+        seeds,
+        store,
+        totals,
+    };
+    Ok((books, scope, outputs))
+}
+
+/// Joins a shared crawl, and opens the outputs of this process.
+fn open_shared(settings: &Settings) -> Result<(Books, Scope, Outputs), CrawlError> {
+    let about = about_of(settings, settings.robots);
+    let (joined, outputs) = join(settings, &about)?;
+    let scope = parse_scope(&joined.identity, &joined.seeds)?;
+    Ok((Books::Shared(Box::new(joined), about), scope, outputs))
+}
+
+/// Runs the keeper of a crawl of its own.
+fn keep_own(mut keeper: Keeper) -> Result<Report, CrawlError> {
+    let requests = keeper.totals.requests;
+    let ended = Model::Blocking.run(keeper.run()).map_err(CrawlError::Model);
+    let ended = ended.and_then(|ended| ended);
+    // Workers that wait for a job end.
+    keeper.jobs.close();
+    let ended = ended?;
+    let folder = keeper.store.folder().to_owned();
+    let mut report = Report::new(ended, &keeper.totals, folder);
+    report.requests = report.counts.requests - requests;
+    report.missing = keeper.into_missing();
+    Ok(report)
+}
+
+/// Runs the keeper of a process in a shared crawl.
+fn keep_shared(mut sharer: Sharer) -> Result<Report, CrawlError> {
+    let report = Model::Blocking.run(sharer.run()).map_err(CrawlError::Model);
+    // Workers that wait for a job end.
+    sharer.close();
+    report.and_then(|report| report)
 }

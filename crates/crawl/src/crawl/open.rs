@@ -11,6 +11,7 @@ use crate::fate::Fate;
 use crate::output::{About, Outputs, Recorded};
 use crate::scope::Scope;
 use crate::settings::Settings;
+use crate::shared;
 use crate::store::{Identity, Store, Totals};
 
 /// Refuses the models under which nothing is fetched side by side with the keeper.
@@ -30,16 +31,15 @@ pub(super) fn check_model(model: Model) -> Result<(), CrawlError> {
 pub(super) fn open_store(settings: &Settings) -> Result<(Store, Identity, Totals), CrawlError> {
     let folder = &settings.state;
     let seeds = parse_seeds(&settings.seeds)?;
-    let asked = Identity {
-        seeds: seeds.iter().map(Address::to_string).collect(),
-        scope: settings.scope.clone(),
-        depth: settings.depth,
-        robots: settings.robots,
-        sitemaps: settings.sitemaps,
-        nofollow: settings.nofollow,
-        check: settings.check,
-    };
+    let asked = identity_of(settings, &seeds);
     parse_scope(&asked, &seeds)?;
+    if folder.join(shared::FOLDER_FILE).exists() {
+        let text = format!(
+            "{}: its crawl is shared by Redis: name that by --redis",
+            folder.display()
+        );
+        return Err(CrawlError::settings(text));
+    }
     if !Store::exists(folder) {
         if asked.seeds.is_empty() {
             let text = format!(
@@ -88,14 +88,27 @@ pub(super) fn open_store(settings: &Settings) -> Result<(Store, Identity, Totals
     Ok((store, identity, totals))
 }
 
+/// Returns what a crawl of the settings is.
+pub(crate) fn identity_of(settings: &Settings, seeds: &[Address]) -> Identity {
+    Identity {
+        seeds: seeds.iter().map(Address::to_string).collect(),
+        scope: settings.scope.clone(),
+        depth: settings.depth,
+        robots: settings.robots,
+        sitemaps: settings.sitemaps,
+        nofollow: settings.nofollow,
+        check: settings.check,
+    }
+}
+
 /// Reads the scope.
-pub(super) fn parse_scope(identity: &Identity, seeds: &[Address]) -> Result<Scope, CrawlError> {
+pub(crate) fn parse_scope(identity: &Identity, seeds: &[Address]) -> Result<Scope, CrawlError> {
     Scope::parse(&identity.scope, seeds)
         .map_err(|error| CrawlError::settings(format_args!("the scope {error}")))
 }
 
 /// Reads the seeds, each once, in their order.
-pub(super) fn parse_seeds(texts: &[String]) -> Result<Vec<Address>, CrawlError> {
+pub(crate) fn parse_seeds(texts: &[String]) -> Result<Vec<Address>, CrawlError> {
     let mut seeds: Vec<Address> = Vec::new();
     for text in texts {
         let seed = Address::parse(text).map_err(|error| {
@@ -145,11 +158,7 @@ pub(super) fn open_outputs(
         let text = format!("{name}: the crawl writes it: name it too, or no output at all");
         return Err(CrawlError::settings(text));
     }
-    let about = About {
-        software: concat!("switchboard/", env!("CARGO_PKG_VERSION")).to_owned(),
-        user_agent: settings.user_agent.clone(),
-        robots: identity.robots,
-    };
+    let about = about_of(settings, identity.robots);
     let outputs = Outputs::open(&files, &recorded, totals.rows, &about);
     let outputs = outputs.map_err(CrawlError::Output)?;
     if recorded.is_empty() && !outputs.is_empty() {
@@ -160,6 +169,15 @@ pub(super) fn open_outputs(
         known.map_err(broken)?;
     }
     Ok(outputs)
+}
+
+/// Returns what archives say of a crawl.
+pub(super) fn about_of(settings: &Settings, robots: bool) -> About {
+    About {
+        software: concat!("switchboard/", env!("CARGO_PKG_VERSION")).to_owned(),
+        user_agent: settings.user_agent.clone(),
+        robots,
+    }
 }
 
 /// Lets the scope grow with where earlier runs found the seeds to lead.

@@ -21,13 +21,13 @@ const LINKS: usize = 65_536;
 pub(super) const AGE: Duration = Duration::from_secs(1);
 
 /// An address that was found, and is new unless the store has it.
-pub(super) struct Found {
-    pub(super) address: Address,
+pub(crate) struct Found {
+    pub(crate) address: Address,
     /// `None` for a seed.
-    pub(super) parent: Option<Address>,
-    pub(super) depth: u32,
+    pub(crate) parent: Option<Address>,
+    pub(crate) depth: u32,
     /// Redirects in a row that led here; 0 for a link.
-    pub(super) hops: u8,
+    pub(crate) hops: u8,
 }
 
 /// A robots.txt that was fetched.

@@ -5,14 +5,12 @@ use std::time::Instant;
 use super::batch::{Batch, Found};
 use super::host::FRONT;
 use super::hosts::{Hosts, unix_millis};
+use super::judge::Judge;
 use super::{Keeper, State};
-use crate::check::Check;
 use crate::error::CrawlError;
 use crate::failpoint;
 use crate::fate::Fate;
-use crate::scope::Scope;
 use crate::store::{Entry, Record, Tables, Totals, take};
-use crate::traps::Traps;
 
 impl Keeper {
     /// Writes the batch: appends to the outputs, has them on disk, and commits one transaction. After that, and not
@@ -53,18 +51,20 @@ impl Keeper {
             state,
             ..
         } = self;
-        let mut judge = Judge {
-            scope,
-            traps,
-            depth: identity.depth,
-            check: identity.check,
+        let mut finder = Finder {
+            judge: Judge {
+                scope,
+                traps,
+                depth: identity.depth,
+                check: identity.check,
+            },
             hosts: &mut state.hosts,
             totals,
             queued: Vec::new(),
         };
         store.write(|tables| {
             for found in &batch.found {
-                judge.add(found, tables)?;
+                finder.add(found, tables)?;
             }
             for entry in &batch.again {
                 tables.enqueue(entry)?;
@@ -83,19 +83,19 @@ impl Keeper {
             for (host, slowed) in &batch.slowed {
                 tables.change_state(*host, |state| (state.slowed, state.next_at) = *slowed)?;
             }
-            let (fresh, next) = judge.hosts.fresh();
+            let (fresh, next) = finder.hosts.fresh();
             for (name, id) in fresh {
                 tables.put_host(name, *id)?;
             }
-            judge.totals.next_host = next;
+            finder.totals.next_host = next;
             for file in outputs.recorded() {
                 tables.put_output(&file.name, file.length)?;
             }
-            tables.put_totals(judge.totals)?;
+            tables.put_totals(finder.totals)?;
             failpoint::hit("before-commit");
             Ok(())
         })?;
-        Ok(judge.queued)
+        Ok(finder.queued)
     }
 
     /// Hands what is new in the queue to its hosts, and gives back what is done.
@@ -142,18 +142,15 @@ impl Keeper {
     }
 }
 
-/// Decides what becomes of an address that was found.
-struct Judge<'k> {
-    scope: &'k mut Scope,
-    traps: &'k mut Traps,
-    depth: Option<u32>,
-    check: Option<Check>,
+/// Puts addresses that were found into the tables.
+struct Finder<'k> {
+    judge: Judge<'k>,
     hosts: &'k mut Hosts,
     totals: &'k mut Totals,
     queued: Vec<Entry>,
 }
 
-impl Judge<'_> {
+impl Finder<'_> {
     fn add(&mut self, found: &Found, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
         let address = found.address.as_str();
         if found.hops == 0 {
@@ -163,7 +160,7 @@ impl Judge<'_> {
         } else if let Some(known) = tables.page(address)? {
             return self.lift(found, &known, tables);
         }
-        let (fate, cause) = self.judge(found);
+        let (fate, cause) = self.judge.judge(found);
         self.totals.add(fate);
         self.put(found, fate, &cause, tables)
     }
@@ -176,7 +173,7 @@ impl Judge<'_> {
         tables: &mut Tables<'_>,
     ) -> Result<(), redb::Error> {
         let waits = matches!(known.fate, Fate::Pending | Fate::Depth);
-        if self.depth.is_none() || !waits || known.depth <= found.depth {
+        if self.judge.depth.is_none() || !waits || known.depth <= found.depth {
             return Ok(());
         }
         if known.fate == Fate::Pending {
@@ -187,36 +184,6 @@ impl Judge<'_> {
         }
         self.totals.change(known.fate, Fate::Pending);
         self.put(found, Fate::Pending, "", tables)
-    }
-
-    fn judge(&mut self, found: &Found) -> (Fate, String) {
-        let Found { address, depth, .. } = found;
-        let take = self.take(found);
-        if take == take::OUTSIDE && self.check != Some(Check::All) {
-            return (Fate::Scope, String::new());
-        }
-        // What is not followed has no end of its own, unless it is a redirect.
-        if take != take::PAGE && found.hops == 0 && self.check.is_some() {
-            return (Fate::Pending, String::new());
-        }
-        if let Some(trap) = self.traps.look(address, found.hops.into()) {
-            return (Fate::Trap, format!("{}: {trap}", trap.name()));
-        }
-        match self.depth {
-            Some(most) if *depth > most && self.check.is_none() => (Fate::Depth, String::new()),
-            _ => (Fate::Pending, String::new()),
-        }
-    }
-
-    /// How an address is taken.
-    fn take(&self, found: &Found) -> u8 {
-        if found.parent.is_some() && !self.scope.contains(&found.address) {
-            return take::OUTSIDE;
-        }
-        match self.depth {
-            Some(most) if found.depth > most => take::DEEPER,
-            _ => take::PAGE,
-        }
     }
 
     /// Writes the record of an address, and its entry if it is pending.
@@ -237,9 +204,9 @@ impl Judge<'_> {
             _ => 0,
         };
         // Without a limit of depth, a host's pages come in the order in which they were found.
-        let level = self.depth.map_or(0, |_| found.depth);
+        let level = self.judge.depth.map_or(0, |_| found.depth);
         let priority = match fate {
-            Fate::Pending => self.take(found),
+            Fate::Pending => self.judge.take(found),
             _ => take::PAGE,
         };
         let entry = Entry {

@@ -142,6 +142,7 @@ impl Keeper {
             host: id,
             task,
             timed,
+            until: None,
         };
         // There is a place for each worker's job. Without workers, news of that are under way.
         let _ = self.jobs.try_send(job);

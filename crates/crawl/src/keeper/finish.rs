@@ -84,6 +84,7 @@ impl Keeper {
             host: id,
             task,
             timed,
+            ..
         } = job;
         self.state.batch.touch(Instant::now());
         self.state.in_flight -= 1;
@@ -127,18 +128,7 @@ impl Keeper {
             self.wait_again(id, Task::Page(entry));
             return;
         }
-        let (fate, status, cause) = match &end {
-            End::Answered { status, .. } if (200..300).contains(status) => {
-                (Fate::Fetched, *status, String::new())
-            }
-            End::Answered { status, .. } => (Fate::Failed, *status, format!("status {status}")),
-            End::Moved { status, to: Ok(to) } => (Fate::Fetched, *status, format!("to {to}")),
-            End::Moved {
-                status,
-                to: Err(why),
-            } => (Fate::Failed, *status, format!("redirect: {why}")),
-            End::Failed { status, cause, .. } => (Fate::Failed, *status, cause.clone()),
-        };
+        let (fate, status, cause) = end.fate();
         if let End::Failed {
             unreachable: true, ..
         } = end
@@ -199,20 +189,11 @@ impl Keeper {
                 let wait = host.next_at.saturating_duration_since(now);
                 let slowed = (millis(host.slowed), unix_millis() + millis(wait));
                 batch.slowed.insert(id, slowed);
-                true
             }
-            End::Answered { status, .. } => {
-                if *status < 500 {
-                    host.answered_well();
-                }
-                matches!(status, 408 | 425 | 500 | 502 | 504)
-            }
-            End::Moved { .. } => {
-                host.answered_well();
-                false
-            }
-            End::Failed { again, .. } => *again,
+            End::Answered { status: 500.., .. } | End::Failed { .. } => {}
+            End::Answered { .. } | End::Moved { .. } => host.answered_well(),
         }
+        end.is_passing()
     }
 
     /// Has a request sent again after a pause.

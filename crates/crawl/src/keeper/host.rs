@@ -184,7 +184,7 @@ impl Host {
 
 /// Returns the time before a request is sent again: at random up to a limit, which is `first` before the first time and
 /// doubles with each try.
-pub(super) fn back_off(first: Duration, tries: u8, random: &mut fastrand::Rng) -> Duration {
+pub(crate) fn back_off(first: Duration, tries: u8, random: &mut fastrand::Rng) -> Duration {
     let doubled = first.saturating_mul(1 << tries.saturating_sub(1).min(10));
     doubled.min(LONGEST_PAUSE).mul_f64(random.f64())
 }

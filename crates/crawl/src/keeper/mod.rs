@@ -10,6 +10,7 @@ mod dispatch;
 mod finish;
 mod host;
 mod hosts;
+mod judge;
 mod robots;
 
 use std::collections::HashSet;
@@ -18,8 +19,11 @@ use std::time::{Duration, Instant};
 
 use switchboard_runtime::{self as runtime, Receiver, Sender};
 
-use self::batch::{Batch, Found};
+use self::batch::Batch;
+pub(crate) use self::batch::Found;
+pub(crate) use self::host::back_off;
 use self::hosts::Hosts;
+pub(crate) use self::judge::{Judge, Rulings};
 use crate::address::Address;
 use crate::error::CrawlError;
 use crate::fate::Fate;

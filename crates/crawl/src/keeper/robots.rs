@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Keeper;
 use super::batch::{Found, Rulebook};
 use super::host::Rules;
+use super::judge::Rulings;
 use crate::address::Address;
 use crate::job::{End, RobotsTask, Task};
 use crate::robots::Robots;
@@ -22,26 +23,11 @@ impl Keeper {
             self.wait_again(asked, Task::Robots(task));
             return Ok(());
         }
-        let agent = &self.settings.user_agent;
-        let is_answered = !matches!(end, End::Failed { .. });
-        let robots = match end {
-            // What asks for fewer requests says nothing of what is allowed.
-            End::Answered { status: 429, .. } => Robots::unreachable(),
-            End::Answered { status, text, .. } => {
-                let text = text.as_deref().unwrap_or_default();
-                Robots::of_answer(status, text, agent)
-            }
-            End::Moved { to: Ok(to), .. } if u32::from(task.hops) < Robots::REDIRECTS => {
-                return self.follow(task, to);
-            }
-            End::Moved { status, .. } => Robots::of_answer(status, b"", agent),
-            // A check asks for the page then, and so learns what is wrong with the host.
-            End::Failed { status: 0, .. } if self.identity.check.is_some() => {
-                Robots::of_answer(404, b"", agent)
-            }
-            End::Failed { .. } => Robots::unreachable(),
-        };
-        self.learn(&task, robots, is_answered);
+        let is_check = self.identity.check.is_some();
+        match end.rules(task.hops, &self.settings.user_agent, is_check) {
+            Rulings::Elsewhere(to) => return self.follow(task, to),
+            Rulings::Are { robots, lasts } => self.learn(&task, robots, lasts),
+        }
         Ok(())
     }
 
@@ -63,8 +49,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Takes the rules of a host, which the store keeps if they are those of an answer.
-    fn learn(&mut self, task: &RobotsTask, robots: Robots, is_answered: bool) {
+    /// Takes the rules of a host, which the store keeps if they last.
+    fn learn(&mut self, task: &RobotsTask, robots: Robots, lasts: bool) {
         let text = robots.to_string();
         let sitemaps: Vec<String> = match self.identity.sitemaps {
             true => robots.sitemaps().to_vec(),
@@ -76,8 +62,7 @@ impl Keeper {
         if !matches!(host.rules, Rules::Asked) {
             return;
         }
-        // What cannot be fetched is asked for again by the next run.
-        if is_answered && robots != Robots::unreachable() {
+        if lasts {
             self.state.batch.rulebooks.push(Rulebook {
                 host: task.of,
                 text,

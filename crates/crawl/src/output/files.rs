@@ -30,7 +30,8 @@ pub struct Recorded {
     pub length: u64,
 }
 
-/// All output files of a crawl. Locked against other crawls while they are open.
+/// All output files of a crawl, none by default. Locked against other crawls while they are open.
+#[derive(Default)]
 pub struct Outputs(Vec<Named>);
 
 struct Named {

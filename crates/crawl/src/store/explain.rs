@@ -41,6 +41,19 @@ pub struct Step {
 }
 
 impl Explanation {
+    /// Returns the explanation of a chain of records, from the address to a seed.
+    pub(crate) fn of(address: &Address, chain: Vec<(String, Record)>) -> Explanation {
+        Explanation {
+            address: address.as_str().to_owned(),
+            chain: chain.into_iter().map(Step::of).collect(),
+        }
+    }
+
+    /// Whether a chain of so many steps may have another one.
+    pub(crate) fn goes_on(steps: usize) -> bool {
+        steps < STEPS
+    }
+
     /// Returns the address, and then the pages on the way to a seed; nothing if it was not discovered.
     pub fn chain(&self) -> &[Step] {
         &self.chain
@@ -64,6 +77,19 @@ impl fmt::Display for Explanation {
             write!(f, "\n  a page that the crawl began with")?;
         }
         Ok(())
+    }
+}
+
+impl Step {
+    fn of((address, record): (String, Record)) -> Step {
+        Step {
+            address,
+            fate: record.fate,
+            status: record.status,
+            depth: record.depth,
+            tries: record.tries,
+            cause: record.cause.into(),
+        }
     }
 }
 
@@ -97,23 +123,14 @@ pub fn explain(folder: &Path, address: &Address) -> Result<Explanation, StoreErr
         let row = pages.get(address)?;
         row.map(|row| record(row.value())).transpose()
     };
-    let mut chain: Vec<Step> = Vec::new();
+    let mut chain: Vec<(String, Record)> = Vec::new();
     let mut next = address.as_str().to_owned();
-    while chain.len() < STEPS && !next.is_empty() {
+    while Explanation::goes_on(chain.len()) && !next.is_empty() {
         let found = read(&next).map_err(|error| failed(folder, &error))?;
         let Some(record) = found else { break };
-        chain.push(Step {
-            address: next,
-            fate: record.fate,
-            status: record.status,
-            depth: record.depth,
-            tries: record.tries,
-            cause: record.cause.into(),
-        });
-        next = record.parent.into();
+        let parent = record.parent.to_string();
+        chain.push((next, record));
+        next = parent;
     }
-    Ok(Explanation {
-        address: address.as_str().to_owned(),
-        chain,
-    })
+    Ok(Explanation::of(address, chain))
 }

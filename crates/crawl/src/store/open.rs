@@ -21,7 +21,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    pub(super) fn new(folder: &Path, why: impl fmt::Display) -> StoreError {
+    pub(crate) fn new(folder: &Path, why: impl fmt::Display) -> StoreError {
         StoreError {
             folder: folder.to_owned(),
             why: why.to_string(),

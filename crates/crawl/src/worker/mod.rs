@@ -72,7 +72,11 @@ impl Worker {
             let Some(job) = claim.job.as_mut() else {
                 return;
             };
-            let (end, page) = self.ask(job).await;
+            let is_late = job.until.is_some_and(|until| Instant::now() >= until);
+            let (end, page) = match is_late {
+                true => (failed("late: it is others' by now"), Page::default()),
+                false => self.ask(job).await,
+            };
             let Some(job) = claim.job.take() else { return };
             let finished = Finished {
                 job,

@@ -1,0 +1,282 @@
+//! One claim: what has happened is told, and what may be sent now is handed to the workers.
+
+use std::time::{Duration, Instant};
+
+use switchboard_redis::{Reply, text};
+
+use super::batch::What;
+use super::call::Trouble;
+use super::link::Script;
+use super::record;
+use super::{POLL, SHORTEST, Sharer};
+use crate::address::Address;
+use crate::fate::Fate;
+use crate::job::{Job, RobotsTask, Task};
+use crate::robots::Robots;
+use crate::store::Entry;
+
+/// Hosts whose rules are in memory, at most.
+const RULES: usize = 4096;
+
+/// What a session holds.
+pub(super) struct Claim {
+    /// Its number, which never comes again.
+    pub(super) number: u64,
+    /// Of an errand, the host whose rules are asked for.
+    pub(super) of: String,
+}
+
+/// A claim that nobody works on yet.
+pub(super) struct Arrived {
+    pub(super) claim: Claim,
+    task: Task,
+    timed: bool,
+    /// Pages of its host are not tried any more.
+    is_given_up: bool,
+    /// When the rules of its host were learned; empty for an errand, and where none are obeyed.
+    learned: String,
+}
+
+impl Sharer {
+    /// Tells what has happened, and claims as much as the workers can do.
+    pub(super) async fn claim(&mut self) -> Result<(), Trouble> {
+        let wanted = self.wanted();
+        self.turn(wanted).await?;
+        self.hungry = self.arrived.len() < wanted;
+        if !self.given_back.is_empty() {
+            self.give_back(false).await?;
+        }
+        self.learn_rules().await?;
+        for arrived in std::mem::take(&mut self.arrived) {
+            self.begin(arrived);
+        }
+        Ok(())
+    }
+
+    /// Tells how requests have begun and ended, and claims `wanted` at most.
+    pub(super) async fn turn(&mut self, wanted: usize) -> Result<(), Trouble> {
+        let at = Instant::now();
+        let mut args = vec![wanted.to_string()];
+        for event in &self.events {
+            let (kind, number) = match event.what {
+                What::Started(at) => ("S", millis(at.elapsed())),
+                What::AnsweredWell => ("w", "0".to_owned()),
+                What::SlowDown(wait) => ("s", wait.map_or("-1".to_owned(), millis)),
+                What::Unreachable => ("x", "0".to_owned()),
+                What::Ended => ("n", "0".to_owned()),
+                What::Unused => ("u", "0".to_owned()),
+            };
+            args.extend([kind.to_owned(), event.claim.to_string(), number]);
+        }
+        let told = self.events.len();
+        let parts = self.call(Script::Claim, args).await?;
+        self.events.drain(..told.min(self.events.len()));
+        let parts: [Reply; 5] = parts
+            .try_into()
+            .map_err(|_| self.broken("a claim lacks parts"))?;
+        let [next_in, level, widened, totals, claims] = parts;
+        self.take_totals(totals);
+        self.level = text(level).parse().unwrap_or(0);
+        let (Reply::Array(claims), next_in) = (claims, text(next_in)) else {
+            return Err(self.broken("a claim has no list").into());
+        };
+        for claim in claims {
+            let arrived = arrived(claim).ok_or_else(|| self.broken("a claim cannot be read"))?;
+            self.arrived.push(arrived);
+        }
+        if self.arrived.len() < wanted {
+            let next_in = next_in.parse().map_or(POLL, Duration::from_millis);
+            self.claim_at = at + next_in.clamp(SHORTEST, POLL);
+        }
+        let widened = text(widened).parse().unwrap_or(0);
+        if widened > self.widened {
+            self.widen(widened).await?;
+        }
+        Ok(())
+    }
+
+    fn take_totals(&mut self, totals: Reply) {
+        let Reply::Array(totals) = totals else {
+            return;
+        };
+        let numbers: Vec<u64> = totals
+            .into_iter()
+            .map(|it| text(it).parse().unwrap_or(0))
+            .collect();
+        let [
+            f0,
+            f1,
+            f2,
+            f3,
+            f4,
+            f5,
+            f6,
+            redirects,
+            requests,
+            robots,
+            bytes,
+            hosts,
+            held,
+            millis,
+        ] = numbers[..]
+        else {
+            return;
+        };
+        self.totals.fates = [f0, f1, f2, f3, f4, f5, f6];
+        (self.totals.redirects, self.totals.requests) = (redirects, requests);
+        (self.totals.robots_requests, self.totals.bytes) = (robots, bytes);
+        self.totals.millis = millis;
+        self.counts = (usize::try_from(hosts).unwrap_or(usize::MAX), held);
+        self.stale = false;
+    }
+
+    /// Learns what other processes have added to the scope.
+    async fn widen(&mut self, to: u64) -> Result<(), Trouble> {
+        let key = format!("{}scope", self.joined.prefix);
+        let from = self.widened.to_string();
+        let added = self.look(&["LRANGE", &key, &from, "-1"]).await?;
+        if let Reply::Array(added) = added {
+            let added = added.into_iter().map(text);
+            let added: Vec<Address> = added.flat_map(|it| Address::parse(&it)).collect();
+            added.iter().for_each(|address| self.scope.add(address));
+        }
+        self.widened = to;
+        Ok(())
+    }
+
+    /// Gives back what waits for it; all there is if the process leaves.
+    pub(super) async fn give_back(&mut self, leaves: bool) -> Result<(), Trouble> {
+        let mut args = vec![u8::from(leaves).to_string()];
+        for back in &self.given_back {
+            args.extend([back.claim.to_string(), millis(back.pause)]);
+            args.extend([back.payload.clone(), back.record.clone()]);
+        }
+        let given = self.given_back.len();
+        self.call(Script::GiveBack, args).await?;
+        self.given_back.drain(..given);
+        // What is tried again at once may be claimed at once.
+        self.claim_at = self.claim_at.min(Instant::now());
+        Ok(())
+    }
+
+    /// Reads the rules of hosts of which pages have come.
+    async fn learn_rules(&mut self) -> Result<(), Trouble> {
+        let mut missing: Vec<(String, String)> = Vec::new();
+        for arrived in &self.arrived {
+            let Task::Page(entry) = &arrived.task else {
+                continue;
+            };
+            let origin = entry.address.origin();
+            let known = self.rules.get(origin);
+            let is_known = known.is_some_and(|(learned, _)| *learned == arrived.learned);
+            let is_asked = missing.iter().any(|(other, _)| other == origin);
+            if !arrived.learned.is_empty() && !is_known && !is_asked {
+                missing.push((origin.to_owned(), arrived.learned.clone()));
+            }
+        }
+        if self.rules.len() + missing.len() > RULES {
+            self.rules.clear();
+        }
+        for (origin, learned) in missing {
+            let key = format!("{}h:{origin}", self.joined.prefix);
+            let robots = text(self.look(&["HGET", &key, "robots"]).await?);
+            self.rules
+                .insert(origin, (learned, Robots::stored(&robots)));
+        }
+        Ok(())
+    }
+
+    /// Hands a claim to a worker, or decides upon it without a request.
+    fn begin(&mut self, arrived: Arrived) {
+        let Arrived {
+            claim,
+            task,
+            timed,
+            is_given_up,
+            learned,
+        } = arrived;
+        if let Task::Page(entry) = &task {
+            let rules = self.rules.get(entry.address.origin());
+            let rules = rules.filter(|_| !learned.is_empty());
+            let refusal =
+                rules.and_then(|(_, rules)| rules.refusal(entry.address.path_and_query()));
+            let (fate, why) = match (refusal, is_given_up) {
+                (Some(why), _) => (Fate::Robots, why.into_owned()),
+                (None, true) => {
+                    let why = "unreachable: others of this host were not either";
+                    (Fate::Failed, why.to_owned())
+                }
+                (None, false) => return self.send(claim, task, timed),
+            };
+            self.event(claim.number, What::Unused);
+            let entry: Entry = entry.clone();
+            return self.settle(claim.number, &entry, fate, 0, &why);
+        }
+        self.send(claim, task, timed);
+    }
+
+    fn send(&mut self, claim: Claim, task: Task, timed: bool) {
+        let number = self.next_job;
+        self.next_job = self.next_job.wrapping_add(1);
+        self.claims.insert(number, claim);
+        self.busy += 1;
+        let job = Job {
+            host: number,
+            task,
+            timed,
+            until: Some(self.renewed + self.shared.lease * 9 / 10),
+        };
+        // There is a place for each worker's job. Without workers, news of that are under way.
+        let _ = self.jobs.try_send(job);
+    }
+}
+
+/// Reads a claim: its number, its kind, two flags, when the rules were learned, its payload, its record.
+fn arrived(reply: Reply) -> Option<Arrived> {
+    let Reply::Array(parts) = reply else {
+        return None;
+    };
+    let texts: Vec<String> = parts.into_iter().map(text).collect();
+    let [number, kind, timed, given_up, learned, payload, record] = &texts[..] else {
+        return None;
+    };
+    let mut of = String::new();
+    let task = match &**kind {
+        "p" => Task::Page(record::entry(payload, record)?),
+        _ => {
+            let words: Vec<&str> = payload.split(' ').collect();
+            let [origin, hops, tries, address] = words[..] else {
+                return None;
+            };
+            of = origin.to_owned();
+            Task::Robots(RobotsTask {
+                of: 0,
+                address: Address::parse(address).ok()?,
+                hops: hops.parse().ok()?,
+                tries: tries.parse().ok()?,
+            })
+        }
+    };
+    let number = number.parse().ok()?;
+    Some(Arrived {
+        claim: Claim { number, of },
+        task,
+        timed: timed == "1",
+        is_given_up: given_up == "1",
+        learned: learned.clone(),
+    })
+}
+
+/// Returns the text of a payload that is an errand.
+pub(super) fn errand(of: &str, hops: u8, tries: u8, address: &Address) -> String {
+    format!("{of} {hops} {tries} {address}")
+}
+
+pub(super) fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}
+
+/// The number of a fate, as the scripts have it.
+pub(super) fn fate_number(fate: Fate) -> String {
+    (fate as u8).to_string()
+}

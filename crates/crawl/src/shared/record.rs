@@ -1,0 +1,99 @@
+//! Records of addresses, as Redis has them: a text of nine words, of which the last one, the cause, has blanks.
+
+use crate::address::Address;
+use crate::fate::Fate;
+use crate::store::{Entry, Record};
+
+/// Returns the text of a record.
+pub(super) fn write(record: &Record) -> String {
+    let Record {
+        fate,
+        status,
+        depth,
+        hops,
+        tries,
+        priority,
+        seq,
+        parent,
+        cause,
+    } = record;
+    let parent = if parent.is_empty() { "-" } else { parent };
+    let fate = *fate as u8;
+    format!(
+        "{fate} {status} {depth} {hops} {tries} {priority} {seq} {parent} {}",
+        line(cause)
+    )
+}
+
+/// Returns a cause in one line.
+pub(super) fn line(cause: &str) -> String {
+    cause.replace(['\n', '\r'], " ")
+}
+
+/// Reads the text of a record; `None` if it is none.
+pub(super) fn read(text: &str) -> Option<Record> {
+    let mut words = text.splitn(9, ' ');
+    let mut next = || words.next();
+    Some(Record {
+        fate: Fate::from_number(next()?.parse().ok()?)?,
+        status: next()?.parse().ok()?,
+        depth: next()?.parse().ok()?,
+        hops: next()?.parse().ok()?,
+        tries: next()?.parse().ok()?,
+        priority: next()?.parse().ok()?,
+        seq: next()?.parse().ok()?,
+        parent: match next()? {
+            "-" => "".into(),
+            parent => parent.into(),
+        },
+        cause: next()?.into(),
+    })
+}
+
+/// Returns the entry of an address that waits.
+pub(super) fn entry(address: &str, text: &str) -> Option<Entry> {
+    let record = read(text)?;
+    let parent = match &*record.parent {
+        "" => None,
+        parent => Some(Address::parse(parent).ok()?),
+    };
+    Some(Entry {
+        key: (0, record.depth, record.priority, record.seq),
+        address: Address::parse(address).ok()?,
+        parent,
+        depth: record.depth,
+        hops: record.hops,
+        tries: record.tries,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        for (parent, cause) in [("", ""), ("http://h/a b", "status 404: not found")] {
+            let record = Record {
+                fate: Fate::Failed,
+                status: 404,
+                depth: 3,
+                hops: 1,
+                tries: 2,
+                priority: 1,
+                seq: 1 << 40,
+                parent: parent.replace(' ', "%20").into(),
+                cause: cause.into(),
+            };
+            assert_eq!(read(&write(&record)), Some(record));
+        }
+        for text in [
+            "",
+            "9 0 0 0 0 1 1 - ",
+            "0 0 0 0 0 1 1 -",
+            "1 x 0 0 0 1 1 - c",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}
