@@ -29,7 +29,7 @@ fn is_missing() -> bool {
     let version = Command::new("redis-server").arg("--version").output();
     let missing = version.is_err();
     if missing {
-        println!("skip: nodes over Redis: redis-server is not installed");
+        println!("skip: what needs a Redis server: redis-server is not installed");
     }
     missing
 }

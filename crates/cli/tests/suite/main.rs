@@ -12,6 +12,7 @@ mod clients;
 mod compare;
 mod costs;
 mod crawl;
+mod crawl_redis;
 mod ending;
 mod errors;
 mod fallback;

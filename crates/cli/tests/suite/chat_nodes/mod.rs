@@ -4,7 +4,7 @@ mod frozen;
 mod kills;
 mod member;
 #[path = "../../../../chat/tests/redis/server.rs"]
-mod redis;
+pub(crate) mod redis;
 
 use crate::served::Served;
 

@@ -1,0 +1,100 @@
+//! The limits of a host hold for all processes together, measured at the server.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::process::{Crawler, reports, union};
+use super::support::graph::Graph;
+use super::support::{Answer, Folder, Site};
+use crate::chat_nodes::redis::{Keeps, Server};
+
+const NAMES: [&str; 3] = ["tasks", "threads", "green"];
+
+/// A graph of which each tenth request is answered by 502.
+fn flaky(graph: Graph) -> impl Fn(&str) -> Answer + Send + Sync {
+    let count = AtomicUsize::new(0);
+    move |path| match count.fetch_add(1, Ordering::Relaxed) % 10 {
+        9 if path != "/robots.txt" => Answer::status(502),
+        _ => graph.answer(path),
+    }
+}
+
+/// Crawls a site by three processes, each under another model.
+fn crawl(site: &Site, folder: &Folder, redis: &Server, arguments: &[&str]) -> usize {
+    let url = format!("{}/", site.url);
+    let crawlers = NAMES.map(|model| {
+        let arguments = [&["--model", model, "--retries", "20", &url], arguments].concat();
+        Crawler::start(folder, model, &redis.url(), &arguments)
+    });
+    reports(crawlers);
+    union(folder, &NAMES).len()
+}
+
+#[test]
+fn requests_at_once_of_three_processes_never_exceed_the_limit_of_a_host() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let graph = Graph(120);
+    let site = Site::start(Duration::from_millis(4), flaky(graph));
+    let folder = Folder::new("redis-at-once");
+    let rows = crawl(&site, &folder, &redis, &["--delay", "0", "--per-host", "3"]);
+    assert_eq!(rows, graph.rows().len());
+    let most = site.seen.most_at_once();
+    assert!(most <= 3, "{most} at once");
+    println!("{} requests, {most} at once at most", site.seen.requests());
+}
+
+#[test]
+fn the_time_between_requests_is_that_of_all_with_redirects_and_retries() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let graph = Graph(24);
+    let delay = Duration::from_millis(40);
+    let site = Site::start(Duration::from_millis(60), flaky(graph));
+    let folder = Folder::new("redis-delay");
+    let rows = crawl(
+        &site,
+        &folder,
+        &redis,
+        &["--delay", "40ms", "--per-host", "4"],
+    );
+    assert_eq!(rows, graph.rows().len());
+    // The server's clock runs behind the clients' by what the loopback and the scheduler take, so a gap may look shorter
+    // by as much; all of them together may not.
+    let gaps = site.seen.gaps();
+    let all: Duration = gaps.iter().sum();
+    let least = delay * u32::try_from(gaps.len() - 1).unwrap();
+    assert!(all >= least, "{all:?} for {} gaps", gaps.len());
+    println!("{} gaps, the shortest {:?}", gaps.len(), gaps.iter().min());
+}
+
+#[test]
+fn a_host_that_has_enough_is_left_alone_by_all() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let graph = Graph(30);
+    let count = AtomicUsize::new(0);
+    let site = Site::start(Duration::ZERO, move |path| {
+        match count.fetch_add(1, Ordering::Relaxed) {
+            8 => Answer::status(429).with("retry-after", "1"),
+            _ => graph.answer(path),
+        }
+    });
+    let folder = Folder::new("redis-enough");
+    let rows = crawl(&site, &folder, &redis, &["--delay", "0", "--per-host", "1"]);
+    assert_eq!(rows, graph.rows().len());
+    let gaps = site.seen.gaps();
+    assert!(
+        gaps[8] >= Duration::from_millis(990),
+        "after the ninth request: {gaps:?}"
+    );
+    assert!(
+        gaps[9] >= Duration::from_millis(200),
+        "then slower than before: {gaps:?}"
+    );
+    let counts = site.seen.counts();
+    assert_eq!(counts["/robots.txt"], 1);
+}
