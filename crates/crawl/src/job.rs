@@ -65,6 +65,8 @@ pub(crate) enum News {
     Finished(Box<Finished>),
     /// The worker of a job has ended, by a panic.
     Lost(Job),
+    /// A job that was not begun in its time.
+    Late(Job),
     /// A worker ended, or could not be started.
     Gone(String),
     /// Nothing more is to be begun.

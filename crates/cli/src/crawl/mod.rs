@@ -40,7 +40,7 @@ fn tell(options: &Options, url: &str) -> Result<bool, Failure> {
     let address = Address::parse(url);
     let address =
         address.map_err(|error| Failure::usage(format_args!("--explain `{url}`: {error}")))?;
-    let told = match options.frontier() {
+    let told = match options.frontier()? {
         Some(frontier) => explain_shared(&frontier, &address).map_err(failure)?,
         None => {
             let folder = options.shared.folder(Some(&address), COMMAND)?;

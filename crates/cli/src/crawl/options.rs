@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use switchboard_crawl::{Settings, Shared as Frontier};
 use switchboard_redis::RedisUrl;
+use switchboard_tls::TlsClient;
 
 use super::shared::Shared;
 use crate::output::Failure;
@@ -46,19 +47,26 @@ pub(crate) struct Options {
 
 impl Options {
     /// Returns where the frontier is, if processes share it.
-    pub(super) fn frontier(&self) -> Option<Frontier> {
-        let frontier = Frontier::new(self.redis.clone()?);
-        Some(Frontier {
+    pub(super) fn frontier(&self) -> Result<Option<Frontier>, Failure> {
+        let Some(url) = self.redis.clone() else {
+            return Ok(None);
+        };
+        let url = match self.shared.roots()? {
+            Some(roots) => url.tls(TlsClient::with_roots(&roots)?),
+            None => url,
+        };
+        let frontier = Frontier::new(url);
+        Ok(Some(Frontier {
             name: self.name.clone(),
             lease: Duration::from_secs(self.lease.into()),
             patience: Duration::from_secs(self.patience.into()),
             ..frontier
-        })
+        }))
     }
 
     /// Checks the options as far as the crawl does not.
     pub(super) fn settings(self, state: PathBuf) -> Result<Settings, Failure> {
-        let shared = self.frontier();
+        let shared = self.frontier()?;
         Ok(Settings {
             shared,
             out: self.out,

@@ -102,6 +102,17 @@ impl Shared {
         }
     }
 
+    /// Reads the certificates to trust.
+    pub(crate) fn roots(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let read = self.cacert.as_ref().map(|path| {
+            let read = std::fs::read(path);
+            read.map_err(|error| {
+                Failure::usage(format_args!("--cacert {}: {error}", path.display()))
+            })
+        });
+        read.transpose()
+    }
+
     /// Checks the options as far as the crawl does not.
     pub(crate) fn settings(self, state: PathBuf) -> Result<Settings, Failure> {
         can_run(self.model, Style::Async)?;
@@ -110,12 +121,7 @@ impl Shared {
         if let Some(why_not) = why_not.filter(|_| self.model.has_loop()) {
             output::complain(format_args!("{why_not}; going on with {driver}"));
         }
-        let roots = self.cacert.as_ref().map(|path| {
-            let read = std::fs::read(path);
-            read.map_err(|error| {
-                Failure::usage(format_args!("--cacert {}: {error}", path.display()))
-            })
-        });
+        let roots = self.roots()?;
         let program = concat!("switchboard/", env!("CARGO_PKG_VERSION"));
         let agent = match (self.user_agent, self.contact) {
             (Some(agent), _) => agent,
@@ -146,7 +152,7 @@ impl Shared {
             retries: self.retries,
             timeout: Duration::from_secs(self.timeout.into()),
             max_size: self.max_size,
-            extra_roots: roots.transpose()?,
+            extra_roots: roots,
             ..Settings::default()
         })
     }

@@ -41,7 +41,8 @@ impl Keeper {
                 let broken = self.finished(*finished);
                 broken.map_err(|error| self.broken(&error))?;
             }
-            News::Lost(job) => {
+            // Nobody waits for a job of this keeper.
+            News::Late(job) | News::Lost(job) => {
                 let lost = Finished {
                     job,
                     end: End::Failed {

@@ -24,9 +24,18 @@ impl From<CrawlError> for Trouble {
     }
 }
 
+impl From<Trouble> for CrawlError {
+    fn from(trouble: Trouble) -> CrawlError {
+        match trouble {
+            Trouble::Ends(error) => error,
+            Trouble::Lost => CrawlError::Redis("the lease at Redis has ended".to_owned()),
+        }
+    }
+}
+
 /// What is sent again until it is answered.
 enum Call<'c> {
-    Script(Script, &'c [String]),
+    Script(Script, &'c mut [String]),
     Command(&'c [&'c str]),
 }
 
@@ -39,9 +48,9 @@ impl Sharer {
         args: impl IntoIterator<Item = String>,
     ) -> Result<Vec<Reply>, Trouble> {
         let head = [self.joined.session.clone(), self.joined.id.clone()];
-        let args: Vec<String> = head.into_iter().chain(args).collect();
+        let mut args: Vec<String> = head.into_iter().chain(args).collect();
         let at = Instant::now();
-        let reply = self.until_answered(Call::Script(script, &args)).await?;
+        let reply = self.until_answered(Call::Script(script, &mut args)).await?;
         self.renewed = at;
         let Reply::Array(mut parts) = reply else {
             return Err(self.broken("a script answers no list").into());
@@ -51,8 +60,8 @@ impl Sharer {
                 parts.remove(0);
                 Ok(parts)
             }
-            Some("LOST") => Err(Trouble::Lost),
-            _ => Err(self.gone().into()),
+            Some("GONE") => Err(self.gone().into()),
+            _ => Err(Trouble::Lost),
         }
     }
 
@@ -61,7 +70,7 @@ impl Sharer {
         self.until_answered(Call::Command(parts)).await
     }
 
-    async fn until_answered(&mut self, call: Call<'_>) -> Result<Reply, Trouble> {
+    async fn until_answered(&mut self, mut call: Call<'_>) -> Result<Reply, Trouble> {
         loop {
             if self.link.is_none() {
                 self.connect().await?;
@@ -69,8 +78,9 @@ impl Sharer {
             // It was made above.
             let Some(link) = &mut self.link else { continue };
             let prefix = &self.joined.prefix;
-            let answered = match &call {
+            let answered = match &mut call {
                 Call::Script(script, args) => {
+                    args[1] = format!("{}/{}", self.joined.id, self.links);
                     link.run(*script, prefix, args).await.map(Reply::Array)
                 }
                 Call::Command(parts) => link.ask(parts).await,
@@ -105,8 +115,10 @@ impl Sharer {
             }
             Err(failure) => return Ok(Err(failure)),
         };
+        self.links += 1;
         let head = [&self.joined.session, &self.joined.id, &link.run].map(String::clone);
-        let args = head.into_iter().chain([self.batches.to_string()]);
+        let numbers = [self.links, self.batches].map(|number| number.to_string());
+        let args = head.into_iter().chain(numbers);
         let claims = self.known().map(|claim| claim.to_string());
         let args: Vec<String> = args.chain(claims).collect();
         let parts = match link.run(Script::ComeBack, &self.joined.prefix, &args).await {
@@ -115,8 +127,8 @@ impl Sharer {
         };
         match parts.first().map(status) {
             Some("OK") => {}
-            Some("LOST") => return Err(Trouble::Lost),
-            _ => return Err(self.gone().into()),
+            Some("GONE") => return Err(self.gone().into()),
+            _ => return Err(Trouble::Lost),
         }
         // Claims of a batch that was acknowledged, with the answer lost, are not held any more.
         let acknowledged = parts.get(1).map(status) == Some(&*(self.batches + 1).to_string());

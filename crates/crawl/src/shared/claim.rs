@@ -8,7 +8,7 @@ use super::batch::What;
 use super::call::Trouble;
 use super::link::Script;
 use super::record;
-use super::{POLL, SHORTEST, Sharer};
+use super::{POLL, Sharer};
 use crate::address::Address;
 use crate::fate::Fate;
 use crate::job::{Job, RobotsTask, Task};
@@ -85,8 +85,12 @@ impl Sharer {
             self.arrived.push(arrived);
         }
         if self.arrived.len() < wanted {
-            let next_in = next_in.parse().map_or(POLL, Duration::from_millis);
-            self.claim_at = at + next_in.clamp(SHORTEST, POLL);
+            // What is ready and was not claimed is for others, or behind the number of pages.
+            let next_in = next_in.parse().map_or(POLL, |millis| match millis {
+                0 => POLL / 2,
+                millis => Duration::from_millis(millis),
+            });
+            self.claim_at = at + next_in.min(POLL);
         }
         let widened = text(widened).parse().unwrap_or(0);
         if widened > self.widened {

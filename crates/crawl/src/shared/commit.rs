@@ -48,7 +48,6 @@ impl Sharer {
         self.call(Script::Acknowledge, args).await?;
         failpoint::hit("after-commit");
         self.batches += 1;
-        self.widened += self.sealed.scope.len() as u64;
         self.sealed = Batch::default();
         self.joined.discovered = self.joined.discovered.max(1);
         let now = Instant::now();

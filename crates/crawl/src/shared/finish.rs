@@ -29,6 +29,7 @@ impl Sharer {
                 }
             }
             News::Finished(finished) => self.finished(*finished),
+            News::Late(job) => self.late(&job),
             News::Lost(job) => self.finished(Finished {
                 job,
                 end: End::Failed {
@@ -52,6 +53,20 @@ impl Sharer {
             News::Stop => self.stopping = true,
         }
         Ok(())
+    }
+
+    /// Gives back what was not begun while it was this process's for sure.
+    fn late(&mut self, job: &Job) {
+        self.busy -= 1;
+        if let Some(claim) = self.claims.remove(&job.host) {
+            self.event(claim.number, What::Unused);
+            self.given_back.push(GivenBack {
+                claim: claim.number,
+                pause: Duration::ZERO,
+                payload: String::new(),
+                record: String::new(),
+            });
+        }
     }
 
     pub(super) fn event(&mut self, claim: u64, what: What) {

@@ -13,6 +13,8 @@
 //! holds it. Outputs are appended and on disk before that, and are cut to the lengths that Redis has whenever a process
 //! begins, or has lost its session: so what was not acknowledged is in no output.
 
+mod again;
+mod ask;
 mod batch;
 mod call;
 mod claim;
@@ -20,8 +22,10 @@ mod commit;
 mod explain;
 mod finish;
 mod folder;
+mod frontier;
 mod join;
 mod link;
+mod outputs;
 mod record;
 mod report;
 
@@ -29,7 +33,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use switchboard_redis::RedisUrl;
 use switchboard_runtime::{self as runtime, Receiver, Sender};
 
 use self::batch::{Batch, Event, GivenBack};
@@ -37,6 +40,7 @@ use self::call::Trouble;
 use self::claim::{Arrived, Claim};
 pub use self::explain::explain_shared;
 pub(crate) use self::folder::FILE as FOLDER_FILE;
+pub use self::frontier::Shared;
 pub(crate) use self::join::{Joined, join};
 use self::link::Link;
 pub use self::report::{SharedReport, Uncut};
@@ -53,44 +57,8 @@ use crate::settings::Settings;
 use crate::store::Totals;
 use crate::traps::{Limits, Traps};
 
-/// Where the frontier of a crawl is that several processes share.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    /// The server.
-    pub url: RedisUrl,
-    /// The name of the crawl at the server. `None` for one by the first seed's host and port, or the folder's.
-    pub name: Option<String>,
-    /// After what time without a call the pages of a process are done by others.
-    pub lease: Duration,
-    /// How long the server may be away before the crawl ends.
-    pub patience: Duration,
-}
-
-impl Shared {
-    /// A shared crawl with a lease of 30 seconds, which waits five minutes for a server that is away.
-    ///
-    /// ```
-    /// use switchboard_crawl::Shared;
-    ///
-    /// let shared = Shared::new("redis://127.0.0.1".parse()?);
-    /// assert_eq!(shared.lease.as_secs(), 30);
-    /// # Ok::<(), String>(())
-    /// ```
-    pub fn new(url: RedisUrl) -> Shared {
-        Shared {
-            url,
-            name: None,
-            lease: Duration::from_secs(30),
-            patience: Duration::from_secs(300),
-        }
-    }
-}
-
 /// The longest time between two looks for something to do, while other processes have all there is.
 const POLL: Duration = Duration::from_millis(50);
-
-/// The shortest one.
-const SHORTEST: Duration = Duration::from_millis(2);
 
 /// How often progress is noted while nothing happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -110,6 +78,8 @@ pub(crate) struct Sharer {
     news: Receiver<News>,
     progress: Arc<Mutex<Progress>>,
     link: Option<Link>,
+    /// How many connections were tried: what an earlier one has still to deliver is refused.
+    links: u64,
     /// Jobs that workers have, by their numbers; those of a lost session are not among them.
     claims: HashMap<u32, Claim>,
     next_job: u32,
@@ -175,6 +145,7 @@ impl Sharer {
             news: channels.1,
             progress,
             link: None,
+            links: 0,
             claims: HashMap::new(),
             next_job: 0,
             recent: Recent::new(),

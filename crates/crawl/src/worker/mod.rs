@@ -72,11 +72,13 @@ impl Worker {
             let Some(job) = claim.job.as_mut() else {
                 return;
             };
-            let is_late = job.until.is_some_and(|until| Instant::now() >= until);
-            let (end, page) = match is_late {
-                true => (failed("late: it is others' by now"), Page::default()),
-                false => self.ask(job).await,
-            };
+            if job.until.is_some_and(|until| Instant::now() >= until) {
+                let late = claim.job.take().map(News::Late);
+                // There is room: the channel has a place for each report.
+                late.map(|late| self.news.try_send(late));
+                continue;
+            }
+            let (end, page) = self.ask(job).await;
             let Some(job) = claim.job.take() else { return };
             let finished = Finished {
                 job,

@@ -62,13 +62,14 @@ impl Stage {
 
 #[test]
 fn what_a_killed_process_had_is_done_by_others_and_its_output_is_cut_as_they_say() {
-    for place in ["after-sync:2", "before-append:2"] {
+    // The first commits have the seed, robots.txt and the first page.
+    for place in ["after-sync:4", "before-append:4"] {
         let Some(stage) = Stage::set(Keeps::Nothing, 5) else {
             return;
         };
         let doomed = stage.doomed("doomed", place);
-        let others = ["a", "b"].map(|name| stage.start(name, &[]));
         assert_eq!(doomed.end().0, None, "{place}");
+        let others = ["a", "b"].map(|name| stage.start(name, &[]));
         let ends = others.map(Crawler::end);
         let output = stage.folder.path("doomed.jsonl");
         let length = std::fs::metadata(&output).unwrap().len();
@@ -212,6 +213,10 @@ fn a_redis_that_stays_away_ends_the_crawl_with_one_line_and_keeps_what_was_fetch
     );
     let before = union(&stage.folder, &["a"]).len();
     assert!(before > 0);
+    let (code, _, errors) = stage.start("b", &[]).end();
+    assert_eq!((code, errors.lines().count()), (Some(1), 1), "{errors}");
+    assert!(errors.contains("Connection refused"), "{errors}");
+    assert!(!stage.folder.path("b").exists() && !stage.folder.path("b.jsonl").exists());
     stage.redis.start_again();
     until("Redis answers", || stage.redis.ask(&["PING"]) == "PONG");
     stage.start("a", &["--resume"]).report();

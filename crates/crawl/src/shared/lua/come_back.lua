@@ -1,17 +1,20 @@
 -- Goes on with a session over a new connection. What was claimed by a call whose answer was lost waits again.
--- ARGV: session, number, run, the last batch that is known to be acknowledged; then the claims that are known.
+-- ARGV: session, number, run, number of the connection, the last batch that is known to be acknowledged; then the claims
+-- that are known.
 -- Returns {"OK", the last batch, claim that is not held, ...}.
-if read_meta() and meta.id == ARGV[2] then look_at_run(ARGV[3]) end
-local refusal = refused()
-if refusal then return refusal end
-local batch = call('HGET', P .. 's:' .. S, 'batch')
-if tonumber(batch) < tonumber(ARGV[4]) then
+if not read_meta() or meta.id ~= ARGV[2] then return {'GONE'} end
+look_at_run(ARGV[3])
+if not call('ZSCORE', P .. 'sessions', S) then return {'LOST'} end
+local link, batch = unpack(call('HMGET', P .. 's:' .. S, 'link', 'batch'))
+if tonumber(link) >= tonumber(ARGV[4]) then return {'STALE'} end
+call('HSET', P .. 's:' .. S, 'link', ARGV[4])
+if tonumber(batch) < tonumber(ARGV[5]) then
   bury(S)
   list_touched()
   return {'LOST'}
 end
 local known, reply = {}, {'OK', batch}
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   known[ARGV[i]] = true
   if call('HEXISTS', P .. 'held:' .. S, ARGV[i]) == 0 then reply[#reply + 1] = ARGV[i] end
 end

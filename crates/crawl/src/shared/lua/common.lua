@@ -1,4 +1,5 @@
--- What all scripts of a crawl begin with. KEYS[1] is the prefix of its keys, ARGV[1] a session, ARGV[2] the crawl's number.
+-- What all scripts of a crawl begin with. KEYS[1] is the prefix of its keys, ARGV[1] a session, ARGV[2] the crawl's number
+-- and, but for those that join or come back, the number of the session's connection.
 --   meta      what the crawl is, its manners, its counters      pages     address -> record
 --   q:ORIGIN  addresses that wait, by level and number          e:ORIGIN  errands: requests for robots.txt
 --   h:ORIGIN  when and how a host may be asked                  ready     origins that may be asked, by when
@@ -23,10 +24,12 @@ local function read_meta()
   return true
 end
 
--- Whether the crawl is there, and the session's lease is held.
+-- Whether the crawl is there, the session's lease is held, and the call is of its newest connection.
 local function refused()
-  if not read_meta() or meta.id ~= ARGV[2] then return {'GONE'} end
+  local id, link = string.match(ARGV[2], '^(.*)/(%d+)$')
+  if not read_meta() or meta.id ~= id then return {'GONE'} end
   if not call('ZSCORE', P .. 'sessions', S) then return {'LOST'} end
+  if call('HGET', P .. 's:' .. S, 'link') ~= link then return {'STALE'} end
 end
 
 local function whole(number) return string.format('%.0f', number) end

@@ -28,7 +28,7 @@ read_meta()
 call('SADD', P .. 'processes', process)
 call('HSET', P .. 'p:' .. process, 'session', S, 'label', ARGV[14])
 call('HDEL', P .. 'p:' .. process, 'left')
-call('HSET', P .. 's:' .. S, 'process', process, 'batch', '0')
+call('HSET', P .. 's:' .. S, 'process', process, 'batch', '0', 'link', '0')
 call('ZADD', P .. 'sessions', now + lease, S)
 if call('EXISTS', P .. 'out:' .. process) == 0 then
   for i = 16, #ARGV do call('HSET', P .. 'out:' .. process, ARGV[i], '0') end
