@@ -20,6 +20,7 @@ pub(crate) enum Language {
 }
 
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// Do `io` and `cpu` in this language too, by its own ways: python (asyncio, threads, processes, and gevent and
     /// Twisted if they are installed)
