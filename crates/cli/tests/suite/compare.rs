@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -166,6 +167,31 @@ fn what_is_whole_is_kept_and_the_rest_is_run() {
         output.status.code() == Some(2) && text.contains("Z80"),
         "{text}"
     );
+}
+
+#[test]
+fn a_run_that_is_cut_off_keeps_what_it_has() {
+    let place = Place::new("cut");
+    let mut command = Command::new(BINARY);
+    command.args([
+        "compare", "cpu", "echo", "--models", "blocking", "--jobs", "1",
+    ]);
+    // The second experiment takes a minute.
+    command.args(["--duration", "10000", "--json", place.path()]);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !place.0.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let report = place.json();
+    assert_eq!(names(&rows(&report, "cpu")), ["blocking"]);
+    assert_eq!(report["sections"].as_array().unwrap().len(), 1);
 }
 
 #[test]

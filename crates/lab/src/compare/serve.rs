@@ -8,7 +8,7 @@ use super::cell::CellSpec;
 use super::measured::{Answers, Measured};
 use super::rows::{Row, Workload};
 use super::run::{Cell, MESSAGE, RATE, by_turns, cells, in_child, noted, spec};
-use super::{duration, findings, rounds, table};
+use super::{duration, findings, left_out, rounds, table};
 use crate::experiment::Lab;
 use crate::machine::cores;
 use crate::report::Section;
@@ -58,36 +58,16 @@ pub(super) fn serving(lab: &Lab, workload: Workload) -> io::Result<Section> {
     };
     let (trials, disturbance) = by_turns(lab, workload, &cells, &rounds(lab), run);
     let rows: Vec<Row> = cells.iter().map(|cell| cell.row).collect();
-    let (title, what) = match workload {
-        Workload::Http => (
-            "Serving small pages",
-            "GET of a file of 13 bytes, by `serve files`".to_owned(),
-        ),
-        _ => (
-            "Serving small messages",
-            format!("messages of {MESSAGE} bytes, by `serve echo`"),
-        ),
+    let title = match workload {
+        Workload::Http => "Serving small pages",
+        _ => "Serving small messages",
     };
-    let each = seconds(duration.as_secs_f64());
     let mut section = Section {
         title: title.to_owned(),
-        settings: vec![
-            format!(
-                "{}, which stay connected; {what}",
-                count(lab.sizes.clients, "client")
-            ),
-            format!(
-                "answers/s and CPU: a closed loop for {each}, each client asks when it is answered"
-            ),
-            format!(
-                "latencies: an open loop for {each}, {} over all clients by a fixed schedule, from when each request \
-                 was due",
-                per_second(RATE)
-            ),
-            placed(),
-        ],
+        settings: settings(lab, workload),
         ..table::answers(workload, &rows, trials, &answers, lab.sizes.clients)
     };
+    section.warnings.extend(left_out(lab, workload));
     findings::add(&mut section);
     if cores().len() == 1 {
         section.warnings.push(
@@ -98,6 +78,27 @@ pub(super) fn serving(lab: &Lab, workload: Workload) -> io::Result<Section> {
     }
     noted(&mut section, [disturbance, None]);
     Ok(section)
+}
+
+fn settings(lab: &Lab, workload: Workload) -> Vec<String> {
+    let what = match workload {
+        Workload::Http => "GET of a file of 13 bytes, by `serve files`".to_owned(),
+        _ => format!("messages of {MESSAGE} bytes, by `serve echo`"),
+    };
+    let clients = count(lab.sizes.clients, "client");
+    let each = seconds(duration(lab).as_secs_f64());
+    let rate = per_second(RATE);
+    vec![
+        format!("{clients}, which stay connected; {what}"),
+        format!(
+            "answers/s and CPU: a closed loop for {each}, each client asks when it is answered"
+        ),
+        format!(
+            "latencies: an open loop for {each}, {rate} over all clients by a fixed schedule, from when each request \
+             was due"
+        ),
+        placed(),
+    ]
 }
 
 fn placed() -> String {

@@ -114,10 +114,12 @@ pub(super) fn answers(
     section
 }
 
-/// Returns the fewest clients that were served in any run.
+/// Returns how many clients a row served in the middle of its runs.
 fn served(all: &[(String, Answers)], name: &str) -> Option<usize> {
     let of_it = all.iter().filter(|(of, _)| of == name);
-    of_it.map(|(_, answers)| answers.served).min()
+    let mut counts: Vec<usize> = of_it.map(|(_, answers)| answers.served).collect();
+    counts.sort_unstable();
+    counts.get(counts.len() / 2).copied()
 }
 
 fn base(ran: &[Ran]) -> Option<Figure> {
