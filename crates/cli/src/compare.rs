@@ -78,7 +78,7 @@ pub(crate) struct Options {
     /// names another file
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Make each step of a model longer, as `tasks=1ms`, to test what finds it
+    /// Make each step of a model longer in io, cpu and echo, as `tasks=1ms`, to test what finds it
     #[arg(long, hide = true, value_name = "MODEL=TIME", value_parser = slow_model)]
     slow_model: Option<(Model, Duration)>,
     #[command(flatten)]

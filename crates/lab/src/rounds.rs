@@ -61,12 +61,12 @@ impl Rounds {
         run: impl FnMut(&C) -> io::Result<Vec<f64>>,
     ) -> Vec<Trial> {
         let begin = |step: &Step<'_>| begin(&cells[step.at]);
-        self.turns(cells, begin, run, |_| None).0
+        self.turns(cells, None, begin, run, |_| None).0
     }
 
     /// Runs the cells as [`run`](Rounds::run) does. Rounds in which something disturbed are run again while the budget
     /// lasts; a cell whose undisturbed rounds are fewer than the least keeps all, and then what disturbed is returned,
-    /// the worst of it.
+    /// the worst of it. Half past the budget, two rounds are enough.
     pub(crate) fn run_watched<C>(
         &self,
         cells: &[C],
@@ -75,7 +75,8 @@ impl Rounds {
         run: impl FnMut(&C) -> io::Result<Vec<f64>>,
     ) -> (Vec<Trial>, Option<Disturbance>) {
         let mut before = watch.moment();
-        self.turns(cells, begin, run, |ended| match ended {
+        let patience = Some(self.budget.mul_f64(1.5));
+        self.turns(cells, patience, begin, run, |ended| match ended {
             true => watch.since(&before),
             false => {
                 before = watch.moment();
@@ -84,10 +85,12 @@ impl Rounds {
         })
     }
 
-    /// `watch` is called with `false` when a round begins and with `true` when it has ended.
+    /// `watch` is called with `false` when a round begins and with `true` when it has ended. After `patience`, if there
+    /// is one, two rounds are enough.
     fn turns<C>(
         &self,
         cells: &[C],
+        patience: Option<Duration>,
         mut begin: impl FnMut(&Step<'_>),
         mut run: impl FnMut(&C) -> io::Result<Vec<f64>>,
         mut watch: impl FnMut(bool) -> Option<Disturbance>,
@@ -102,7 +105,8 @@ impl Rounds {
         let mut counted = 0;
         for round in 0..self.most * 2 {
             let late = round >= self.least && start.elapsed() > self.budget;
-            if late || counted >= self.most {
+            let over = patience.is_some_and(|patience| start.elapsed() > patience);
+            if late || round >= 2 && over || counted >= self.most {
                 break;
             }
             let mut found = Vec::new();
@@ -255,7 +259,7 @@ mod tests {
                 round += u32::from(ended);
                 disturbance().filter(|_| ended && disturbs(round))
             };
-            let (trials, found) = rounds.turns(&[()], |_| (), run, watch);
+            let (trials, found) = rounds.turns(&[()], None, |_| (), run, watch);
             (
                 trials[0].figures[0].as_ref().unwrap().samples().to_vec(),
                 found.is_some(),
@@ -271,5 +275,12 @@ mod tests {
         assert_eq!((samples, disturbed), (vec![1.0, 3.0, 2.0], true));
         let (samples, disturbed) = of(minute, |_| true);
         assert_eq!((samples.len(), disturbed), (16, true));
+    }
+
+    #[test]
+    fn two_rounds_are_enough_when_patience_ends() {
+        let run = |_: &()| Ok(vec![1.0]);
+        let (trials, _) = ROUNDS.turns(&[()], Some(Duration::ZERO), |_| (), run, |_| None);
+        assert_eq!(trials[0].figures[0].as_ref().unwrap().samples().len(), 2);
     }
 }

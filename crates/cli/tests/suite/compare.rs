@@ -86,7 +86,7 @@ fn every_cell_runs_and_is_reported() {
             assert!(text.contains(row["name"].as_str().unwrap()), "{row}");
             let samples = row["values"][0]["samples"].as_array().unwrap();
             let median = row["values"][0]["median"].as_f64();
-            assert!(samples.len() >= 3 && median > Some(0.0), "{row}");
+            assert!(samples.len() >= 2 && median > Some(0.0), "{row}");
             assert_eq!(row["error"], Value::Null, "{row}");
         }
     }
