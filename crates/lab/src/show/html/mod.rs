@@ -2,6 +2,7 @@
 
 mod data;
 mod head;
+mod numbers;
 mod plot;
 mod section;
 mod svg;
