@@ -1,4 +1,5 @@
-//! The page of `serve chat`, in Chromium: `tests/page/page.test.mjs`, run by Node.
+//! The pages, in Chromium, run by Node: that of `serve chat` by `tests/page/page.test.mjs`, that of a report of the lab by
+//! `tests/page/report.test.mjs`.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::served::BINARY;
+use crate::report::{Folder, sample};
+use crate::served::{BINARY, run};
 
 /// Each test ends itself after a minute; this limit is for a Node that does not end.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -28,8 +30,8 @@ fn missing(folder: &Path) -> Option<&'static str> {
     }
 }
 
-#[test]
-fn two_browsers_talk_and_come_back() {
+/// Runs a file of tests in the browser, which finds its subject by a variable of the environment.
+fn in_browser(file: &str, (variable, value): (&str, &Path)) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page");
     if let Some(missing) = missing(&folder) {
         println!("skip: the page in a browser: {missing}");
@@ -42,6 +44,11 @@ fn two_browsers_talk_and_come_back() {
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
+    let output = Command::new("node")
+        .args(["--test", "--test-reporter=spec", file])
+        .current_dir(folder)
+        .env(variable, value)
+        .output()
         .unwrap();
     let (lines, said) = channel();
     let stdout = BufReader::new(node.stdout.take().unwrap());
@@ -66,4 +73,19 @@ fn two_browsers_talk_and_come_back() {
         }
     }
     assert!(node.wait().unwrap().success(), "{text}");
+}
+
+#[test]
+fn two_browsers_talk_and_come_back() {
+    in_browser("page.test.mjs", ("SWITCHBOARD", Path::new(BINARY)));
+}
+
+#[test]
+fn a_report_is_fit_for_every_screen_and_reader() {
+    let folder = Folder::new("browser");
+    let report = folder.report("a.json", &sample::report(1));
+    let page = folder.0.join("a.html");
+    let made = run(&["report", &report, "--html", page.to_str().unwrap()]);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    in_browser("report.test.mjs", ("REPORT", &page));
 }

@@ -8,13 +8,13 @@ use switchboard_lab::{Report, Value};
 use crate::served::run;
 
 #[path = "../../../lab/tests/sample/mod.rs"]
-mod sample;
+pub(crate) mod sample;
 
 /// A folder that is removed at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub(crate) fn new(name: &str) -> Folder {
         let path =
             std::env::temp_dir().join(format!("switchboard-report-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
@@ -28,7 +28,8 @@ impl Folder {
         path.to_str().unwrap().to_owned()
     }
 
-    fn report(&self, name: &str, report: &Report) -> String {
+    /// Writes a report, and returns its path.
+    pub(crate) fn report(&self, name: &str, report: &Report) -> String {
         self.write(name, &serde_json::to_string(report).unwrap())
     }
 }
