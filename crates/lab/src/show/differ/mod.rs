@@ -90,11 +90,11 @@ pub enum Direction {
 
 /// Compares two reports, figure by figure, by the names of experiments, tables, rows and columns.
 ///
-/// A figure differs if the intervals of both do not overlap ([`Figure::differs_from`]), their medians differ by the
-/// factor `least_ratio` or more, and noise is an unlikely cause: Welch's t of the logarithms, where no figure counts as
-/// less noisy than is usual in its column, has a probability of at most 0.05 divided by the number of figures compared
-/// (Bonferroni). So of twenty pairs of reports of the same, one shows a difference at most, however many figures they
-/// have.
+/// A figure differs if the intervals of both do not overlap
+/// ([`Figure::differs_from`](crate::Figure::differs_from)), their medians differ by the factor `least_ratio` or more,
+/// and noise is an unlikely cause: Welch's t of the logarithms, where no figure counts as less noisy than is usual in
+/// its column, has a probability of at most 0.05 divided by the number of figures compared (Bonferroni). So of twenty
+/// pairs of reports of the same, at most one is expected to show a difference, however many figures they have.
 ///
 /// ```
 /// use switchboard_lab::{Report, show};
