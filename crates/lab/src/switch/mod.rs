@@ -77,11 +77,11 @@ fn rounds(lab: &Lab) -> Rounds {
 
 fn batch(lab: &Lab) -> Duration {
     // Shorter than the time for which the system lets another program have the core.
-    Duration::from_micros(lab.by_effort(500, 1_000, 2_000))
+    Duration::from_micros(lab.by_effort(100, 200, 200))
 }
 
 fn batches(lab: &Lab) -> usize {
-    lab.by_effort(7, 15, 31)
+    lab.by_effort(21, 51, 151)
 }
 
 fn per_cell(lab: &Lab) -> Duration {
