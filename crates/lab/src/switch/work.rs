@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -166,7 +167,12 @@ pub(crate) fn run(spec: &SwitchSpec) -> io::Result<f64> {
         | Act::TimerDue => {
             let lp = Loop::new(Driver::best())?;
             lp.set_hooks(Arc::new(Quiet));
-            spec.time(|n| Model::Tasks.run_on(&lp, flows(spec.act, n))?)
+            match spec.act {
+                Act::SwitchTask | Act::SwitchGreen => {
+                    spec.median(|n| Model::Tasks.run_on(&lp, by_turns(spec.act, n))?)
+                }
+                _ => spec.time(|n| Model::Tasks.run_on(&lp, flows(spec.act, n))?),
+            }
         }
     }
 }
@@ -247,7 +253,7 @@ fn callbacks(lp: &Loop, act: Act, count: u64) -> io::Result<()> {
     }
     match act {
         Act::Turn => chain(lp, count),
-        Act::SwitchCallback => (0..MANY).for_each(|_| chain(lp, count.div_ceil(MANY))),
+        Act::SwitchCallback => (0..MANY.min(count)).for_each(|_| chain(lp, count.div_ceil(MANY))),
         Act::Timer => {
             for _ in 0..count {
                 let timer = lp.call_later(Duration::from_secs(60), || ());
@@ -265,29 +271,67 @@ fn callbacks(lp: &Loop, act: Act, count: u64) -> io::Result<()> {
     lp.run_until_empty()
 }
 
+/// When the first of many flows began to take turns, and the last one ended.
+struct Clock {
+    begun: OnceLock<Instant>,
+    ended: OnceLock<Instant>,
+    left: AtomicU64,
+}
+
+impl Clock {
+    fn begin(&self) {
+        self.begun.get_or_init(Instant::now);
+    }
+
+    fn end(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.ended.get_or_init(Instant::now);
+        }
+    }
+}
+
+/// Has many tasks or green threads yield by turns, `count` times in all; returns how long that took once all ran.
+async fn by_turns(act: Act, count: u64) -> io::Result<Duration> {
+    let each = count.div_ceil(MANY);
+    let clock = Arc::new(Clock {
+        begun: OnceLock::new(),
+        ended: OnceLock::new(),
+        left: AtomicU64::new(MANY),
+    });
+    let start = |_| {
+        let clock = clock.clone();
+        match act {
+            Act::SwitchTask => runtime::spawn(async move {
+                runtime::yield_now().await;
+                clock.begin();
+                for _ in 0..each {
+                    runtime::yield_now().await;
+                }
+                clock.end();
+            }),
+            _ => green::spawn(move || {
+                let _ = green::block_on(runtime::yield_now());
+                clock.begin();
+                for _ in 0..each {
+                    let _ = green::block_on(runtime::yield_now());
+                }
+                clock.end();
+            }),
+        }
+    };
+    all(runtime::gather((0..MANY).map(start)).await)?;
+    match (clock.begun.get(), clock.ended.get()) {
+        (Some(begun), Some(ended)) => {
+            let took = ended.duration_since(*begun);
+            Ok(took.mul_f64(count as f64 / (each * MANY) as f64))
+        }
+        _ => unreachable!("all have ended"),
+    }
+}
+
 /// Does `count` acts in flows of the loop that runs.
 async fn flows(act: Act, count: u64) -> io::Result<()> {
     match act {
-        Act::SwitchTask => {
-            let yields = move |_| {
-                runtime::spawn(async move {
-                    for _ in 0..count.div_ceil(MANY) {
-                        runtime::yield_now().await;
-                    }
-                })
-            };
-            all(runtime::gather((0..MANY).map(yields)).await)
-        }
-        Act::SwitchGreen => {
-            let yields = move |_| {
-                green::spawn(move || {
-                    for _ in 0..count.div_ceil(MANY) {
-                        let _ = green::block_on(runtime::yield_now());
-                    }
-                })
-            };
-            all(runtime::gather((0..MANY).map(yields)).await)
-        }
         Act::ChannelTasks => {
             let ((to, there), (back, here)) = (runtime::channel(1), runtime::channel(1));
             let echo = runtime::spawn(async move {
