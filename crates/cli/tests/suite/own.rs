@@ -54,7 +54,7 @@ fn a_server_is_measured_under_each_model_that_it_knows() {
     let section = section(&[&options[..], &["--load", "echo", "--", BINARY], &command].concat());
     for name in ["threads", "tasks"] {
         let values = row(&section, name)["values"].as_array().unwrap();
-        assert_eq!(values.len(), 5);
+        assert_eq!(values.len(), 6);
         assert!(values[1]["median"].as_f64().unwrap() > 1.0, "{section}");
         assert!(values[4]["median"].as_f64().unwrap() > 1e5, "{section}");
     }

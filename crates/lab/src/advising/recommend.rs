@@ -81,7 +81,7 @@ pub fn recommend(demand: &Demand, costs: &Costs) -> Advice {
         .iter()
         .min_by(|a, b| a.request.total_cmp(&b.request));
     let Some(cheapest) = cheapest else {
-        advice.run = "no model of this machine does it in one process".to_owned();
+        advice.run = sizes.refusal(&candidates);
         advice.changes = sizes.changes(&candidates, None);
         return advice;
     };
@@ -187,6 +187,24 @@ impl<'a> Sizes<'a> {
                 share(1.0 - cpu_s / service_s)
             ),
         ]
+    }
+
+    /// Returns the sentence that says that nothing does it.
+    fn refusal(&self, candidates: &[Candidate]) -> String {
+        let least = candidates
+            .iter()
+            .map(|each| each.request)
+            .fold(f64::INFINITY, f64::min);
+        let cores = least * self.demand.rate();
+        let why = match cores > self.cores && cores.is_finite() {
+            true => format!(
+                "it needs {} cores, and there are {}",
+                number(cores),
+                number(self.cores)
+            ),
+            false => "below is what each lacks".to_owned(),
+        };
+        format!("no model of this machine does it in one process: {why}")
     }
 
     /// Returns the line of a model: memory, processor, limit.
@@ -363,13 +381,13 @@ impl<'a> Sizes<'a> {
         // threads + cpu = EQUAL × (tasks + cpu)
         let cpu = (dear - EQUAL * cheap) / (EQUAL - 1.0);
         Some(format!(
-            "a request that computes for less than {} makes the difference between {} under {} and {} under {} count; above, threads \
-             cost the same",
+            "where a request computes for {} or more, {} ({}) costs within {} of {} ({})",
             time(cpu),
-            time(dear),
             threads.cost.row,
-            time(cheap),
-            tasks.cost.row
+            time(dear),
+            share(EQUAL - 1.0),
+            tasks.cost.row,
+            time(cheap)
         ))
     }
 }
@@ -443,7 +461,7 @@ mod tests {
         );
         // (9.045 − 1.05 × 5.025) ÷ 0.05 us
         assert!(
-            changes.contains("computes for less than 75.4 us"),
+            changes.contains("computes for 75.4 us or more, threads"),
             "{changes}"
         );
     }

@@ -7,7 +7,7 @@ use crate::experiment::Lab;
 
 use super::effect::{Claim, Effect};
 use super::saying::Saying;
-use super::tools::{MESSAGE, TURN, by_turns, connections_at_most, echo_turn, effect, start_echo};
+use super::tools::{MESSAGE, TURN, connections_at_most, echo_by_turns, effect, start_echo};
 
 pub(super) struct AsyncIsFaster;
 
@@ -34,10 +34,11 @@ impl Saying for AsyncIsFaster {
     fn effects(&self, lab: &Lab) -> io::Result<Vec<Effect>> {
         let servers = [start_echo(lab, "threads")?, start_echo(lab, "tasks")?];
         let clients = CLIENTS.map(connections_at_most);
-        let cells: Vec<(usize, usize)> = clients.iter().flat_map(|&n| [(n, 0), (n, 1)]).collect();
-        let figures = by_turns(lab, &cells, |&(clients, server)| {
-            echo_turn(&servers[server], clients, MESSAGE)
-        })?;
+        let cells: Vec<_> = clients
+            .iter()
+            .flat_map(|&clients| servers.each_ref().map(|server| (server, clients, MESSAGE)))
+            .collect();
+        let figures = echo_by_turns(lab, &cells)?;
         let pairs = figures.chunks(2).zip(clients);
         pairs
             .map(|(pair, clients)| {

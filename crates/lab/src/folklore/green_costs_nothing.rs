@@ -7,7 +7,9 @@ use crate::experiment::Lab;
 
 use super::effect::{Claim, Effect};
 use super::saying::Saying;
-use super::tools::{MESSAGE, TURN, by_turns, bytes_per_connection, echo_turn, effect, start_echo};
+use super::tools::{
+    MESSAGE, TURN, by_turns, bytes_per_connection, echo_by_turns, effect, start_echo,
+};
 
 pub(super) struct GreenCostsNothing;
 
@@ -43,16 +45,20 @@ pub(super) fn compared_with_tasks(
 ) -> io::Result<Vec<Effect>> {
     let rows = [model, "tasks"];
     let servers = [start_echo(lab, rows[0])?, start_echo(lab, rows[1])?];
-    let figures = by_turns(lab, &[0, 1], |&at| {
-        let cpu = echo_turn(&servers[at], 50, MESSAGE)?[0];
-        Ok(vec![cpu, bytes_per_connection(lab, rows[at], 500)?])
+    let cells = servers.each_ref().map(|server| (server, 50, MESSAGE));
+    let cpu = echo_by_turns(lab, &cells)?;
+    let memory = by_turns(lab, &rows, |row| {
+        Ok(vec![bytes_per_connection(lab, row, 500)?])
     })?;
-    let costs = ["processor time", "memory of an idle connection"];
-    let costs = costs.into_iter().enumerate();
+    let costs = [
+        ("processor time", cpu),
+        ("memory of an idle connection", memory),
+    ];
     costs
-        .map(|(at, cost)| {
+        .into_iter()
+        .map(|(cost, figures)| {
             let name = format!("{model} ÷ tasks, {cost}");
-            effect(name, &figures[0][at], &figures[1][at], claim, least)
+            effect(name, &figures[0][0], &figures[1][0], claim, least)
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use crate::experiment::Lab;
 use super::effect::{Claim, Effect};
 use super::saying::Saying;
 use super::tools::{
-    MESSAGE, TURN, by_turns, connect, connections_at_most, echo_turn, effect, start_echo,
+    MESSAGE, TURN, connect, connections_at_most, echo_by_turns, effect, start_echo,
 };
 
 pub(super) struct SelectSlows;
@@ -49,8 +49,11 @@ impl Saying for SelectSlows {
                 servers.push(server);
             }
         }
-        let cells: Vec<usize> = (0..servers.len()).collect();
-        let figures = by_turns(lab, &cells, |&at| echo_turn(&servers[at], ACTIVE, MESSAGE))?;
+        let cells: Vec<_> = servers
+            .iter()
+            .map(|server| (server, ACTIVE, MESSAGE))
+            .collect();
+        let figures = echo_by_turns(lab, &cells)?;
         let pairs = figures.chunks(2).zip(DRIVERS);
         pairs
             .map(|(pair, driver)| {

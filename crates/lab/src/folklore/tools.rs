@@ -12,7 +12,7 @@ use crate::experiment::Lab;
 use crate::load::Load;
 use crate::machine::{cores, pin};
 use crate::report::Figure;
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, Trial};
 use crate::usage::{tree, tree_cpu, tree_memory};
 
 use super::Task;
@@ -23,10 +23,13 @@ pub(super) const MESSAGE: usize = 64;
 
 /// How long a server is under load in one turn, before and while it is measured.
 const WARM_UP: Duration = Duration::from_millis(20);
-const MEASURED: Duration = Duration::from_millis(100);
+const MEASURED: Duration = Duration::from_millis(40);
 
-/// How long one turn of an echo server takes.
-pub(super) const TURN: Duration = Duration::from_millis(120);
+/// Turns of an echo server in what counts as one round: many short ones have a narrower interval than few long ones.
+const TURNS: usize = 3;
+
+/// How long the turns of an echo server take in one round.
+pub(super) const TURN: Duration = Duration::from_millis(60 * TURNS as u64);
 
 /// Returns the rounds of all sayings. Cells always run equally often, since rounds are compared one by one.
 pub(super) fn rounds(lab: &Lab) -> Rounds {
@@ -46,7 +49,27 @@ pub(super) fn by_turns<C>(
     cells: &[C],
     run: impl FnMut(&C) -> io::Result<Vec<f64>>,
 ) -> io::Result<Vec<Vec<Figure>>> {
-    let trials = rounds(lab).run(cells, |_| (), run);
+    figures(rounds(lab).run(cells, |_| (), run))
+}
+
+/// Puts short loads on echo servers by turns and returns the figures of [`echo_turn`] of each cell, which is a server,
+/// its clients and the bytes of a message.
+pub(super) fn echo_by_turns(
+    lab: &Lab,
+    cells: &[(&Server, usize, usize)],
+) -> io::Result<Vec<Vec<Figure>>> {
+    let rounds = rounds(lab);
+    let rounds = Rounds {
+        least: rounds.least * TURNS,
+        most: rounds.most * TURNS,
+        ..rounds
+    };
+    let turn =
+        |&(server, clients, message): &(&Server, usize, usize)| echo_turn(server, clients, message);
+    figures(rounds.run(cells, |_| (), turn))
+}
+
+fn figures(trials: Vec<Trial>) -> io::Result<Vec<Vec<Figure>>> {
     let figures = trials.into_iter().map(|trial| match trial.error {
         Some(error) => Err(io::Error::other(error)),
         None => trial

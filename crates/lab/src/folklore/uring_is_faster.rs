@@ -9,7 +9,7 @@ use crate::experiment::Lab;
 
 use super::effect::{Claim, Effect};
 use super::saying::Saying;
-use super::tools::{TURN, by_turns, echo_turn, effect, start_echo};
+use super::tools::{TURN, echo_by_turns, effect, start_echo};
 
 pub(super) struct UringIsFaster;
 
@@ -48,12 +48,13 @@ impl Saying for UringIsFaster {
             start_echo(lab, "tasks/uring")?,
             start_echo(lab, "tasks/epoll")?,
         ];
-        let cells: Vec<(usize, usize)> =
-            (0..CASES.len()).flat_map(|at| [(at, 0), (at, 1)]).collect();
-        let figures = by_turns(lab, &cells, |&(case, server)| {
-            let (clients, message, _) = CASES[case];
-            echo_turn(&servers[server], clients, message)
-        })?;
+        let cells: Vec<_> = CASES
+            .iter()
+            .flat_map(|&(clients, message, _)| {
+                servers.each_ref().map(|server| (server, clients, message))
+            })
+            .collect();
+        let figures = echo_by_turns(lab, &cells)?;
         let pairs = figures.chunks(2).zip(CASES);
         pairs
             .map(|(pair, (_, _, words))| {

@@ -1,13 +1,15 @@
 //! The load on the user's server.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use switchboard_fetch::{Client, Limits};
-use switchboard_runtime::{Model, spawn_local};
+use switchboard_runtime::{Model, sleep, spawn_local};
 
 use crate::load::Load;
 use crate::machine::{cores, pin};
@@ -19,6 +21,8 @@ use super::{OwnLoad, OwnPlan};
 pub(super) struct Turn {
     /// Answers.
     pub(super) answers: u64,
+    /// Clients that had one at least.
+    pub(super) served: usize,
     /// The measured time.
     pub(super) elapsed: Duration,
     /// Nanoseconds.
@@ -74,67 +78,93 @@ fn echo(plan: &OwnPlan, addr: SocketAddr, root: u32) -> io::Result<Turn> {
     }
     Ok(Turn {
         answers: outcome.round_trips,
+        served: outcome.served,
         elapsed: outcome.elapsed,
         latencies: outcome.latencies,
         cpu: used(before, after)?,
     })
 }
 
+/// What the clients of a run have counted together.
+struct Tally {
+    answers: u64,
+    served: usize,
+    latencies: Histogram<u64>,
+    error: Option<String>,
+}
+
 /// Fetches the page again and again, each client one request at a time; connections are kept where the server keeps
-/// them.
+/// them. A client whose answer does not come in time is no failure: it is not served.
 fn http(plan: &OwnPlan, url: &str, root: u32) -> io::Result<Turn> {
     let limits = Limits {
         idle: plan.clients,
-        total: Some(Duration::from_secs(10)),
         ..Limits::default()
     };
     let client = Client::with(limits, None);
     let url: Rc<str> = url.into();
     let begin = Instant::now() + plan.duration / 5;
     let end = begin + plan.duration;
-    let clients = plan.clients;
-    Model::Tasks.run(async move {
-        let histogram =
-            || Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).map_err(io::Error::other);
-        let mut flows = Vec::new();
-        for _ in 0..clients {
-            let (client, url) = (client.clone(), url.clone());
-            let mut latencies = histogram()?;
-            flows.push(spawn_local(async move {
-                let mut answers = 0_u64;
-                loop {
-                    let start = Instant::now();
-                    if start >= end {
-                        return Ok((answers, latencies));
-                    }
-                    let body = async { client.get(&url).await?.bytes(64 << 20).await };
-                    body.await.map_err(|error| error.to_string())?;
-                    let now = Instant::now();
-                    if start >= begin && now <= end {
-                        answers += 1;
-                        latencies.saturating_record((now - start).as_nanos() as u64);
-                    }
-                }
-            }));
-        }
-        switchboard_runtime::sleep(begin.saturating_duration_since(Instant::now())).await;
+    let tally = Rc::new(RefCell::new(Tally {
+        answers: 0,
+        served: 0,
+        latencies: Histogram::new_with_bounds(1, 60_000_000_000, 3).map_err(io::Error::other)?,
+        error: None,
+    }));
+    let counted = Rc::clone(&tally);
+    let (before, after) = Model::Tasks.run(async move {
+        let flows: Vec<_> = (0..plan.clients)
+            .map(|_| {
+                spawn_local(repeat(
+                    client.clone(),
+                    url.clone(),
+                    tally.clone(),
+                    begin..end,
+                ))
+            })
+            .collect();
+        sleep(begin.saturating_duration_since(Instant::now())).await;
         let before = tree_cpu(root);
-        switchboard_runtime::sleep(end.saturating_duration_since(Instant::now())).await;
+        sleep(end.saturating_duration_since(Instant::now())).await;
         let after = tree_cpu(root);
-        let mut sum = (0, histogram()?);
-        for flow in flows {
-            let found: Result<_, String> = flow
-                .await
-                .map_err(|error| io::Error::other(error.to_string()))?;
-            let (answers, latencies) = found.map_err(io::Error::other)?;
-            sum.0 += answers;
-            sum.1.add(latencies).map_err(io::Error::other)?;
+        for mut flow in flows {
+            flow.cancel();
         }
-        Ok(Turn {
-            answers: sum.0,
+        (before, after)
+    })?;
+    let cpu = used(before, after)?;
+    let mut counted = counted.borrow_mut();
+    match counted.error.take() {
+        Some(error) => Err(io::Error::other(error)),
+        None => Ok(Turn {
+            answers: counted.answers,
+            served: counted.served,
             elapsed: end - begin,
-            latencies: sum.1,
-            cpu: used(before, after)?,
-        })
-    })?
+            latencies: counted.latencies.clone(),
+            cpu,
+        }),
+    }
+}
+
+/// Fetches one page after another and counts those of the measured time, until one fails.
+async fn repeat(client: Client, url: Rc<str>, tally: Rc<RefCell<Tally>>, measured: Range<Instant>) {
+    let mut is_first = true;
+    while Instant::now() < measured.end {
+        let start = Instant::now();
+        let body = async { client.get(&url).await?.bytes(64 << 20).await };
+        let found = body.await;
+        let now = Instant::now();
+        let mut tally = tally.borrow_mut();
+        if let Err(error) = found {
+            tally.error = Some(error.to_string());
+            return;
+        }
+        tally.served += usize::from(is_first);
+        is_first = false;
+        if measured.contains(&now) {
+            tally.answers += 1;
+            tally
+                .latencies
+                .saturating_record((now - start).as_nanos() as u64);
+        }
+    }
 }

@@ -65,12 +65,13 @@ impl OwnPlan {
 }
 
 /// The figures of a row, in the order of the columns: the deciding one first.
-const COLUMNS: [(&str, Unit, Better); 5] = [
+const COLUMNS: [(&str, Unit, Better); 6] = [
     ("CPU per request", Unit::Seconds, Better::Less),
     ("requests", Unit::PerSecond, Better::More),
     ("p50", Unit::Seconds, Better::Less),
     ("p99", Unit::Seconds, Better::Less),
     ("memory", Unit::Bytes, Better::Less),
+    ("served", Unit::Share, Better::More),
 ];
 
 impl Experiment for OwnPlan {
@@ -134,6 +135,7 @@ fn one_turn(plan: &OwnPlan, template: &Template, variant: Variant) -> io::Result
         quantile(0.5),
         quantile(0.99),
         tree_memory(server.pid()).unwrap_or(0) as f64,
+        turn.served as f64 / plan.clients.max(1) as f64,
     ])
 }
 
@@ -189,10 +191,18 @@ fn section(plan: &OwnPlan, variants: &[Variant], trials: Vec<Trial>) -> Section 
     section
 }
 
-/// Returns the figure that decides a row; `None` for a row that failed.
+/// Returns the figure that decides a row; `None` for a row that failed, or left clients without an answer.
 fn deciding(row: &Line) -> Option<&Figure> {
-    match row.values.first()? {
-        Some(Value::Figure(figure)) if row.error.is_none() => Some(figure),
+    match (row.values.first()?, served(row)) {
+        (Some(Value::Figure(figure)), Some(1.0)) if row.error.is_none() => Some(figure),
+        _ => None,
+    }
+}
+
+/// Returns the share of the clients that had an answer.
+fn served(row: &Line) -> Option<f64> {
+    match row.values.last()? {
+        Some(Value::Figure(figure)) => Some(figure.median()),
         _ => None,
     }
 }
@@ -210,15 +220,35 @@ fn mark_best(table: &mut Table) -> Option<usize> {
         let pair = deciding(&table.rows[at]).zip(deciding(&table.rows[best]));
         pair.is_some_and(|(other, best)| other.differs_from(best))
     });
-    if alone && table.rows.len() > 1 {
+    let measured = table
+        .rows
+        .iter()
+        .filter(|row| deciding(row).is_some())
+        .count();
+    if alone && measured > 1 {
         table.rows[best].mark = Mark::Best;
     }
     Some(best)
 }
 
+/// Returns the sentences of the comparison, and of clients that were left without an answer.
 fn findings(table: &Table, best: Option<usize>) -> Vec<String> {
+    let mut lines = compared(table, best);
+    let unserved = table.rows.iter().filter_map(|row| {
+        let share = served(row).filter(|share| *share < 1.0)?;
+        Some(format!(
+            "{} gave only {:.0} % of the clients an answer in the measured time",
+            row.name,
+            share * 100.0
+        ))
+    });
+    lines.extend(unserved);
+    lines
+}
+
+fn compared(table: &Table, best: Option<usize>) -> Vec<String> {
     let Some(best) = best.map(|at| &table.rows[at]) else {
-        return vec!["the server ran under no model: see the errors".to_owned()];
+        return vec!["the server did all under no model: see the errors".to_owned()];
     };
     let Some(least) = deciding(best) else {
         return Vec::new();
@@ -294,7 +324,10 @@ mod tests {
     fn table(rows: &[(&str, &[f64])]) -> Table {
         let row = |&(name, samples): &(&str, &[f64])| Line {
             name: name.to_owned(),
-            values: vec![Figure::of(samples.to_vec()).map(Value::Figure)],
+            values: vec![
+                Figure::of(samples.to_vec()).map(Value::Figure),
+                Figure::once(1.0).map(Value::Figure),
+            ],
             error: samples.is_empty().then(|| "no".to_owned()),
             ..Line::default()
         };
