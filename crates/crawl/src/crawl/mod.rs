@@ -52,14 +52,17 @@ pub struct Crawl {
 /// Who has the frontier and the records.
 enum Books {
     /// A file of this process.
-    Own {
-        identity: Identity,
-        seeds: Vec<Address>,
-        store: Store,
-        totals: Totals,
-    },
+    Own(Box<Own>),
     /// A server that processes share.
     Shared(Box<Joined>, About),
+}
+
+/// What the folder of a crawl has.
+struct Own {
+    identity: Identity,
+    seeds: Vec<Address>,
+    store: Store,
+    totals: Totals,
 }
 
 /// The keeper's thread.
@@ -176,12 +179,13 @@ impl Crawl {
         let (scope, outputs, news) = (self.scope, self.outputs, self.news.1);
         let thread = thread::Builder::new().name("crawl-keeper".to_owned());
         let started = match self.books {
-            Books::Own {
-                identity,
-                seeds,
-                store,
-                totals,
-            } => {
+            Books::Own(own) => {
+                let Own {
+                    identity,
+                    seeds,
+                    store,
+                    totals,
+                } = *own;
                 let state = State::new(&settings, identity.robots, &totals, workers);
                 let keeper = Keeper {
                     settings,
@@ -223,12 +227,13 @@ fn open_own(
     widen(&mut scope, &seeds, &mut store)
         .map_err(|error| CrawlError::broken(store.folder(), &error))?;
     progress.counts.take(&totals);
-    let books = Books::Own {
+    let own = Own {
         identity,
         seeds,
         store,
         totals,
     };
+    let books = Books::Own(Box::new(own));
     Ok((books, scope, outputs))
 }
 
