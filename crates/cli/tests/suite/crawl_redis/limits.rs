@@ -38,10 +38,11 @@ fn requests_at_once_of_three_processes_never_exceed_the_limit_of_a_host() {
     let graph = Graph(120);
     let site = Site::start(Duration::from_millis(4), flaky(graph));
     let folder = Folder::new("redis-at-once");
-    let rows = crawl(&site, &folder, &redis, &["--delay", "0", "--per-host", "3"]);
+    // Fewer than processes, so that not each of them may have one.
+    let rows = crawl(&site, &folder, &redis, &["--delay", "0", "--per-host", "2"]);
     assert_eq!(rows, graph.rows().len());
     let most = site.seen.most_at_once();
-    assert!(most <= 3, "{most} at once");
+    assert!(most <= 2, "{most} at once");
     println!("{} requests, {most} at once at most", site.seen.requests());
 }
 
@@ -51,14 +52,14 @@ fn the_time_between_requests_is_that_of_all_with_redirects_and_retries() {
         return;
     };
     let graph = Graph(24);
-    let delay = Duration::from_millis(40);
-    let site = Site::start(Duration::from_millis(60), flaky(graph));
+    let delay = Duration::from_millis(100);
+    let site = Site::start(Duration::from_millis(150), flaky(graph));
     let folder = Folder::new("redis-delay");
     let rows = crawl(
         &site,
         &folder,
         &redis,
-        &["--delay", "40ms", "--per-host", "4"],
+        &["--delay", "100ms", "--per-host", "4"],
     );
     assert_eq!(rows, graph.rows().len());
     // The server's clock runs behind the clients' by what the loopback and the scheduler take, so a gap may look shorter
