@@ -128,13 +128,9 @@ fn kills_at_any_time_lose_nothing() {
             break;
         }
         crawlers[which].signal("KILL");
-        let again = stage.start(names[which], &["--resume"]);
-        // The one before has to be gone, as its folder is locked.
-        let (code, _, errors) = std::mem::replace(&mut crawlers[which], again).end();
-        assert_eq!(code, None, "{errors}");
-        if !crawlers[which].is_running() {
-            crawlers[which] = stage.start(names[which], &["--resume"]);
-        }
+        crawlers[which].wait();
+        // The folder is free as soon as the process is gone.
+        crawlers[which] = stage.start(names[which], &["--resume"]);
     }
     reports(crawlers);
     stage.check(&names);
@@ -148,17 +144,16 @@ fn a_process_that_was_stopped_past_its_lease_is_refused_and_goes_on() {
     let stopped = stage.start("stopped", &[]);
     let requests = || stage.site.seen.requests();
     until("the crawl has begun", || requests() > 40);
-    stopped.signal("STOP");
-    let other = stage.start("other", &[]);
     let sessions = format!(
         "{{crawl:{}}}:sessions",
         stage.site.url[7..].replace(':', "-")
     );
-    until("its lease has ended", || {
-        stage.redis.ask(&["ZCARD", &sessions]) == 2
-    });
-    until("its pages are others'", || {
-        stage.redis.ask(&["ZCARD", &sessions]) != 2
+    let first = stage.redis.ask(&["ZRANGE", &sessions, "0", "-1"]);
+    let first = first[0].as_str().unwrap().to_owned();
+    stopped.signal("STOP");
+    let other = stage.start("other", &[]);
+    until("its lease has ended, and its pages are others'", || {
+        stage.redis.ask(&["ZSCORE", &sessions, &first]).is_null()
     });
     stopped.signal("CONT");
     let (code, _, errors) = stopped.end();
@@ -190,6 +185,34 @@ fn a_redis_that_is_restarted_with_all_it_had_is_waited_for() {
         assert_eq!(errors.matches(" is away: ").count(), 1, "{errors}");
         assert_eq!(errors.matches(" is back after ").count(), 1, "{errors}");
     }
+    stage.check(&names);
+}
+
+#[test]
+fn outputs_follow_a_redis_that_comes_back_with_an_older_state() {
+    let Some(mut stage) = Stage::set(Keeps::Nothing, 8) else {
+        return;
+    };
+    let names = ["a", "b", "c"];
+    let crawlers = names.map(|name| stage.start(name, &[]));
+    let lengths = |stage: &Stage| {
+        let length = |name: &str| {
+            let file = stage.folder.path(&format!("{name}.jsonl"));
+            std::fs::metadata(file).map_or(0, |file| file.len())
+        };
+        names.map(length).iter().sum::<u64>()
+    };
+    until("there are rows", || lengths(&stage) > 0);
+    assert_eq!(stage.redis.ask(&["SAVE"]), "OK");
+    let saved = lengths(&stage);
+    until("there are more", || lengths(&stage) > saved + 4000);
+    stage.redis.kill();
+    stage.redis.start_again();
+    reports(crawlers);
+    let counts = stage.site.seen.counts();
+    let again = counts.values().filter(|times| **times > 1).count();
+    println!("{again} of {} pages were fetched again", counts.len());
+    assert!(again > 0);
     stage.check(&names);
 }
 

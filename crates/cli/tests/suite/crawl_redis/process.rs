@@ -37,11 +37,9 @@ impl Crawler {
     fn spawn(mut command: Command, folder: &Folder, name: &str, arguments: &[&str]) -> Crawler {
         command.arg("crawl").args(arguments);
         command.arg("--state").arg(folder.path(name));
-        if !arguments.contains(&"--resume") || folder.path(&format!("{name}.jsonl")).exists() {
-            command
-                .arg("--out")
-                .arg(folder.path(&format!("{name}.jsonl")));
-        }
+        command
+            .arg("--out")
+            .arg(folder.path(&format!("{name}.jsonl")));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Crawler(command.spawn().unwrap())
     }
@@ -54,6 +52,11 @@ impl Crawler {
 
     pub(super) fn is_running(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it is gone.
+    pub(super) fn wait(&mut self) {
+        self.0.wait().unwrap();
     }
 
     /// Returns the exit status, `None` if it was killed, and what it has printed.
