@@ -50,6 +50,12 @@ impl Stage {
         Crawler::doomed(&self.folder, name, &self.redis.url(), &arguments, place)
     }
 
+    /// Returns a key of the crawl.
+    fn key(&self, name: &str) -> String {
+        let crawl = self.site.url[7..].replace(':', "-");
+        format!("{{crawl:{crawl}}}:{name}")
+    }
+
     fn check(&self, names: &[&str]) {
         let rows = union(&self.folder, names);
         let path = |address: String| address[self.site.url.len()..].to_owned();
@@ -144,10 +150,7 @@ fn a_process_that_was_stopped_past_its_lease_is_refused_and_goes_on() {
     let stopped = stage.start("stopped", &[]);
     let requests = || stage.site.seen.requests();
     until("the crawl has begun", || requests() > 40);
-    let sessions = format!(
-        "{{crawl:{}}}:sessions",
-        stage.site.url[7..].replace(':', "-")
-    );
+    let sessions = stage.key("sessions");
     let first = stage.redis.ask(&["ZRANGE", &sessions, "0", "-1"]);
     let first = first[0].as_str().unwrap().to_owned();
     stopped.signal("STOP");
@@ -202,6 +205,10 @@ fn outputs_follow_a_redis_that_comes_back_with_an_older_state() {
         };
         names.map(length).iter().sum::<u64>()
     };
+    let processes = stage.key("processes");
+    until("all have joined", || {
+        stage.redis.ask(&["SCARD", &processes]) == 3
+    });
     until("there are rows", || lengths(&stage) > 0);
     assert_eq!(stage.redis.ask(&["SAVE"]), "OK");
     let saved = lengths(&stage);
