@@ -122,11 +122,6 @@ fn try_run(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
     {
         true => output::remark(text(&report, Look::default()).trim_end()),
         false => output::print(text(&report, look(color, false)))?,
-    let has_stdout = |(output, _): &(Output, Form)| matches!(output, Output::Stdout);
-    match outputs.iter().any(has_stdout) {
-        // Stdout has the output that was asked for and nothing else.
-        true => output::remark(plain(&report).trim_end()),
-        false => output::print(plain(&report))?,
     }
     for (output, form) in &outputs {
         output.write(&form(&report)?)?;
@@ -165,19 +160,6 @@ fn outputs(options: &Options) -> Result<Vec<(Output, Form)>, Failure> {
             "only one of --json, --html and --csv can be `-`, which is stdout",
         )),
     }
-/// What makes a text of a report.
-type Form = fn(&Report) -> Result<String, Failure>;
-
-/// Returns the places that the report is written to, which can be written, and in which form.
-fn outputs(options: &Options) -> Result<Vec<(Output, Form)>, Failure> {
-    let json = options.json.as_ref().or(options.resume.as_ref());
-    let asked: [(&str, Option<&PathBuf>, Form); 1] = [("--json", json, as_json)];
-    let asked = asked
-        .into_iter()
-        .filter_map(|(option, path, form)| Some((option, path?, form)));
-    asked
-        .map(|(option, path, form)| Ok((Output::check(option, path)?, form)))
-        .collect()
 }
 
 fn lab(options: &Options) -> Result<Lab, Failure> {

@@ -38,17 +38,12 @@ fn in_browser(file: &str, (variable, value): (&str, &Path)) {
         return;
     }
     let mut node = Command::new("node")
-        .args(["--test", "--test-reporter=spec", "page.test.mjs"])
-        .current_dir(folder)
-        .env("SWITCHBOARD", BINARY)
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-    let output = Command::new("node")
         .args(["--test", "--test-reporter=spec", file])
         .current_dir(folder)
         .env(variable, value)
-        .output()
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
         .unwrap();
     let (lines, said) = channel();
     let stdout = BufReader::new(node.stdout.take().unwrap());
