@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::check::Checked;
+use crate::error::CrawlError;
+use crate::keeper::Changes;
 use crate::output::Fetched;
 use crate::store::Entry;
 
@@ -67,6 +69,8 @@ pub(crate) enum News {
     Lost(Job),
     /// A job that was not begun in its time.
     Late(Job),
+    /// A commit has ended, with what it wrote; `None` if it has panicked.
+    Committed(Option<Result<Box<Changes>, CrawlError>>),
     /// A worker ended, or could not be started.
     Gone(String),
     /// Nothing more is to be begun.

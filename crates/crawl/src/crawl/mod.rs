@@ -13,7 +13,7 @@ pub(crate) use self::open::{identity_of, parse_scope, parse_seeds};
 use crate::address::Address;
 use crate::error::CrawlError;
 use crate::job::{Job, News};
-use crate::keeper::{Keeper, State};
+use crate::keeper::{Committer, Keeper, State};
 use crate::output::{About, Outputs};
 use crate::report::{Progress, Report};
 use crate::scope::Scope;
@@ -110,8 +110,8 @@ impl Crawl {
             Dispatch::InTurn => 1,
             _ => settings.concurrency.max(1),
         };
-        // Room for two pieces of news of each worker's job, one of its end, and stops.
-        let news = runtime::channel(workers * 3 + 16);
+        // Room for two pieces of news of each worker's job, one of its end, one of a commit, and stops.
+        let news = runtime::channel(workers * 3 + 17);
         let settings = Arc::new(settings);
         let rows = !outputs.is_empty();
         let worker = Worker::new(client, settings.clone(), rows, news.0.clone());
@@ -176,7 +176,7 @@ impl Crawl {
     /// Starts the keeper. The channel of jobs ends with it.
     fn keep(self, jobs: Sender<Job>) -> Result<Keeping, CrawlError> {
         let (settings, progress, workers) = (self.settings, self.progress, self.workers);
-        let (scope, outputs, news) = (self.scope, self.outputs, self.news.1);
+        let (scope, outputs, (told, news)) = (self.scope, self.outputs, self.news);
         let thread = thread::Builder::new().name("crawl-keeper".to_owned());
         let started = match self.books {
             Books::Own(own) => {
@@ -187,12 +187,13 @@ impl Crawl {
                     totals,
                 } = *own;
                 let state = State::new(&settings, identity.robots, &totals, workers);
+                let committer = Committer::start(outputs, store.writer(), told)?;
                 let keeper = Keeper {
                     settings,
                     identity,
                     seeds,
                     store,
-                    outputs,
+                    committer,
                     scope,
                     traps: Traps::new(Limits::default()),
                     totals,
@@ -252,6 +253,8 @@ fn keep_own(mut keeper: Keeper) -> Result<Report, CrawlError> {
     let ended = ended.and_then(|ended| ended);
     // Workers that wait for a job end.
     keeper.jobs.close();
+    // A commit that is under way ends before the folder is left.
+    keeper.committer.end();
     let ended = ended?;
     let folder = keeper.store.folder().to_owned();
     let mut report = Report::new(ended, &keeper.totals, folder);

@@ -1,119 +1,145 @@
 //! The commit point: the outputs, then one transaction of the store.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
-use super::batch::{Batch, Found};
+use super::batch::Rulebook;
+use super::finder::Finder;
 use super::host::FRONT;
-use super::hosts::{Hosts, unix_millis};
+use super::hosts::unix_millis;
 use super::judge::Judge;
 use super::{Keeper, State};
+use crate::address::Address;
+use crate::check::Checked;
 use crate::error::CrawlError;
-use crate::failpoint;
-use crate::fate::Fate;
-use crate::store::{Entry, Record, Tables, Totals, take};
+use crate::output::Fetched;
+use crate::store::{Entry, Key, Record, Tables, Totals};
+
+/// All that one commit writes.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(super) rows: Vec<Fetched>,
+    /// Addresses that are new, or that a redirect has led to.
+    pub(super) pages: Vec<(Address, Record)>,
+    /// What is new in the queue, and what leaves it without a fate, since it has come to another place.
+    pub(super) queued: Vec<Entry>,
+    pub(super) unqueued: Vec<Key>,
+    again: Vec<Entry>,
+    done: Vec<(Entry, Record)>,
+    checked: Vec<(Address, Checked)>,
+    rulebooks: Vec<Rulebook>,
+    slowed: HashMap<u32, (u64, u64)>,
+    /// Hosts that have got their numbers.
+    hosts: Vec<(String, u32)>,
+    totals: Totals,
+}
+
+impl Changes {
+    /// Makes the changes in a transaction.
+    pub(super) fn write(&self, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
+        for (address, record) in &self.pages {
+            tables.put_page(address.as_str(), record)?;
+        }
+        for entry in self.queued.iter().chain(&self.again) {
+            tables.enqueue(entry)?;
+        }
+        for key in &self.unqueued {
+            tables.dequeue(*key)?;
+        }
+        for (entry, record) in &self.done {
+            tables.put_page(entry.address.as_str(), record)?;
+            tables.dequeue(entry.key)?;
+        }
+        tables.put_checked(&self.checked)?;
+        for rulebook in &self.rulebooks {
+            tables.change_state(rulebook.host, |state| {
+                state.robots_at = unix_millis() / 1000;
+                state.robots.clone_from(&rulebook.text);
+            })?;
+        }
+        for (host, slowed) in &self.slowed {
+            tables.change_state(*host, |state| (state.slowed, state.next_at) = *slowed)?;
+        }
+        for (name, id) in &self.hosts {
+            tables.put_host(name, *id)?;
+        }
+        tables.put_totals(&self.totals)
+    }
+}
 
 impl Keeper {
-    /// Writes the batch: appends to the outputs, has them on disk, and commits one transaction. After that, and not
-    /// before, new links are dispatched.
+    /// Has the batch written by the committer: appended to the outputs, on disk, and committed in one transaction. New
+    /// links are dispatched after that, and not before; meanwhile, what the last commit has goes on.
     ///
     /// # Errors
-    /// Those of the disk. What earlier batches had is kept.
-    pub(super) fn commit(&mut self) -> Result<(), CrawlError> {
-        let begin = Instant::now();
-        let batch = std::mem::take(&mut self.state.batch);
-        failpoint::hit("before-append");
-        self.outputs
-            .append(&batch.rows)
-            .map_err(CrawlError::Output)?;
-        failpoint::hit("after-append");
-        self.outputs.sync().map_err(CrawlError::Output)?;
-        failpoint::hit("after-sync");
-        let run = begin.saturating_duration_since(self.state.started);
-        self.totals.millis = self.state.earlier + u64::try_from(run.as_millis()).unwrap_or(0);
-        let queued = self.write(&batch).map_err(|error| self.broken(&error))?;
-        failpoint::hit("after-commit");
-        self.committed(&batch, queued)
-            .map_err(|error| self.broken(&error))?;
+    /// Those of reading the store.
+    pub(super) fn begin_commit(&mut self) -> Result<(), CrawlError> {
         let now = Instant::now();
-        self.state.committed = (now, now - begin);
+        let changes = self.changes(now).map_err(|error| self.broken(&error))?;
+        self.state.commit = Some(now);
+        self.committer.begin(changes);
         Ok(())
     }
 
-    /// Makes the transaction. Returns the entries that are new in the queue.
-    fn write(&mut self, batch: &Batch) -> Result<Vec<Entry>, redb::Error> {
-        let Keeper {
-            store,
-            outputs,
-            totals,
-            identity,
-            scope,
-            traps,
-            state,
-            ..
-        } = self;
-        let mut finder = Finder {
-            judge: Judge {
-                scope,
-                traps,
-                depth: identity.depth,
-                check: identity.check,
-            },
-            hosts: &mut state.hosts,
-            totals,
-            queued: Vec::new(),
+    /// Decides what the batch changes.
+    fn changes(&mut self, now: Instant) -> Result<Changes, redb::Error> {
+        let batch = std::mem::take(&mut self.state.batch);
+        let mut changes = Changes {
+            rows: batch.rows,
+            again: batch.again,
+            done: batch.done,
+            checked: batch.checked,
+            rulebooks: batch.rulebooks,
+            slowed: batch.slowed,
+            ..Changes::default()
         };
-        store.write(|tables| {
-            for found in &batch.found {
-                finder.add(found, tables)?;
-            }
-            for entry in &batch.again {
-                tables.enqueue(entry)?;
-            }
-            for (entry, record) in &batch.done {
-                tables.put_page(entry.address.as_str(), record)?;
-                tables.dequeue(entry.key)?;
-            }
-            tables.put_checked(&batch.checked)?;
-            for rulebook in &batch.rulebooks {
-                tables.change_state(rulebook.host, |state| {
-                    state.robots_at = unix_millis() / 1000;
-                    state.robots.clone_from(&rulebook.text);
-                })?;
-            }
-            for (host, slowed) in &batch.slowed {
-                tables.change_state(*host, |state| (state.slowed, state.next_at) = *slowed)?;
-            }
-            let (fresh, next) = finder.hosts.fresh();
-            for (name, id) in fresh {
-                tables.put_host(name, *id)?;
-            }
-            finder.totals.next_host = next;
-            for file in outputs.recorded() {
-                tables.put_output(&file.name, file.length)?;
-            }
-            tables.put_totals(finder.totals)?;
-            failpoint::hit("before-commit");
-            Ok(())
-        })?;
-        Ok(finder.queued)
+        let mut finder = Finder {
+            look: self.store.look()?,
+            judge: Judge {
+                scope: &self.scope,
+                traps: &mut self.traps,
+                depth: self.identity.depth,
+                check: self.identity.check,
+            },
+            hosts: &mut self.state.hosts,
+            totals: &mut self.totals,
+            changes: &mut changes,
+            known: HashMap::new(),
+        };
+        for found in &batch.found {
+            finder.add(found)?;
+        }
+        let (hosts, next) = self.state.hosts.fresh();
+        changes.hosts = hosts;
+        self.totals.next_host = next;
+        let run = now.saturating_duration_since(self.state.started);
+        self.totals.millis = self.state.earlier + u64::try_from(run.as_millis()).unwrap_or(0);
+        changes.totals = self.totals.clone();
+        Ok(changes)
     }
 
-    /// Hands what is new in the queue to its hosts, and gives back what is done.
-    fn committed(&mut self, batch: &Batch, queued: Vec<Entry>) -> Result<(), redb::Error> {
+    /// Takes the end of a commit: hands what is new in the queue to its hosts, and gives back what is done.
+    pub(super) fn committed(&mut self, changes: &Changes) -> Result<(), redb::Error> {
+        let now = Instant::now();
+        let begin = self.state.commit.take().unwrap_or(now);
+        self.state.committed = (now, now - begin);
+        // From here on the store is read as the commit has left it, and not before: what it has added to the queue is
+        // handed out below.
+        self.store.refresh();
         let State {
             hosts,
             claimed,
             level,
             ..
         } = &mut self.state;
-        hosts.recorded();
-        for (entry, _) in &batch.done {
+        hosts.recorded(&changes.hosts);
+        for (entry, _) in &changes.done {
             claimed.remove(&entry.seq());
             if let Some(host) = hosts.get(entry.host()) {
                 host.uncommitted -= 1;
             }
         }
-        for entry in queued {
+        for entry in &changes.queued {
             if entry.level() > *level {
                 continue;
             }
@@ -130,99 +156,14 @@ impl Keeper {
             if behind && !host.more && host.front.len() < FRONT {
                 host.cursor = Some(entry.key);
                 claimed.insert(entry.seq());
-                host.front.push_back(entry);
+                host.front.push_back(entry.clone());
             } else {
                 host.more = true;
                 host.cursor = host.cursor.filter(|_| behind);
             }
             hosts.list(id);
         }
-        hosts.give_back(Instant::now());
-        Ok(())
-    }
-}
-
-/// Puts addresses that were found into the tables.
-struct Finder<'k> {
-    judge: Judge<'k>,
-    hosts: &'k mut Hosts,
-    totals: &'k mut Totals,
-    queued: Vec<Entry>,
-}
-
-impl Finder<'_> {
-    fn add(&mut self, found: &Found, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
-        let address = found.address.as_str();
-        if found.hops == 0 {
-            if tables.is_known(address)? {
-                return Ok(());
-            }
-        } else if let Some(known) = tables.page(address)? {
-            return self.lift(found, &known, tables);
-        }
-        let (fate, cause) = self.judge.judge(found);
-        self.totals.add(fate);
-        self.put(found, fate, &cause, tables)
-    }
-
-    /// A redirect leads to what is known already, but deeper: it is as deep as the redirect from now on.
-    fn lift(
-        &mut self,
-        found: &Found,
-        known: &Record,
-        tables: &mut Tables<'_>,
-    ) -> Result<(), redb::Error> {
-        let waits = matches!(known.fate, Fate::Pending | Fate::Depth);
-        if self.judge.depth.is_none() || !waits || known.depth <= found.depth {
-            return Ok(());
-        }
-        if known.fate == Fate::Pending {
-            let name = found.address.origin();
-            let host = self.hosts.id(name, |name| tables.host(name))?;
-            tables.dequeue((host, known.depth, known.priority, known.seq))?;
-            self.totals.dequeued(known.depth);
-        }
-        self.totals.change(known.fate, Fate::Pending);
-        self.put(found, Fate::Pending, "", tables)
-    }
-
-    /// Writes the record of an address, and its entry if it is pending.
-    fn put(
-        &mut self,
-        found: &Found,
-        fate: Fate,
-        cause: &str,
-        tables: &mut Tables<'_>,
-    ) -> Result<(), redb::Error> {
-        let seq = self.totals.next_seq;
-        self.totals.next_seq += 1;
-        let host = match fate {
-            Fate::Pending => {
-                let name = found.address.origin();
-                self.hosts.id(name, |name| tables.host(name))?
-            }
-            _ => 0,
-        };
-        // Without a limit of depth, a host's pages come in the order in which they were found.
-        let level = self.judge.depth.map_or(0, |_| found.depth);
-        let priority = match fate {
-            Fate::Pending => self.judge.take(found),
-            _ => take::PAGE,
-        };
-        let entry = Entry {
-            key: (host, level, priority, seq),
-            address: found.address.clone(),
-            parent: found.parent.clone(),
-            depth: found.depth,
-            hops: found.hops,
-            tries: 0,
-        };
-        tables.put_page(entry.address.as_str(), &entry.record(fate, 0, cause))?;
-        if fate == Fate::Pending {
-            tables.enqueue(&entry)?;
-            self.totals.enqueued(level);
-            self.queued.push(entry);
-        }
+        hosts.give_back(now);
         Ok(())
     }
 }

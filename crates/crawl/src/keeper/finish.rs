@@ -67,6 +67,12 @@ impl Keeper {
                     return Err(CrawlError::NoWorkers(why));
                 }
             }
+            News::Committed(Some(committed)) => {
+                let committed = self.committed(&*committed?);
+                committed.map_err(|error| self.broken(&error))?;
+            }
+            // The panic goes on here.
+            News::Committed(None) => self.committer.end(),
             News::Stop => self.state.stopping = true,
         }
         Ok(())

@@ -84,13 +84,17 @@ impl Hosts {
     }
 
     /// Returns the numbers that a transaction has to record, and the next one.
-    pub(super) fn fresh(&self) -> (&HashMap<String, u32>, u32) {
-        (&self.fresh, self.next_id)
+    pub(super) fn fresh(&self) -> (Vec<(String, u32)>, u32) {
+        let fresh = self.fresh.iter();
+        let fresh = fresh.map(|(name, id)| (name.clone(), *id));
+        (fresh.collect(), self.next_id)
     }
 
-    /// Notes that they are recorded.
-    pub(super) fn recorded(&mut self) {
-        self.fresh.clear();
+    /// Notes that these are recorded.
+    pub(super) fn recorded(&mut self, hosts: &[(String, u32)]) {
+        for (name, _) in hosts {
+            self.fresh.remove(name);
+        }
     }
 
     /// Takes a host into memory, with what is known of it from earlier.

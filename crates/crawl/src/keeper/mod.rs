@@ -1,12 +1,14 @@
-//! The keeper: one thread that keeps all books of a crawl, and owns the store and the outputs.
+//! The keeper: one thread that keeps all books of a crawl.
 //!
 //! It gives each worker one request at a time, so that the limits of a host hold for whatever is sent to it: pages,
-//! robots.txt, redirects, what is tried again. What the workers report goes into a batch; links are followed only once
-//! the batch that has them is committed.
+//! robots.txt, redirects, what is tried again. What the workers report goes into a batch, which the committer, a thread
+//! of its own, writes; links are followed only once the batch that has them is committed. One commit is under way at most.
 
 mod batch;
 mod commit;
+mod committer;
 mod dispatch;
+mod finder;
 mod finish;
 mod host;
 mod hosts;
@@ -21,6 +23,8 @@ use switchboard_runtime::{self as runtime, Receiver, Sender};
 
 use self::batch::Batch;
 pub(crate) use self::batch::Found;
+pub(crate) use self::commit::Changes;
+pub(crate) use self::committer::Committer;
 pub(crate) use self::host::back_off;
 use self::hosts::Hosts;
 pub(crate) use self::judge::{Judge, Rulings};
@@ -28,7 +32,6 @@ use crate::address::Address;
 use crate::error::CrawlError;
 use crate::fate::Fate;
 use crate::job::{Job, News};
-use crate::output::Outputs;
 use crate::recent::Recent;
 use crate::report::{Ended, Progress};
 use crate::scope::Scope;
@@ -44,7 +47,7 @@ pub(crate) struct Keeper {
     pub(crate) identity: Identity,
     pub(crate) seeds: Vec<Address>,
     pub(crate) store: Store,
-    pub(crate) outputs: Outputs,
+    pub(crate) committer: Committer,
     pub(crate) scope: Scope,
     pub(crate) traps: Traps,
     pub(crate) totals: Totals,
@@ -71,6 +74,8 @@ pub(crate) struct State {
     stopping: bool,
     random: fastrand::Rng,
     started: Instant,
+    /// When the commit began that is under way, if one is.
+    commit: Option<Instant>,
     /// When the last commit ended, and how long it took.
     committed: (Instant, Duration),
     /// Milliseconds of earlier runs.
@@ -95,6 +100,7 @@ impl State {
             stopping: false,
             random: fastrand::Rng::new(),
             started: now,
+            commit: None,
             committed: (now, Duration::ZERO),
             earlier: totals.millis,
             missing: None,
@@ -112,10 +118,10 @@ impl Keeper {
             self.dispatch().map_err(|error| self.broken(&error))?;
             self.note_progress();
             if self.is_due(Instant::now()) {
-                self.commit()?;
+                self.begin_commit()?;
                 continue;
             }
-            if self.state.in_flight == 0 && self.state.batch.is_empty() {
+            if self.is_idle() {
                 if self.totals.levels.is_empty() {
                     return Ok(Ended::Complete);
                 }
@@ -131,6 +137,17 @@ impl Keeper {
             }
             self.wait().await?;
         }
+    }
+
+    /// Whether nothing is under way, neither a request nor a commit, and nothing waits for one.
+    fn is_idle(&self) -> bool {
+        let State {
+            in_flight,
+            batch,
+            commit,
+            ..
+        } = &self.state;
+        *in_flight == 0 && batch.is_empty() && commit.is_none()
     }
 
     /// Puts the seeds into the first batch.
@@ -182,7 +199,7 @@ impl Keeper {
     /// Whether the batch has to be committed now.
     fn is_due(&self, now: Instant) -> bool {
         let batch = &self.state.batch;
-        if batch.is_empty() {
+        if batch.is_empty() || self.state.commit.is_some() {
             return false;
         }
         batch.is_full(self.state.workers)
@@ -206,9 +223,14 @@ impl Keeper {
         let now = Instant::now();
         let mut until = now + TICK;
         let ready = self.state.hosts.next_ready();
-        let may = self.state.in_flight < self.state.workers && !self.state.stopping;
+        let may = self.state.in_flight < self.state.workers
+            && !self.state.stopping
+            && !self.state.batch.is_full(self.state.workers);
         let ready = ready.filter(|_| may && self.has_budget());
-        for at in [ready, self.state.batch.due(), self.hungry_from()] {
+        let due = [self.state.batch.due(), self.hungry_from()];
+        // The end of a commit is news.
+        let due = due.map(|at| at.filter(|_| self.state.commit.is_none()));
+        for at in [ready, due[0], due[1]] {
             until = at.map_or(until, |at| until.min(at));
         }
         let first = match self.news.try_recv() {

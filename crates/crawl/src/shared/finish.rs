@@ -50,6 +50,7 @@ impl Sharer {
                 }
                 self.missing = Some(why);
             }
+            News::Committed(_) => unreachable!("a shared crawl has no committer"),
             News::Stop => self.stopping = true,
         }
         Ok(())

@@ -10,16 +10,19 @@ mod view;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
 pub use self::explain::{Explanation, Step, explain};
 pub use self::open::StoreError;
+use self::record::RecordRow;
 pub(crate) use self::record::{Entry, HostState, Identity, Key, Record, Totals, take};
 pub(crate) use self::tables::Tables;
 use self::tables::{HOST_STATES, HOSTS, OUTPUTS, PAGES, QUEUE, host_state, record};
 pub(crate) use self::view::View;
 use crate::address::Address;
+use crate::error::CrawlError;
 use crate::output::Recorded;
 
 /// The name of the store's file in the folder of a crawl.
@@ -28,21 +31,89 @@ pub(crate) const FILE: &str = "crawl.redb";
 /// The memory that redb may use for pages of its file.
 const CACHE: usize = 64 << 20;
 
-/// The open store of a crawl.
+/// The open store of a crawl, as it was after the last commit that the keeper has taken the end of.
 pub(crate) struct Store {
     folder: PathBuf,
-    database: Database,
-    /// What was committed last. `None` while a commit is under way, so that it may reuse pages.
+    database: Arc<Database>,
+    /// `None` until something is read.
     reader: Option<ReadTransaction>,
 }
 
+/// What changes a store, on any thread.
+pub(crate) struct Writer {
+    folder: PathBuf,
+    database: Arc<Database>,
+}
+
+/// The records and the hosts of a store.
+pub(crate) struct Look {
+    pages: ReadOnlyTable<&'static str, RecordRow>,
+    hosts: ReadOnlyTable<&'static str, u32>,
+}
+
+impl Writer {
+    /// Makes changes in one transaction, which is on disk when this returns.
+    ///
+    /// # Errors
+    /// Those of `change` and of the disk; then nothing has changed.
+    pub(crate) fn write<T>(
+        &self,
+        change: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        let transaction = self.database.begin_write()?;
+        let mut tables = Tables::open(&transaction)?;
+        let result = change(&mut tables)?;
+        drop(tables);
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    /// Says that the store cannot be read or written.
+    pub(crate) fn broken(&self, error: &redb::Error) -> CrawlError {
+        CrawlError::broken(&self.folder, error)
+    }
+}
+
+impl Look {
+    /// Returns the record of an address.
+    pub(crate) fn page(&self, address: &str) -> Result<Option<Record>, redb::Error> {
+        let row = self.pages.get(address)?;
+        row.map(|row| record(row.value())).transpose()
+    }
+
+    pub(crate) fn is_known(&self, address: &str) -> Result<bool, redb::Error> {
+        Ok(self.pages.get(address)?.is_some())
+    }
+
+    /// Returns the number of a host.
+    pub(crate) fn host(&self, name: &str) -> Result<Option<u32>, redb::Error> {
+        Ok(self.hosts.get(name)?.map(|id| id.value()))
+    }
+}
+
 impl Store {
+    fn new(folder: &Path, database: Database) -> Store {
+        Store {
+            folder: folder.to_owned(),
+            database: Arc::new(database),
+            reader: None,
+        }
+    }
+
     /// Returns the folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Makes changes in one transaction, which is on disk when this returns.
+    /// Returns what changes the store. [`Store::refresh`] has its changes be read.
+    pub(crate) fn writer(&self) -> Writer {
+        Writer {
+            folder: self.folder.clone(),
+            database: self.database.clone(),
+        }
+    }
+
+    /// Makes changes in one transaction, which is on disk when this returns, and reads on with them.
     ///
     /// # Errors
     /// Those of `change` and of the disk; then nothing has changed.
@@ -50,13 +121,22 @@ impl Store {
         &mut self,
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
     ) -> Result<T, redb::Error> {
+        self.refresh();
+        self.writer().write(change)
+    }
+
+    /// Reads on with what is committed by now.
+    pub(crate) fn refresh(&mut self) {
         self.reader = None;
-        let transaction = self.database.begin_write()?;
-        let mut tables = Tables::open(&transaction)?;
-        let result = change(&mut tables)?;
-        drop(tables);
-        transaction.commit()?;
-        Ok(result)
+    }
+
+    /// Returns the records and hosts, and stays with what is committed by now until [`Store::refresh`].
+    pub(crate) fn look(&mut self) -> Result<Look, redb::Error> {
+        let reader = self.reader()?;
+        Ok(Look {
+            pages: reader.open_table(PAGES)?,
+            hosts: reader.open_table(HOSTS)?,
+        })
     }
 
     fn reader(&mut self) -> Result<&ReadTransaction, redb::Error> {
@@ -69,9 +149,7 @@ impl Store {
 
     /// Returns the record of an address.
     pub(crate) fn page(&mut self, address: &str) -> Result<Option<Record>, redb::Error> {
-        let pages = self.reader()?.open_table(PAGES)?;
-        let row = pages.get(address)?;
-        row.map(|row| record(row.value())).transpose()
+        self.look()?.page(address)
     }
 
     /// Reads entries of a host up to a level, behind `after`, but for those that `skip` names, until `into` has `most`.
@@ -145,8 +223,7 @@ impl Store {
 
     /// Returns the number of a host.
     pub(crate) fn host(&mut self, name: &str) -> Result<Option<u32>, redb::Error> {
-        let hosts = self.reader()?.open_table(HOSTS)?;
-        Ok(hosts.get(name)?.map(|id| id.value()))
+        self.look()?.host(name)
     }
 
     /// Returns what is known of a host from earlier.

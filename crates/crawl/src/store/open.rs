@@ -86,11 +86,7 @@ impl Store {
             Ok(())
         })();
         made.map_err(|error| failed(folder, &error))?;
-        Ok(Store {
-            folder: folder.to_owned(),
-            database,
-            reader: None,
-        })
+        Ok(Store::new(folder, database))
     }
 
     /// Has a crawl that has not begun be another one.
@@ -104,11 +100,7 @@ impl Store {
         let database = builder().open(folder.join(FILE));
         let database = database.map_err(|error| refused(folder, error))?;
         let meta = read_meta(folder, &database)?;
-        let store = Store {
-            folder: folder.to_owned(),
-            database,
-            reader: None,
-        };
+        let store = Store::new(folder, database);
         Ok((store, meta.identity, meta.totals))
     }
 }

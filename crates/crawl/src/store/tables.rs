@@ -44,15 +44,6 @@ impl<'t> Tables<'t> {
         })
     }
 
-    pub(crate) fn page(&self, address: &str) -> Result<Option<Record>, redb::Error> {
-        let row = self.pages.get(address)?;
-        row.map(|row| record(row.value())).transpose()
-    }
-
-    pub(crate) fn is_known(&self, address: &str) -> Result<bool, redb::Error> {
-        Ok(self.pages.get(address)?.is_some())
-    }
-
     pub(crate) fn put_page(&mut self, address: &str, record: &Record) -> Result<(), redb::Error> {
         let Record {
             fate,
@@ -95,10 +86,6 @@ impl<'t> Tables<'t> {
     pub(crate) fn dequeue(&mut self, key: Key) -> Result<(), redb::Error> {
         self.queue.remove(key)?;
         Ok(())
-    }
-
-    pub(crate) fn host(&self, name: &str) -> Result<Option<u32>, redb::Error> {
-        Ok(self.hosts.get(name)?.map(|id| id.value()))
     }
 
     pub(crate) fn put_host(&mut self, name: &str, id: u32) -> Result<(), redb::Error> {
