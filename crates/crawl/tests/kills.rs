@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::graph::Graph;
 use support::{Answer, Folder, Site, rows, settings};
@@ -22,8 +22,9 @@ const PLACES: [&str; 5] = [
     "after-commit",
 ];
 
-/// Pages that may be fetched again after a kill: those in flight, and those of the batch that was not committed.
-const AGAIN: usize = 256 + 16;
+/// Pages that may be fetched again after a kill: those in flight, those of the batch whose commit was under way, and those
+/// of the next one.
+const AGAIN: usize = 2 * 256 + 16;
 
 /// Is no test, but the process that the others kill: a crawl of the URL in a folder, as the variables say.
 #[test]
@@ -153,6 +154,59 @@ fn a_kill_at_any_step_of_a_commit_loses_nothing() {
             check(&site, &folder);
             finish(&site, &folder, Model::Tasks, 1);
         }
+    }
+}
+
+#[test]
+fn requests_go_on_while_a_commit_is_under_way_and_a_kill_then_loses_nothing() {
+    // Release builds cannot hold a commit.
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    // Page 0 links to all others, so that the commits are: the seed, page 0, then each 256 pages.
+    let site = Site::start(Duration::ZERO, |path| match path {
+        "/" => Answer::html(
+            (1..=500)
+                .map(|page| format!("<a href=/{page}>a</a>"))
+                .collect::<String>(),
+        ),
+        "/robots.txt" => Answer::status(404),
+        _ => Answer::html("a page"),
+    });
+    let paths = |folder: &Folder| -> Vec<String> {
+        rows(&folder.path("pages.jsonl")).into_keys().collect()
+    };
+    for (place, is_killed) in [("before-append", false), ("before-commit", true)] {
+        let folder = Folder::new("hold");
+        let begin = site.seen.requests();
+        let go_on = folder.path("go-on");
+        let mut command = program();
+        command.env(
+            "SWITCHBOARD_CRAWL_HOLD",
+            format!("{place}:3:{}", go_on.display()),
+        );
+        let mut child = start(command, &site, &folder, Model::Tasks);
+        // While the commit of 256 pages is held, the others are asked for: robots.txt, page 0, and up to 500 pages.
+        let limit = Instant::now() + Duration::from_secs(60);
+        while site.seen.requests() - begin < 2 + 400 {
+            assert!(
+                Instant::now() < limit,
+                "{place}: {} requests only",
+                site.seen.requests() - begin
+            );
+            std::thread::yield_now();
+        }
+        assert_eq!(paths(&folder).len(), if is_killed { 257 } else { 1 });
+        if is_killed {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            check(&site, &folder);
+            child = start(program(), &site, &folder, Model::Tasks);
+        } else {
+            std::fs::write(&go_on, "").unwrap();
+        }
+        assert!(child.wait().unwrap().success(), "{place}");
+        assert_eq!(paths(&folder).len(), 501, "{place}");
     }
 }
 

@@ -209,13 +209,13 @@ impl Keeper {
             || self.state.in_flight == 0 && (self.state.stopping || !self.has_budget())
     }
 
-    /// Returns from when on a batch is committed because there may be nothing but its links to dispatch. A commit may
-    /// not take more than a part of the time.
+    /// Returns from when on a batch is committed because there may be nothing but its links to dispatch. Commits may
+    /// not take more than half of the time.
     fn hungry_from(&self) -> Option<Instant> {
         let (at, took) = self.state.committed;
         let free = self.state.in_flight < self.state.workers && !self.state.stopping;
         let hungry = free && !self.state.batch.found.is_empty() && self.undispatched() == 0;
-        hungry.then(|| at + took * 4)
+        hungry.then(|| at + took)
     }
 
     /// Waits for news, or until something is due; takes all news that there are.
