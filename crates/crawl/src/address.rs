@@ -81,6 +81,13 @@ impl Address {
         Self::from_url(&Url::parse(text)?)
     }
 
+    /// Takes what [`Address::as_str`] has given before, without looking at it again; `None` if that cannot be.
+    pub(crate) fn stored(text: &str) -> Option<Self> {
+        let host = text.find("://")? + "://".len();
+        let path = host + text[host..].find('/')?;
+        Self::of_parts(text.to_owned(), path).ok()
+    }
+
     /// Reads a URL that is relative to `base`, as a page has it; returns the fragment too, without its `#` and
     /// with its escapes.
     ///

@@ -170,6 +170,7 @@ fn parsing_twice_is_parsing_once() {
                 Ok(&address),
                 "{text:?}"
             );
+            assert_eq!(Address::stored(address.as_str()).as_ref(), Some(&address));
         }
     }
 }

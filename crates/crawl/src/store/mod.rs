@@ -250,6 +250,6 @@ impl Store {
 }
 
 fn parse(text: &str) -> Result<Address, redb::Error> {
-    Address::parse(text)
-        .map_err(|_| redb::Error::Corrupted(format!("`{text}` is no address of a crawl")))
+    Address::stored(text)
+        .ok_or_else(|| redb::Error::Corrupted(format!("`{text}` is no address of a crawl")))
 }
