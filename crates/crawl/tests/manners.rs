@@ -211,3 +211,53 @@ fn the_begin_of_a_huge_robots_txt_counts() {
     assert_eq!(report.counts.of(Fate::Fetched), 2);
     assert_eq!(report.counts.of(Fate::Robots), 1);
 }
+
+#[test]
+fn feeds_and_what_pages_consist_of_are_fetched_too() {
+    let site = Site::start(Duration::ZERO, |path| {
+        let of = |kind: &str, body: &str| Answer {
+            fields: vec![("content-type", kind.to_owned())],
+            ..Answer::html(body)
+        };
+        match path {
+            "/" => Answer::html(
+                "<link rel=alternate type=application/rss+xml href=/rss><link rel=alternate href=/atom>\
+                 <img src=/image><script src=/script></script><link rel=stylesheet href=/style>",
+            ),
+            "/rss" => of(
+                "application/rss+xml",
+                "<rss><channel><item><link>/of-rss</link><enclosure url='/sound'/></item></channel></rss>",
+            ),
+            "/atom" => of(
+                "application/atom+xml",
+                "<feed xml:base='/base/'><title>News</title><entry><link href='of-atom'/></entry></feed>",
+            ),
+            "/style" => of("text/css", "b { background: url(/of-css) }"),
+            "/robots.txt" => Answer::status(404),
+            _ => of("text/plain", ""),
+        }
+    });
+    let folder = Folder::new("feeds");
+    crawl(Settings {
+        out: vec![folder.path("pages.jsonl")],
+        ..settings(&site, &folder)
+    });
+    let asked: Vec<String> = rows(&folder.path("pages.jsonl")).into_keys().collect();
+    assert_eq!(
+        asked,
+        [
+            "/",
+            "/atom",
+            "/base/of-atom",
+            "/image",
+            "/of-css",
+            "/of-rss",
+            "/rss",
+            "/script",
+            "/sound",
+            "/style"
+        ]
+    );
+    let text = std::fs::read_to_string(folder.path("pages.jsonl")).unwrap();
+    assert!(text.contains(r#""title":"News""#), "{text}");
+}

@@ -29,10 +29,12 @@ impl Default for Limits {
 /// What a sitemap lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sitemap {
-    /// The pages, of the kind [`LinkKind::Page`], and what a feed has besides.
+    /// The pages, of the kind [`LinkKind::Page`].
     pub pages: Vec<Link>,
     /// The sitemaps that an index lists, of the kind [`LinkKind::Sitemap`].
     pub sitemaps: Vec<Link>,
+    /// Whether it is a feed, of which [`feed`](super::feed()) tells more.
+    pub is_feed: bool,
     /// Why the rest was not read; what stands before it is in the lists.
     pub stop: Option<Stop>,
 }
@@ -216,6 +218,7 @@ fn of_feed(text: &str, limits: Limits) -> Sitemap {
     Sitemap {
         pages,
         sitemaps: Vec::new(),
+        is_feed: true,
         stop,
     }
 }

@@ -28,11 +28,10 @@ pub(super) fn read(entry: &Entry, asked: &Asked, settings: &Settings) -> Page {
         },
         Kind::Xml => {
             let sitemap = links::sitemap(asked.body(), Limits::default());
-            let sitemap: Vec<Link> = sitemap.sitemaps.into_iter().chain(sitemap.pages).collect();
-            match sitemap.is_empty() {
-                true if is_check => links::feed(&asked.text()),
-                _ => Document {
-                    links: sitemap,
+            match sitemap.is_feed {
+                true => links::feed(&asked.text()),
+                false => Document {
+                    links: sitemap.sitemaps.into_iter().chain(sitemap.pages).collect(),
                     ..Document::default()
                 },
             }
