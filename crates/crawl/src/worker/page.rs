@@ -6,7 +6,7 @@ use super::Page;
 use super::ask::Asked;
 use crate::address::Address;
 use crate::check::{self, Checked};
-use crate::links::{self, Document, Limits, Link, LinkKind};
+use crate::links::{self, Document, Limits, Link, LinkKind, Wanted};
 use crate::output::Answer;
 use crate::settings::Settings;
 use crate::store::{Entry, take};
@@ -21,7 +21,7 @@ pub(super) fn read(entry: &Entry, asked: &Asked, settings: &Settings) -> Page {
     }
     let kind = kind(address, asked);
     let document = match kind {
-        Kind::Html => links::html(&asked.text()),
+        Kind::Html => links::html_with(&asked.text(), wanted(is_check)),
         Kind::Css => Document {
             links: links::css(&asked.text()),
             ..Document::default()
@@ -80,6 +80,15 @@ pub(super) fn read(entry: &Entry, asked: &Asked, settings: &Settings) -> Page {
         found: count,
         checked: is_check.then_some(checked),
         ..Page::default()
+    }
+}
+
+/// What is looked for in a page of HTML: all links, and what only a check tells of them.
+fn wanted(is_check: bool) -> Wanted {
+    Wanted {
+        texts: is_check,
+        anchors: is_check,
+        ..Wanted::ALL
     }
 }
 
