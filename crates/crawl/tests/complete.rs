@@ -118,6 +118,31 @@ fn a_crawl_that_was_stopped_goes_on_under_another_model() {
 }
 
 #[test]
+fn what_traps_have_counted_outlives_a_run() {
+    let site = Site::start(Duration::ZERO, |path| match path {
+        "/" => Answer::html("<a href='/x?sid=aaaaaaa1'>x</a> <a href=/next>n</a>"),
+        "/next" => Answer::html("<a href='/x?sid=bbbbbbb2'>x</a>"),
+        "/robots.txt" => Answer::status(404),
+        _ => Answer::html("a page"),
+    });
+    let folder = Folder::new("counted");
+    let settings = Settings {
+        pages: Some(2),
+        ..settings(&site, &folder)
+    };
+    let report = crawl(settings.clone());
+    assert_eq!(report.counts.of(Fate::Fetched), 2);
+    let report = crawl(Settings {
+        pages: None,
+        resume: true,
+        ..settings
+    });
+    // The second number of a session is that of a page which the first run has fetched.
+    assert_eq!(report.counts.of(Fate::Fetched), 3, "{}", report.counts);
+    assert_eq!(report.counts.of(Fate::Trap), 1, "{}", report.counts);
+}
+
+#[test]
 fn every_address_says_what_became_of_it() {
     let graph = Graph(60);
     let site = Site::start(Duration::ZERO, move |path| match path {

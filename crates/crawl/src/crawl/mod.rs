@@ -62,6 +62,7 @@ struct Own {
     identity: Identity,
     seeds: Vec<Address>,
     store: Store,
+    traps: Traps,
     totals: Totals,
 }
 
@@ -184,6 +185,7 @@ impl Crawl {
                     identity,
                     seeds,
                     store,
+                    traps,
                     totals,
                 } = *own;
                 let state = State::new(&settings, identity.robots, &totals, workers);
@@ -195,7 +197,7 @@ impl Crawl {
                     store,
                     committer,
                     scope,
-                    traps: Traps::new(Limits::default()),
+                    traps,
                     totals,
                     jobs,
                     news,
@@ -225,13 +227,16 @@ fn open_own(
     let seeds = parse_seeds(&identity.seeds)?;
     let mut scope = parse_scope(&identity, &seeds)?;
     let outputs = open_outputs(settings, &identity, &totals, &mut store)?;
-    widen(&mut scope, &seeds, &mut store)
-        .map_err(|error| CrawlError::broken(store.folder(), &error))?;
+    let widened = widen(&mut scope, &seeds, &mut store);
+    let counted = widened.and_then(|()| store.counted());
+    let counted = counted.map_err(|error| CrawlError::broken(store.folder(), &error))?;
+    let traps = Traps::stored(Limits::default(), counted);
     progress.counts.take(&totals);
     let own = Own {
         identity,
         seeds,
         store,
+        traps,
         totals,
     };
     let books = Books::Own(Box::new(own));

@@ -31,6 +31,8 @@ pub(crate) struct Changes {
     slowed: HashMap<u32, (u64, u64)>,
     /// Hosts that have got their numbers.
     hosts: Vec<(String, u32)>,
+    /// What the traps have counted.
+    counted: Vec<(u64, u32)>,
     totals: Totals,
 }
 
@@ -63,6 +65,7 @@ impl Changes {
         for (name, id) in &self.hosts {
             tables.put_host(name, *id)?;
         }
+        tables.put_counted(&self.counted)?;
         tables.put_totals(&self.totals)
     }
 }
@@ -112,6 +115,7 @@ impl Keeper {
         let (hosts, next) = self.state.hosts.fresh();
         changes.hosts = hosts;
         self.totals.next_host = next;
+        changes.counted = self.traps.changes();
         let run = now.saturating_duration_since(self.state.started);
         self.totals.millis = self.state.earlier + u64::try_from(run.as_millis()).unwrap_or(0);
         changes.totals = self.totals.clone();

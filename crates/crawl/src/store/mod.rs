@@ -12,14 +12,14 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError};
 
 pub use self::explain::{Explanation, Step, explain};
 pub use self::open::StoreError;
 use self::record::RecordRow;
 pub(crate) use self::record::{Entry, HostState, Identity, Key, Record, Totals, take};
 pub(crate) use self::tables::Tables;
-use self::tables::{HOST_STATES, HOSTS, OUTPUTS, PAGES, QUEUE, host_state, record};
+use self::tables::{HOST_STATES, HOSTS, OUTPUTS, PAGES, QUEUE, TRAPS, host_state, record};
 pub(crate) use self::view::View;
 use crate::address::Address;
 use crate::error::CrawlError;
@@ -233,6 +233,21 @@ impl Store {
             None => Ok(HostState::default()),
             Some(text) => host_state(text.value()),
         }
+    }
+
+    /// Returns what the traps have counted.
+    pub(crate) fn counted(&mut self) -> Result<Vec<(u64, u32)>, redb::Error> {
+        let traps = match self.reader()?.open_table(TRAPS) {
+            Ok(traps) => traps,
+            // Nothing has been counted yet.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let rows = traps.iter()?.map(|row| {
+            let (key, count) = row?;
+            Ok((key.value(), count.value()))
+        });
+        rows.collect()
     }
 
     /// Returns how much of each output the last transaction has recorded.

@@ -18,6 +18,8 @@ pub(super) const OUTPUTS: TableDefinition<'_, &str, u64> = TableDefinition::new(
 pub(super) const LINKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("links");
 /// Of a check, page → its places, packed.
 pub(super) const ANCHORS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("anchors");
+/// What the traps have counted: key → count.
+pub(super) const TRAPS: TableDefinition<'_, u64, u32> = TableDefinition::new("traps");
 pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
 /// The tables that a commit changes.
@@ -128,6 +130,21 @@ impl<'t> Tables<'t> {
             }
             if let Some(names) = &checked.anchors {
                 anchors.insert(address.as_str(), &**names)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the traps have counted; zero forgets a key.
+    pub(crate) fn put_counted(&mut self, counted: &[(u64, u32)]) -> Result<(), redb::Error> {
+        if counted.is_empty() {
+            return Ok(());
+        }
+        let mut traps = self.transaction.open_table(TRAPS)?;
+        for (key, count) in counted {
+            match count {
+                0 => drop(traps.remove(key)?),
+                count => drop(traps.insert(key, count)?),
             }
         }
         Ok(())
