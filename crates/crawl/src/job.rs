@@ -36,6 +36,8 @@ pub(crate) struct RobotsTask {
     pub(crate) address: Address,
     pub(crate) hops: u8,
     pub(crate) tries: u8,
+    /// Of these, those that were answered by a wish to wait.
+    pub(crate) waits: u8,
 }
 
 impl Task {

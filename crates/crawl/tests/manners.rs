@@ -91,6 +91,32 @@ fn a_host_that_has_enough_is_asked_more_slowly_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_host_that_asks_to_wait_several_times_loses_no_page() {
+    for (retries, fetched) in [(1, 2), (0, 1)] {
+        let count = AtomicUsize::new(0);
+        let site = Site::start(Duration::ZERO, move |path| match path {
+            "/" => Answer::html("<a href=/busy>b</a>"),
+            "/robots.txt" => Answer::status(404),
+            _ => match count.fetch_add(1, Ordering::Relaxed) {
+                0 => Answer::status(503).with("retry-after", "0"),
+                1 => Answer::status(429),
+                2 => Answer::status(429).with("retry-after", "0"),
+                3 => Answer::status(502),
+                _ => Answer::html("not busy"),
+            },
+        });
+        let folder = Folder::new("wait");
+        let report = crawl(Settings {
+            retries,
+            ..settings(&site, &folder)
+        });
+        assert_eq!(report.counts.of(Fate::Fetched), fetched, "{retries}");
+        let busy = site.seen.counts()["/busy"];
+        assert_eq!(busy, if retries == 0 { 1 } else { 5 }, "{retries}");
+    }
+}
+
+#[test]
 fn robots_txt_is_asked_for_once_and_first_with_its_redirects() {
     let graph = Graph(40);
     let site = Site::start(Duration::from_millis(1), move |path| match path {

@@ -159,6 +159,7 @@ impl Keeper {
             address: address.expect("an origin with a path is an address"),
             hops: 0,
             tries: 0,
+            waits: 0,
         }
     }
 }

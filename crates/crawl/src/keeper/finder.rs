@@ -88,6 +88,7 @@ impl Finder<'_> {
             depth: found.depth,
             hops: found.hops,
             tries: 0,
+            waits: 0,
         };
         let page = (found.address.clone(), entry.record(fate, 0, cause));
         let pages = &mut self.changes.pages;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::batch::Found;
-use super::host::back_off;
+use super::host::{Again, back_off};
 use super::hosts::unix_millis;
 use super::{Keeper, State};
 use crate::address::Address;
@@ -127,9 +127,8 @@ impl Keeper {
 
     fn page_ended(&mut self, mut entry: Entry, end: End, page: Page) {
         let id = entry.host();
-        entry.tries = entry.tries.saturating_add(1);
-        let again = self.judge(id, &end) && entry.tries <= self.settings.retries;
-        if again {
+        let again = self.judge(id, &end);
+        if again.is_sent(&mut entry.tries, &mut entry.waits, self.settings.retries) {
             self.state.batch.again.push(entry.clone());
             self.state.waiting += 1;
             self.wait_again(id, Task::Page(entry));
@@ -180,11 +179,11 @@ impl Keeper {
     }
 
     /// Learns from the end of a request how its host is. Returns whether another try may succeed.
-    pub(super) fn judge(&mut self, id: u32, end: &End) -> bool {
+    pub(super) fn judge(&mut self, id: u32, end: &End) -> Again {
         let now = Instant::now();
         let State { hosts, batch, .. } = &mut self.state;
         let Some(host) = hosts.get(id) else {
-            return false;
+            return Again::Never;
         };
         match end {
             End::Answered {
@@ -200,7 +199,7 @@ impl Keeper {
             End::Answered { status: 500.., .. } | End::Failed { .. } => {}
             End::Answered { .. } | End::Moved { .. } => host.answered_well(),
         }
-        end.is_passing()
+        end.again()
     }
 
     /// Has a request sent again after a pause.

@@ -1,6 +1,7 @@
 //! What becomes of an address that was found, and of a page that was asked for.
 
 use super::batch::Found;
+use super::host::Again;
 use crate::address::Address;
 use crate::check::Check;
 use crate::fate::Fate;
@@ -69,13 +70,25 @@ impl End {
     }
 
     /// Whether another try may succeed.
-    pub(crate) fn is_passing(&self) -> bool {
+    pub(crate) fn again(&self) -> Again {
         match self {
-            End::Answered { status, .. } => {
-                matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+            // A server that is down says so by 503, too.
+            End::Answered {
+                status: 503,
+                retry_after: None,
+                ..
+            } => Again::Failed,
+            End::Answered {
+                status: 429 | 503, ..
+            } => Again::Asked,
+            End::Answered {
+                status: 408 | 425 | 500 | 502 | 504,
+                ..
             }
-            End::Moved { .. } => false,
-            End::Failed { again, .. } => *again,
+            | End::Failed { again: true, .. } => Again::Failed,
+            End::Answered { .. } | End::Moved { .. } | End::Failed { again: false, .. } => {
+                Again::Never
+            }
         }
     }
 

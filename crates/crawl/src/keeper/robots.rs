@@ -18,8 +18,8 @@ impl Keeper {
         mut task: RobotsTask,
         end: End,
     ) -> Result<(), redb::Error> {
-        task.tries = task.tries.saturating_add(1);
-        if self.judge(asked, &end) && task.tries <= self.settings.retries {
+        let again = self.judge(asked, &end);
+        if again.is_sent(&mut task.tries, &mut task.waits, self.settings.retries) {
             self.wait_again(asked, Task::Robots(task));
             return Ok(());
         }
@@ -42,6 +42,7 @@ impl Keeper {
                 address: to,
                 hops: task.hops + 1,
                 tries: 0,
+                waits: 0,
                 ..task
             });
         }

@@ -249,7 +249,7 @@ fn arrived(reply: Reply) -> Option<Arrived> {
         "p" => Task::Page(record::entry(payload, record)?),
         _ => {
             let words: Vec<&str> = payload.split(' ').collect();
-            let [origin, hops, tries, address] = words[..] else {
+            let [origin, hops, tries, waits, address] = words[..] else {
                 return None;
             };
             of = origin.to_owned();
@@ -258,6 +258,7 @@ fn arrived(reply: Reply) -> Option<Arrived> {
                 address: Address::parse(address).ok()?,
                 hops: hops.parse().ok()?,
                 tries: tries.parse().ok()?,
+                waits: waits.parse().ok()?,
             })
         }
     };
@@ -272,8 +273,15 @@ fn arrived(reply: Reply) -> Option<Arrived> {
 }
 
 /// Returns the text of a payload that is an errand.
-pub(super) fn errand(of: &str, hops: u8, tries: u8, address: &Address) -> String {
-    format!("{of} {hops} {tries} {address}")
+pub(super) fn errand(of: &str, task: &RobotsTask) -> String {
+    let RobotsTask {
+        address,
+        hops,
+        tries,
+        waits,
+        ..
+    } = task;
+    format!("{of} {hops} {tries} {waits} {address}")
 }
 
 pub(super) fn millis(duration: Duration) -> String {

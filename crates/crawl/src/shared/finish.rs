@@ -112,8 +112,8 @@ impl Sharer {
         links: Vec<Address>,
         row: Option<Fetched>,
     ) {
-        entry.tries = entry.tries.saturating_add(1);
-        let again = end.is_passing() && entry.tries <= self.settings.retries;
+        let again = end.again();
+        let again = again.is_sent(&mut entry.tries, &mut entry.waits, self.settings.retries);
         self.event(claim, what(&end, again));
         if again {
             let pause = back_off(self.settings.pause, entry.tries, &mut self.random);
@@ -121,7 +121,7 @@ impl Sharer {
                 claim,
                 pause,
                 payload: String::new(),
-                record: record::write(&entry.record(Fate::Pending, 0, "")),
+                record: record::waits(&entry),
             });
             return;
         }
@@ -182,10 +182,10 @@ impl Sharer {
     }
 
     /// Takes the end of a request for robots.txt.
-    fn robots_ended(&mut self, claim: Claim, task: RobotsTask, end: End) {
+    fn robots_ended(&mut self, claim: Claim, mut task: RobotsTask, end: End) {
         let Claim { number, of } = claim;
-        let tries = task.tries.saturating_add(1);
-        let again = end.is_passing() && tries <= self.settings.retries;
+        let again = end.again();
+        let again = again.is_sent(&mut task.tries, &mut task.waits, self.settings.retries);
         let told = match what(&end, true) {
             What::Unreachable => What::Ended,
             told => told,
@@ -193,11 +193,20 @@ impl Sharer {
         self.event(number, told);
         let (pause, payload) = match again {
             true => {
-                let pause = back_off(self.settings.pause, tries, &mut self.random);
-                (pause, errand(&of, task.hops, tries, &task.address))
+                let pause = back_off(self.settings.pause, task.tries, &mut self.random);
+                (pause, errand(&of, &task))
             }
             false => match end.rules(task.hops, &self.settings.user_agent, false) {
-                Rulings::Elsewhere(to) => (Duration::ZERO, errand(&of, task.hops + 1, 0, &to)),
+                Rulings::Elsewhere(address) => {
+                    let task = RobotsTask {
+                        address,
+                        hops: task.hops + 1,
+                        tries: 0,
+                        waits: 0,
+                        ..task
+                    };
+                    (Duration::ZERO, errand(&of, &task))
+                }
                 Rulings::Are { robots, lasts } => return self.learn(number, of, robots, lasts),
             },
         };

@@ -25,6 +25,18 @@ pub(super) fn write(record: &Record) -> String {
     )
 }
 
+/// What stands in the cause of a page that waits before the number of times that its host has asked to wait.
+const WAITS: &str = "asked to wait: ";
+
+/// Returns the text of the record of a page that waits to be tried again.
+pub(super) fn waits(entry: &Entry) -> String {
+    let cause = match entry.waits {
+        0 => String::new(),
+        waits => format!("{WAITS}{waits}"),
+    };
+    write(&entry.record(Fate::Pending, 0, &cause))
+}
+
 /// Returns a cause in one line.
 pub(super) fn line(cause: &str) -> String {
     cause.replace(['\n', '\r'], " ")
@@ -57,6 +69,7 @@ pub(super) fn entry(address: &str, text: &str) -> Option<Entry> {
         "" => None,
         parent => Some(Address::parse(parent).ok()?),
     };
+    let waits = record.cause.strip_prefix(WAITS);
     Some(Entry {
         key: (0, record.depth, record.priority, record.seq),
         address: Address::parse(address).ok()?,
@@ -64,12 +77,34 @@ pub(super) fn entry(address: &str, text: &str) -> Option<Entry> {
         depth: record.depth,
         hops: record.hops,
         tries: record.tries,
+        waits: waits.and_then(|it| it.parse().ok()).unwrap_or(0),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_that_waits_is_read_as_it_was_written() {
+        for waits in [0, 3] {
+            let entry = Entry {
+                key: (0, 2, 1, 7),
+                address: Address::parse("http://h/a").unwrap(),
+                parent: Address::parse("http://h/").ok(),
+                depth: 2,
+                hops: 1,
+                tries: 4,
+                waits,
+            };
+            let again = super::entry(entry.address.as_str(), &super::waits(&entry)).unwrap();
+            assert_eq!((again.tries, again.waits), (4, waits));
+            assert_eq!(
+                again.record(Fate::Pending, 0, ""),
+                entry.record(Fate::Pending, 0, "")
+            );
+        }
+    }
 
     #[test]
     fn a_record_is_read_as_it_was_written() {

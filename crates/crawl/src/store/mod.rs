@@ -189,6 +189,7 @@ impl Store {
                 depth,
                 hops,
                 tries,
+                waits: 0,
             });
         }
         Ok((last, false))

@@ -55,6 +55,8 @@ pub(crate) struct Entry {
     pub(crate) depth: u32,
     pub(crate) hops: u8,
     pub(crate) tries: u8,
+    /// Of the tries of this run, those that were answered by a wish to wait. The store does not count them.
+    pub(crate) waits: u8,
 }
 
 impl Entry {

@@ -79,7 +79,7 @@ impl<'t> Tables<'t> {
             entry.parent.as_ref().map_or("", Address::as_str),
             entry.depth,
             entry.hops,
-            entry.tries,
+            entry.tries.saturating_sub(entry.waits),
         );
         self.queue.insert(entry.key, row)?;
         Ok(())

@@ -95,7 +95,7 @@ local function take(origin, host)
   if not known then
     call('HSET', P .. 'h:' .. origin, 'rules', 'asked')
     host[6] = 'asked'
-    return 'r', origin .. ' 0 0 ' .. origin .. '/robots.txt'
+    return 'r', origin .. ' 0 0 0 ' .. origin .. '/robots.txt'
   end
   if budget <= 0 then return end
   call('ZREM', P .. 'q:' .. origin, first[1])
