@@ -21,7 +21,6 @@ mod report;
 mod serve;
 mod shell;
 mod trace;
-mod visible;
 
 use std::process::ExitCode;
 

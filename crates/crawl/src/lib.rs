@@ -26,6 +26,7 @@
 //! - [`robots`] tells what a host lets the crawler fetch.
 //! - [`Scope`] tells which pages belong to a crawl.
 //! - [`traps`] finds sites that go on for ever.
+//! - [`visible`] makes texts of others harmless, in reports and in terminals.
 #![forbid(unsafe_code)]
 
 pub mod address;
@@ -47,6 +48,7 @@ mod settings;
 mod shared;
 mod store;
 pub mod traps;
+pub mod visible;
 mod worker;
 
 pub use address::{Address, AddressError};

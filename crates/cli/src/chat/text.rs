@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use time::{OffsetDateTime, UtcOffset};
 
-pub(super) use crate::visible::visible;
+pub(super) use switchboard_crawl::visible::visible;
 
 /// Returns a text in which no run of spaces is long enough to fill a row of the screen, so that what follows would look
 /// like another line.

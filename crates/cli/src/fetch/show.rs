@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use switchboard_crawl::visible::{is_harmful, visible};
 
 use super::list::{Name, without_secrets};
 use super::page::{Found, Outcome};
 use crate::output::{self, Count, Failure};
-use crate::visible::{is_harmful, visible};
 
 pub(super) struct Show<'a> {
     pub(super) json: bool,

@@ -152,41 +152,9 @@ fn by_target<'b>(broken: &[&'b Broken]) -> BTreeMap<(&'b str, &'b str), Vec<&'b 
     targets
 }
 
-/// Returns a text without anything that a terminal would obey, and without characters that hide or turn others: they are
-/// written out.
+/// Returns a text of one line that is harmless.
 fn visible(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(
-                c,
-                '\u{AD}'
-                    | '\u{61C}'
-                    | '\u{115F}'
-                    | '\u{1160}'
-                    | '\u{180E}'
-                    | '\u{200B}'
-                    | '\u{200E}'
-                    | '\u{200F}'
-                    | '\u{2028}'..='\u{202E}'
-                    | '\u{2060}'..='\u{206F}'
-                    | '\u{3164}'
-                    | '\u{FEFF}'
-                    | '\u{FFA0}'
-                    | '\u{E0000}'..='\u{E007F}'
-            )
-    };
-    if !text.contains(harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut written = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match harmful(c) {
-            true if c.is_control() => written.extend(c.escape_debug()),
-            true => written.extend(c.escape_unicode()),
-            false => written.push(c),
-        }
-    }
-    Cow::Owned(written)
+    crate::visible::visible(text, false)
 }
 
 #[cfg(test)]

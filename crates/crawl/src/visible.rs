@@ -4,7 +4,13 @@ use std::borrow::Cow;
 
 /// Returns a text without anything that a terminal would obey, and without characters that are known to hide or to turn
 /// letters: they are written out. Letters that look alike stay. Line feeds are too, unless `keeps_lines`.
-pub(crate) fn visible(text: &str, keeps_lines: bool) -> Cow<'_, str> {
+///
+/// ```
+/// use switchboard_crawl::visible::visible;
+///
+/// assert_eq!(visible("a\u{1b}[2J\nb", true), "a\\u{1b}[2J\nb");
+/// ```
+pub fn visible(text: &str, keeps_lines: bool) -> Cow<'_, str> {
     let harmful = |c: char| is_harmful(c) && !(keeps_lines && c == '\n');
     if !text.contains(harmful) {
         return Cow::Borrowed(text);
@@ -21,12 +27,12 @@ pub(crate) fn visible(text: &str, keeps_lines: bool) -> Cow<'_, str> {
 }
 
 /// Returns whether a terminal would obey a character, or it hides or turns others.
-pub(crate) fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     c.is_control() || is_deceptive(c)
 }
 
-/// Returns whether a character is one of those that are shown as nothing, as another line, or changes the direction of others. Joiners, which
-/// scripts and emoji need, are none of them.
+/// Returns whether a character is one of those that are shown as nothing, as another line, or changes the direction of
+/// others. Joiners, which scripts and emoji need, are none of them.
 fn is_deceptive(c: char) -> bool {
     matches!(
         c,
