@@ -17,6 +17,7 @@ mod metrics;
 mod models;
 mod output;
 mod own;
+mod replace;
 mod report;
 mod serve;
 mod shell;

@@ -1,6 +1,5 @@
 //! `switchboard check`: finds the broken links of a site, by a crawl.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::crawl::{self, Shared};
 use crate::output::{self, Failure};
+use crate::replace::replace;
 
 /// Prints a line for each broken link: PAGE:LINE:COLUMN: TARGET: CAUSE (TEXT).
 ///
@@ -119,14 +119,8 @@ impl Report {
 
     /// Writes the report whole or not at all.
     fn write(&self, text: &str) -> Result<(), Failure> {
-        let mut begun = self.path.clone().into_os_string();
-        begun.push(".new");
-        let written = std::fs::write(&begun, text);
-        let written = written.and_then(|()| std::fs::rename(&begun, &self.path));
-        written.map_err(|error: io::Error| {
-            let _ = std::fs::remove_file(&begun);
-            Failure::Failed(format!("{}: {error}", self.path.display()))
-        })
+        replace(&self.path, text.as_bytes())
+            .map_err(|error| Failure::Failed(format!("{}: {error}", self.path.display())))
     }
 }
 

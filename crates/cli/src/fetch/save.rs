@@ -1,12 +1,12 @@
 //! Where pages are written: a file, stdout, or a file for each.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::list::Page;
 use crate::output::{Failure, unwritten};
+use crate::replace::replace;
 
 pub(super) enum Target {
     Nowhere,
@@ -79,8 +79,8 @@ impl Target {
             }
             Target::Files(paths) => {
                 let path = paths[at].display();
-                // It is opened no earlier, so that a page that fails leaves an earlier one alone.
-                let written = fs::write(&paths[at], body);
+                // A page that fails, or that there is no room for, leaves an earlier one alone.
+                let written = replace(&paths[at], body);
                 let written = written.map_err(|error| format!("cannot write {path}: {error}"));
                 Ok(written.map(|()| Some(path.to_string())))
             }

@@ -233,6 +233,54 @@ fn a_page_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_page_that_there_is_no_room_for_leaves_the_earlier_one_alone() {
+    let folder = Folder::new("room");
+    let peer = Peer::start(vec![("/big", page("", vec![b'x'; 300_000]))]);
+    let url = format!("http://{}/big", peer.host);
+    fs::write(folder.0.join("big"), "earlier").unwrap();
+    let output = Command::new("sh")
+        // Files of 100 blocks of 512 bytes at most; a write beyond is an error, and no signal.
+        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""])
+        .args([BINARY, "fetch", "-O", &url])
+        .current_dir(&folder.0)
+        .output()
+        .unwrap();
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("write: cannot write big: File too large"),
+        "{errors}"
+    );
+    assert_eq!(fs::read_to_string(folder.0.join("big")).unwrap(), "earlier");
+    assert_eq!(folder.names(), ["big"]);
+}
+
+#[test]
+fn links_permissions_and_pipes_stay_what_they_are() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("stay");
+    let peer = peer();
+    let url = format!("http://{}/a.txt", peer.host);
+    let path = |name: &str| folder.0.join(name);
+    fs::write(path("file"), "earlier and longer").unwrap();
+    fs::set_permissions(path("file"), fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("file", path("link")).unwrap();
+    assert!(folder.run(&["-o", "link", &url]).status.success());
+    assert_eq!(fs::read_to_string(path("file")).unwrap(), "a");
+    assert!(path("link").is_symlink());
+    let mode = fs::metadata(path("file")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    // The reader of a pipe gets the page.
+    let made = Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+    assert!(made.success());
+    let pipe = path("pipe");
+    let reader = std::thread::spawn(move || fs::read_to_string(pipe).unwrap());
+    assert!(folder.run(&["-o", "pipe", &url]).status.success());
+    assert_eq!(reader.join().unwrap(), "a");
+    assert_eq!(folder.names(), ["file", "link", "pipe"]);
+}
+
+#[test]
 fn wrong_targets_fetch_nothing() {
     let peer = peer();
     let (a, b) = (
