@@ -1,5 +1,6 @@
 //! `switchboard crawl` against `switchboard serve`.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -146,6 +147,76 @@ fn a_crawl_that_is_interrupted_says_how_to_go_on_and_does() {
     let output = run(&["crawl", "--resume", "--state", &state, "--delay", "0"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output).1);
     assert_eq!(pages(&out).len(), 62);
+}
+
+#[test]
+fn another_interrupt_ends_a_crawl_at_once_and_it_goes_on_later() {
+    let folder = Folder::new();
+    write_site(&folder.0.join("site"));
+    // A peer that takes a request, and does not answer it as long as the crawl lives.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let state = folder.path("state");
+    let mut child = Command::new(BINARY)
+        .args([
+            "crawl",
+            &url,
+            "--no-robots",
+            "--delay",
+            "0",
+            "--state",
+            &state,
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stream, _) = silent.accept().unwrap();
+    let mut head = [0; 16];
+    stream.read_exact(&mut head).unwrap();
+    let id = rustix::process::Pid::from_child(&child);
+    let interrupt = || rustix::process::kill_process(id, rustix::process::Signal::INT);
+    interrupt().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("stopping: 1 requests are under way") {
+        line.clear();
+        assert_ne!(errors.read_line(&mut line).unwrap(), 0, "it has ended");
+    }
+    // One that comes with the first is the same request, so it is said until it counts.
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        interrupt().unwrap();
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(1));
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    assert!(
+        rest.contains("stopped at once: what was under way will be fetched again"),
+        "{rest}"
+    );
+    // The same address is answered now.
+    drop((stream, silent));
+    let listen = url.trim_start_matches("http://").trim_end_matches('/');
+    let _served = Served::start(&["files", &folder.path("site"), "--listen", listen], None);
+    let output = run(&[
+        "crawl",
+        "--resume",
+        "--no-robots",
+        "--state",
+        &state,
+        "--delay",
+        "0",
+    ]);
+    let (report, errors) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert!(
+        report.starts_with("discovered 62 = fetched 60 + failed 2"),
+        "{report}"
+    );
 }
 
 #[test]
