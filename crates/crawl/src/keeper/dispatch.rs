@@ -86,8 +86,13 @@ impl Keeper {
             let Some(entry) = host.front.pop_front() else {
                 break;
             };
-            if let Some(why) = rules.refusal(entry.address.path_and_query()) {
+            let why = rules.refusal(entry.address.path_and_query());
+            let is_long = host.looked(now, now.elapsed());
+            if let Some(why) = why {
                 self.settle(entry, Fate::Robots, 0, &why);
+                if is_long {
+                    break;
+                }
             } else if host.is_given_up() {
                 self.settle(
                     entry,

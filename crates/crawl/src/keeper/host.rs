@@ -25,6 +25,11 @@ const GOOD: u32 = 8;
 /// Pages in a row for which no connection could be made, after which the others are not tried.
 const UNREACHABLE: u32 = 5;
 
+/// Rules of a robots.txt up to which it takes no time to look at them, and the time for which more are looked at in one
+/// go.
+const FEW: usize = 1_000;
+const LOOKING: Duration = Duration::from_millis(5);
+
 /// How often a request is sent again because its host asked to wait, which is no failure.
 const WAITS: u8 = 5;
 
@@ -124,6 +129,17 @@ impl Host {
     pub(super) fn learn(&mut self, robots: Robots) {
         self.delay = self.delay.max(robots.delay().unwrap_or_default());
         self.rules = Rules::Known(robots);
+    }
+
+    /// Notes that its rules were looked at for a while from `now` on. A host with so many that this takes long waits for
+    /// four times as long, so that the keeper has time for others. Returns whether it took long.
+    pub(super) fn looked(&mut self, now: Instant, took: Duration) -> bool {
+        let many = matches!(&self.rules, Rules::Known(rules) if rules.len() > FEW);
+        let is_long = many && took > LOOKING;
+        if is_long {
+            self.next_at = self.next_at.max(now + took * 5);
+        }
+        is_long
     }
 
     /// Returns when the next request may be sent, as far as is known; `None` if nothing waits or the limit is reached.
@@ -245,6 +261,28 @@ mod tests {
         }
         // Slowly: by a quarter for each eight answers.
         assert!((64..=128).contains(&answers), "{answers}");
+    }
+
+    #[test]
+    fn a_host_whose_rules_take_long_to_look_at_waits_for_others() {
+        let now = Instant::now();
+        let took = Duration::from_millis(80);
+        let of = |rules: usize| {
+            let rules: String = (0..rules)
+                .map(|it| format!("Disallow: /*{it}x\n"))
+                .collect();
+            let text = format!("User-agent: *\n{rules}");
+            let mut host = host(Duration::ZERO, now);
+            host.learn(Robots::of_answer(200, text.as_bytes(), "x"));
+            host
+        };
+        let mut host = of(FEW + 1);
+        assert!(!host.looked(now, LOOKING));
+        assert_eq!(host.next_at, now);
+        assert!(host.looked(now, took));
+        assert_eq!(host.next_at, now + took * 5);
+        // With few rules it was another program that took the time.
+        assert!(!of(FEW).looked(now, took));
     }
 
     #[test]

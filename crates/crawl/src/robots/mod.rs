@@ -124,6 +124,11 @@ impl Robots {
         refused.then(|| format!("robots.txt says `{rule}`").into())
     }
 
+    /// How many rules there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rules.len()
+    }
+
     /// Returns the time that has to be between two requests, if the host asks for one: at most
     /// [`Robots::MAX_DELAY`].
     pub fn delay(&self) -> Option<Duration> {
