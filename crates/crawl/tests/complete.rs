@@ -118,6 +118,29 @@ fn a_crawl_that_was_stopped_goes_on_under_another_model() {
 }
 
 #[test]
+fn an_output_that_comes_before_the_first_page_is_known_from_then_on() {
+    let graph = Graph(10);
+    let site = Site::start(Duration::ZERO, move |path| graph.answer(path));
+    let folder = Folder::new("outputs");
+    let settings = Settings {
+        out: vec![folder.path("pages.jsonl")],
+        resume: true,
+        ..settings(&site, &folder)
+    };
+    // Two runs that are killed before their first commit; the second one has another output.
+    drop(Crawl::open(settings.clone()).unwrap());
+    let settings = Settings {
+        out: vec![folder.path("pages.jsonl"), folder.path("pages.csv")],
+        ..settings
+    };
+    drop(Crawl::open(settings.clone()).unwrap());
+    std::fs::write(folder.path("pages.csv"), "seq,addr").unwrap();
+    crawl(settings);
+    let csv = std::fs::read_to_string(folder.path("pages.csv")).unwrap();
+    assert!(csv.starts_with("seq,address,"), "{csv}");
+}
+
+#[test]
 fn what_traps_have_counted_outlives_a_run() {
     let site = Site::start(Duration::ZERO, |path| match path {
         "/" => Answer::html("<a href='/x?sid=aaaaaaa1'>x</a> <a href=/next>n</a>"),

@@ -161,7 +161,8 @@ pub(super) fn open_outputs(
     let about = about_of(settings, identity.robots);
     let outputs = Outputs::open(&files, &recorded, totals.rows, &about);
     let outputs = outputs.map_err(CrawlError::Output)?;
-    if recorded.is_empty() && !outputs.is_empty() {
+    let is_known = |file: &Recorded| recorded.iter().any(|it| it.name == file.name);
+    if !outputs.recorded().iter().all(is_known) {
         let known = store.write(|tables| {
             let mut files = outputs.recorded().into_iter();
             files.try_for_each(|file| tables.put_output(&file.name, file.length))
