@@ -3,6 +3,9 @@
 use flate2::bufread::GzDecoder;
 use std::io::Read;
 
+/// Members of a file that are read, at most: each takes time, though it may be empty.
+const MEMBERS: usize = 10_000;
+
 /// What was decompressed, and why no more was.
 pub(super) struct Decompressed {
     pub(super) bytes: Vec<u8>,
@@ -27,7 +30,12 @@ pub(super) fn is_gzip(bytes: &[u8]) -> bool {
 pub(super) fn decompress(bytes: &[u8], limit: u64) -> Decompressed {
     let mut out = Vec::new();
     let mut rest = bytes;
+    let mut members = 0;
     let end = loop {
+        members += 1;
+        if members > MEMBERS {
+            break End::Damaged(format!("it has more than {MEMBERS} members"));
+        }
         let mut member = GzDecoder::new(rest);
         let space = (limit - out.len() as u64).saturating_add(1);
         let result = (&mut member).take(space).read_to_end(&mut out);

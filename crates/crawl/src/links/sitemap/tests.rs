@@ -209,3 +209,14 @@ fn gzip_may_have_members_and_zeros_and_may_be_damaged() {
     padded.extend([0; 100]);
     assert_eq!(sitemap(&padded, Limits::default()).pages.len(), 50);
 }
+
+#[test]
+fn a_gzip_file_of_very_many_empty_members_is_left() {
+    let mut file = gzip(b"").repeat(100_000);
+    file.extend(gzip(b"<urlset><url><loc>http://a/</loc></url></urlset>"));
+    let stop = sitemap(&file, Limits::default()).stop;
+    assert_eq!(
+        stop,
+        Some(Stop::Gzip("it has more than 10000 members".to_owned()))
+    );
+}
