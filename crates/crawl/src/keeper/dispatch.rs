@@ -80,6 +80,8 @@ impl Keeper {
             if host.front.is_empty() {
                 break;
             }
+            // Only with an entry at hand, for which they are asked for at once.
+            host.drop_stale(now);
             let Rules::Known(rules) = &host.rules else {
                 return Ok(Next::Ask);
             };

@@ -14,7 +14,7 @@ pub(super) const FRONT: usize = 32;
 const SLOWED: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
 
 /// The longest time that a host may ask for by `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// The longest pause before a request is sent again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -71,6 +71,10 @@ pub(super) enum Rules {
 pub(super) struct Host {
     pub(super) name: String,
     pub(super) rules: Rules,
+    /// When the rules have to be asked for again; `None` if they are not asked for at all.
+    stale_at: Option<Instant>,
+    /// The rules before, which stay if there is no answer.
+    before: Option<Robots>,
     /// The time between two requests that the user or robots.txt asks for.
     delay: Duration,
     /// The time by which it is asked more slowly, since it said so.
@@ -103,6 +107,8 @@ impl Host {
         Host {
             name,
             rules: Rules::Unasked,
+            stale_at: None,
+            before: None,
             delay,
             slowed: Duration::ZERO,
             good: 0,
@@ -125,10 +131,26 @@ impl Host {
         self.delay + self.slowed
     }
 
-    /// Keeps the rules of a robots.txt, and the time between requests that it asks for.
-    pub(super) fn learn(&mut self, robots: Robots) {
+    /// Keeps the rules of a robots.txt, and the time between requests that it asks for, for as long as they count. If there
+    /// was no answer, those before go on.
+    pub(super) fn learn(&mut self, robots: Robots, stale_at: Instant) {
+        let before = self.before.take();
+        let robots = match before {
+            Some(before) if robots == Robots::unreachable() => before,
+            _ => robots,
+        };
         self.delay = self.delay.max(robots.delay().unwrap_or_default());
         self.rules = Rules::Known(robots);
+        self.stale_at = Some(stale_at);
+    }
+
+    /// Forgets rules that have counted for so long that they have to be asked for again.
+    pub(super) fn drop_stale(&mut self, now: Instant) {
+        if self.stale_at.take_if(|at| *at <= now).is_some()
+            && let Rules::Known(rules) = std::mem::replace(&mut self.rules, Rules::Unasked)
+        {
+            self.before = Some(rules);
+        }
     }
 
     /// Notes that its rules were looked at for a while from `now` on. A host with so many that this takes long waits for
@@ -273,7 +295,7 @@ mod tests {
                 .collect();
             let text = format!("User-agent: *\n{rules}");
             let mut host = host(Duration::ZERO, now);
-            host.learn(Robots::of_answer(200, text.as_bytes(), "x"));
+            host.learn(Robots::of_answer(200, text.as_bytes(), "x"), now);
             host
         };
         let mut host = of(FEW + 1);
@@ -283,6 +305,37 @@ mod tests {
         assert_eq!(host.next_at, now + took * 5);
         // With few rules it was another program that took the time.
         assert!(!of(FEW).looked(now, took));
+    }
+
+    #[test]
+    fn rules_are_asked_for_again_after_their_time_and_stay_without_an_answer() {
+        let now = Instant::now();
+        let mut host = host(Duration::ZERO, now);
+        host.drop_stale(now + Robots::FRESH * 2);
+        assert!(
+            matches!(host.rules, Rules::Known(_)),
+            "they are not asked for"
+        );
+        let robots = Robots::of_answer(200, b"User-agent: *\nDisallow: /a", "x");
+        let stale_at = now + Robots::FRESH;
+        host.learn(robots, stale_at);
+        host.drop_stale(stale_at - Duration::from_millis(1));
+        assert!(matches!(host.rules, Rules::Known(_)));
+        host.drop_stale(stale_at);
+        assert!(matches!(host.rules, Rules::Unasked));
+        host.rules = Rules::Asked;
+        host.learn(Robots::unreachable(), stale_at + Robots::FRESH);
+        let allows = |host: &Host, path| match &host.rules {
+            Rules::Known(rules) => rules.allows(path),
+            _ => panic!("the rules before are known"),
+        };
+        assert!(allows(&host, "/b") && !allows(&host, "/a"));
+        host.drop_stale(stale_at + Robots::FRESH);
+        host.learn(
+            Robots::of_answer(404, b"", ""),
+            stale_at + Robots::FRESH * 2,
+        );
+        assert!(allows(&host, "/a"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
-use super::host::{Host, Rules};
+use super::host::{Host, LONGEST_WAIT, Rules};
 use crate::robots::Robots;
 use crate::store::Store;
 
@@ -112,11 +112,15 @@ impl Hosts {
         let state = store.host_state(id)?;
         let wall = unix_millis();
         host.slowed = Duration::from_millis(state.slowed);
-        host.next_at = now + Duration::from_millis(state.next_at.saturating_sub(wall));
+        // A clock that was set back may not stop a host for years.
+        let wait = Duration::from_millis(state.next_at.saturating_sub(wall));
+        host.next_at = now + wait.min(LONGEST_WAIT);
+        let fresh = state.robots_at + Robots::FRESH.as_secs();
+        let fresh = Duration::from_secs(fresh.saturating_sub(wall / 1000)).min(Robots::FRESH);
         if !self.obey {
             host.rules = Rules::Known(Robots::of_answer(404, b"", ""));
-        } else if state.robots_at + Robots::FRESH.as_secs() > wall / 1000 {
-            host.learn(Robots::stored(&state.robots));
+        } else if !fresh.is_zero() {
+            host.learn(Robots::stored(&state.robots), now + fresh);
         }
         self.ids.insert(name.to_owned(), id);
         self.by_id.insert(id, host);

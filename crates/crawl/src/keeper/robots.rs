@@ -69,7 +69,7 @@ impl Keeper {
                 text,
             });
         }
-        host.learn(robots);
+        host.learn(robots, Instant::now() + Robots::FRESH);
         let name = host.name.clone();
         self.state.hosts.list(task.of);
         let Ok(file) = Address::parse(&format!("{name}/robots.txt")) else {
