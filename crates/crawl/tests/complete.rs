@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use support::graph::Graph;
@@ -115,6 +117,32 @@ fn a_crawl_that_was_stopped_goes_on_under_another_model() {
     assert_eq!(rows(&folder.path("pages.jsonl")), graph.rows());
     // Nothing was under way that was not kept.
     assert!(site.seen.counts().values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_crawl_that_is_stopped_very_often_ends() {
+    let graph = Graph(3000);
+    let site = Site::start(Duration::ZERO, move |path| graph.answer(path));
+    let folder = Folder::new("often");
+    let crawl = Crawl::open(settings(&site, &folder)).unwrap();
+    let handle = crawl.handle();
+    let ended = Arc::new(AtomicBool::new(false));
+    let stopper = std::thread::spawn({
+        let ended = ended.clone();
+        move || {
+            while handle.progress().counts.of(Fate::Fetched) == 0 {
+                std::thread::yield_now();
+            }
+            while !ended.load(Ordering::Relaxed) {
+                handle.stop();
+            }
+        }
+    });
+    let report = crawl.run().unwrap();
+    ended.store(true, Ordering::Relaxed);
+    stopper.join().unwrap();
+    assert_eq!(report.ended, Ended::Stopped);
+    assert!(report.counts.of(Fate::Pending) > 0);
 }
 
 #[test]

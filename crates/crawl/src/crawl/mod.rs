@@ -258,7 +258,8 @@ fn keep_own(mut keeper: Keeper) -> Result<Report, CrawlError> {
     let ended = ended.and_then(|ended| ended);
     // Workers that wait for a job end.
     keeper.jobs.close();
-    // A commit that is under way ends before the folder is left.
+    // A commit that is under way ends before the folder is left; nobody takes news of it any more.
+    keeper.news.close();
     keeper.committer.end();
     let ended = ended?;
     let folder = keeper.store.folder().to_owned();

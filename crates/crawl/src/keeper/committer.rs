@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use switchboard_runtime::Sender;
+use switchboard_runtime::{Model, Sender};
 
 use super::commit::Changes;
 use crate::error::CrawlError;
@@ -37,8 +37,9 @@ impl Committer {
                 // The keeper waits for news of each commit, so it is told of a panic too.
                 let written = catch_unwind(AssertUnwindSafe(write));
                 let panic = written.as_ref().err().is_some();
-                // There is room: the channel has a place for the commit that is under way.
-                let _ = news.try_send(News::Committed(written.ok()));
+                // Whoever stops a crawl very often may have filled the channel; this one is not lost.
+                let told = news.send(News::Committed(written.ok()));
+                let _ = Model::Blocking.run(told);
                 if panic {
                     panic!("a commit has panicked");
                 }
