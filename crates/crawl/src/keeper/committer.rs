@@ -1,6 +1,6 @@
 //! The thread that writes commits, so that requests are dispatched and answers are taken while the disk works.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 
@@ -35,13 +35,15 @@ impl Committer {
             for changes in received {
                 let write = || write(changes, &mut outputs, &store);
                 // The keeper waits for news of each commit, so it is told of a panic too.
-                let written = catch_unwind(AssertUnwindSafe(write));
-                let panic = written.as_ref().err().is_some();
+                let (written, panic) = match catch_unwind(AssertUnwindSafe(write)) {
+                    Ok(written) => (Some(written), None),
+                    Err(panic) => (None, Some(panic)),
+                };
                 // Whoever stops a crawl very often may have filled the channel; this one is not lost.
-                let told = news.send(News::Committed(written.ok()));
+                let told = news.send(News::Committed(written));
                 let _ = Model::Blocking.run(told);
-                if panic {
-                    panic!("a commit has panicked");
+                if let Some(panic) = panic {
+                    resume_unwind(panic);
                 }
             }
         };
@@ -67,7 +69,7 @@ impl Committer {
     pub(crate) fn end(&mut self) {
         self.commits = None;
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
-            std::panic::resume_unwind(panic);
+            resume_unwind(panic);
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::again::Again;
 use super::batch::Found;
-use super::host::{Again, back_off};
+use super::host::back_off;
 use super::hosts::unix_millis;
 use super::{Keeper, State};
 use crate::address::Address;

@@ -1,7 +1,7 @@
 //! What becomes of an address that was found, and of a page that was asked for.
 
+use super::again::Again;
 use super::batch::Found;
-use super::host::Again;
 use crate::address::Address;
 use crate::check::Check;
 use crate::fate::Fate;

@@ -4,6 +4,7 @@
 //! robots.txt, redirects, what is tried again. What the workers report goes into a batch, which the committer, a thread
 //! of its own, writes; links are followed only once the batch that has them is committed. One commit is under way at most.
 
+mod again;
 mod batch;
 mod commit;
 mod committer;
