@@ -14,6 +14,7 @@ use crate::error::CrawlError;
 use crate::failpoint;
 use crate::fate::Fate;
 use crate::keeper::{Found, Judge};
+use crate::robots::Robots;
 
 /// Addresses that are looked up, and links that are sent, at once: a script that takes long stops all other ones.
 const CHUNK: usize = 1000;
@@ -48,6 +49,8 @@ impl Sharer {
         self.call(Script::Acknowledge, args).await?;
         failpoint::hit("after-commit");
         self.batches += 1;
+        // Nothing keeps what traps have counted, so the list of what has changed is not needed, and may not grow.
+        self.traps.changes();
         self.sealed = Batch::default();
         self.joined.discovered = self.joined.discovered.max(1);
         let now = Instant::now();
@@ -173,6 +176,8 @@ fn args(
             rules.robots.to_string(),
         ]);
         args.extend([millis(delay), millis(rules.lasts)]);
+        let is_unanswered = rules.robots == Robots::unreachable();
+        args.push(u8::from(is_unanswered).to_string());
     }
     for (what, by) in &batch.counts {
         args.extend([(*what).to_owned(), by.to_string()]);

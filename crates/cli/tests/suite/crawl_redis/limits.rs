@@ -1,12 +1,13 @@
 //! The limits of a host hold for all processes together, measured at the server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::process::{Crawler, reports, union};
 use super::support::graph::Graph;
 use super::support::{Answer, Folder, Site};
-use crate::chat_nodes::redis::{Keeps, Server};
+use crate::chat_nodes::redis::{Keeps, Server, until};
 
 const NAMES: [&str; 3] = ["tasks", "threads", "green"];
 
@@ -98,4 +99,66 @@ fn a_host_that_has_enough_is_left_alone_by_all() {
     );
     let counts = site.seen.counts();
     assert_eq!(counts["/robots.txt"], 1);
+}
+
+#[test]
+fn a_host_that_asks_to_wait_several_times_loses_no_page_of_a_shared_crawl() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let count = AtomicUsize::new(0);
+    let site = Site::start(Duration::ZERO, move |path| match path {
+        "/" => Answer::html("<a href=/busy>b</a>"),
+        "/robots.txt" => Answer::status(404),
+        _ => match count.fetch_add(1, Ordering::Relaxed) {
+            0..3 => Answer::status(429).with("retry-after", "0"),
+            3 => Answer::status(502),
+            _ => Answer::html("not busy"),
+        },
+    });
+    let url = format!("{}/", site.url);
+    let folder = Folder::new("redis-waits");
+    let crawlers = NAMES.map(|name| {
+        let arguments = ["--retries", "1", "--delay", "0", &url];
+        Crawler::start(&folder, name, &redis.url(), &arguments)
+    });
+    let reports = reports(crawlers);
+    for report in reports {
+        assert!(report.contains("= fetched 2 + failed 0 "), "{report}");
+    }
+    assert_eq!(site.seen.counts()["/busy"], 5);
+}
+
+#[test]
+fn rules_that_cannot_be_asked_for_again_stay() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let graph = Graph(300);
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = is_down.clone();
+    let site = Site::start(Duration::from_millis(10), move |path| {
+        match path == "/robots.txt" && down.load(Ordering::Relaxed) {
+            true => Answer::status(500),
+            false => graph.answer(path),
+        }
+    });
+    let url = format!("{}/", site.url);
+    let folder = Folder::new("redis-rules");
+    let crawlers = NAMES.map(|name| {
+        let arguments = ["--retries", "0", "--delay", "0", "--name", "n", &url];
+        Crawler::start(&folder, name, &redis.url(), &arguments)
+    });
+    until("the crawl has begun", || site.seen.requests() > 10);
+    is_down.store(true, Ordering::Relaxed);
+    let host = format!("{{crawl:n}}:h:{}", site.url);
+    redis.ask(&["HSET", &host, "until", "0"]);
+    reports(crawlers);
+    let asked = site.seen.counts()["/robots.txt"];
+    assert_eq!(asked, 2, "once more, which counts for a while");
+    assert_eq!(union(&folder, &NAMES), {
+        let rows = graph.rows().into_iter();
+        rows.map(|(path, fate)| (format!("{}{path}", site.url), fate))
+            .collect()
+    });
 }

@@ -1,7 +1,7 @@
 -- Records what came of claims, with the links that were found. All of it or nothing; refused if a claim is lost.
 -- ARGV: session, number, batch, and how many there are of each; then for
 --   links: address, fate, depth, hops, priority, parent, cause     done: claim, address, fate, depth, record
---   rules: claim, origin, text, delay, ms that they count          counts: field, number
+--   rules: claim, origin, text, delay, ms that they count, whether there was no answer     counts: field, number
 --   causes: cause, number     scope: address     outputs: name, length     and the number of rows.
 -- Batch 0 has links alone, which are found again if the batch that they belong to is not acknowledged.
 local refusal = refused()
@@ -9,7 +9,7 @@ if refusal then return refusal end
 local batch = tonumber(ARGV[3])
 local count = {}
 for i = 4, 10 do count[i - 3] = tonumber(ARGV[i]) end
-local begin, stride = {11}, {7, 5, 5, 2, 2, 1, 2}
+local begin, stride = {11}, {7, 5, 6, 2, 2, 1, 2}
 for i = 1, 7 do begin[i + 1] = begin[i] + count[i] * stride[i] end
 local function each(what, act)
   for i = begin[what], begin[what + 1] - 1, stride[what] do act(i) end
@@ -65,8 +65,12 @@ each(2, function(i)
 end)
 each(3, function(i)
   unclaim(S, ARGV[i], call('HGET', P .. 'held:' .. S, ARGV[i]))
-  call('HSET', P .. 'h:' .. ARGV[i + 1], 'rules', 'known', 'robots', ARGV[i + 2], 'delay', ARGV[i + 3], 'learned', whole(now),
-    'until', whole(now + tonumber(ARGV[i + 4])))
+  local h = P .. 'h:' .. ARGV[i + 1]
+  call('HSET', h, 'rules', 'known', 'until', whole(now + tonumber(ARGV[i + 4])))
+  -- Without an answer, the rules before go on.
+  if ARGV[i + 5] == '0' or call('HEXISTS', h, 'robots') == 0 then
+    call('HSET', h, 'robots', ARGV[i + 2], 'delay', ARGV[i + 3], 'learned', whole(now))
+  end
   touched[ARGV[i + 1]] = true
 end)
 each(4, function(i) call('HINCRBY', T, ARGV[i], ARGV[i + 1]) end)
