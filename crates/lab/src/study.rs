@@ -10,6 +10,17 @@ use crate::report::{Report, Section};
 /// Runs the experiments, and blocks until they are done. What was measured before, in `report`, is kept: sections that
 /// are whole are not run again. `told` gets the report after each experiment, so that a run that is cut off keeps what
 /// it has. An experiment that fails is a section with its error, and the rest goes on.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use switchboard_lab::{Effort, Lab, Report, experiments, study};
+/// use switchboard_runtime::Model;
+///
+/// let program = "target/release/switchboard".into();
+/// let lab = Lab::new(program, Effort::Quick, Model::ALL.to_vec(), Duration::ZERO);
+/// let report = study(&lab, &experiments()[..1], Report::default(), |_| ());
+/// println!("{:?}", report.advice);
+/// ```
 pub fn study(
     lab: &Lab,
     chosen: &[&dyn Experiment],
