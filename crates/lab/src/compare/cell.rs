@@ -178,7 +178,8 @@ fn serve(spec: &CellSpec, talk: Talk) -> io::Result<Measured> {
         addr,
         connections: spec.clients,
         message: spec.message,
-        warm_up: spec.duration / 5,
+        // Servers that start a process for each connection need some time for fifty.
+        warm_up: (spec.duration / 5).max(Duration::from_millis(60)),
         duration: spec.duration,
         push: false,
     };
@@ -196,11 +197,6 @@ fn serve(spec: &CellSpec, talk: Talk) -> io::Result<Measured> {
         },
     )?;
     way.rate = Some(spec.rate);
-    // Servers that start a process for each connection need longer than others.
-    let load = Load {
-        warm_up: spec.duration / 2,
-        ..load
-    };
     let open = load.run_by(&way, || (), || ())?;
     let mut errors = most.errors.iter().chain(&open.errors);
     if let Some(error) = errors.next() {

@@ -114,7 +114,7 @@ impl Experiment for Http {
 const START: Duration = Duration::from_millis(60);
 
 fn serving(lab: &Lab, workload: Workload) -> Duration {
-    let each = duration(lab).mul_f64(2.7) + START;
+    let each = duration(lab).mul_f64(2.4) + START * 3;
     each * chosen(lab, workload).len() as u32 * rounds(lab).least as u32
 }
 
