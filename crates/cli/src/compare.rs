@@ -82,7 +82,7 @@ pub(crate) struct Options {
     #[arg(long, hide = true, value_name = "MODEL=TIME", value_parser = slow_model)]
     slow_model: Option<(Model, Duration)>,
     #[command(flatten)]
-    own: own::Options,
+    own: own::OwnOptions,
 }
 
 pub(crate) fn run(options: &Options, color: ColorChoice) -> ExitCode {

@@ -20,8 +20,8 @@ pub(crate) enum Language {
 }
 
 #[derive(Args)]
-#[group(skip)]
-pub(crate) struct Options {
+// Its name is that of a group of arguments, which is unique in a command.
+pub(crate) struct OwnOptions {
     /// Do `io` and `cpu` in this language too, by its own ways: python (asyncio, threads, processes, and gevent and
     /// Twisted if they are installed)
     #[arg(long, value_enum, value_name = "LANGUAGE", conflicts_with = "command")]
@@ -44,7 +44,7 @@ pub(crate) struct Options {
     command: Vec<String>,
 }
 
-impl Options {
+impl OwnOptions {
     /// Returns the measuring of the server that was given, if one was.
     pub(crate) fn plan(
         &self,

@@ -12,7 +12,7 @@ use super::tools::{MESSAGE, TURN, connections_at_most, echo_by_turns, effect, st
 pub(super) struct AsyncIsFaster;
 
 /// Clients at once.
-const CLIENTS: [usize; 3] = [1, 50, 400];
+const CLIENTS: [usize; 3] = [1, 50, 200];
 
 impl Saying for AsyncIsFaster {
     fn name(&self) -> &'static str {
@@ -24,7 +24,7 @@ impl Saying for AsyncIsFaster {
     }
 
     fn how(&self) -> &'static str {
-        "echo servers under `threads` and `tasks` with 1, 50 and 400 clients, processor time for a round trip; 5 % matters"
+        "echo servers under `threads` and `tasks` with 1, 50 and 200 clients, processor time for a round trip; 5 % matters"
     }
 
     fn round(&self) -> Duration {

@@ -9,7 +9,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::children::{Server, Work};
 use crate::experiment::Lab;
-use crate::load::Load;
+use crate::load::{Load, Outcome};
 use crate::machine::{cores, pin};
 use crate::report::Figure;
 use crate::rounds::{Rounds, Trial};
@@ -24,6 +24,9 @@ pub(super) const MESSAGE: usize = 64;
 /// How long a server is under load in one turn, before and while it is measured.
 const WARM_UP: Duration = Duration::from_millis(20);
 const MEASURED: Duration = Duration::from_millis(40);
+
+/// How often a turn is tried until every client has had an answer.
+const ATTEMPTS: usize = 6;
 
 /// Turns of an echo server in what counts as one round: many short ones have a narrower interval than few long ones.
 const TURNS: usize = 3;
@@ -121,16 +124,18 @@ pub(crate) fn start_echo(lab: &Lab, row: &str) -> io::Result<Server> {
 }
 
 /// Puts a load on a server for one turn, on the second core, and blocks until it is done. Returns the seconds of
-/// processor time that a round trip took the server, and the median of its latency in seconds.
+/// processor time that a round trip took the server, and the median of its latency in seconds. A turn in which not
+/// every client had an answer is repeated, twice as long each time.
 ///
 /// # Errors
-/// That of a connection that failed; `Unsupported` where the system reports no processor time of others.
+/// That of a connection that failed, and of clients without an answer; `Unsupported` where the system reports no
+/// processor time of others.
 pub(crate) fn echo_turn(
     server: &Server,
     connections: usize,
     message: usize,
 ) -> io::Result<Vec<f64>> {
-    let load = Load {
+    let mut load = Load {
         addr: server.addr(),
         connections,
         message,
@@ -138,7 +143,25 @@ pub(crate) fn echo_turn(
         duration: MEASURED,
         push: false,
     };
-    let root = server.pid();
+    for _ in 0..ATTEMPTS {
+        let (outcome, used) = load_from_second_core(load, server.pid())?;
+        if outcome.served == connections && outcome.round_trips > 0 {
+            return Ok(vec![
+                used / outcome.round_trips as f64,
+                outcome.latencies.value_at_quantile(0.5) as f64 / 1e9,
+            ]);
+        }
+        load.warm_up *= 2;
+        load.duration *= 2;
+    }
+    Err(io::Error::other(format!(
+        "of {connections} clients, some had no answer in {} ms",
+        (load.warm_up + load.duration).as_millis() / 2
+    )))
+}
+
+/// Runs a load and returns what came of it, with the processor time of process `root` meanwhile.
+fn load_from_second_core(load: Load, root: u32) -> io::Result<(Outcome, f64)> {
     let core = cores().get(1).copied();
     let run = move || {
         if let Some(core) = core {
@@ -155,13 +178,7 @@ pub(crate) fn echo_turn(
     let (outcome, used) = std::thread::spawn(run).join().map_err(died)??;
     let unknown = || io::Error::from(io::ErrorKind::Unsupported);
     let (before, after) = used.ok_or_else(unknown)?;
-    if outcome.round_trips == 0 {
-        return Err(io::Error::other("no message came back"));
-    }
-    Ok(vec![
-        (after - before) / outcome.round_trips as f64,
-        outcome.latencies.value_at_quantile(0.5) as f64 / 1e9,
-    ])
+    Ok((outcome, after - before))
 }
 
 /// Returns the seconds of processor time that the living threads of a process tree have used, to a nanosecond; to a
