@@ -99,6 +99,7 @@ fn try_run(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
     let beside = beside(options);
     let mut chosen = match &own {
         Some(own) => vec![own as &dyn Experiment],
+        None if options.experiments.is_empty() && options.own.beside.is_some() => Vec::new(),
         None => chosen(&options.experiments)?,
     };
     if options.own.beside.is_some() {

@@ -23,7 +23,7 @@ pub(crate) enum Language {
 // Its name is that of a group of arguments, which is unique in a command.
 pub(crate) struct OwnOptions {
     /// Do `io` and `cpu` in this language too, by its own ways: python (asyncio, threads, processes, and gevent and
-    /// Twisted if they are installed)
+    /// Twisted if they are installed); nothing else is run unless it is named
     #[arg(long, value_enum, value_name = "LANGUAGE", conflicts_with = "command")]
     pub(crate) beside: Option<Language>,
     /// How the server of COMMAND is driven: `echo` sends 64 bytes and waits for them, `http` fetches a page

@@ -29,6 +29,10 @@ pub enum Work {
     Folklore(crate::folklore::Task),
     /// The pool of `run_blocking`.
     Offload,
+    /// The clients of one server of `c10k`.
+    C10k(crate::c10k::steps::Steps),
+    /// A crowd of clients.
+    Crowd(crate::crowd::Spec),
 }
 
 /// Does the work in this process, which must have no other thread, and returns what it found. Blocks until it is
@@ -44,6 +48,8 @@ pub fn do_work(work: &Work) -> io::Result<serde_json::Value> {
         Work::Switch(spec) => serde_json::to_value(crate::switch::work::run(spec)?)?,
         Work::Folklore(task) => serde_json::to_value(task.run()?)?,
         Work::Offload => serde_json::to_value(crate::advising::offload()?)?,
+        Work::C10k(spec) => serde_json::to_value(crate::c10k::steps::run(spec)?)?,
+        Work::Crowd(spec) => serde_json::to_value(crate::crowd::run(spec)?)?,
     })
 }
 

@@ -51,6 +51,9 @@ pub fn experiments() -> &'static [&'static dyn Experiment] {
         &compare::Http,
         &crate::limits::Limits,
         &crate::switch::Switch,
+        &crate::c10k::C10k(None),
+        &crate::slow::Slow(None),
+        &crate::kegel::Kegel(None),
         &crate::folklore::Folklore,
         &crate::advising::CostsOfModels,
     ]

@@ -14,10 +14,13 @@
 
 mod advising;
 mod beside;
+mod c10k;
 mod children;
 mod compare;
+mod crowd;
 mod experiment;
 mod folklore;
+mod kegel;
 mod limits;
 mod load;
 mod machine;
@@ -29,14 +32,17 @@ mod rusage;
 mod sampler;
 mod say;
 pub mod show;
+mod slow;
 mod study;
 mod switch;
 mod text;
 mod usage;
 mod watch;
+mod ways;
 
 pub use advising::{Advice, Cost, Costs, Demand, recommend};
 pub use beside::BesidePlan;
+pub use c10k::{C10k, C10kSizes};
 pub use children::{Done, Server, Work, do_work, run_in_child};
 pub use compare::cell::{CellSpec, run as run_cell};
 pub use compare::cpu::{digest, power};
@@ -44,6 +50,7 @@ pub use compare::measured::{Answers, Measured, median};
 pub use compare::mistakes::{Habit, HabitSpec};
 pub use compare::rows::{ComputeIn, Row, UnknownRow, Workload, rows};
 pub use experiment::{Effort, Experiment, Lab, Sizes, experiments};
+pub use kegel::{Kegel, KegelSizes};
 pub use load::{Load, Outcome, Talk, Way};
 pub use machine::{Limits, Machine, cores, machine, pin};
 pub use own::{OwnLoad, OwnPlan};
@@ -53,5 +60,6 @@ pub use report::{
 };
 pub use rounds::{Rounds, Trial};
 pub use sampler::Sampler;
+pub use slow::{Slow, SlowSizes};
 pub use study::study;
 pub use usage::{Usage, tree, tree_cpu, tree_memory};

@@ -6,7 +6,7 @@ use crate::served::run;
 
 #[test]
 fn all_twelve_sayings_get_a_verdict_with_numbers() {
-    let output = run(&["compare", "folklore"]);
+    let output = run(&["compare", "folklore", "--quick", "--json", "-"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{errors}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -13,6 +13,7 @@ mod compare;
 mod costs;
 mod crawl;
 mod crawl_redis;
+mod crowds;
 mod ending;
 mod errors;
 mod fallback;

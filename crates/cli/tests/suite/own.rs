@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::served::{BINARY, run};
 
 fn section(arguments: &[&str]) -> Value {
-    let output = run(arguments);
+    // What follows `--` is the command.
+    let output = run(&[&["compare", "--json", "-"], &arguments[1..]].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
     let mut report: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));

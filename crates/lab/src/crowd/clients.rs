@@ -1,0 +1,456 @@
+//! The crowd itself: one poller, one heap of due times, all clients.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use switchboard_driver::{Driver, Event, Mode, Poller, Token};
+
+use super::client::Client;
+use super::counts::Tally;
+use super::{Counts, Group, Pace, setup};
+
+/// The pause after a failure in a closed loop.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// So many times their patience clients come in at most, even if some still do.
+const LONGEST: u32 = 10;
+
+/// The clients that may wait for a connection or a first answer at once, while they come in.
+const WINDOW: usize = 128;
+
+pub(crate) struct Crowd {
+    groups: Vec<Group>,
+    tallies: Vec<Tally>,
+    clients: Vec<Client>,
+    /// The number of each group's first client.
+    firsts: Vec<usize>,
+    poller: Box<dyn Poller>,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    buffer: Vec<u8>,
+    events: Vec<Event>,
+    source: Ipv4Addr,
+    /// Whether the last millisecond before a due time is spent without sleep, since polls have whole ones.
+    spins: bool,
+    /// Whether no client sends anew.
+    paused: bool,
+    end: Instant,
+    /// By how many nanoseconds clients that were free sent later than was due.
+    pub(super) lateness: Histogram<u64>,
+}
+
+impl Crowd {
+    pub(crate) fn new(groups: Vec<Group>, spins: bool) -> io::Result<Crowd> {
+        setup::raise_descriptor_limit()?;
+        let now = Instant::now();
+        let (mut clients, mut firsts) = (Vec::new(), Vec::new());
+        for (at, group) in groups.iter().enumerate() {
+            firsts.push(clients.len());
+            clients.extend((0..group.clients).map(|index| Client::new(at, index, now)));
+        }
+        Ok(Crowd {
+            tallies: groups.iter().map(Tally::new).collect::<io::Result<_>>()?,
+            groups,
+            clients,
+            firsts,
+            poller: Driver::best().open()?,
+            timers: BinaryHeap::new(),
+            buffer: vec![0; 256 << 10],
+            events: Vec::new(),
+            source: setup::source_address(),
+            spins,
+            paused: true,
+            end: now,
+            lateness: Histogram::new_with_bounds(1, 600_000_000_000, 3)
+                .map_err(io::Error::other)?,
+        })
+    }
+
+    pub(crate) fn counts(&self, group: usize) -> Counts {
+        self.tallies[group].counts()
+    }
+
+    fn group(&self, at: usize) -> &Group {
+        &self.groups[self.clients[at].group]
+    }
+
+    /// Begins a request, on a new connection if there is none.
+    fn begin(&mut self, at: usize, due: Instant) {
+        let client = &self.clients[at];
+        let group = &self.groups[client.group];
+        let (says, nth) = (&group.says, client.requests);
+        let request = client
+            .request_again(says)
+            .unwrap_or_else(|| says.request(client.index, group.clients, nth, group.fresh));
+        let allowed = match group.pace {
+            Pace::Half => request.len() / 2,
+            Pace::Trickle(_) => 1,
+            _ => request.len(),
+        };
+        let answer = says.answer();
+        self.clients[at].ask(request, allowed, answer, due);
+        if let Pace::Trickle(every) = self.group(at).pace {
+            self.timers.push(Reverse((due + every, at)));
+        }
+        if self.clients[at].stream.is_none() {
+            self.connect(at);
+        } else {
+            let sent = self.clients[at].send();
+            self.after(at, sent.map(|()| false));
+        }
+    }
+
+    fn connect(&mut self, at: usize) {
+        let (addr, source) = (self.group(at).addr, self.source);
+        let client = &mut self.clients[at];
+        let begun = client.connect(addr, source).and_then(|()| {
+            let Some(stream) = &client.stream else {
+                return Ok(());
+            };
+            self.poller
+                .register(stream.as_fd(), Token(at), client.interest, Mode::Level)
+        });
+        if let Err(error) = begun {
+            let text = format!("connect to {addr}: {error}");
+            self.fail(at, &io::Error::new(error.kind(), text));
+        }
+    }
+
+    /// Goes on after a client has moved.
+    fn after(&mut self, at: usize, moved: io::Result<bool>) {
+        match moved {
+            Ok(true) => self.complete(at),
+            Ok(false) => {
+                if let Err(error) = self.set_interest(at) {
+                    self.fail(at, &error);
+                }
+            }
+            Err(error) => self.fail(at, &error),
+        }
+    }
+
+    fn set_interest(&mut self, at: usize) -> io::Result<()> {
+        let client = &mut self.clients[at];
+        let wanted = client.wanted();
+        if let Some(stream) = client.stream.as_ref().filter(|_| wanted != client.interest) {
+            client.interest = wanted;
+            self.poller
+                .modify(stream.as_fd(), Token(at), wanted, Mode::Level)?;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, at: usize) {
+        let now = Instant::now();
+        let client = &mut self.clients[at];
+        client.asking = false;
+        let tally = &mut self.tallies[client.group];
+        tally.counts.served += usize::from(!client.served);
+        client.served = true;
+        tally.answered(client.due, now);
+        if self.group(at).fresh {
+            self.close(at);
+        } else if let Err(error) = self.set_interest(at) {
+            self.fail(at, &error);
+            return;
+        }
+        self.schedule(at, now);
+    }
+
+    fn schedule(&mut self, at: usize, now: Instant) {
+        if self.paused {
+            return;
+        }
+        match self.group(at).pace {
+            Pace::Closed => self.begin(at, now),
+            Pace::Every(every) => {
+                let next = self.clients[at].due + every;
+                if next < now {
+                    self.begin(at, next);
+                } else {
+                    self.timers.push(Reverse((next, at)));
+                }
+            }
+            Pace::Idle | Pace::Half | Pace::Trickle(_) => {}
+        }
+    }
+
+    fn fail(&mut self, at: usize, error: &io::Error) {
+        self.close(at);
+        let client = &mut self.clients[at];
+        let asking = std::mem::take(&mut client.asking);
+        let (group, due) = (client.group, client.due);
+        let pace = self.groups[group].pace;
+        match pace {
+            Pace::Half | Pace::Trickle(_) => self.tallies[group].note(error),
+            _ if asking => self.tallies[group].failed(error),
+            // A server may close a connection that is idle, and the next request gets another one.
+            Pace::Closed | Pace::Every(_) => return,
+            Pace::Idle => self.tallies[group].note(error),
+        }
+        let now = Instant::now();
+        match pace {
+            Pace::Closed => self.timers.push(Reverse((now + PAUSE, at))),
+            // What was due meanwhile is asked at once, but not without end.
+            Pace::Every(every) => {
+                let next = (due + every).max(now + PAUSE.min(every));
+                self.timers.push(Reverse((next, at)));
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        if let Some(stream) = client.stream.take() {
+            // One that could not be registered is not known.
+            let _ = self.poller.deregister(stream.as_raw_fd());
+        }
+        client.connected = false;
+    }
+
+    /// Fires what is due, and waits for events, but not past `until`.
+    fn pump(&mut self, until: Instant) -> io::Result<()> {
+        let mut now = Instant::now();
+        while let Some(&Reverse((due, at))) = self.timers.peek() {
+            if due > now {
+                break;
+            }
+            self.timers.pop();
+            self.fire(at, due, now);
+            now = Instant::now();
+        }
+        let due = self.timers.peek().map(|Reverse((due, _))| *due);
+        let next = due.unwrap_or(until).min(until);
+        let mut left = next.saturating_duration_since(Instant::now());
+        if self.spins && due.is_some_and(|due| due <= until) {
+            let whole = left.as_millis().saturating_sub(1);
+            left = Duration::from_millis(whole as u64);
+        }
+        let mut events = std::mem::take(&mut self.events);
+        let waited = self.poller.wait(&mut events, Some(left));
+        for event in &events {
+            let at = event.token.0;
+            let moved = self.clients[at].step(event.ready, &mut self.buffer);
+            self.after(at, moved);
+        }
+        self.events = events;
+        waited
+    }
+
+    fn fire(&mut self, at: usize, due: Instant, now: Instant) {
+        if let Pace::Trickle(every) = self.group(at).pace {
+            if self.clients[at].stream.is_some() {
+                self.clients[at].allow_one();
+                let sent = self.clients[at].send();
+                self.after(at, sent.map(|()| false));
+                self.timers.push(Reverse((due + every, at)));
+            }
+            return;
+        }
+        if self.paused || self.clients[at].asking || due >= self.end {
+            return;
+        }
+        let late = now.saturating_duration_since(due).as_nanos() as u64;
+        self.lateness.saturating_record(late.max(1));
+        self.begin(at, due);
+    }
+
+    /// Brings clients of a group in, up to this number, so that each is answered once. Ends early when for `patience`
+    /// nothing has moved, even after all have been let in at once, and after ten times that.
+    pub(crate) fn gather(
+        &mut self,
+        group: usize,
+        upto: usize,
+        patience: Duration,
+    ) -> io::Result<()> {
+        let first = self.firsts[group];
+        let mut waiting: Vec<usize> = (first..first + upto)
+            .filter(|&at| self.clients[at].requests == 0)
+            .collect();
+        waiting.reverse();
+        self.ask_in_turn(group, waiting, patience)
+    }
+
+    /// Returns how many clients of a group were answered and are still connected.
+    pub(crate) fn held(&self, group: usize) -> usize {
+        let of_it = self.clients.iter().filter(|one| one.group == group);
+        of_it
+            .filter(|one| one.served && one.stream.is_some())
+            .count()
+    }
+
+    /// Has each client of a group that was answered before and is still connected say it once more. Returns how many
+    /// were answered.
+    pub(crate) fn ask_again(&mut self, group: usize, patience: Duration) -> io::Result<u64> {
+        let first = self.firsts[group];
+        let before = self.tallies[group].counts.answered;
+        let held = (first..first + self.groups[group].clients).filter(|&at| {
+            let client = &self.clients[at];
+            client.served && !client.asking && client.stream.is_some()
+        });
+        let held = held.collect();
+        self.ask_in_turn(group, held, patience)?;
+        Ok(self.tallies[group].counts.answered - before)
+    }
+
+    fn ask_in_turn(
+        &mut self,
+        group: usize,
+        mut waiting: Vec<usize>,
+        patience: Duration,
+    ) -> io::Result<()> {
+        let done = |crowd: &Crowd| {
+            let counts = &crowd.tallies[group].counts;
+            (counts.answered + counts.failed) as usize
+        };
+        let before = done(self);
+        let (mut window, mut asked, mut seen) = (WINDOW, 0, before);
+        let start = Instant::now();
+        let mut moved = start;
+        loop {
+            while asked - (done(self) - before) < window
+                && let Some(at) = waiting.pop()
+            {
+                asked += 1;
+                self.begin(at, Instant::now());
+            }
+            if waiting.is_empty() && done(self) - before >= asked {
+                return Ok(());
+            }
+            if start.elapsed() > patience * LONGEST {
+                return Ok(());
+            }
+            if moved.elapsed() > patience {
+                if waiting.is_empty() {
+                    return Ok(());
+                }
+                window = usize::MAX;
+                moved = Instant::now();
+            }
+            self.pump(Instant::now() + Duration::from_millis(10))?;
+            if done(self) != seen {
+                (seen, moved) = (done(self), Instant::now());
+            }
+        }
+    }
+
+    /// Connects the clients that keep their connection, in turn, without a request. Ends early as
+    /// [`gather`](Crowd::gather) does. Returns how many are connected.
+    pub(super) fn connect_all(&mut self, patience: Duration) -> io::Result<usize> {
+        let open = |crowd: &Crowd| crowd.clients.iter().filter(|one| one.connected).count();
+        let (mut next, mut connected) = (0, 0);
+        let mut moved = Instant::now();
+        let start = Instant::now();
+        while (next < self.clients.len() || connected < next)
+            && start.elapsed() < patience * LONGEST
+        {
+            while next < self.clients.len() && next - connected < WINDOW {
+                if !self.group(next).fresh {
+                    self.connect(next);
+                }
+                next += 1;
+            }
+            self.pump(Instant::now() + Duration::from_millis(10))?;
+            let now = open(self);
+            if now != connected {
+                (connected, moved) = (now, Instant::now());
+            } else if moved.elapsed() > patience {
+                break;
+            }
+        }
+        Ok(connected)
+    }
+
+    /// Lets the groups do what they do for `duration`, those only that are early if so; calls `at_end` then, and waits
+    /// for answers that are under way, at most for `drain`. Counts begin anew.
+    pub(crate) fn measure(
+        &mut self,
+        duration: Duration,
+        drain: Duration,
+        early: bool,
+        at_end: impl FnOnce(),
+    ) -> io::Result<Duration> {
+        self.tallies = self
+            .groups
+            .iter()
+            .map(Tally::new)
+            .collect::<io::Result<_>>()?;
+        let (groups, clients) = (&self.groups, &self.clients);
+        self.timers
+            .retain(|Reverse((_, at))| matches!(groups[clients[*at].group].pace, Pace::Trickle(_)));
+        let start = Instant::now();
+        self.end = start + duration;
+        self.paused = false;
+        for at in 0..self.clients.len() {
+            self.clients[at].served &= self.group(at).pace == Pace::Idle;
+            if !early || self.group(at).early {
+                self.set_off(at, start);
+            }
+        }
+        while Instant::now() < self.end {
+            self.pump(self.end)?;
+        }
+        self.paused = true;
+        let elapsed = start.elapsed();
+        at_end();
+        let last = Instant::now() + drain;
+        while Instant::now() < last && self.clients.iter().any(|one| self.is_awaited(one)) {
+            self.pump(last.min(Instant::now() + Duration::from_millis(20)))?;
+        }
+        for at in 0..self.clients.len() {
+            if !early || self.group(at).early {
+                self.settle(at);
+            }
+        }
+        Ok(elapsed)
+    }
+
+    fn is_awaited(&self, client: &Client) -> bool {
+        let pace = self.groups[client.group].pace;
+        client.asking && matches!(pace, Pace::Closed | Pace::Every(_))
+    }
+
+    fn set_off(&mut self, at: usize, start: Instant) {
+        let (pace, clients) = (self.group(at).pace, self.group(at).clients);
+        match pace {
+            Pace::Closed if !self.clients[at].asking => self.begin(at, start),
+            Pace::Every(every) => {
+                let client = &mut self.clients[at];
+                let first = start + every.mul_f64(client.index as f64 / clients as f64);
+                client.due = first.checked_sub(every).unwrap_or(first);
+                self.timers.push(Reverse((first, at)));
+            }
+            Pace::Half | Pace::Trickle(_) if self.clients[at].requests == 0 => {
+                self.begin(at, start)
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts what was due and has had no answer, and gives the connection up that it waits on.
+    fn settle(&mut self, at: usize) {
+        let now = Instant::now();
+        let client = &mut self.clients[at];
+        let (group, mut due) = (client.group, client.due);
+        let pace = self.groups[group].pace;
+        if !matches!(pace, Pace::Closed | Pace::Every(_)) {
+            return;
+        }
+        if std::mem::take(&mut client.asking) {
+            self.tallies[group].unanswered(due, now);
+            self.close(at);
+        }
+        if let Pace::Every(every) = pace {
+            due += every;
+            while due < self.end {
+                self.tallies[group].unanswered(due, now);
+                due += every;
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `slow`: what the others feel when a back end, some clients, a conversation or a message is slow.
+
+mod scenes;
+mod show;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use switchboard_runtime::{Driver, Model};
+
+use self::scenes::Scene;
+use crate::compare::rows::Row;
+use crate::crowd::{Found, Spec};
+use crate::experiment::{Experiment, Lab};
+use crate::report::Section;
+use crate::rounds::{Rounds, Trial};
+use crate::ways::{in_time, load_core, serve, ways};
+use crate::{Work, cores};
+
+/// The experiment `slow`. Without sizes it takes those of the lab's effort.
+///
+/// ```
+/// use switchboard_lab::{Experiment, Slow};
+///
+/// assert_eq!(Slow(None).name(), "slow");
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slow(pub Option<SlowSizes>);
+
+/// How much `slow` does.
+#[derive(Clone, Copy, Debug)]
+pub struct SlowSizes {
+    /// Clients of the slow back end, each with a request a second.
+    pub visitors: usize,
+    /// The median time of the back end.
+    pub backend: Duration,
+    /// Clients that send half of a request, or a byte now and then.
+    pub slow: usize,
+    /// The most slow clients that get a process each.
+    pub processes: usize,
+    /// Clients that stay and say something each second.
+    pub long: usize,
+    /// Bytes of the one long message.
+    pub message: usize,
+    /// How long each scene is measured.
+    pub duration: Duration,
+    /// How often each is run.
+    pub rounds: Rounds,
+}
+
+/// Bytes of Shakespeare's works as plain text.
+const SHAKESPEARE: usize = 5_400_000;
+
+const QUICK: SlowSizes = SlowSizes {
+    visitors: 200,
+    backend: Duration::from_millis(200),
+    slow: 300,
+    processes: 100,
+    long: 100,
+    message: SHAKESPEARE,
+    duration: Duration::from_millis(400),
+    rounds: Rounds {
+        least: 1,
+        most: 1,
+        budget: Duration::from_secs(10),
+        narrow: 0.1,
+    },
+};
+
+const USUAL: SlowSizes = SlowSizes {
+    slow: 1_000,
+    processes: 300,
+    duration: Duration::from_secs(1),
+    rounds: Rounds {
+        least: 1,
+        most: 3,
+        budget: Duration::from_secs(30),
+        narrow: 0.1,
+    },
+    ..QUICK
+};
+
+const THOROUGH: SlowSizes = SlowSizes {
+    duration: Duration::from_secs(3),
+    rounds: Rounds {
+        least: 5,
+        most: 9,
+        budget: Duration::from_mins(5),
+        narrow: 0.05,
+    },
+    ..USUAL
+};
+
+/// What came of a scene in one way to serve.
+struct Outcome {
+    scene: Scene,
+    row: Row,
+    trial: Trial,
+}
+
+/// The figures of a run, in this order.
+const P99: usize = 0;
+const SHARE: usize = 1;
+const P50: usize = 2;
+const WORST: usize = 3;
+const RATE: usize = 4;
+
+impl Experiment for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn question(&self) -> &'static str {
+        "What do the others feel when a back end, a client or a message is slow?"
+    }
+
+    fn estimate(&self, lab: &Lab) -> Duration {
+        Duration::from_secs(lab.by_effort(25, 75, 600))
+    }
+
+    fn run(&self, lab: &Lab) -> io::Result<Section> {
+        let start = Instant::now();
+        let sizes = self.0.unwrap_or(lab.by_effort(QUICK, USUAL, THOROUGH));
+        let rows = ways(&lab.models, &[Driver::Epoll, Driver::Uring]);
+        let cells: Vec<(Scene, Row)> = Scene::ALL
+            .into_iter()
+            .flat_map(|scene| rows.iter().map(move |row| (scene, *row)))
+            .filter(|(scene, row)| scene.has(row.model))
+            .collect();
+        let took = self.estimate(lab) / (cells.len().max(1) as u32);
+        let mut load_late = 0.0_f64;
+        let trials = sizes.rounds.run(
+            &cells,
+            |(scene, row)| lab.begin(&format!("slow {}: {row}", scene.name())),
+            |(scene, row)| {
+                in_time(lab, start)?;
+                let found = one(lab, &sizes, *scene, *row);
+                lab.end(took);
+                let found = found?;
+                load_late = load_late.max(found.load_late_s);
+                figures(*scene, &found)
+            },
+        );
+        let outcomes: Vec<Outcome> = cells
+            .into_iter()
+            .zip(trials)
+            .map(|((scene, row), trial)| Outcome { scene, row, trial })
+            .collect();
+        let mut section = show::section(&sizes, &outcomes);
+        if lab.models.contains(&Model::Callbacks) {
+            section.warnings.push(
+                "callbacks has no HTTP server, so it is not in the scenes of a back end and of slow clients."
+                    .to_owned(),
+            );
+        }
+        if cores().len() < 2 {
+            section.warnings.push(
+                "There is one core, which the server shares with its clients: its latencies hold theirs."
+                    .to_owned(),
+            );
+        }
+        if load_late > 0.005 {
+            section.warnings.push(format!(
+                "The clients themselves sent up to {:.1} ms later than was due (99 % of a run): as much of a latency \
+                 may be theirs.",
+                load_late * 1e3
+            ));
+        }
+        section.took_s = start.elapsed().as_secs_f64();
+        Ok(section)
+    }
+}
+
+fn one(lab: &Lab, sizes: &SlowSizes, scene: Scene, row: Row) -> io::Result<Found> {
+    let arguments = scene.arguments(sizes);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let server = serve(lab, row, &arguments)?;
+    let duration = match scene {
+        Scene::BackEnd => sizes.duration.max(sizes.backend * 5),
+        _ => sizes.duration,
+    };
+    let spec = Spec {
+        groups: scene.groups(sizes, row.model, server.addr()),
+        server: server.pid(),
+        connect_first: scene == Scene::Message,
+        alone: match scene {
+            Scene::BackEnd => Duration::ZERO,
+            _ => sizes.duration / 3,
+        },
+        phases: vec![duration],
+        drain: scenes::DEADLINE + scenes::DEADLINE / 10,
+        gate: None,
+        spins: true,
+    };
+    let done = lab.work(&Work::Crowd(spec), load_core())?;
+    Ok(serde_json::from_value(done.found)?)
+}
+
+fn figures(scene: Scene, found: &Found) -> io::Result<Vec<f64>> {
+    let phase = found.phases.first().zip(
+        found
+            .phases
+            .first()
+            .and_then(|phase| phase.groups.get(scene.others())),
+    );
+    let (phase, counts) = phase.ok_or_else(|| io::Error::other("the clients found nothing"))?;
+    if counts.due == 0 {
+        return Err(io::Error::other("no request was due"));
+    }
+    if counts.answered == 0
+        && let Some(error) = &counts.error
+    {
+        return Err(io::Error::other(error.clone()));
+    }
+    Ok(vec![
+        counts.p99_s,
+        1.0 - counts.late as f64 / counts.due as f64,
+        counts.p50_s,
+        counts.worst_s,
+        counts.answered as f64 / phase.elapsed_s,
+    ])
+}
