@@ -99,7 +99,7 @@ impl Template<'_> {
             if word.contains(DRIVER) && variant.driver.is_none() {
                 if words.len() > 1
                     && words.last().is_some_and(|last| is_option(last))
-                    && !is_option(word)
+                    && !word.starts_with('-')
                 {
                     words.pop();
                 }

@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// How long a server may take until it listens, and to end by SIGTERM.
 const START: Duration = Duration::from_secs(15);
 const END: Duration = Duration::from_secs(2);
+
+/// How long killed processes are waited for: those that nobody reaps never go away.
+const KILLED: Duration = Duration::from_millis(300);
 
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
@@ -139,6 +142,11 @@ impl Drop for OwnServer {
         }
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
+        // What is killed still runs for a moment, and would disturb the next turn.
+        let start = Instant::now();
+        while test_kill_process_group(group).is_ok() && start.elapsed() < KILLED {
+            std::thread::park_timeout(LOOK);
+        }
         if let Some(mut guard) = self.guard.take() {
             // It has nobody left to end.
             let _ = guard.kill();
@@ -152,7 +160,7 @@ fn guard(group: u32) -> io::Result<Child> {
     Command::new("sh")
         .args([
             "-c",
-            "read _; kill -TERM -- \"-$1\"; sleep 1; kill -KILL -- \"-$1\"",
+            "read _; kill -s TERM -- \"-$1\"; sleep 1; kill -s KILL -- \"-$1\"",
             "guard",
         ])
         .arg(group.to_string())
@@ -229,12 +237,41 @@ mod tests {
             all = tree(server.pid());
         }
         drop(server);
-        // Orphans are reaped by another process: those that remain have ended.
+        assert_ended(&all);
+    }
+
+    /// Waits until all have ended. Orphans are reaped by another process, so they may be zombies.
+    fn assert_ended(all: &[u32]) {
         let runs = |pid: &u32| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             !stat.is_empty() && !stat.contains(") Z ")
         };
-        let left: Vec<&u32> = all.iter().filter(|pid| runs(pid)).collect();
-        assert!(left.is_empty(), "{left:?} of {all:?}");
+        let start = Instant::now();
+        while all.iter().any(runs) {
+            assert!(start.elapsed() < Duration::from_secs(20), "{all:?}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_guard_ends_the_group_once_its_starter_is_gone() {
+        let script = shell("trap '' TERM; sleep 600 & sleep 600");
+        let mut group = Command::new(&script[0])
+            .args(&script[1..])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut all = tree(group.id());
+        while all.len() < 3 {
+            std::thread::yield_now();
+            all = tree(group.id());
+        }
+        let mut guard = guard(group.id()).unwrap();
+        // As the end of this process would do.
+        drop(guard.stdin.take());
+        group.wait().unwrap();
+        assert!(guard.wait().unwrap().success());
+        assert_ended(&all);
     }
 }
