@@ -4,64 +4,57 @@ use serde_json::Value;
 
 use super::unit::{grouped, say};
 use crate::machine::Machine;
-use crate::report::Unit;
+use crate::report::{Figure, Unit};
 
-/// Returns what is known of the machine, as names and values. A field that is unknown here is shown by its name in the
-/// JSON.
+/// Returns what is known of the machine, as names and values, the most important first.
 pub(super) fn facts(machine: &Machine) -> Vec<(String, String)> {
-    let mut facts = Vec::new();
-    if let Ok(Value::Object(fields)) = serde_json::to_value(machine) {
-        for (name, value) in fields {
-            facts.extend(fact(&name, &value));
-        }
+    let mut facts = vec![
+        ("processor", machine.cpu.clone()),
+        ("cores", machine.cores.to_string()),
+    ];
+    if let Some(mhz) = machine.mhz {
+        facts.push(("clock", format!("{} MHz", grouped(mhz, 0))));
     }
-    let order = ["processor", "cores", "memory", "kernel"];
-    facts.sort_by_key(|(name, _)| {
-        order
-            .iter()
-            .position(|known| known == name)
-            .unwrap_or(order.len())
+    if machine.memory_bytes > 0 {
+        facts.push(("memory", say(Unit::Bytes, machine.memory_bytes as f64)));
+    }
+    facts.push(("kernel", machine.kernel.clone()));
+    facts.push(("in a", machine.within.join(", ")));
+    if let Some(control) = &machine.control {
+        facts.push(("control loop", drift(control)));
+    }
+    facts.push(("limits", limits(machine)));
+    facts.retain(|(_, value)| !value.is_empty());
+    let named = facts.into_iter();
+    named
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Says how far the machine's speed drifted, by a computation that was timed again and again.
+fn drift(control: &Figure) -> String {
+    let samples = control.samples().iter().copied();
+    let (least, most) = samples.fold((f64::INFINITY, 0.0_f64), |(least, most), each| {
+        (least.min(each), most.max(each))
     });
-    facts
+    let slower = (most / least - 1.0) * 100.0;
+    format!("{}, up to {slower:.1} % slower", say(Unit::Seconds, least))
 }
 
-fn fact(name: &str, value: &Value) -> Option<(String, String)> {
-    let name = match name {
-        "cpu" => "processor".to_owned(),
-        name => name.trim_end_matches("_bytes").replace('_', " "),
+/// Names the limits that are known.
+fn limits(machine: &Machine) -> String {
+    let Ok(Value::Object(limits)) = serde_json::to_value(&machine.limits) else {
+        return String::new();
     };
-    let value = match value {
-        Value::Null | Value::Bool(false) => return None,
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Number(number) => {
-            let number = number.as_f64()?;
-            match name.as_str() {
-                "memory" if number == 0.0 => return None,
-                "memory" => say(Unit::Bytes, number),
-                _ => grouped(number, if number.fract() == 0.0 { 0 } else { 2 }),
-            }
-        }
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().map(plain).collect::<Vec<_>>().join("; "),
-        Value::Object(parts) => {
-            let parts = parts.iter().filter(|(_, value)| !value.is_null());
-            let parts =
-                parts.map(|(name, value)| format!("{} {}", name.replace('_', " "), plain(value)));
-            parts.collect::<Vec<_>>().join("; ")
-        }
-    };
-    (!value.is_empty()).then_some((name, value))
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => match number.as_f64() {
-            Some(number) if number.fract() == 0.0 => grouped(number, 0),
-            _ => number.to_string(),
-        },
-        value => value.to_string(),
-    }
+    let known = limits.iter().filter_map(|(name, value)| {
+        let value = match value {
+            Value::Number(number) => grouped(number.as_f64()?, 0),
+            Value::String(text) => text.clone(),
+            _ => return None,
+        };
+        Some(format!("{} {value}", name.replace('_', " ")))
+    });
+    known.collect::<Vec<_>>().join(", ")
 }
 
 /// Writes how long a run took: `43 s`, `2 min 51 s`; nothing if it is unknown.
@@ -104,11 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_not_known_here_are_shown_by_their_names() {
-        let limits = serde_json::json!({"open_files": 20000, "of": null});
-        let shown = fact("limits", &limits).unwrap();
-        assert_eq!(shown, ("limits".into(), "open files 20,000".into()));
-        assert_eq!(fact("memory_bytes", &serde_json::json!(0)), None);
-        assert_eq!(fact("container", &Value::Null), None);
+    fn the_drift_is_that_of_the_slowest_run() {
+        let control = Figure::of(vec![0.0021, 0.002, 0.0025]);
+        let machine = Machine {
+            control,
+            ..Machine::default()
+        };
+        let shown = facts(&machine);
+        let drift = shown.iter().find(|(name, _)| name == "control loop");
+        assert_eq!(drift.unwrap().1, "2 ms, up to 25.0 % slower");
+        assert!(shown.iter().all(|(name, _)| name != "memory"), "{shown:?}");
     }
 }

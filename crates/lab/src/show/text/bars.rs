@@ -9,11 +9,11 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 
 pub(super) fn write(page: &mut Page, plot: &Plot) {
     let scale = if plot.y.log { " (log scale)" } else { "" };
-    page.wrap(
-        "  ",
-        &format!("{}: {}{scale}", plot.title, plot.y.name),
-        Ink::Strong,
-    );
+    let title = match plot.title == plot.y.name {
+        true => format!("{}{scale}", plot.title),
+        false => format!("{}: {}{scale}", plot.title, plot.y.name),
+    };
+    page.wrap("  ", &title, Ink::Strong);
     let several = plot.series.len() > 1;
     let named = |point: &Point, series: &str| {
         let label = point.label.as_deref().unwrap_or_default();
