@@ -6,6 +6,7 @@
 //!                                                                    change it
 //! ```
 
+mod changes;
 mod costs;
 mod demand;
 mod recommend;

@@ -7,12 +7,12 @@ use super::demand::Demand;
 use super::words::{bytes, number, share, time, whole};
 
 /// The share of the memory, of a core and of a limit that a server should use at most: the rest is for bursts.
-const MEMORY_USED: f64 = 0.8;
-const CORE_USED: f64 = 0.7;
-const LIMIT_USED: f64 = 0.8;
+pub(super) const MEMORY_USED: f64 = 0.8;
+pub(super) const CORE_USED: f64 = 0.7;
+pub(super) const LIMIT_USED: f64 = 0.8;
 
 /// Processor times within this factor are equal: one would not notice.
-const EQUAL: f64 = 1.05;
+pub(super) const EQUAL: f64 = 1.05;
 
 /// A computation that holds a loop for longer is felt by all its other connections.
 const HOLD: f64 = 0.001;
@@ -48,14 +48,14 @@ pub struct Advice {
 }
 
 /// One model against the demand.
-struct Candidate<'a> {
-    cost: &'a Cost,
+pub(super) struct Candidate<'a> {
+    pub(super) cost: &'a Cost,
     /// Bytes of all connections.
-    memory: f64,
+    pub(super) memory: f64,
     /// Processor time of a request, with the model's.
-    request: f64,
+    pub(super) request: f64,
     /// Why it does not do.
-    lacks: Option<String>,
+    pub(super) lacks: Option<String>,
 }
 
 /// Recommends what to run. The demand must have passed [`Demand::check`].
@@ -101,11 +101,11 @@ pub fn recommend(demand: &Demand, costs: &Costs) -> Advice {
 }
 
 /// The demand beside the machine.
-struct Sizes<'a> {
-    demand: &'a Demand,
-    costs: &'a Costs,
-    memory: f64,
-    cores: f64,
+pub(super) struct Sizes<'a> {
+    pub(super) demand: &'a Demand,
+    pub(super) costs: &'a Costs,
+    pub(super) memory: f64,
+    pub(super) cores: f64,
 }
 
 impl<'a> Sizes<'a> {
@@ -320,75 +320,6 @@ impl<'a> Sizes<'a> {
         advice.because.push(format!(
             "should requests wait in calls that block (a driver of a data base): {law}; `run_blocking` has {most} here, {enough}"
         ));
-    }
-
-    /// Returns at which figures the answer would be another one.
-    fn changes(&self, candidates: &[Candidate], chosen: Option<&Candidate>) -> Vec<String> {
-        let mut lines = Vec::new();
-        let request = |each: &&Candidate| each.request;
-        let least = candidates
-            .iter()
-            .map(|each| request(&each))
-            .fold(f64::INFINITY, f64::min);
-        for each in candidates {
-            let by_memory = self.memory * MEMORY_USED / each.cost.bytes.median().max(1.0);
-            let by_limit = each.cost.most as f64 * LIMIT_USED;
-            let (most, why) = match by_memory < by_limit {
-                true => (by_memory, "memory"),
-                false => (by_limit, each.cost.limit.as_str()),
-            };
-            let is_chosen = chosen.is_some_and(|it| it.cost.row == each.cost.row);
-            if is_chosen {
-                lines.push(format!(
-                    "{} does up to {} connections ({why})",
-                    each.cost.row,
-                    whole(most as u64)
-                ));
-            } else if (self.demand.connections as f64) > most {
-                lines.push(format!(
-                    "{} would do below {} connections ({why})",
-                    each.cost.row,
-                    whole(most as u64)
-                ));
-            }
-        }
-        if least.is_finite() && least > 0.0 {
-            let each = self.demand.active / self.demand.service_s * least;
-            let most = self.cores * CORE_USED / each;
-            lines.push(format!(
-                "{} of all {} cores are used at {} connections of this kind; beyond that, more machines",
-                share(CORE_USED),
-                number(self.cores),
-                whole(most as u64)
-            ));
-        }
-        lines.extend(self.when_waiting_costs(candidates));
-        lines
-    }
-
-    /// Returns below which computation the price of waiting decides between threads and tasks.
-    fn when_waiting_costs(&self, candidates: &[Candidate]) -> Option<String> {
-        let of = |name: &str| {
-            candidates
-                .iter()
-                .find(|each| each.cost.row.starts_with(name))
-        };
-        let (threads, tasks) = (of("threads")?, of("tasks/")?);
-        let (dear, cheap) = (threads.cost.trip.median(), tasks.cost.trip.median());
-        if dear <= cheap * EQUAL || !threads.cost.trip.differs_from(&tasks.cost.trip) {
-            return None;
-        }
-        // threads + cpu = EQUAL × (tasks + cpu)
-        let cpu = (dear - EQUAL * cheap) / (EQUAL - 1.0);
-        Some(format!(
-            "where a request computes for {} or more, {} ({}) costs within {} of {} ({})",
-            time(cpu),
-            threads.cost.row,
-            time(dear),
-            share(EQUAL - 1.0),
-            tasks.cost.row,
-            time(cheap)
-        ))
     }
 }
 
