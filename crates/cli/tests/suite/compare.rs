@@ -406,7 +406,7 @@ fn what_cannot_be_asked_or_written_is_said_before_the_run() {
         &["--resume", "/nowhere/x.json"],
     );
     let place = Place::new("wrong");
-    for (text, part) in [("{", "no report"), ("{}", "schema")] {
+    for (text, part) in [("{", "the JSON ends early"), ("{}", "schema")] {
         std::fs::write(&place.0, text).unwrap();
         refused(&["--resume", place.path()], &["--resume", part]);
         assert_eq!(std::fs::read_to_string(&place.0).unwrap(), text);

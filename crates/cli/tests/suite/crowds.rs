@@ -40,7 +40,7 @@ fn idle_clients_are_counted_and_select_ends_at_its_wall() {
         active: 5,
         processes: 20,
         duration: Duration::from_millis(100),
-        patience: Duration::from_secs(2),
+        patience: Duration::from_secs(10),
         rounds: ONCE,
     };
     let experiment = C10k(Some(sizes));
