@@ -100,18 +100,7 @@ fn read(path: &Path) -> Result<Costs, Failure> {
     let shown = path.display();
     let wrong = |why: String| Failure::usage(format_args!("--from {shown}: {why}"));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let report: Report = serde_json::from_str(&text).map_err(|error| {
-        wrong(format!(
-            "{error}; give the JSON of `switchboard compare costs`"
-        ))
-    })?;
-    if report.schema != Report::SCHEMA || report.version != Report::VERSION {
-        return Err(wrong(format!(
-            "it is no report of this version ({} {}); make one by `switchboard compare costs`",
-            Report::SCHEMA,
-            Report::VERSION
-        )));
-    }
+    let report = Report::from_json(&text).map_err(|error| wrong(error.to_string()))?;
     Costs::of_report(&report).ok_or_else(|| {
         wrong("it has no figures of `costs`; make it by `switchboard compare costs`".to_owned())
     })

@@ -76,14 +76,20 @@ pub fn run_in_child(program: &Path, work: &Work, core: Option<usize>) -> io::Res
         .stderr(Stdio::piped())
         .spawn()?;
     let pid = child.id();
-    if let Some(core) = core {
-        pin(Some(pid), core)?;
-    }
-    let sampler = Sampler::start(pid)?;
-    let output = wait_with_output(&mut child);
+    let ready = core.map_or(Ok(()), |core| pin(Some(pid), core));
+    let sampler = match ready.and_then(|()| Sampler::start(pid)) {
+        Ok(sampler) => sampler,
+        Err(error) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
+    };
+    let output = child.wait_with_output();
     let peak_rss_bytes = sampler.stop().unwrap_or(0);
-    let (stdout, stderr) = output?;
-    match serde_json::from_str(&stdout) {
+    let output = output?;
+    let (stdout, stderr) = (output.stdout, String::from_utf8_lossy(&output.stderr));
+    match serde_json::from_slice(&stdout) {
         Ok(found) => Ok(Done {
             found,
             peak_rss_bytes,
@@ -95,17 +101,6 @@ pub fn run_in_child(program: &Path, work: &Work, core: Option<usize>) -> io::Res
             Err(io::Error::other(line.to_owned()))
         }
     }
-}
-
-fn wait_with_output(child: &mut Child) -> io::Result<(String, String)> {
-    let mut stdout = String::new();
-    let mut stderr = String::new();
-    if let (Some(out), Some(err)) = (&mut child.stdout, &mut child.stderr) {
-        out.read_to_string(&mut stdout)?;
-        err.read_to_string(&mut stderr)?;
-    }
-    child.wait()?;
-    Ok((stdout, stderr))
 }
 
 /// A `switchboard serve` process. It ends when this value is dropped, or with this process.

@@ -12,7 +12,7 @@ import { crowd, endAll, NARROW, People, Person, proxy, serve } from './support.m
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 // A browser that has gone answers no more, and some of its calls have no limit of their own.
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 150_000 };
 const test = (what, body) => unlimited(what, LIMIT, body);
 
 let server;

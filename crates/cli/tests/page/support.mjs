@@ -72,7 +72,7 @@ export class People {
   /** Opens the page, says a name, and waits until the server knows it. */
   async open(url, name, options = {}) {
     const context = await this.browser.newContext({ viewport: WIDE, reducedMotion: 'reduce', ...options });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(45_000);
     const person = new Person(await context.newPage(), name);
     if (options.between) await person.page.routeWebSocket('**/ws', options.between);
     await person.page.goto(url);

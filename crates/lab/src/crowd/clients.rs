@@ -288,14 +288,18 @@ impl Crowd {
     /// were answered.
     pub(crate) fn ask_again(&mut self, group: usize, patience: Duration) -> io::Result<u64> {
         let first = self.firsts[group];
-        let before = self.tallies[group].counts.answered;
         let held = (first..first + self.groups[group].clients).filter(|&at| {
             let client = &self.clients[at];
             client.served && !client.asking && client.stream.is_some()
         });
-        let held = held.collect();
-        self.ask_in_turn(group, held, patience)?;
-        Ok(self.tallies[group].counts.answered - before)
+        let held: Vec<usize> = held.collect();
+        self.ask_in_turn(group, held.clone(), patience)?;
+        // A late answer of another client is none of theirs.
+        let answered = held.iter().filter(|&&at| {
+            let client = &self.clients[at];
+            !client.asking && client.stream.is_some()
+        });
+        Ok(answered.count() as u64)
     }
 
     fn ask_in_turn(
@@ -309,11 +313,11 @@ impl Crowd {
             (counts.answered + counts.failed) as usize
         };
         let before = done(self);
-        let (mut window, mut asked, mut seen) = (WINDOW, 0, before);
+        let (mut window, mut asked, mut seen) = (WINDOW, 0_usize, before);
         let start = Instant::now();
         let mut moved = start;
         loop {
-            while asked - (done(self) - before) < window
+            while asked.saturating_sub(done(self) - before) < window
                 && let Some(at) = waiting.pop()
             {
                 asked += 1;

@@ -81,7 +81,7 @@ pub(super) fn one(
                 scope.spawn(move || lab.work(&work, core))
             })
             .collect();
-        let opened = open(&gate, plan.servers, files, || {
+        let opened = open(gate, plan.servers, files, || {
             crowds
                 .iter()
                 .any(std::thread::ScopedJoinHandle::is_finished)
@@ -99,7 +99,7 @@ pub(super) fn one(
 
 /// Waits until all processes of clients are ready, makes the kernel forget the files, and lets them begin.
 fn open(
-    gate: &TcpListener,
+    gate: TcpListener,
     count: usize,
     files: &Files,
     ended: impl Fn() -> bool,
@@ -111,7 +111,8 @@ fn open(
             Ok((stream, _)) => ready.push(stream),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if ended() || start.elapsed() > CONNECTING {
-                    // The crowds that wait get the end of input, and end with an error.
+                    // The crowds that wait get the end of input, those that come later find no listener; all end with
+                    // an error.
                     return Err(io::Error::other(
                         "the clients could not all connect in a minute",
                     ));

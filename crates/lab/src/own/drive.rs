@@ -145,17 +145,27 @@ fn http(plan: &OwnPlan, url: &str, root: u32) -> io::Result<Turn> {
     }
 }
 
+/// Fetches a page. A status that is no success is an error: an error page costs a server something else.
+async fn page(client: &Client, url: &str) -> Result<(), String> {
+    let answer = client.get(url).await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    if !status.is_success() {
+        return Err(format!("{url}: it answers {status}"));
+    }
+    let body = answer.bytes(64 << 20).await;
+    body.map(drop).map_err(|error| error.to_string())
+}
+
 /// Fetches one page after another and counts those of the measured time, until one fails.
 async fn repeat(client: Client, url: Rc<str>, tally: Rc<RefCell<Tally>>, measured: Range<Instant>) {
     let mut is_first = true;
     while Instant::now() < measured.end {
         let start = Instant::now();
-        let body = async { client.get(&url).await?.bytes(64 << 20).await };
-        let found = body.await;
+        let found = page(&client, &url).await;
         let now = Instant::now();
         let mut tally = tally.borrow_mut();
         if let Err(error) = found {
-            tally.error = Some(error.to_string());
+            tally.error = Some(error);
             return;
         }
         tally.served += usize::from(is_first);

@@ -73,6 +73,15 @@ impl Figure {
         let count = sorted.len();
         // The probability that fewer than `k` of all samples are below the median, for k = 1.
         let mut term = 0.5_f64.powi(count as i32);
+        if count > 1000 {
+            // The power underflows; the normal approximation is exact to a sample here.
+            let k = (count as f64 / 2.0 - 0.98 * (count as f64).sqrt()).floor() as usize;
+            return Interval {
+                low: sorted[k - 1],
+                high: sorted[count - k],
+                coverage: 0.95,
+            };
+        }
         let mut below = term;
         let mut k = 1;
         while k < count / 2 {
@@ -103,12 +112,14 @@ impl Figure {
         }
     }
 
-    /// Returns whether the two differ beyond noise: both were measured several times, and their intervals do not
-    /// overlap.
+    /// Returns whether the two differ beyond noise: their intervals do not overlap, and they have samples enough that
+    /// chance alone parts all of theirs in one of ten cases at most (three and three, two and five).
     pub fn differs_from(&self, other: &Figure) -> bool {
         let (mine, theirs) = (self.interval(), other.interval());
-        let known = self.samples.len() > 1 && other.samples.len() > 1;
-        known && (mine.high < theirs.low || theirs.high < mine.low)
+        let (few, many) = (self.samples.len(), other.samples.len());
+        // 2 ÷ C(few + many, few): of all orders of the samples, those in which the two lie apart.
+        let chance = (1..=few).fold(2.0, |share, k| share * k as f64 / (many + k) as f64);
+        chance <= 0.1 + 1e-9 && (mine.high < theirs.low || theirs.high < mine.low)
     }
 }
 
@@ -166,12 +177,25 @@ mod tests {
 
     #[test]
     fn one_run_differs_from_nothing() {
-        let (low, high) = (of(6), Figure::of(vec![7.0, 9.0]).unwrap());
+        let (low, high) = (of(6), Figure::of(vec![7.0, 8.0, 9.0]).unwrap());
         assert!(low.differs_from(&high) && high.differs_from(&low));
         assert!(!low.differs_from(&Figure::once(100.0).unwrap()));
-        assert!(!low.differs_from(&Figure::of(vec![6.0, 9.0]).unwrap()));
+        assert!(!low.differs_from(&Figure::of(vec![6.0, 8.0, 9.0]).unwrap()));
         assert_eq!(Figure::once(1.0).unwrap().uncertainty(), f64::INFINITY);
         assert_eq!(of(3).uncertainty(), 0.5);
+    }
+
+    #[test]
+    fn two_and_two_samples_tell_nothing() {
+        let of = |samples: &[f64]| Figure::of(samples.to_vec()).unwrap();
+        assert!(!of(&[1.0, 2.0]).differs_from(&of(&[8.0, 9.0])));
+        assert!(of(&[1.0, 2.0]).differs_from(&of(&[5.0, 6.0, 7.0, 8.0, 9.0])));
+    }
+
+    #[test]
+    fn many_samples_have_an_interval_too() {
+        let found = self::of(10_000).interval();
+        assert_eq!((found.low, found.high), (4902.0, 5099.0));
     }
 
     #[test]

@@ -146,7 +146,9 @@ fn finding(scene: Scene, sizes: &SlowSizes, outcomes: &[Outcome]) -> Option<Stri
 fn message(sizes: &SlowSizes, outcomes: &[Outcome]) -> Option<String> {
     let (mut worst, mut held_up) = (Vec::new(), Vec::new());
     for outcome in of(Scene::Message, outcomes) {
-        let share = outcome.median(SHARE)?;
+        let Some(share) = outcome.median(SHARE) else {
+            continue;
+        };
         match share >= 0.99 {
             true => worst.push((outcome.median(WORST)?, outcome.row.to_string())),
             false => held_up.push(outcome.row.to_string()),

@@ -36,7 +36,12 @@ impl Ruler {
     /// Lays out an axis for these values. Those that it cannot show, such as zero where each step multiplies, do not
     /// count.
     pub(super) fn new(axis: &Axis, values: &[f64], layout: &Layout) -> Ruler {
-        let numbers = || values.iter().copied().filter(|value| value.is_finite());
+        let numbers = || {
+            values
+                .iter()
+                .copied()
+                .filter(|value| *value == 0.0 || (1e-300..=1e300).contains(&value.abs()))
+        };
         let positive: Vec<f64> = numbers().filter(|value| *value > 0.0).collect();
         let log = axis.log && !positive.is_empty();
         let shown = if log { positive } else { numbers().collect() };
