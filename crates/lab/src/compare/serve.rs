@@ -111,7 +111,8 @@ fn placed() -> String {
 /// Starts a server, and puts a load on it from another process.
 fn serve_cell(lab: &Lab, workload: Workload, row: Row, dir: &str) -> io::Result<Measured> {
     let mut arguments = match workload {
-        Workload::Http => vec!["serve", "files", dir],
+        // The last request of a connection that may have so many is answered with another head.
+        Workload::Http => vec!["serve", "files", dir, "--max-requests", "0"],
         _ => vec!["serve", "echo"],
     };
     arguments.extend(["--model", row.model.name()]);
