@@ -332,8 +332,8 @@ mod tests {
     fn cost(row: &str, trip_us: f64, bytes: f64, most: u64) -> Cost {
         Cost {
             row: row.to_owned(),
-            trip: Figure::of(vec![trip_us / 1e6, trip_us / 1e6 * 1.01]).unwrap(),
-            bytes: Figure::of(vec![bytes, bytes]).unwrap(),
+            trip: Figure::of([1.0, 1.005, 1.01].map(|times| trip_us / 1e6 * times).into()).unwrap(),
+            bytes: Figure::of(vec![bytes, bytes, bytes]).unwrap(),
             most,
             limit: "a limit".to_owned(),
         }

@@ -236,25 +236,32 @@ fn figures(found: &Found, steps: usize) -> Vec<f64> {
     };
     let counts = &last.active;
     let answered = |value| if counts.answered > 0 { value } else { f64::NAN };
-    let each = |bytes: f64| {
-        if last.held >= 50 {
-            bytes / last.held as f64
-        } else {
-            f64::NAN
-        }
+    // Memory of a few is too little to be told from all else that a process does.
+    let each = |bytes: f64, of: usize| match of {
+        50.. => bytes / of as f64,
+        _ => f64::NAN,
     };
+    // Those that wait have a socket all the same.
+    let sockets = last.asked.saturating_sub(last.failed);
     let mut figures = vec![
         last.cpu_per_round_trip(),
         answered(counts.p50_s),
         answered(counts.p99_s),
         counts.answered as f64 / last.elapsed_s,
-        each(found.user_bytes),
-        found.kernel_bytes.map_or(f64::NAN, each),
+        each(found.user_bytes, last.held),
+        found
+            .kernel_bytes
+            .map_or(f64::NAN, |bytes| each(bytes, sockets)),
         last.held as f64,
         found.survived as f64,
         counts.served as f64,
     ];
-    let curve = found.steps.iter().filter(|step| step.held == step.asked);
+    // The first step at which not all are held belongs to the curve, and those behind it say no more.
+    let whole = found
+        .steps
+        .iter()
+        .take_while(|step| step.held == step.asked);
+    let curve = found.steps.iter().take(whole.count() + 1);
     figures.extend(curve.map(steps::Step::cpu_per_round_trip));
     figures.resize(CURVE + steps, f64::NAN);
     figures
@@ -263,8 +270,8 @@ fn figures(found: &Found, steps: usize) -> Vec<f64> {
 impl steps::Step {
     /// Returns the server's seconds of processor time for each round trip of an active client.
     fn cpu_per_round_trip(&self) -> f64 {
-        // Below this many clock ticks the time is too coarse.
-        match self.cpu_s >= 0.05 && self.active.answered > 0 {
+        // A shorter time would be too coarse where it is counted in ticks.
+        match self.cpu_s >= 0.02 && self.active.answered > 0 {
             true => self.cpu_s / self.active.answered as f64,
             false => f64::NAN,
         }

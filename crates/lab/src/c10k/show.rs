@@ -93,7 +93,9 @@ fn curve(sizes: &C10kSizes, outcomes: &[Outcome]) -> Plot {
                 .enumerate()
                 .filter_map(|(at, &idle)| {
                     let figure = outcome.figure(CURVE + at)?;
-                    Some(Point::at(idle as f64, figure))
+                    let step = outcome.found.as_ref()?.steps.get(at);
+                    let held = step.map_or(idle, |step| step.held);
+                    Some(Point::at(held as f64, figure))
                 })
                 .collect(),
         });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crowd::setup::kernel_memory;
+use crate::crowd::setup::{exact_cpu, kernel_memory};
 use crate::crowd::{Counts, Crowd, Group, Pace, Says};
 use crate::usage::{tree_cpu, tree_memory};
 
@@ -130,8 +130,10 @@ fn groups(spec: &Steps, most: usize) -> Vec<Group> {
 
 fn measure(spec: &Steps, crowd: &mut Crowd) -> io::Result<Step> {
     let cpu = || {
-        let (user, system) = tree_cpu(spec.server).unwrap_or_default();
-        user + system
+        exact_cpu(spec.server).unwrap_or_else(|| {
+            let (user, system) = tree_cpu(spec.server).unwrap_or_default();
+            user + system
+        })
     };
     // The first turns after a pause are not like the others.
     crowd.measure(spec.duration / 5, Duration::from_millis(200), false, || ())?;

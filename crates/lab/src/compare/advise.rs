@@ -130,10 +130,19 @@ mod tests {
     use super::*;
     use crate::report::{Column, Mark, Unit, Value};
 
+    /// Two samples stand for the ends of three.
+    fn figure(samples: &[f64]) -> Option<Value> {
+        let mut samples = samples.to_vec();
+        if let [low, high] = samples[..] {
+            samples.push(f64::midpoint(low, high));
+        }
+        Figure::of(samples).map(Value::Figure)
+    }
+
     fn section(experiment: &str, better: Better, rows: &[(&str, &[f64])]) -> Section {
         let line = |(name, samples): &(&str, &[f64])| Line {
             name: (*name).to_owned(),
-            values: vec![Figure::of(samples.to_vec()).map(Value::Figure)],
+            values: vec![figure(samples)],
             ..Line::default()
         };
         Section {

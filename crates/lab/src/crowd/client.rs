@@ -1,15 +1,16 @@
 //! One connection of a crowd.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Instant;
 
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketType};
 use switchboard_driver::{Interest, Ready};
 
 use super::Says;
 use super::exchange::Answer;
+use super::setup::Sources;
 
 pub(super) struct Client {
     /// The number of its group.
@@ -53,7 +54,11 @@ impl Client {
     }
 
     /// Begins to connect and does not wait.
-    pub(super) fn connect(&mut self, addr: SocketAddr, source: Ipv4Addr) -> io::Result<()> {
+    pub(super) fn connect(
+        &mut self,
+        addr: SocketAddr,
+        sources: Option<&Sources>,
+    ) -> io::Result<()> {
         let family = match addr {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
@@ -62,9 +67,8 @@ impl Client {
         rustix::io::fcntl_setfd(&stream, rustix::io::FdFlags::CLOEXEC)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        if addr.is_ipv4() && !source.is_unspecified() {
-            sockopt::set_socket_reuseaddr(&stream, true)?;
-            rustix::net::bind(&stream, &SocketAddrV4::new(source, 0))?;
+        if let Some(sources) = sources.filter(|_| addr.ip().is_loopback() && addr.is_ipv4()) {
+            sources.bind(&stream)?;
         }
         match rustix::net::connect(&stream, &addr) {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,8 @@ use switchboard_driver::{Driver, Event, Mode, Poller, Token};
 
 use super::client::Client;
 use super::counts::Tally;
-use super::{Counts, Group, Pace, setup};
+use super::setup::{self, Sources};
+use super::{Counts, Group, Pace};
 
 /// The pause after a failure in a closed loop.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -33,10 +33,10 @@ pub(crate) struct Crowd {
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     buffer: Vec<u8>,
     events: Vec<Event>,
-    source: Ipv4Addr,
+    sources: Option<Sources>,
     /// Whether the last millisecond before a due time is spent without sleep, since polls have whole ones.
     spins: bool,
-    /// Whether no client sends anew.
+    /// Whether closed loops rest.
     paused: bool,
     end: Instant,
     /// By how many nanoseconds clients that were free sent later than was due.
@@ -61,7 +61,7 @@ impl Crowd {
             timers: BinaryHeap::new(),
             buffer: vec![0; 256 << 10],
             events: Vec::new(),
-            source: setup::source_address(),
+            sources: Sources::of_process(),
             spins,
             paused: true,
             end: now,
@@ -105,9 +105,9 @@ impl Crowd {
     }
 
     fn connect(&mut self, at: usize) {
-        let (addr, source) = (self.group(at).addr, self.source);
+        let addr = self.group(at).addr;
         let client = &mut self.clients[at];
-        let begun = client.connect(addr, source).and_then(|()| {
+        let begun = client.connect(addr, self.sources.as_ref()).and_then(|()| {
             let Some(stream) = &client.stream else {
                 return Ok(());
             };
@@ -162,12 +162,10 @@ impl Crowd {
     }
 
     fn schedule(&mut self, at: usize, now: Instant) {
-        if self.paused {
-            return;
-        }
         match self.group(at).pace {
-            Pace::Closed => self.begin(at, now),
-            Pace::Every(every) => {
+            Pace::Closed if !self.paused => self.begin(at, now),
+            // What was due before the end is asked after it, too.
+            Pace::Every(every) if self.clients[at].due + every < self.end => {
                 let next = self.clients[at].due + every;
                 if next < now {
                     self.begin(at, next);
@@ -175,7 +173,7 @@ impl Crowd {
                     self.timers.push(Reverse((next, at)));
                 }
             }
-            Pace::Idle | Pace::Half | Pace::Trickle(_) => {}
+            _ => {}
         }
     }
 
@@ -252,7 +250,8 @@ impl Crowd {
             }
             return;
         }
-        if self.paused || self.clients[at].asking || due >= self.end {
+        let closed = self.group(at).pace == Pace::Closed;
+        if self.clients[at].asking || due >= self.end || (closed && self.paused) {
             return;
         }
         let late = now.saturating_duration_since(due).as_nanos() as u64;

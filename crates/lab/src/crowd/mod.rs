@@ -14,6 +14,8 @@ mod counts;
 mod exchange;
 mod measure;
 pub(crate) mod setup;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -162,8 +162,8 @@ fn warnings(outcomes: &[Outcome]) -> Vec<String> {
         }
         if last.load_late_s > 0.1 || last.load_busy > 0.9 {
             warnings.push(format!(
-                "{row}: the clients were at their own limit ({:.0} % of a core, requests sent up to {} late); what is missed \
-                 may be their fault.",
+                "{row}: the clients took {:.0} % of a core and sent requests up to {} later than was due (99 %): what is missed may \
+                 be their fault.",
                 last.load_busy * 100.0,
                 seconds(last.load_late_s)
             ));

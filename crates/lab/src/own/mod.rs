@@ -339,7 +339,11 @@ mod tests {
 
     #[test]
     fn only_what_is_beyond_noise_is_best() {
-        let mut clear = table(&[("a", &[2e-3, 2.1e-3]), ("b", &[1e-3, 1.1e-3]), ("c", &[])]);
+        let mut clear = table(&[
+            ("a", &[2e-3, 2.05e-3, 2.1e-3]),
+            ("b", &[1e-3, 1.05e-3, 1.1e-3]),
+            ("c", &[]),
+        ]);
         let best = mark_best(&mut clear);
         assert_eq!((best, clear.rows[1].mark), (Some(1), Mark::Best));
         let lines = findings(&clear, best);

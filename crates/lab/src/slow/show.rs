@@ -1,10 +1,9 @@
 //! What `slow` found, in words, tables and bars.
 
 use super::scenes::Scene;
-use super::{Outcome, P50, P99, RATE, SHARE, SlowSizes, WORST};
+use super::{LATE, Outcome, P50, P99, RATE, SHARE, SlowSizes, WORST};
 use crate::report::{
-    Axis, Better, Column, Figure, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit,
-    Value,
+    Axis, Better, Column, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit, Value,
 };
 use crate::text::seconds;
 use crate::ways::{list, small_size, thousands};
@@ -48,11 +47,12 @@ fn table(scene: Scene, outcomes: &[Outcome]) -> Table {
         Column::new("p50", Unit::Seconds, Better::Less),
         Column::new("p99", Unit::Seconds, Better::Less),
         Column::new("worst", Unit::Seconds, Better::Less),
+        Column::new("sent late", Unit::Seconds, Better::Neither),
     ];
     let rows = of(scene, outcomes).map(|outcome| Line {
         name: outcome.row.to_string(),
         mark: Mark::Plain,
-        values: [SHARE, RATE, P50, P99, WORST]
+        values: [SHARE, RATE, P50, P99, WORST, LATE]
             .into_iter()
             .map(|at| outcome.figure(at).cloned().map(Value::Figure))
             .collect(),
@@ -168,14 +168,4 @@ fn message(sizes: &SlowSizes, outcomes: &[Outcome]) -> Option<String> {
         text += &format!("; under {} others are not answered in time", list(&held_up));
     }
     Some(text + ".")
-}
-
-impl Outcome {
-    fn figure(&self, at: usize) -> Option<&Figure> {
-        self.trial.figures.get(at)?.as_ref()
-    }
-
-    fn median(&self, at: usize) -> Option<f64> {
-        self.figure(at).map(Figure::median)
-    }
 }

@@ -1,0 +1,114 @@
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::{Crowd, Group, Pace, Says};
+
+fn group(addr: SocketAddr, clients: usize, pace: Pace) -> Group {
+    Group {
+        name: "clients".to_owned(),
+        addr,
+        clients,
+        says: Says::Echo(64),
+        pace,
+        fresh: false,
+        early: false,
+        deadline: Some(Duration::from_millis(100)),
+    }
+}
+
+/// Echoes messages of 64 bytes; waits for `freeze` before the tenth.
+fn echo(mut stream: TcpStream, freeze: Duration) {
+    let mut message = [0; 64];
+    for count in 0.. {
+        if stream.read_exact(&mut message).is_err() {
+            return;
+        }
+        if count == 10 {
+            std::thread::sleep(freeze);
+        }
+        if stream.write_all(&message).is_err() {
+            return;
+        }
+    }
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_server_that_freezes_is_seen_by_all_requests_that_were_due_meanwhile() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let freeze = Duration::from_millis(300);
+    let server = std::thread::spawn(move || echo(listener.accept().unwrap().0, freeze));
+    let every = Duration::from_millis(10);
+    let mut crowd = Crowd::new(vec![group(addr, 1, Pace::Every(every))], false).unwrap();
+    crowd.measure(every * 60, LONG, false, || ()).unwrap();
+    let counts = crowd.counts(0);
+    assert_eq!((counts.due, counts.answered), (60, 60), "{counts:?}");
+    assert!(counts.worst_s >= 0.3, "{counts:?}");
+    // A closed loop would have seen it once; here all that were due in the first 200 ms of it are late.
+    assert!(counts.late >= 20, "{counts:?}");
+    assert!(counts.p99_s > 0.2, "{counts:?}");
+    drop(crowd);
+    server.join().unwrap();
+}
+
+#[test]
+fn requests_of_a_server_that_never_answers_are_all_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let every = Duration::from_millis(20);
+    for fresh in [false, true] {
+        let group = Group {
+            fresh,
+            ..group(addr, 3, Pace::Every(every))
+        };
+        let mut crowd = Crowd::new(vec![group], true).unwrap();
+        crowd.measure(every * 10, every * 6, false, || ()).unwrap();
+        let counts = crowd.counts(0);
+        assert_eq!((counts.due, counts.unanswered, counts.late), (30, 30, 30));
+        assert_eq!((counts.served, counts.answered, counts.failed), (0, 0, 0));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_fails_every_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    drop(listener);
+    let every = Duration::from_millis(20);
+    let mut crowd = Crowd::new(vec![group(addr, 2, Pace::Every(every))], false).unwrap();
+    crowd.measure(every * 5, every, false, || ()).unwrap();
+    let counts = crowd.counts(0);
+    assert!(counts.failed > 0 && counts.answered == 0, "{counts:?}");
+    assert_eq!(counts.due, counts.failed + counts.unanswered);
+    assert_eq!(counts.late, counts.due);
+    assert!(counts.error.unwrap().contains("refused"));
+}
+
+#[test]
+fn idle_clients_come_in_wait_and_are_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        // Three are served and stay; the others wait in the queue.
+        let served = (0..3).map(|_| {
+            let stream = listener.accept().unwrap().0;
+            std::thread::spawn(move || echo(stream, Duration::ZERO))
+        });
+        for thread in served.collect::<Vec<_>>() {
+            thread.join().unwrap();
+        }
+    });
+    let mut crowd = Crowd::new(vec![group(addr, 8, Pace::Idle)], false).unwrap();
+    crowd.gather(0, 2, LONG).unwrap();
+    assert_eq!(crowd.held(0), 2);
+    let start = Instant::now();
+    crowd.gather(0, 8, Duration::from_millis(500)).unwrap();
+    assert_eq!(crowd.held(0), 3);
+    assert!(start.elapsed() >= Duration::from_millis(500));
+    assert_eq!(crowd.ask_again(0, LONG).unwrap(), 3);
+    drop(crowd);
+    server.join().unwrap();
+}
