@@ -44,7 +44,7 @@ pub(crate) fn serve(lab: &Lab, row: Row, arguments: &[&str]) -> std::io::Result<
 
 /// Fails once an experiment has taken longer than its effort allows, so that a busy machine does not hold it for ever.
 pub(crate) fn in_time(lab: &Lab, start: Instant) -> std::io::Result<()> {
-    let most = Duration::from_secs(lab.by_effort(15, 75, 3_600));
+    let most = Duration::from_secs(lab.by_effort(25, 90, 3_600));
     if start.elapsed() < most {
         return Ok(());
     }

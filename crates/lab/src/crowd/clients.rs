@@ -17,28 +17,22 @@ use super::{Counts, Group, Pace};
 /// The pause after a failure in a closed loop.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// So many times their patience clients come in at most, even if some still do.
-const LONGEST: u32 = 10;
-
-/// The clients that may wait for a connection or a first answer at once, while they come in.
-const WINDOW: usize = 128;
-
 pub(crate) struct Crowd {
-    groups: Vec<Group>,
-    tallies: Vec<Tally>,
-    clients: Vec<Client>,
+    pub(super) groups: Vec<Group>,
+    pub(super) tallies: Vec<Tally>,
+    pub(super) clients: Vec<Client>,
     /// The number of each group's first client.
-    firsts: Vec<usize>,
-    poller: Box<dyn Poller>,
-    timers: BinaryHeap<Reverse<(Instant, usize)>>,
-    buffer: Vec<u8>,
-    events: Vec<Event>,
-    sources: Option<Sources>,
+    pub(super) firsts: Vec<usize>,
+    pub(super) poller: Box<dyn Poller>,
+    pub(super) timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) events: Vec<Event>,
+    pub(super) sources: Option<Sources>,
     /// Whether the last millisecond before a due time is spent without sleep, since polls have whole ones.
-    spins: bool,
+    pub(super) spins: bool,
     /// Whether closed loops rest.
-    paused: bool,
-    end: Instant,
+    pub(super) paused: bool,
+    pub(super) end: Instant,
     /// By how many nanoseconds clients that were free sent later than was due.
     pub(super) lateness: Histogram<u64>,
 }
@@ -74,12 +68,12 @@ impl Crowd {
         self.tallies[group].counts()
     }
 
-    fn group(&self, at: usize) -> &Group {
+    pub(super) fn group(&self, at: usize) -> &Group {
         &self.groups[self.clients[at].group]
     }
 
     /// Begins a request, on a new connection if there is none.
-    fn begin(&mut self, at: usize, due: Instant) {
+    pub(super) fn begin(&mut self, at: usize, due: Instant) {
         let client = &self.clients[at];
         let group = &self.groups[client.group];
         let (says, nth) = (&group.says, client.requests);
@@ -104,7 +98,7 @@ impl Crowd {
         }
     }
 
-    fn connect(&mut self, at: usize) {
+    pub(super) fn connect(&mut self, at: usize) {
         let addr = self.group(at).addr;
         let client = &mut self.clients[at];
         let begun = client.connect(addr, self.sources.as_ref()).and_then(|()| {
@@ -202,7 +196,7 @@ impl Crowd {
         }
     }
 
-    fn close(&mut self, at: usize) {
+    pub(super) fn close(&mut self, at: usize) {
         let client = &mut self.clients[at];
         if let Some(stream) = client.stream.take() {
             // One that could not be registered is not known.
@@ -212,7 +206,7 @@ impl Crowd {
     }
 
     /// Fires what is due, and waits for events, but not past `until`.
-    fn pump(&mut self, until: Instant) -> io::Result<()> {
+    pub(super) fn pump(&mut self, until: Instant) -> io::Result<()> {
         let mut now = Instant::now();
         while let Some(&Reverse((due, at))) = self.timers.peek() {
             if due > now {
@@ -257,203 +251,5 @@ impl Crowd {
         let late = now.saturating_duration_since(due).as_nanos() as u64;
         self.lateness.saturating_record(late.max(1));
         self.begin(at, due);
-    }
-
-    /// Brings clients of a group in, up to this number, so that each is answered once. Ends early when for `patience`
-    /// nothing has moved, even after all have been let in at once, and after ten times that.
-    pub(crate) fn gather(
-        &mut self,
-        group: usize,
-        upto: usize,
-        patience: Duration,
-    ) -> io::Result<()> {
-        let first = self.firsts[group];
-        let mut waiting: Vec<usize> = (first..first + upto)
-            .filter(|&at| self.clients[at].requests == 0)
-            .collect();
-        waiting.reverse();
-        self.ask_in_turn(group, waiting, patience)
-    }
-
-    /// Returns how many clients of a group were answered and are still connected.
-    pub(crate) fn held(&self, group: usize) -> usize {
-        let of_it = self.clients.iter().filter(|one| one.group == group);
-        of_it
-            .filter(|one| one.served && one.stream.is_some())
-            .count()
-    }
-
-    /// Has each client of a group that was answered before and is still connected say it once more. Returns how many
-    /// were answered.
-    pub(crate) fn ask_again(&mut self, group: usize, patience: Duration) -> io::Result<u64> {
-        let first = self.firsts[group];
-        let held = (first..first + self.groups[group].clients).filter(|&at| {
-            let client = &self.clients[at];
-            client.served && !client.asking && client.stream.is_some()
-        });
-        let held: Vec<usize> = held.collect();
-        self.ask_in_turn(group, held.clone(), patience)?;
-        // A late answer of another client is none of theirs.
-        let answered = held.iter().filter(|&&at| {
-            let client = &self.clients[at];
-            !client.asking && client.stream.is_some()
-        });
-        Ok(answered.count() as u64)
-    }
-
-    fn ask_in_turn(
-        &mut self,
-        group: usize,
-        mut waiting: Vec<usize>,
-        patience: Duration,
-    ) -> io::Result<()> {
-        let done = |crowd: &Crowd| {
-            let counts = &crowd.tallies[group].counts;
-            (counts.answered + counts.failed) as usize
-        };
-        let before = done(self);
-        let (mut window, mut asked, mut seen) = (WINDOW, 0_usize, before);
-        let start = Instant::now();
-        let mut moved = start;
-        loop {
-            while asked.saturating_sub(done(self) - before) < window
-                && let Some(at) = waiting.pop()
-            {
-                asked += 1;
-                self.begin(at, Instant::now());
-            }
-            if waiting.is_empty() && done(self) - before >= asked {
-                return Ok(());
-            }
-            if start.elapsed() > patience * LONGEST {
-                return Ok(());
-            }
-            if moved.elapsed() > patience {
-                if waiting.is_empty() {
-                    return Ok(());
-                }
-                window = usize::MAX;
-                moved = Instant::now();
-            }
-            self.pump(Instant::now() + Duration::from_millis(10))?;
-            if done(self) != seen {
-                (seen, moved) = (done(self), Instant::now());
-            }
-        }
-    }
-
-    /// Connects the clients that keep their connection, in turn, without a request. Ends early as
-    /// [`gather`](Crowd::gather) does. Returns how many are connected.
-    pub(super) fn connect_all(&mut self, patience: Duration) -> io::Result<usize> {
-        let open = |crowd: &Crowd| crowd.clients.iter().filter(|one| one.connected).count();
-        let (mut next, mut connected) = (0, 0);
-        let mut moved = Instant::now();
-        let start = Instant::now();
-        while (next < self.clients.len() || connected < next)
-            && start.elapsed() < patience * LONGEST
-        {
-            while next < self.clients.len() && next - connected < WINDOW {
-                if !self.group(next).fresh {
-                    self.connect(next);
-                }
-                next += 1;
-            }
-            self.pump(Instant::now() + Duration::from_millis(10))?;
-            let now = open(self);
-            if now != connected {
-                (connected, moved) = (now, Instant::now());
-            } else if moved.elapsed() > patience {
-                break;
-            }
-        }
-        Ok(connected)
-    }
-
-    /// Lets the groups do what they do for `duration`, those only that are early if so; calls `at_end` then, and waits
-    /// for answers that are under way, at most for `drain`. Counts begin anew.
-    pub(crate) fn measure(
-        &mut self,
-        duration: Duration,
-        drain: Duration,
-        early: bool,
-        at_end: impl FnOnce(),
-    ) -> io::Result<Duration> {
-        self.tallies = self
-            .groups
-            .iter()
-            .map(Tally::new)
-            .collect::<io::Result<_>>()?;
-        let (groups, clients) = (&self.groups, &self.clients);
-        self.timers
-            .retain(|Reverse((_, at))| matches!(groups[clients[*at].group].pace, Pace::Trickle(_)));
-        let start = Instant::now();
-        self.end = start + duration;
-        self.paused = false;
-        for at in 0..self.clients.len() {
-            self.clients[at].served &= self.group(at).pace == Pace::Idle;
-            if !early || self.group(at).early {
-                self.set_off(at, start);
-            }
-        }
-        while Instant::now() < self.end {
-            self.pump(self.end)?;
-        }
-        self.paused = true;
-        let elapsed = start.elapsed();
-        at_end();
-        let last = Instant::now() + drain;
-        while Instant::now() < last && self.clients.iter().any(|one| self.is_awaited(one)) {
-            self.pump(last.min(Instant::now() + Duration::from_millis(20)))?;
-        }
-        for at in 0..self.clients.len() {
-            if !early || self.group(at).early {
-                self.settle(at);
-            }
-        }
-        Ok(elapsed)
-    }
-
-    fn is_awaited(&self, client: &Client) -> bool {
-        let pace = self.groups[client.group].pace;
-        client.asking && matches!(pace, Pace::Closed | Pace::Every(_))
-    }
-
-    fn set_off(&mut self, at: usize, start: Instant) {
-        let (pace, clients) = (self.group(at).pace, self.group(at).clients);
-        match pace {
-            Pace::Closed if !self.clients[at].asking => self.begin(at, start),
-            Pace::Every(every) => {
-                let client = &mut self.clients[at];
-                let first = start + every.mul_f64(client.index as f64 / clients as f64);
-                client.due = first.checked_sub(every).unwrap_or(first);
-                self.timers.push(Reverse((first, at)));
-            }
-            Pace::Half | Pace::Trickle(_) if self.clients[at].requests == 0 => {
-                self.begin(at, start)
-            }
-            _ => {}
-        }
-    }
-
-    /// Counts what was due and has had no answer, and gives the connection up that it waits on.
-    fn settle(&mut self, at: usize) {
-        let now = Instant::now();
-        let client = &mut self.clients[at];
-        let (group, mut due) = (client.group, client.due);
-        let pace = self.groups[group].pace;
-        if !matches!(pace, Pace::Closed | Pace::Every(_)) {
-            return;
-        }
-        if std::mem::take(&mut client.asking) {
-            self.tallies[group].unanswered(due, now);
-            self.close(at);
-        }
-        if let Pace::Every(every) = pace {
-            due += every;
-            while due < self.end {
-                self.tallies[group].unanswered(due, now);
-                due += every;
-            }
-        }
     }
 }

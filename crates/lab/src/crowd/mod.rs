@@ -1,7 +1,7 @@
 //! A crowd: many clients on one thread, in groups that differ in what they say and when they say it.
 //!
 //! ```text
-//!   Spec ──► measure ──► Crowd: poller, due times ──► Client: one connection ──► Request, Answer
+//!   Spec ──► measure ──► Crowd: poller, due times ──► Client: one connection ──► Answer
 //!                          └──► Tally of each group: counts, latencies ──► Found
 //! ```
 //!
@@ -13,6 +13,7 @@ mod clients;
 mod counts;
 mod exchange;
 mod measure;
+mod phases;
 pub(crate) mod setup;
 #[cfg(test)]
 mod tests;

@@ -122,7 +122,7 @@ fn findings(outcomes: &[Outcome]) -> Vec<String> {
         };
         let or_zero = |value: Option<f64>| value.unwrap_or(0.0);
         findings.push(format!(
-            "{} serves {} clients from {} process{}: {:.2} % of the deadlines are missed with a warm cache and {:.2} % with a \
+            "{} with {} clients on {} server process{}: {:.2} % of the deadlines are missed with a warm cache and {:.2} % with a \
              cold one (p99 {} and {}); an answer costs {} of processor time, {:.0} % of a core in all, and a client {}.",
             outcome.row,
             thousands(last.connected),
@@ -156,8 +156,12 @@ fn warnings(outcomes: &[Outcome]) -> Vec<String> {
         if let Some(error) = &last.error {
             let failed = last.cold.failed + last.warm.failed;
             warnings.push(format!(
-                "{row}: {} requests failed: {error}.",
-                thousands(failed as usize)
+                "{row}: {} requests failed: {error}{}.",
+                thousands(failed as usize),
+                match error.contains(" 503 ") {
+                    true => " (a server answers so that has no descriptor or memory left to open a file with)",
+                    false => "",
+                }
             ));
         }
         if last.load_late_s > 0.1 || last.load_busy > 0.9 {

@@ -11,7 +11,7 @@ use switchboard_runtime::{Driver, Model};
 use self::scenes::Scene;
 use crate::compare::rows::Row;
 use crate::crowd::{Found, Spec};
-use crate::experiment::{Experiment, Lab};
+use crate::experiment::{Effort, Experiment, Lab};
 use crate::report::{Figure, Section};
 use crate::rounds::{Rounds, Trial};
 use crate::ways::{in_time, load_core, serve, ways};
@@ -38,7 +38,7 @@ pub struct SlowSizes {
     pub slow: usize,
     /// The most slow clients that get a process each.
     pub processes: usize,
-    /// Clients that stay and say something each second.
+    /// Clients that stay and say something four times a second.
     pub long: usize,
     /// Bytes of the one long message.
     pub message: usize,
@@ -116,13 +116,23 @@ impl Experiment for Slow {
     }
 
     fn estimate(&self, lab: &Lab) -> Duration {
-        Duration::from_secs(lab.by_effort(25, 75, 600))
+        Duration::from_secs(lab.by_effort(14, 60, 600))
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
         let start = Instant::now();
         let sizes = self.0.unwrap_or(lab.by_effort(QUICK, USUAL, THOROUGH));
-        let rows = ways(&lab.models, &[Driver::Epoll, Driver::Uring]);
+        let mut rows = ways(&lab.models, &[Driver::Epoll, Driver::Uring]);
+        let short = self.0.is_none() && lab.effort == Effort::Quick;
+        let of_short = |row: &Row| {
+            let models = [Model::Blocking, Model::Threads, Model::Pool, Model::Tasks];
+            models.contains(&row.model) && row.driver != Driver::Uring
+        };
+        // Who asks for other models only gets them.
+        let short = short && rows.iter().any(of_short);
+        if short {
+            rows.retain(of_short);
+        }
         let cells: Vec<(Scene, Row)> = Scene::ALL
             .into_iter()
             .flat_map(|scene| rows.iter().map(move |row| (scene, *row)))
@@ -145,7 +155,12 @@ impl Experiment for Slow {
             .map(|((scene, row), trial)| Outcome { scene, row, trial })
             .collect();
         let mut section = show::section(&sizes, &outcomes);
-        if lab.models.contains(&Model::Callbacks) {
+        if short {
+            section.warnings.push(
+                "In a quick run only blocking, threads, pool and tasks/epoll are measured."
+                    .to_owned(),
+            );
+        } else if lab.models.contains(&Model::Callbacks) {
             section.warnings.push(
                 "callbacks has no HTTP server, so it is not in the scenes of a back end and of slow clients."
                     .to_owned(),
@@ -188,7 +203,7 @@ fn one(lab: &Lab, sizes: &SlowSizes, scene: Scene, row: Row) -> io::Result<Found
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let server = serve(lab, row, &arguments)?;
     let duration = match scene {
-        Scene::BackEnd => sizes.duration.max(sizes.backend * 5),
+        Scene::BackEnd => sizes.duration.max(sizes.backend * 3),
         _ => sizes.duration,
     };
     let spec = Spec {
@@ -197,6 +212,7 @@ fn one(lab: &Lab, sizes: &SlowSizes, scene: Scene, row: Row) -> io::Result<Found
         connect_first: scene == Scene::Message,
         alone: match scene {
             Scene::BackEnd => Duration::ZERO,
+            Scene::Conversations => scenes::PAUSE.max(sizes.duration / 3) + scenes::PAUSE / 5,
             _ => sizes.duration / 3,
         },
         phases: vec![duration],

@@ -30,6 +30,9 @@ const HONEST: usize = 20;
 /// How often each of them asks.
 const OFTEN: Duration = Duration::from_millis(50);
 
+/// How often who stays says something; all of them have done so before the others come.
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
+
 impl Scene {
     pub(super) const ALL: [Scene; 4] = [
         Scene::BackEnd,
@@ -72,9 +75,10 @@ impl Scene {
                 thousands(sizes.processes.min(sizes.slow))
             ),
             Scene::Conversations => format!(
-                "{}: {} that stay and say something each second, and {honest}",
+                "{}: {} that stay and say something each {} ms, and {honest}",
                 self.name(),
-                thousands(sizes.long)
+                thousands(sizes.long),
+                PAUSE.as_millis()
             ),
             Scene::Message => format!(
                 "{}: one client that sends {} again and again and reads them back, and {HONEST} that say 64 B each {} ms",
@@ -129,6 +133,7 @@ impl Scene {
         };
         let trickle = Pace::Trickle(Duration::from_millis(100));
         let second = Pace::Every(Duration::from_secs(1));
+        let now_and_then = Pace::Every(PAUSE);
         let often = Pace::Every(OFTEN);
         match self {
             Scene::BackEnd => vec![fresh(group("visitors", sizes.visitors, page(), second))],
@@ -138,7 +143,7 @@ impl Scene {
                 fresh(group("honest", HONEST, page(), often)),
             ],
             Scene::Conversations => vec![
-                group("long", sizes.long, Says::Echo(64), second),
+                group("long", sizes.long, Says::Echo(64), now_and_then),
                 fresh(group("short", HONEST, Says::Echo(64), often)),
             ],
             Scene::Message => vec![
