@@ -137,6 +137,9 @@ impl Experiment for Slow {
             .into_iter()
             .flat_map(|scene| rows.iter().map(move |row| (scene, *row)))
             .filter(|(scene, row)| scene.has(row.model))
+            .filter(|(scene, row)| {
+                !short || row.model != Model::Blocking || *scene == Scene::BackEnd
+            })
             .collect();
         let took = self.estimate(lab) / (cells.len().max(1) as u32);
         let trials = sizes.rounds.run(
@@ -157,7 +160,7 @@ impl Experiment for Slow {
         let mut section = show::section(&sizes, &outcomes);
         if short {
             section.warnings.push(
-                "In a quick run only blocking, threads, pool and tasks/epoll are measured."
+                "In a quick run only threads, pool and tasks/epoll are measured, and blocking with a slow back end."
                     .to_owned(),
             );
         } else if lab.models.contains(&Model::Callbacks) {
