@@ -1,112 +1,163 @@
-//! The experiments with crowds of clients, small, through the real command.
+//! The experiments with crowds of clients, with small numbers: `c10k`, `slow` and `kegel`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use switchboard_lab::{
     C10k, C10kSizes, Effort, Experiment, Kegel, KegelSizes, Lab, Rounds, Section, Slow, SlowSizes,
-    cores,
+    Table,
 };
 use switchboard_runtime::Model;
-
-use crate::served::BINARY;
 
 const ONCE: Rounds = Rounds {
     least: 1,
     most: 1,
     budget: Duration::ZERO,
-    narrow: 1.0,
+    narrow: 0.1,
 };
 
-fn lab(models: &[Model]) -> Lab {
-    Lab::new(
-        BINARY.into(),
-        Effort::Quick,
-        models.to_vec(),
-        Duration::ZERO,
-    )
+fn run(experiment: &dyn Experiment, models: &[Model]) -> Section {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_switchboard"));
+    // The effort bounds the time, which a busy machine may need.
+    let lab = Lab::new(program, Effort::Thorough, models.to_vec(), Duration::ZERO);
+    let section = experiment.run(&lab).unwrap();
+    assert_eq!(section.experiment, experiment.name());
+    for row in section.tables.iter().flat_map(|table| &table.rows) {
+        assert_eq!(row.error, None, "{}", row.name);
+    }
+    section
 }
 
-fn median(section: &Section, table: usize, row: &str, column: &str) -> f64 {
-    let figure = section.tables[table].figure(row, column);
+fn value(table: &Table, row: &str, column: &str) -> f64 {
+    let figure = table.figure(row, column);
     figure
-        .unwrap_or_else(|| panic!("{row}: no {column} in {section:#?}"))
+        .unwrap_or_else(|| panic!("{row} has no {column}: {table:?}"))
         .median()
 }
 
 #[test]
-fn idle_clients_are_counted_and_select_ends_at_its_wall() {
+#[cfg(target_os = "linux")]
+fn ten_thousand_clients_find_the_wall_of_select_and_what_a_pool_holds() {
     let sizes = C10kSizes {
-        idle: &[20, 1_100],
-        active: 5,
-        processes: 20,
-        duration: Duration::from_millis(100),
-        patience: Duration::from_secs(10),
-        rounds: ONCE,
-    };
-    let experiment = C10k(Some(sizes));
-    let section = experiment
-        .run(&lab(&[Model::Tasks, Model::Threads]))
-        .unwrap();
-    for row in ["threads", "tasks/poll", "tasks/epoll"] {
-        for column in ["asked", "held", "survived"] {
-            assert_eq!(median(&section, 0, row, column), 1_100.0, "{row} {column}");
-        }
-        assert_eq!(median(&section, 0, row, "active served"), 5.0, "{row}");
-        assert!(median(&section, 0, row, "round trips") > 0.0, "{row}");
-    }
-    let held = median(&section, 0, "tasks/select", "held");
-    assert!((900.0..1_024.0).contains(&held), "{held}");
-    let said = section.findings.join("\n");
-    assert!(
-        said.contains("tasks/select holds ") && said.contains("FD_SETSIZE"),
-        "{said}"
-    );
-}
-
-#[test]
-fn others_wait_for_a_slow_client_where_one_is_served_at_a_time() {
-    let sizes = SlowSizes {
-        visitors: 10,
-        backend: Duration::from_millis(20),
-        slow: 20,
-        processes: 10,
-        long: 20,
-        message: 100_000,
+        idle: &[40, 1_200],
+        active: 20,
+        processes: 5,
         duration: Duration::from_millis(300),
+        patience: Duration::from_secs(2),
         rounds: ONCE,
     };
-    let experiment = Slow(Some(sizes));
-    let section = experiment
-        .run(&lab(&[Model::Blocking, Model::Tasks]))
-        .unwrap();
-    // Each scene is a table. Beside slow clients a server of one at a time answers nobody.
-    let scene = |row: &str| -> Vec<f64> {
-        let tables = section.tables.iter();
-        let figures = tables.filter_map(|table| table.figure(row, "in time"));
-        figures.map(switchboard_lab::Figure::median).collect()
+    let models = [Model::Blocking, Model::Pool, Model::Processes, Model::Tasks];
+    let section = run(&C10k(Some(sizes)), &models);
+    let table = &section.tables[0];
+    for (row, asked, held, served) in [
+        ("blocking", 1_200.0, 0.0, 1.0),
+        ("pool", 1_200.0, 0.0, 10.0),
+        ("processes", 5.0, 5.0, 20.0),
+        ("tasks/poll", 1_200.0, 1_200.0, 20.0),
+        ("tasks/epoll", 1_200.0, 1_200.0, 20.0),
+    ] {
+        assert_eq!(value(table, row, "asked"), asked, "{row}");
+        assert_eq!(value(table, row, "held"), held, "{row}");
+        assert_eq!(value(table, row, "survived"), held, "{row}");
+        assert_eq!(value(table, row, "active served"), served, "{row}");
+    }
+    let held = value(table, "tasks/select", "held");
+    assert!((900.0..1_024.0).contains(&held), "{held}");
+    assert_eq!(value(table, "tasks/select", "survived"), held);
+    let findings = section.findings.join("\n");
+    let others = format!("the other {} wait without an answer", 1_200 - held as usize);
+    for text in ["tasks/select holds", "FD_SETSIZE is 1,024", &others] {
+        assert!(findings.contains(text), "{text}: {findings}");
+    }
+    assert!(section.warnings[0].contains("5 idle clients and not 1,200"));
+    let curve = &section.plots[0];
+    let points = |name: &str| {
+        let series = curve.series.iter().find(|series| series.name == name);
+        series
+            .unwrap()
+            .points
+            .iter()
+            .map(|point| point.x)
+            .collect::<Vec<f64>>()
     };
-    let (blocking, tasks) = (scene("blocking"), scene("tasks/epoll"));
-    assert!(blocking.contains(&0.0), "{blocking:?}");
-    assert!(tasks.len() >= 3 && !tasks.contains(&0.0), "{tasks:?}");
+    assert_eq!(points("tasks/epoll"), [40.0, 1_200.0]);
+    assert_eq!(points("tasks/select"), [40.0, held]);
 }
 
 #[test]
-fn a_file_a_second_is_counted_for_each_client() {
-    if cores().len() < 2 {
-        println!("skip: kegel: never: it needs two cores");
-        return;
-    }
-    let sizes = KegelSizes {
-        clients: 100,
-        of_process: 60,
-        cold_s: 1,
-        warm_s: 1,
+fn others_feel_what_holds_a_thread_and_not_what_holds_a_task() {
+    let sizes = SlowSizes {
+        visitors: 30,
+        backend: Duration::from_millis(100),
+        slow: 40,
+        processes: 10,
+        long: 15,
+        message: 2_000_000,
+        duration: Duration::from_millis(600),
         rounds: ONCE,
     };
-    let section = Kegel(Some(sizes)).run(&lab(&[Model::Tasks])).unwrap();
-    for table in 0..section.tables.len() {
-        assert_eq!(median(&section, table, "tasks/epoll", "clients"), 100.0);
-        assert_eq!(median(&section, table, "tasks/epoll", "servers"), 2.0);
-        assert!(median(&section, table, "tasks/epoll", "answers") > 0.0);
+    let section = run(
+        &Slow(Some(sizes)),
+        &[Model::Blocking, Model::Pool, Model::Tasks],
+    );
+    let table = |title: &str| {
+        section
+            .tables
+            .iter()
+            .find(|one| one.title == title)
+            .unwrap()
+    };
+    let long = table("long conversations");
+    for row in ["blocking", "pool"] {
+        assert_eq!(value(long, row, "in time"), 0.0, "{row}");
+        assert!(value(long, row, "worst") >= 0.6, "{row}");
     }
+    for title in [
+        "slow back end",
+        "slow clients",
+        "long conversations",
+        "long message",
+    ] {
+        let answered = value(table(title), "tasks/epoll", "answered");
+        assert!(
+            answered > value(table(title), "blocking", "answered"),
+            "{title}"
+        );
+    }
+    // One after another, each of which takes 100 ms or so.
+    let blocking = value(table("slow back end"), "blocking", "answered");
+    assert!(blocking > 0.0 && blocking < 30.0, "{blocking}");
+    assert_eq!(section.findings.len(), 4, "{:?}", section.findings);
+}
+
+#[test]
+fn files_go_to_paced_clients_of_several_servers_and_nothing_is_left() {
+    let sizes = KegelSizes {
+        clients: 60,
+        of_process: 20,
+        cold_s: 1,
+        warm_s: 2,
+        rounds: ONCE,
+    };
+    let section = run(&Kegel(Some(sizes)), &[Model::Threads, Model::Tasks]);
+    for (title, seconds) in [("warm cache", 2.0), ("cold cache", 1.0)] {
+        let table = section
+            .tables
+            .iter()
+            .find(|one| one.title == title)
+            .unwrap();
+        for row in ["threads", "tasks/epoll"] {
+            assert_eq!(value(table, row, "clients"), 60.0, "{row}");
+            assert_eq!(value(table, row, "servers"), 3.0, "{row}");
+            // Each client's request each second was answered, at the latest when answers were no longer waited for.
+            let answers = value(table, row, "answers");
+            assert!(
+                answers * (seconds + 1.5) >= 59.0 * seconds,
+                "{row} {answers}"
+            );
+            assert!(answers <= 61.0, "{row} {answers}");
+        }
+    }
+    let name = format!("switchboard-kegel-{}", std::process::id());
+    assert!(!std::env::temp_dir().join(name).exists());
 }

@@ -139,13 +139,13 @@ fn measure(spec: &Steps, crowd: &mut Crowd) -> io::Result<Step> {
     crowd.measure(spec.duration / 5, Duration::from_millis(200), false, || ())?;
     let before = cpu();
     let mut after = before;
-    let elapsed = crowd.measure(spec.duration, Duration::from_millis(200), false, || {
+    let times = crowd.measure(spec.duration, Duration::from_millis(200), false, || {
         after = cpu();
     })?;
     Ok(Step {
         active: crowd.counts(ACTIVE),
         cpu_s: after.saturating_sub(before).as_secs_f64(),
-        elapsed_s: elapsed.as_secs_f64(),
+        elapsed_s: times.elapsed.as_secs_f64(),
         ..Step::default()
     })
 }

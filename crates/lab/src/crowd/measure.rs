@@ -51,6 +51,8 @@ pub(crate) struct Phase {
     pub groups: Vec<Counts>,
     /// Seconds.
     pub elapsed_s: f64,
+    /// Seconds until the last answer, if it came after those.
+    pub(crate) answering_s: f64,
     /// The server's seconds of processor time.
     pub cpu_s: f64,
     /// The crowd's seconds of processor time.
@@ -104,10 +106,11 @@ fn phase(spec: &Spec, crowd: &mut Crowd, duration: Duration) -> io::Result<Phase
     };
     let before = (server(), mine());
     let mut after = before;
-    let elapsed = crowd.measure(duration, spec.drain, false, || after = (server(), mine()))?;
+    let times = crowd.measure(duration, spec.drain, false, || after = (server(), mine()))?;
     Ok(Phase {
         groups: (0..spec.groups.len()).map(|at| crowd.counts(at)).collect(),
-        elapsed_s: elapsed.as_secs_f64(),
+        elapsed_s: times.elapsed.as_secs_f64(),
+        answering_s: times.answering.as_secs_f64(),
         cpu_s: after.0.0.saturating_sub(before.0.0).as_secs_f64(),
         load_cpu_s: after.1.saturating_sub(before.1).as_secs_f64(),
         disk_bytes: after.0.1.saturating_sub(before.0.1),

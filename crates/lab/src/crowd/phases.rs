@@ -15,6 +15,14 @@ const LONGEST: u32 = 10;
 /// The clients that may wait for a connection or a first answer at once, while they come in.
 const WINDOW: usize = 128;
 
+/// How long a crowd was measured.
+pub(crate) struct Times {
+    /// The time for which requests were due.
+    pub(crate) elapsed: Duration,
+    /// The time until the last answer, if it came after that.
+    pub(crate) answering: Duration,
+}
+
 impl Crowd {
     /// Brings clients of a group in, up to this number, so that each is answered once. Ends early when for `patience`
     /// nothing has moved, even after all have been let in at once, and after ten times that.
@@ -134,7 +142,7 @@ impl Crowd {
         drain: Duration,
         early: bool,
         at_end: impl FnOnce(),
-    ) -> io::Result<Duration> {
+    ) -> io::Result<Times> {
         self.tallies = self
             .groups
             .iter()
@@ -157,6 +165,7 @@ impl Crowd {
         }
         self.paused = true;
         let elapsed = start.elapsed();
+        self.answered = start + elapsed;
         at_end();
         let last = Instant::now() + drain;
         while Instant::now() < last && self.clients.iter().any(|one| self.is_awaited(one)) {
@@ -167,7 +176,10 @@ impl Crowd {
                 self.settle(at);
             }
         }
-        Ok(elapsed)
+        Ok(Times {
+            elapsed,
+            answering: self.answered - start,
+        })
     }
 
     fn is_awaited(&self, client: &Client) -> bool {

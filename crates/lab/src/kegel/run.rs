@@ -45,6 +45,7 @@ pub(super) struct Part {
     pub(super) p50_s: f64,
     pub(super) p99_s: f64,
     pub(super) elapsed_s: f64,
+    pub(super) answering_s: f64,
     pub(super) cpu_s: f64,
     pub(super) disk_bytes: u64,
 }
@@ -169,6 +170,7 @@ impl Totals {
             part.failed += counts.failed;
             part.p50_s = part.p50_s.max(counts.p50_s);
             part.p99_s = part.p99_s.max(counts.p99_s);
+            part.answering_s = part.answering_s.max(phase.answering_s);
             part.elapsed_s = part.elapsed_s.max(phase.elapsed_s);
             part.cpu_s += phase.cpu_s;
             part.disk_bytes += phase.disk_bytes;
@@ -186,7 +188,7 @@ impl Totals {
             let answered = part.answered.max(1) as f64;
             figures.extend([
                 part.late as f64 / part.due.max(1) as f64,
-                part.answered as f64 / part.elapsed_s,
+                part.answered as f64 / part.answering_s,
                 part.p50_s,
                 part.p99_s,
                 part.cpu_s / answered,

@@ -248,7 +248,7 @@ fn figures(scene: Scene, found: &Found) -> io::Result<Vec<f64>> {
         1.0 - counts.late as f64 / counts.due as f64,
         counts.p50_s,
         counts.worst_s,
-        counts.answered as f64 / phase.elapsed_s,
+        counts.answered as f64 / phase.answering_s,
         found.load_late_s,
     ])
 }

@@ -20,7 +20,9 @@ pub(super) fn section(sizes: &SlowSizes, outcomes: &[Outcome]) -> Section {
         "open loop: latencies from when a request was due; one that is never answered counts until the end of the run"
             .to_owned(),
     );
-    settings.push("in time: within a second from when it was due".to_owned());
+    settings.push(
+        "in time: within a second from when it was due; answered: a second until the last answer came".to_owned(),
+    );
     Section {
         experiment: "slow".to_owned(),
         title: "What the others feel".to_owned(),
@@ -157,13 +159,14 @@ fn message(sizes: &SlowSizes, outcomes: &[Outcome]) -> Option<String> {
     worst.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (best, last) = (worst.first()?, worst.last()?);
     let mut text = format!(
-        "Beside a message of {}, the worst small answer takes {} under {} and {} under {}",
+        "Beside a message of {}, the worst small answer takes {} under {}",
         small_size(sizes.message as f64),
         seconds(best.0),
-        best.1,
-        seconds(last.0),
-        last.1
+        best.1
     );
+    if last.1 != best.1 {
+        text += &format!(" and {} under {}", seconds(last.0), last.1);
+    }
     if !held_up.is_empty() {
         text += &format!("; under {} others are not answered in time", list(&held_up));
     }
