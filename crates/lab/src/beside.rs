@@ -21,7 +21,8 @@ use crate::report::{
     Value,
 };
 use crate::rounds::{Rounds, Trial};
-use crate::text::{count, seconds};
+use crate::text::count;
+use crate::unit;
 
 /// What both sides do.
 ///
@@ -171,7 +172,7 @@ impl Experiment for BesidePlan {
                  gevent by urllib",
                 count(self.jobs, "job"),
                 count(self.pages, "page"),
-                seconds(self.latency.as_secs_f64())
+                unit::seconds(self.latency.as_secs_f64())
             ),
             format!(
                 "cpu: {} of 7777^200000: ours by num-bigint, Python's by CPython's int; a difference between the two is the \
@@ -342,7 +343,7 @@ fn finding(workload: Workload, rows: &[Line]) -> Option<String> {
     };
     let (ours, theirs) = (fastest(Mark::Plain)?, fastest(Mark::Beside)?);
     let said = |side: &(&str, &Figure, &Figure)| {
-        let times = [side.1, side.2].map(|each| seconds(each.median()));
+        let times = [side.1, side.2].map(|each| unit::seconds(each.median()));
         format!("{} ({}, {} of processor time)", side.0, times[0], times[1])
     };
     let doubt = if ours.1.differs_from(theirs.1) {
@@ -405,7 +406,7 @@ mod tests {
         let said = finding(Workload::Io, &rows).unwrap();
         assert_eq!(
             said,
-            "io: the fastest of ours was b (1.00 s, 500 ms of processor time), the fastest of Python's p (3.00 s, 500 ms \
+            "io: the fastest of ours was b (1 s, 500 ms of processor time), the fastest of Python's p (3 s, 500 ms \
              of processor time); the wall times differ within noise"
         );
     }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::text::{clip, seconds};
+use crate::text::clip;
+use crate::unit;
 
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -94,7 +95,7 @@ impl Progress {
         if self.plain {
             say(&format!(
                 "{name}: {}; {result}",
-                seconds(took.as_secs_f64())
+                unit::seconds(took.as_secs_f64())
             ));
         }
         self.set(name, State::Done(took, result.to_owned()));
@@ -186,9 +187,10 @@ impl Table {
                     let now = self.now.strip_prefix(row.name).unwrap_or(&self.now).trim();
                     ("▶", format!("{now}  ({left})"))
                 }
-                State::Done(took, result) => {
-                    ("✔", format!("{}  {result}", seconds(took.as_secs_f64())))
-                }
+                State::Done(took, result) => (
+                    "✔",
+                    format!("{}  {result}", unit::seconds(took.as_secs_f64())),
+                ),
             };
             lines.push(clip(&format!("{mark} {:width$}  {said}", row.name)));
         }
@@ -234,7 +236,7 @@ mod tests {
         progress.expect("pool", "tasks/epoll 81,000/s");
         let text = progress.change(|table| table.text());
         let expected = "\
-✔ io    11.00 s  tasks/epoll 105 ms
+✔ io    11 s  tasks/epoll 105 ms
 ▶ echo  threads, round 2  (about 40 s left)
 · http  about 3 min
   next: pool

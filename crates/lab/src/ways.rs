@@ -1,4 +1,4 @@
-//! The ways to serve that experiments compare: models, each with its drivers; and the words for their figures.
+//! The ways to serve that experiments compare: models, each with its drivers.
 
 use std::time::{Duration, Instant};
 
@@ -70,52 +70,9 @@ pub(crate) fn memory_of_one(model: Model) -> u64 {
     }
 }
 
-/// Formats a number with commas: `10,000`.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Formats a small size: `273 B`, `4.1 KB`, `2.5 MB`.
-pub(crate) fn small_size(bytes: f64) -> String {
-    match bytes {
-        bytes if bytes < 1e3 => format!("{bytes:.0} B"),
-        bytes if bytes < 1e6 => format!("{:.1} KB", bytes / 1e3),
-        bytes => format!("{:.1} MB", bytes / 1e6),
-    }
-}
-
-/// Joins names: `a, b and c`.
-pub(crate) fn list(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_sizes_and_lists_are_words() {
-        let numbers = [7, 999, 1000, 10_050, 1_234_567].map(thousands);
-        assert_eq!(numbers, ["7", "999", "1,000", "10,050", "1,234,567"]);
-        assert_eq!(
-            [273.0, 4_136.0, 2.5e6].map(small_size),
-            ["273 B", "4.1 KB", "2.5 MB"]
-        );
-        let names = ["a", "b", "c"].map(String::from);
-        assert_eq!([list(&names[..1]), list(&names)], ["a", "a, b and c"]);
-    }
 
     #[test]
     fn tasks_has_each_driver_and_others_one() {

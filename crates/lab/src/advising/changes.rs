@@ -1,7 +1,8 @@
 //! At which figures the advice would be another one.
 
 use super::recommend::{CORE_USED, Candidate, EQUAL, LIMIT_USED, MEMORY_USED, Sizes};
-use super::words::{number, share, time, whole};
+use super::words::{number, share};
+use crate::unit;
 
 impl Sizes<'_> {
     /// Returns at which figures the answer would be another one.
@@ -28,13 +29,13 @@ impl Sizes<'_> {
                 lines.push(format!(
                     "{} does up to {} connections ({why})",
                     each.cost.row,
-                    whole(most as u64)
+                    unit::number(most.trunc())
                 ));
             } else if (self.demand.connections as f64) > most {
                 lines.push(format!(
                     "{} would do below {} connections ({why})",
                     each.cost.row,
-                    whole(most as u64)
+                    unit::number(most.trunc())
                 ));
             }
         }
@@ -45,7 +46,7 @@ impl Sizes<'_> {
                 "{} of all {} cores are used at {} connections of this kind; beyond that, more machines",
                 share(CORE_USED),
                 number(self.cores),
-                whole(most as u64)
+                unit::number(most.trunc())
             ));
         }
         lines.extend(self.when_waiting_costs(candidates));
@@ -68,12 +69,12 @@ impl Sizes<'_> {
         let cpu = (dear - EQUAL * cheap) / (EQUAL - 1.0);
         Some(format!(
             "where a request computes for {} or more, {} ({}) costs within {} of {} ({})",
-            time(cpu),
+            unit::seconds(cpu),
             threads.cost.row,
-            time(dear),
+            unit::seconds(dear),
             share(EQUAL - 1.0),
             tasks.cost.row,
-            time(cheap)
+            unit::seconds(cheap)
         ))
     }
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::costs::{Cost, Costs};
 use super::demand::Demand;
-use super::words::{bytes, number, share, time, whole};
+use super::words::{number, share};
+use crate::unit;
 
 /// The share of the memory, of a core and of a limit that a server should use at most: the rest is for bursts.
 pub(super) const MEMORY_USED: f64 = 0.8;
@@ -132,8 +133,8 @@ impl<'a> Sizes<'a> {
         let lacks = if connections > cost.most as f64 * LIMIT_USED {
             Some(format!(
                 "{} of {} at most ({}), and {} of them should be used",
-                whole(self.demand.connections),
-                whole(cost.most),
+                unit::number(self.demand.connections as f64),
+                unit::number(cost.most as f64),
                 cost.limit,
                 share(LIMIT_USED)
             ))
@@ -168,20 +169,20 @@ impl<'a> Sizes<'a> {
         vec![
             format!(
                 "{} connections × {} active = {} requests under way at once",
-                whole(connections),
+                unit::number(connections as f64),
                 share(active),
                 number(under_way)
             ),
             format!(
                 "{} under way ÷ {} each = {} requests a second (Little's law)",
                 number(under_way),
-                time(service_s),
+                unit::seconds(service_s),
                 number(rate)
             ),
             format!(
                 "{} a second × {} = {} of {} cores, without what the model costs; a request waits for {} of its time",
                 number(rate),
-                time(cpu_s),
+                unit::seconds(cpu_s),
                 number(rate * cpu_s),
                 number(self.cores),
                 share(1.0 - cpu_s / service_s)
@@ -217,13 +218,13 @@ impl<'a> Sizes<'a> {
         format!(
             "{}: {} × {} = {} of {}; {} × ({} + {}) = {} cores: {end}",
             each.cost.row,
-            whole(self.demand.connections),
-            bytes(each.cost.bytes.median()),
-            bytes(each.memory),
-            bytes(self.memory),
+            unit::number(self.demand.connections as f64),
+            unit::bytes(each.cost.bytes.median()),
+            unit::bytes(each.memory),
+            unit::bytes(self.memory),
             number(rate),
-            time(self.demand.cpu_s),
-            time(each.cost.trip.median()),
+            unit::seconds(self.demand.cpu_s),
+            unit::seconds(each.cost.trip.median()),
             number(rate * each.request)
         )
     }
@@ -242,16 +243,16 @@ impl<'a> Sizes<'a> {
             advice.because.push(format!(
                 "{} takes the least processor time for a request, {}",
                 chosen.cost.row,
-                time(chosen.request)
+                unit::seconds(chosen.request)
             ));
         } else {
             advice.because.push(format!(
                 "{} takes {} for a request and {}, the least, {}: a difference of {}, below {} or inside the noise; so \
                  the simpler one",
                 chosen.cost.row,
-                time(chosen.request),
+                unit::seconds(chosen.request),
                 cheapest.cost.row,
-                time(cheapest.request),
+                unit::seconds(cheapest.request),
                 share(chosen.request / cheapest.request - 1.0),
                 share(EQUAL - 1.0)
             ));
@@ -275,7 +276,7 @@ impl<'a> Sizes<'a> {
                 "{} cores are {} of all: requests queue behind each other, and their time grows beyond {}",
                 number(cores),
                 share(cores / self.cores),
-                time(self.demand.service_s)
+                unit::seconds(self.demand.service_s)
             ));
         }
         self.size_pool(advice, driver.is_some(), &mut run);
@@ -304,9 +305,9 @@ impl<'a> Sizes<'a> {
             advice.because.push(format!(
                 "a request computes for {}, which would hold the loop for longer than {}: in `run_blocking`, whose hand-over \
                  takes {} more; as many threads as cores compute",
-                time(computes),
-                time(HOLD),
-                time(offloaded)
+                unit::seconds(computes),
+                unit::seconds(HOLD),
+                unit::seconds(offloaded)
             ));
             *run += ", and compute in `run_blocking`";
         }
@@ -381,7 +382,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("threads: 10,000 × 39.1 KiB = 381 MiB of 4.0 GiB"),
+            text.contains("threads: 10,000 × 39.1 KiB = 381 MiB of 4 GiB"),
             "{text}"
         );
         assert!(text.contains("has 64 here, too few"), "{text}");
@@ -392,7 +393,7 @@ mod tests {
         );
         // (9.045 − 1.05 × 5.025) ÷ 0.05 us
         assert!(
-            changes.contains("computes for 75.4 us or more, threads"),
+            changes.contains("computes for 75.4 µs or more, threads"),
             "{changes}"
         );
     }

@@ -15,7 +15,8 @@ use crate::crowd::setup::{descriptor_limit, meminfo, ports};
 use crate::experiment::{Experiment, Lab};
 use crate::report::{Figure, Section};
 use crate::rounds::{Rounds, Trial};
-use crate::ways::{in_time, load_core, memory_of_one, serve, thousands, ways};
+use crate::unit;
+use crate::ways::{in_time, load_core, memory_of_one, serve, ways};
 use crate::{Work, cores};
 
 /// The experiment `c10k`. Without sizes it takes those of the lab's effort.
@@ -192,8 +193,8 @@ fn plan(sizes: &C10kSizes, row: Row, warnings: &mut Vec<String>) -> Vec<usize> {
     if most < wanted {
         warnings.push(format!(
             "{row} is asked to hold {} idle clients and not {}: {why}.",
-            thousands(most),
-            thousands(wanted)
+            unit::count(most),
+            unit::count(wanted)
         ));
     }
     let wanted = wanted.min(most);

@@ -8,8 +8,8 @@ use super::{
 use crate::report::{
     Axis, Better, Column, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit, Value,
 };
-use crate::text::seconds;
-use crate::ways::{list, small_size, thousands};
+use crate::text::list;
+use crate::unit;
 
 pub(super) fn section(sizes: &C10kSizes, outcomes: &[Outcome]) -> Section {
     let mut findings = walls(outcomes);
@@ -37,7 +37,7 @@ fn settings(sizes: &C10kSizes) -> Vec<String> {
         format!(
             "{} idle clients, which say a byte when they come in and one at the end; {} active ones, there first, {MESSAGE} \
              bytes, closed loop, {:.1} s",
-            thousands(idle),
+            unit::count(idle),
             sizes.active,
             sizes.duration.as_secs_f64()
         ),
@@ -105,10 +105,10 @@ fn curve(sizes: &C10kSizes, outcomes: &[Outcome]) -> Plot {
         Some(format!(
             "{} from {} at {} to {} at {}",
             one.name,
-            seconds(first.y),
-            thousands(first.x as usize),
-            seconds(last.y),
-            thousands(last.x as usize)
+            unit::seconds(first.y),
+            unit::count(first.x as usize),
+            unit::seconds(last.y),
+            unit::count(last.x as usize)
         ))
     });
     let ends: Vec<String> = ends.collect();
@@ -149,19 +149,19 @@ fn walls(outcomes: &[Outcome]) -> Vec<String> {
             ),
         };
         let others = match last.failed {
-            0 => format!("the other {} wait without an answer", thousands(waiting)),
+            0 => format!("the other {} wait without an answer", unit::count(waiting)),
             failed => format!(
                 "{} wait without an answer and {} could not connect or were cut ({})",
-                thousands(waiting),
-                thousands(failed),
+                unit::count(waiting),
+                unit::count(failed),
                 last.error.as_deref().unwrap_or("no reason given")
             ),
         };
         said.push(format!(
             "{} holds {} of {} idle clients and serves {active}; {others}: {}.",
             outcome.row,
-            thousands(last.held),
-            thousands(last.asked),
+            unit::count(last.held),
+            unit::count(last.asked),
             why(outcome)
         ));
         debug_assert!(found.survived <= last.asked);
@@ -199,8 +199,8 @@ fn slopes(sizes: &C10kSizes, outcomes: &[Outcome]) -> Option<String> {
     (!times.is_empty() && least < most).then(|| {
         format!(
             "With {} idle connections instead of {}, a round trip of the active costs the server {}.",
-            thousands(*most),
-            thousands(*least),
+            unit::count(*most),
+            unit::count(*least),
             list(&times)
         )
     })
@@ -216,9 +216,9 @@ fn memory(outcomes: &[Outcome]) -> Option<String> {
     (of.len() > 1).then(|| {
         format!(
             "An idle connection takes {} of the server's memory under {} and {} under {}.",
-            small_size(least.max(0.0)),
+            unit::bytes(least.max(0.0)),
             first.row,
-            small_size(*most),
+            unit::bytes(*most),
             last.row
         )
     })
@@ -232,13 +232,13 @@ fn survival(outcomes: &[Outcome]) -> Vec<String> {
         };
         let held = found.steps.last().map_or(0, |step| step.held);
         if found.survived == held && held == outcome.asked && held > 0 {
-            all.push(format!("{} ({})", outcome.row, thousands(held)));
+            all.push(format!("{} ({})", outcome.row, unit::count(held)));
         } else if found.survived < held {
             said.push(format!(
                 "{} answers {} of the {} idle clients that it held when they speak again.",
                 outcome.row,
-                thousands(found.survived),
-                thousands(held)
+                unit::count(found.survived),
+                unit::count(held)
             ));
         }
     }

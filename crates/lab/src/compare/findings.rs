@@ -6,7 +6,7 @@ use super::habits::MISTAKES;
 use super::mistakes::Habit;
 use super::table::{first, is_fair};
 use crate::report::{Better, Column, Figure, Line, Mark, Section, Table, Unit};
-use crate::text::{per_second, seconds};
+use crate::unit;
 
 /// Adds what follows from the first table, the most important first.
 pub(super) fn add(section: &mut Section) {
@@ -45,8 +45,8 @@ pub(super) fn ranked(table: &Table) -> Vec<(&Line, &Figure)> {
 
 fn shown(column: &Column, figure: &Figure) -> String {
     let one = |value: f64| match column.unit {
-        Unit::Seconds => seconds(value),
-        _ => per_second(value),
+        Unit::Seconds => unit::seconds(value),
+        _ => unit::per_second(value),
     };
     let interval = figure.interval();
     format!(

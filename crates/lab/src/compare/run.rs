@@ -13,7 +13,7 @@ use crate::experiment::Lab;
 use crate::machine::cores;
 use crate::report::{Better, Section};
 use crate::rounds::{Rounds, Step, Trial};
-use crate::text::{per_second, seconds};
+use crate::unit;
 use crate::watch::Disturbance;
 
 /// Bytes of an echo message.
@@ -79,8 +79,8 @@ fn best<C: Shown>(workload: Workload, cells: &[C], runs: &[Vec<Vec<f64>>]) -> St
         _ => a.total_cmp(b),
     });
     best.map_or(String::new(), |(cell, median)| match better {
-        Better::More => format!("{} {}", cell.name(), per_second(median)),
-        _ => format!("{} {}", cell.name(), seconds(median)),
+        Better::More => format!("{} {}", cell.name(), unit::per_second(median)),
+        _ => format!("{} {}", cell.name(), unit::seconds(median)),
     })
 }
 

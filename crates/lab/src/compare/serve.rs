@@ -12,7 +12,8 @@ use super::{duration, findings, left_out, rounds, table};
 use crate::experiment::Lab;
 use crate::machine::cores;
 use crate::report::Section;
-use crate::text::{count, per_second, seconds};
+use crate::text::count;
+use crate::unit;
 
 /// The page of `http`.
 const PAGE: &[u8] = b"Hello, world!";
@@ -86,8 +87,8 @@ fn settings(lab: &Lab, workload: Workload) -> Vec<String> {
         _ => format!("messages of {MESSAGE} bytes, by `serve echo`"),
     };
     let clients = count(lab.sizes.clients, "client");
-    let each = seconds(duration(lab).as_secs_f64());
-    let rate = per_second(RATE);
+    let each = unit::seconds(duration(lab).as_secs_f64());
+    let rate = unit::per_second(RATE);
     vec![
         format!("{clients}, which stay connected; {what}"),
         format!(

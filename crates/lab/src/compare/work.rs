@@ -17,7 +17,8 @@ use crate::experiment::Lab;
 use crate::machine::cores;
 use crate::report::Section;
 use crate::rounds::Rounds;
-use crate::text::{count, seconds};
+use crate::text::count;
+use crate::unit;
 use crate::watch::Disturbance;
 
 impl Shown for (Habit, Duration) {
@@ -70,13 +71,13 @@ pub(super) fn fetching(lab: &Lab) -> io::Result<Section> {
                 "{}, each fetches {} one after another, {} a page; at best {}",
                 count(jobs, "job"),
                 count(pages, "page"),
-                seconds(latency.as_secs_f64()),
-                seconds(latency.as_secs_f64() * pages as f64),
+                unit::seconds(latency.as_secs_f64()),
+                unit::seconds(latency.as_secs_f64() * pages as f64),
             ),
             format!(
                 "mistakes: {} under tasks, each with one pause, look-up or page of {}",
                 count(jobs, "job"),
-                seconds(latency.as_secs_f64())
+                unit::seconds(latency.as_secs_f64())
             ),
         ],
         ..table::work(Workload::Io, &rows, trials)

@@ -3,7 +3,8 @@
 use super::{BYTES, KegelSizes, files};
 use crate::compare::rows::Row;
 use crate::crowd::setup::{descriptor_limit, meminfo, ports};
-use crate::ways::{memory_of_one, thousands};
+use crate::unit;
+use crate::ways::memory_of_one;
 
 /// So many servers, each with a process of clients.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +42,8 @@ impl Plan {
         if clients < sizes.clients {
             warnings.push(format!(
                 "{row} gets {} clients and not {}: {why}.",
-                thousands(clients),
-                thousands(sizes.clients)
+                unit::count(clients),
+                unit::count(sizes.clients)
             ));
         }
         // A server also opens the files.

@@ -5,8 +5,7 @@ use crate::report::{
     Axis, Better, Column, Figure, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit,
     Value,
 };
-use crate::text::seconds;
-use crate::ways::{small_size, thousands};
+use crate::unit;
 
 /// The figures of a phase, from its first one on.
 const WARM: usize = 0;
@@ -27,7 +26,7 @@ pub(super) fn section(sizes: &KegelSizes, outcomes: &[Outcome]) -> Section {
             format!(
                 "{} clients, each with a request of a file of {BYTES} bytes a second on a connection that stays; an answer \
                  later than a second after it was due has missed its deadline; open loop",
-                thousands(sizes.clients)
+                unit::count(sizes.clients)
             ),
             format!(
                 "cold: {} s in which no file is asked for twice, after the kernel was asked to drop all of them from its \
@@ -125,16 +124,16 @@ fn findings(outcomes: &[Outcome]) -> Vec<String> {
             "{} with {} clients on {} server process{}: {:.2} % of the deadlines are missed with a warm cache and {:.2} % with a \
              cold one (p99 {} and {}); an answer costs {} of processor time, {:.0} % of a core in all, and a client {}.",
             outcome.row,
-            thousands(last.connected),
+            unit::count(last.connected),
             outcome.plan.servers,
             if outcome.plan.servers == 1 { "" } else { "es" },
             warm * 100.0,
             cold * 100.0,
-            seconds(or_zero(warm_p99)),
-            seconds(or_zero(cold_p99)),
-            seconds(or_zero(cpu)),
+            unit::seconds(or_zero(warm_p99)),
+            unit::seconds(or_zero(cold_p99)),
+            unit::seconds(or_zero(cpu)),
             or_zero(busy) * 100.0,
-            small_size(or_zero(memory))
+            unit::bytes(or_zero(memory))
         ));
     }
     findings
@@ -149,15 +148,15 @@ fn warnings(outcomes: &[Outcome]) -> Vec<String> {
         if last.connected < outcome.plan.clients() {
             warnings.push(format!(
                 "{row}: only {} of {} clients could connect; the others' requests are missed.",
-                thousands(last.connected),
-                thousands(outcome.plan.clients())
+                unit::count(last.connected),
+                unit::count(outcome.plan.clients())
             ));
         }
         if let Some(error) = &last.error {
             let failed = last.cold.failed + last.warm.failed;
             warnings.push(format!(
                 "{row}: {} requests failed: {error}{}.",
-                thousands(failed as usize),
+                unit::count(failed as usize),
                 match error.contains(" 503 ") {
                     true => " (a server answers so that has no descriptor or memory left to open a file with)",
                     false => "",
@@ -169,7 +168,7 @@ fn warnings(outcomes: &[Outcome]) -> Vec<String> {
                 "{row}: the clients took {:.0} % of a core and sent requests up to {} later than was due (99 %): what is missed may \
                  be their fault.",
                 last.load_busy * 100.0,
-                seconds(last.load_late_s)
+                unit::seconds(last.load_late_s)
             ));
         }
         if outcome.median(COLD + DISK).is_some_and(|share| share < 0.5) {

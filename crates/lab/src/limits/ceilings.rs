@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::say;
+use crate::unit;
 
 /// A limit and its use.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,8 +41,8 @@ impl Ceiling {
     /// Returns the limit with its value: `vm.max_map_count = 65,530`.
     pub(crate) fn text(&self) -> String {
         let most = match self.in_bytes {
-            true => say::bytes(self.most as f64),
-            false => say::number(self.most as f64),
+            true => unit::bytes(self.most as f64),
+            false => unit::number(self.most as f64),
         };
         format!("{} = {most}", self.name)
     }

@@ -10,8 +10,8 @@ use crate::experiment::{Effort, Lab};
 use crate::report::{
     Axis, Better, Column, Figure, Line, Plot, PlotKind, Point, Section, Series, Table, Unit, Value,
 };
-use crate::say;
 use crate::text::count;
+use crate::unit;
 
 /// Growth of the kernel's memory below this many bytes may be that of other processes.
 const KERNEL_NOISE: f64 = (16 << 20) as f64;
@@ -55,7 +55,7 @@ pub(super) fn of(lab: &Lab, counted: &[Counted]) -> Section {
 fn settings(counted: &[Counted]) -> Vec<String> {
     let bounds: Vec<String> = counted
         .iter()
-        .map(|each| format!("{} {}", say::number(each.most as f64), each.kind.name()))
+        .map(|each| format!("{} {}", unit::number(each.most as f64), each.kind.name()))
         .collect();
     let rounds = counted.iter().map(|each| each.runs.len()).max();
     let rounds = count(rounds.unwrap_or(0), "round");
@@ -125,7 +125,7 @@ impl Counted {
 fn table(counted: &[Counted]) -> Table {
     let seen = |found: Result<Figure, f64>| match found {
         Ok(figure) => Some(Value::Figure(figure)),
-        Err(least) => Some(Value::Text(format!("under {}", say::bytes(least)))),
+        Err(least) => Some(Value::Text(format!("under {}", unit::bytes(least)))),
     };
     let row = |each: &Counted| Line {
         name: each.kind.name().to_owned(),
@@ -232,7 +232,7 @@ fn findings(counted: &[Counted]) -> Vec<String> {
         let ratio = threads.both() / tasks.both();
         findings.push(format!(
             "A thread takes the memory of {} tasks.",
-            say::times(ratio)
+            unit::times(ratio)
         ));
     }
     findings
@@ -241,7 +241,7 @@ fn findings(counted: &[Counted]) -> Vec<String> {
 /// Returns how many there were and what ended it.
 fn how_many(each: &Counted) -> Option<String> {
     let best = each.best()?;
-    let number = say::number(best.count as f64);
+    let number = unit::number(best.count as f64);
     let name = each.kind.name();
     let mut text = match best.is_limit() {
         true => format!(
@@ -264,7 +264,7 @@ fn how_many(each: &Counted) -> Option<String> {
         text.push_str(&format!(
             " No error is returned: the set-up of a guard page fails inside the new thread. Switchboard's own `spawn` \
              refuses beyond {} threads instead ({limit}).",
-            say::number(capacity as f64)
+            unit::number(capacity as f64)
         ));
     }
     Some(text)
@@ -276,18 +276,18 @@ fn cost(each: &Counted) -> Option<String> {
     let memory = match (each.user(), each.kernel()) {
         (Ok(user), Ok(kernel)) => format!(
             "{} of its own and {} in the kernel",
-            say::bytes(user.median()),
-            say::bytes(kernel.median())
+            unit::bytes(user.median()),
+            unit::bytes(kernel.median())
         ),
-        (Ok(user), Err(_)) => format!("{} of its own", say::bytes(user.median())),
-        (Err(_), Ok(kernel)) => format!("{} in the kernel", say::bytes(kernel.median())),
+        (Ok(user), Err(_)) => format!("{} of its own", unit::bytes(user.median())),
+        (Err(_), Ok(kernel)) => format!("{} in the kernel", unit::bytes(kernel.median())),
         (Err(_), Err(_)) => return None,
     };
     let mut name = each.kind.one().to_owned();
     name[..1].make_ascii_uppercase();
     Some(format!(
         "{name} costs {memory}: 1,000 take {}, and {} to make.",
-        say::bytes(each.both() * 1e3),
-        say::time(creation * 1e3)
+        unit::bytes(each.both() * 1e3),
+        unit::seconds(creation * 1e3)
     ))
 }

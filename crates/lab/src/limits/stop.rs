@@ -3,7 +3,7 @@
 use super::ceilings::Nearest;
 use super::memory::LEFT_TO_OTHERS;
 use super::watch::{Run, Stop};
-use crate::say;
+use crate::unit;
 
 impl Run {
     /// Returns whether the machine ended it, and no bound of the experiment's own.
@@ -15,12 +15,12 @@ impl Run {
     pub(crate) fn ended_by(&self) -> String {
         let own = "this experiment's own bound";
         match &self.stop {
-            Stop::Most(most) => format!("{own} of {}", say::number(*most as f64)),
-            Stop::Bytes(bytes) => format!("{own} of {} of memory", say::bytes(*bytes)),
+            Stop::Most(most) => format!("{own} of {}", unit::number(*most as f64)),
+            Stop::Bytes(bytes) => format!("{own} of {} of memory", unit::bytes(*bytes)),
             Stop::Available(available) => format!(
                 "{own}: less than {:.0} % of {} of memory were left to others",
                 LEFT_TO_OTHERS * 100.0,
-                say::bytes(available.of)
+                unit::bytes(available.of)
             ),
             Stop::Patience(patience) => format!("{own} of {} s", patience.as_secs()),
             Stop::Refused(failed) => {
@@ -56,8 +56,8 @@ impl Run {
         let nearest = self.nearest.as_ref().filter(near)?;
         let mut text = nearest.ceiling.text();
         let unit = match nearest.ceiling.name.as_str() {
-            "vm.max_map_count" => Some(format!("{} mappings each", say::number(nearest.each))),
-            "RLIMIT_AS" | "RLIMIT_DATA" => Some(format!("{} each", say::bytes(nearest.each))),
+            "vm.max_map_count" => Some(format!("{} mappings each", unit::number(nearest.each))),
+            "RLIMIT_AS" | "RLIMIT_DATA" => Some(format!("{} each", unit::bytes(nearest.each))),
             _ => None,
         };
         if let Some(unit) = unit {
@@ -74,7 +74,7 @@ impl Run {
         Some(format!(
             "{} at about {}",
             nearest.ceiling.text(),
-            say::times(at)
+            unit::times(at)
         ))
     }
 }

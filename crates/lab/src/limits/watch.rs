@@ -341,7 +341,7 @@ mod tests {
             (stop(100, 0.99e7, None, false), "of 954 MiB of memory"),
             (
                 stop(100, 1e4, plenty(1.9e9), false),
-                ": less than 20 % of 9.3 GiB",
+                ": less than 20 % of 9.31 GiB",
             ),
             (stop(100, 1e4, plenty(9e9), true), "of 1 s"),
         ];

@@ -18,7 +18,8 @@ use crate::report::{
     Value,
 };
 use crate::rounds::{Rounds, Trial};
-use crate::text::{count, seconds};
+use crate::text::count;
+use crate::unit;
 use crate::usage::tree_memory;
 
 use self::command::{Template, Variant};
@@ -271,17 +272,17 @@ fn compared(table: &Table, best: Option<usize>) -> Vec<String> {
         [] if others.is_empty() => format!(
             "{} takes {} of processor time a request",
             best.name,
-            seconds(least.median())
+            unit::seconds(least.median())
         ),
         [] => format!(
             "{} takes the least processor time a request, {}",
             best.name,
-            seconds(least.median())
+            unit::seconds(least.median())
         ),
         equal => format!(
             "{} takes {} of processor time a request, and inside the noise so do {}",
             best.name,
-            seconds(least.median()),
+            unit::seconds(least.median()),
             equal.join(", ")
         ),
     }];
@@ -350,7 +351,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "b takes the least processor time a request, 1.1 ms",
+                "b takes the least processor time a request, 1.05 ms",
                 "a takes the most, 1.95 times as much"
             ]
         );

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::unit::{grouped, say};
 use crate::machine::Machine;
 use crate::report::{Figure, Unit};
+use crate::unit::{grouped, say};
 
 /// Returns what is known of the machine, as names and values, the most important first.
 pub(super) fn facts(machine: &Machine) -> Vec<(String, String)> {

@@ -10,7 +10,6 @@ mod html;
 mod note;
 mod order;
 mod text;
-mod unit;
 mod verdicts;
 
 pub use csv::csv;

@@ -7,7 +7,7 @@ use switchboard_runtime::Model;
 
 use super::SlowSizes;
 use crate::crowd::{Group, Pace, Says};
-use crate::ways::{small_size, thousands};
+use crate::unit;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scene {
@@ -65,25 +65,25 @@ impl Scene {
             Scene::BackEnd => format!(
                 "{}: {} clients, each with a request a second on a new connection; each takes {} ms, log-normal (0.5)",
                 self.name(),
-                thousands(sizes.visitors),
+                unit::count(sizes.visitors),
                 sizes.backend.as_millis()
             ),
             Scene::Clients => format!(
                 "{}: {} that send half of a request or a byte each 100 ms (processes: {}), and {honest}",
                 self.name(),
-                thousands(sizes.slow),
-                thousands(sizes.processes.min(sizes.slow))
+                unit::count(sizes.slow),
+                unit::count(sizes.processes.min(sizes.slow))
             ),
             Scene::Conversations => format!(
                 "{}: {} that stay and say something each {} ms, and {honest}",
                 self.name(),
-                thousands(sizes.long),
+                unit::count(sizes.long),
                 PAUSE.as_millis()
             ),
             Scene::Message => format!(
                 "{}: one client that sends {} again and again and reads them back, and {HONEST} that say 64 B each {} ms",
                 self.name(),
-                small_size(sizes.message as f64),
+                unit::bytes(sizes.message as f64),
                 OFTEN.as_millis()
             ),
         }

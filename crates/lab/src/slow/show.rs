@@ -5,8 +5,8 @@ use super::{LATE, Outcome, P50, P99, RATE, SHARE, SlowSizes, WORST};
 use crate::report::{
     Axis, Better, Column, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit, Value,
 };
-use crate::text::seconds;
-use crate::ways::{list, small_size, thousands};
+use crate::text::list;
+use crate::unit;
 
 pub(super) fn section(sizes: &SlowSizes, outcomes: &[Outcome]) -> Section {
     let findings = Scene::ALL
@@ -128,10 +128,10 @@ fn finding(scene: Scene, sizes: &SlowSizes, outcomes: &[Outcome]) -> Option<Stri
         Scene::BackEnd => format!(
             "With a back end of {} ms and {} requests a second",
             sizes.backend.as_millis(),
-            thousands(sizes.visitors)
+            unit::count(sizes.visitors)
         ),
-        Scene::Clients => format!("Beside {} slow clients", thousands(sizes.slow)),
-        _ => format!("Beside {} long conversations", thousands(sizes.long)),
+        Scene::Clients => format!("Beside {} slow clients", unit::count(sizes.slow)),
+        _ => format!("Beside {} long conversations", unit::count(sizes.long)),
     };
     match (part.is_empty(), whole.is_empty()) {
         (true, true) => None,
@@ -160,12 +160,12 @@ fn message(sizes: &SlowSizes, outcomes: &[Outcome]) -> Option<String> {
     let (best, last) = (worst.first()?, worst.last()?);
     let mut text = format!(
         "Beside a message of {}, the worst small answer takes {} under {}",
-        small_size(sizes.message as f64),
-        seconds(best.0),
+        unit::bytes(sizes.message as f64),
+        unit::seconds(best.0),
         best.1
     );
     if last.1 != best.1 {
-        text += &format!(" and {} under {}", seconds(last.0), last.1);
+        text += &format!(" and {} under {}", unit::seconds(last.0), last.1);
     }
     if !held_up.is_empty() {
         text += &format!("; under {} others are not answered in time", list(&held_up));

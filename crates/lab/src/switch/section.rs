@@ -7,7 +7,7 @@ use crate::report::{
     Axis, Better, Column, Figure, Line, Plot, PlotKind, Point, Section, Series, Table, Unit, Value,
 };
 use crate::rounds::Trial;
-use crate::say;
+use crate::unit;
 
 /// A figure that is less certain than this was disturbed.
 const UNSURE: f64 = 0.25;
@@ -106,7 +106,7 @@ fn settings(lab: &Lab, cores: &[usize]) -> Vec<String> {
         format!(
             "each in a process of its own: a warm-up, then the median of {} batches of at least {}; rounds by turns",
             batches(lab),
-            say::time(batch(lab).as_secs_f64())
+            unit::seconds(batch(lab).as_secs_f64())
         ),
         format!("pinned to {place}"),
         "a hundred chains of callbacks, tasks or green threads go by turns in one loop; threads park and unpark each \
@@ -164,17 +164,17 @@ impl Found<'_> {
     /// Says how two compare, the first being expected to take longer.
     fn compared(&self, slow: Act, fast: Act, what: [&str; 2]) -> Option<String> {
         let (slow, fast) = (self.figure(slow)?, self.figure(fast)?);
-        let times = [slow, fast].map(|figure| say::time(figure.median()));
+        let times = [slow, fast].map(|figure| unit::seconds(figure.median()));
         let [of_slow, of_fast] = what;
         let result = match slow.differs_from(fast) {
             false => "the difference is inside the noise".to_owned(),
             true if slow.median() > fast.median() => {
                 format!(
                     "{} times as much",
-                    say::times(slow.median() / fast.median())
+                    unit::times(slow.median() / fast.median())
                 )
             }
-            true => format!("{} of it", say::times(slow.median() / fast.median())),
+            true => format!("{} of it", unit::times(slow.median() / fast.median())),
         };
         Some(format!(
             "{of_slow} costs {}, {of_fast} {}: {result}.",

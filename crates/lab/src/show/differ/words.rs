@@ -4,8 +4,8 @@ use super::{Change, Differences, Direction, FALSE_ALARM};
 use crate::report::Unit;
 use crate::show::Look;
 use crate::show::text::page::{Ink, Page};
-use crate::show::unit::say;
 use crate::text::count;
+use crate::unit::say;
 
 impl Differences {
     /// Formats what differs for a terminal: what makes the reports hard to compare first, then what became worse.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::escape;
 use crate::report::{Axis, Plot, PlotKind, Point};
-use crate::show::unit::{Scale, grouped};
+use crate::unit::{Scale, grouped};
 
 /// Rows of the table; the raw data has all.
 const ROWS: usize = 120;

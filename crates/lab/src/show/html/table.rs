@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::escape;
 use crate::report::{Column, Figure, Line, Mark, Section, Table, Unit, Value};
 use crate::show::note::note;
-use crate::show::unit::Scale;
+use crate::unit::Scale;
 
 pub(super) fn write(page: &mut String, table: &Table, section: &Section) {
     let title = match (table.title.is_empty(), section.title.is_empty()) {

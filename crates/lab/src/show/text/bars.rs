@@ -3,7 +3,7 @@
 use super::page::{Ink, Page, clipped};
 use crate::report::{Plot, Point};
 use crate::show::order::by_label;
-use crate::show::unit::say;
+use crate::unit::say;
 
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 

@@ -2,7 +2,7 @@
 
 use super::page::{Ink, Page, clipped};
 use crate::report::{Figure, Line, Mark, Table, Unit, Value};
-use crate::show::unit::Scale;
+use crate::unit::Scale;
 
 /// A column that is laid out: its head in two lines, and for each row a value and what is behind it.
 struct Column {

@@ -3,7 +3,7 @@
 use super::ticks::{base, decades, one_two_five, powers_of_two, round_step};
 use super::{Anchor, Canvas, TYPE};
 use crate::report::{Axis, Unit};
-use crate::show::unit::{Scale, short, tick};
+use crate::unit::{Scale, short, tick};
 
 /// An axis that is laid out.
 pub(super) struct Ruler {

@@ -4,7 +4,7 @@ use super::axis::{Layout, Ruler};
 use super::{Anchor, Canvas, Fit, LOOKS, TYPE, fitted, px, width_of};
 use crate::report::{Plot, Point};
 use crate::show::order::by_label;
-use crate::show::unit::say;
+use crate::unit::say;
 
 /// A row of the plot: a name where a group begins, and a bar.
 struct Row<'a> {

@@ -1,4 +1,4 @@
-//! Prefixes and digits: how a figure of a unit is written.
+//! How numbers are written, in tables, on axes and in sentences: prefixes and digits.
 
 use crate::report::Unit;
 
@@ -25,20 +25,23 @@ fn prefixes(unit: Unit) -> &'static [Prefix] {
     }
 }
 
-/// Returns the greatest prefix of which `size` has at least one, or the least.
+/// Returns the greatest prefix of which `size` has at least one, or the least. Nothing has the base unit.
 fn prefix(unit: Unit, size: f64) -> Prefix {
     let all = prefixes(unit);
+    if size == 0.0 {
+        return *all.iter().find(|(per, _)| *per == 1.0).unwrap_or(&all[0]);
+    }
     let fits = all.iter().rev().find(|(per, _)| size >= *per * 0.999_5);
     *fits.unwrap_or(&all[0])
 }
 
 /// How the figures of a column or an axis are written: with one prefix and as many decimals each.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     unit: Unit,
     per: f64,
     /// The sign of the unit with its prefix; empty if each figure has its own.
-    pub(super) sign: &'static str,
+    pub(crate) sign: &'static str,
     decimals: usize,
     mixed: bool,
 }
@@ -46,7 +49,7 @@ pub(super) struct Scale {
 impl Scale {
     /// Chooses the scale for these figures. If the greatest is more than 20,000 times the least, each figure gets a
     /// prefix of its own where the unit has prefixes.
-    pub(super) fn of(unit: Unit, figures: impl IntoIterator<Item = f64>) -> Scale {
+    pub(crate) fn of(unit: Unit, figures: impl IntoIterator<Item = f64>) -> Scale {
         let sizes = figures.into_iter().map(f64::abs).filter(|size| *size > 0.0);
         let sizes: Vec<f64> = sizes.collect();
         let least = sizes.iter().copied().fold(f64::INFINITY, f64::min);
@@ -74,7 +77,7 @@ impl Scale {
     }
 
     /// Writes a figure without its unit, or with it if each has its own.
-    pub(super) fn number(&self, figure: f64) -> String {
+    pub(crate) fn number(&self, figure: f64) -> String {
         match self.mixed {
             true => say(self.unit, figure),
             false => grouped(figure / self.per, self.decimals),
@@ -82,10 +85,17 @@ impl Scale {
     }
 }
 
-/// Writes a figure with its unit and three digits: `12.4 ms`, `1.94×`, `16,012`.
-pub(super) fn say(unit: Unit, figure: f64) -> String {
+/// Writes a figure with its unit and three digits: `12.4 ms`, `1.94×`, `81,300/s`. Things are counted to the last one:
+/// `16,012`.
+pub(crate) fn say(unit: Unit, figure: f64) -> String {
     let (per, sign) = prefix(unit, figure.abs());
-    let number = figure / per;
+    let number = match (unit, figure / per) {
+        (Unit::PerSecond | Unit::Ratio, number) if number.abs() >= 1000.0 => {
+            let digit = 10_f64.powi(number.abs().log10().floor() as i32 - 2);
+            (number / digit).round() * digit
+        }
+        (_, number) => number,
+    };
     let decimals = match number.abs() {
         size if size >= 99.95 || size.fract() == 0.0 => 0,
         size if size >= 9.995 => 1,
@@ -95,8 +105,45 @@ pub(super) fn say(unit: Unit, figure: f64) -> String {
     with_sign(grouped(number, decimals), sign)
 }
 
+/// Writes a time: `350 µs`.
+pub(crate) fn seconds(seconds: f64) -> String {
+    say(Unit::Seconds, seconds)
+}
+
+/// Writes a size: `9.63 KiB`.
+pub(crate) fn bytes(bytes: f64) -> String {
+    say(Unit::Bytes, bytes)
+}
+
+/// Writes a rate: `81,300/s`.
+pub(crate) fn per_second(rate: f64) -> String {
+    say(Unit::PerSecond, rate)
+}
+
+/// Writes a whole number: `16,350`.
+pub(crate) fn number(number: f64) -> String {
+    grouped(number, 0)
+}
+
+/// Writes how many there are: `10,000`.
+pub(crate) fn count(things: usize) -> String {
+    number(things as f64)
+}
+
+/// Writes a quotient with the two digits that it is known to: `2.4`, `42`, `1,300`.
+pub(crate) fn times(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio < 9.95 => grouped(ratio, 1),
+        ratio if ratio < 99.5 => number(ratio),
+        ratio => {
+            let unit = 10_f64.powi(ratio.log10().floor() as i32 - 1);
+            number((ratio / unit).round() * unit)
+        }
+    }
+}
+
 /// Writes a figure on an axis, as shortly as it can be: `10k`, `1 ms`.
-pub(super) fn tick(unit: Unit, figure: f64) -> String {
+pub(crate) fn tick(unit: Unit, figure: f64) -> String {
     let (per, sign) = prefix(unit, figure.abs());
     let counts = matches!(unit, Unit::Count | Unit::PerSecond | Unit::Ratio);
     let (number, letter) = match figure / per {
@@ -108,7 +155,7 @@ pub(super) fn tick(unit: Unit, figure: f64) -> String {
 }
 
 /// Writes a number with as many decimals as it needs, at most six.
-pub(super) fn short(number: f64) -> String {
+pub(crate) fn short(number: f64) -> String {
     let text = grouped(number, 6);
     if !text.contains('.') || text.contains('e') {
         return text;
@@ -125,7 +172,7 @@ fn with_sign(number: String, sign: &str) -> String {
 }
 
 /// Writes a number with commas between groups of three digits.
-pub(super) fn grouped(number: f64, decimals: usize) -> String {
+pub(crate) fn grouped(number: f64, decimals: usize) -> String {
     if number.abs() >= 1e15 {
         return format!("{number:.2e}");
     }
@@ -177,6 +224,13 @@ mod tests {
         assert_eq!(say(Unit::Count, -1_234_567.0), "-1,234,567");
         assert_eq!(say(Unit::PerSecond, 250_000.0), "250,000/s");
         assert_eq!(say(Unit::Share, 0.034), "3.40 %");
+        assert_eq!(
+            [81_342.0, 1_234.0, 987.4].map(per_second),
+            ["81,300/s", "1,230/s", "987/s"]
+        );
+        assert_eq!([0.0, 12.0, 9_830.0].map(bytes), ["0 B", "12 B", "9.60 KiB"]);
+        assert_eq!([0.0, 4.6e-6].map(seconds), ["0 s", "4.60 µs"]);
+        assert_eq!([2.44, 42.3, 1_296.0].map(times), ["2.4", "42", "1,300"]);
     }
 
     #[test]
