@@ -12,6 +12,7 @@ use crate::report::Figure;
 use limits::within;
 
 pub use limits::Limits;
+pub(crate) use limits::group_folders;
 
 /// A description of the machine that measured.
 ///

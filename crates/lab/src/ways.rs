@@ -1,13 +1,15 @@
 //! The ways to serve that experiments compare: models, each with its drivers.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use switchboard_runtime::{Driver, Model};
 
 use crate::Server;
 use crate::compare::rows::{ComputeIn, Row};
-use crate::experiment::Lab;
+use crate::experiment::{Experiment, Lab};
 use crate::machine::cores;
+use crate::rounds::{Rounds, Trial};
 
 /// Returns the models of a lab, `tasks` under each of the drivers and other models with a loop under the best one.
 pub(crate) fn ways(models: &[Model], drivers: &[Driver]) -> Vec<Row> {
@@ -27,7 +29,7 @@ pub(crate) fn ways(models: &[Model], drivers: &[Driver]) -> Vec<Row> {
 }
 
 /// Starts `switchboard serve ARGUMENTS…` in a way, on the first core if there are several.
-pub(crate) fn serve(lab: &Lab, row: Row, arguments: &[&str]) -> std::io::Result<Server> {
+pub(crate) fn serve(lab: &Lab, row: Row, arguments: &[&str]) -> io::Result<Server> {
     let mut all = vec!["serve"];
     all.extend(arguments);
     all.extend(["--model", row.model.name()]);
@@ -42,17 +44,50 @@ pub(crate) fn serve(lab: &Lab, row: Row, arguments: &[&str]) -> std::io::Result<
     Ok(server)
 }
 
-/// Fails once an experiment has taken longer than its effort allows, so that a busy machine does not hold it for ever.
-pub(crate) fn in_time(lab: &Lab, start: Instant) -> std::io::Result<()> {
-    let most = Duration::from_secs(lab.by_effort(25, 90, 3_600));
-    if start.elapsed() < most {
-        return Ok(());
-    }
-    let text = format!(
-        "not run: the experiment had taken {} s before",
-        most.as_secs()
+/// What came of one row, and what its last run found.
+pub(crate) type Turn<F> = (Trial, Option<F>);
+
+/// Runs the rows of an experiment by turns; `one` returns what a run found and its figures, the deciding one first. Once
+/// the experiment has taken longer than its effort allows, rows that have not run yet fail, so that a busy machine does not
+/// hold it for ever.
+pub(crate) fn by_turns<R, F>(
+    lab: &Lab,
+    experiment: &dyn Experiment,
+    rounds: &Rounds,
+    rows: &[R],
+    name: impl Fn(&R) -> String,
+    one: impl Fn(&R) -> io::Result<(F, Vec<f64>)>,
+) -> Vec<Turn<F>> {
+    let start = Instant::now();
+    let most = Duration::from_secs(lab.by_effort(15, 75, 3_600));
+    let took = experiment.estimate(lab) / rows.len().max(1) as u32;
+    let mut last: Vec<Option<F>> = rows.iter().map(|_| None).collect();
+    let cells: Vec<usize> = (0..rows.len()).collect();
+    let trials = rounds.run(
+        &cells,
+        |&at| lab.begin(&format!("{} {}", experiment.name(), name(&rows[at]))),
+        |&at| {
+            if last[at].is_none() && start.elapsed() >= most {
+                return Err(io::Error::other(format!(
+                    "not run: the experiment had taken {} s before",
+                    most.as_secs()
+                )));
+            }
+            let found = one(&rows[at]);
+            lab.end(took);
+            let (found, figures) = found?;
+            last[at] = Some(found);
+            Ok(figures)
+        },
     );
-    Err(std::io::Error::other(text))
+    trials.into_iter().zip(last).collect()
+}
+
+/// Returns the warning of a machine on which the server shares its core with its clients.
+pub(crate) fn one_core() -> Option<String> {
+    let text =
+        "There is one core, which the server shares with its clients: its latencies hold theirs.";
+    (cores().len() < 2).then(|| text.to_owned())
 }
 
 /// Returns the core of the clients; `None` if they share one with the server.

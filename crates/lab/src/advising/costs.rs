@@ -1,7 +1,7 @@
 //! What the models cost on this machine: measured in a short run, or read from a report.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use switchboard_runtime::{
@@ -134,7 +134,6 @@ impl Experiment for CostsOfModels {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        let start = Instant::now();
         let rows = rows(lab);
         let trials = rounds(lab).run(
             &rows,
@@ -191,7 +190,6 @@ impl Experiment for CostsOfModels {
         section
             .tables
             .push(offload_table(offload, &mut section.warnings));
-        section.took_s = start.elapsed().as_secs_f64();
         Ok(section)
     }
 }

@@ -3,21 +3,21 @@
 mod show;
 pub(crate) mod steps;
 
-use std::cell::RefCell;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_runtime::{Driver, Model};
 
 use self::steps::{Found, Steps};
+use crate::Work;
 use crate::compare::rows::Row;
-use crate::crowd::setup::{descriptor_limit, meminfo, ports};
+use crate::crowd::setup::{descriptor_limit, ports};
 use crate::experiment::{Experiment, Lab};
+use crate::memory::Available;
 use crate::report::{Figure, Section};
 use crate::rounds::{Rounds, Trial};
 use crate::unit;
-use crate::ways::{in_time, load_core, memory_of_one, serve, ways};
-use crate::{Work, cores};
+use crate::ways::{by_turns, load_core, memory_of_one, one_core, serve, ways};
 
 /// The experiment `c10k`. Without sizes it takes those of the lab's effort.
 ///
@@ -112,7 +112,6 @@ impl Experiment for C10k {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        let start = Instant::now();
         let sizes = self.0.unwrap_or(lab.by_effort(QUICK, USUAL, THOROUGH));
         let mut warnings = Vec::new();
         let drivers = [Driver::Select, Driver::Poll, Driver::Epoll, Driver::Uring];
@@ -120,28 +119,22 @@ impl Experiment for C10k {
             .into_iter()
             .map(|row| (row, plan(&sizes, row, &mut warnings)))
             .collect();
-        let found = RefCell::new(vec![None; rows.len()]);
-        let cells: Vec<usize> = (0..rows.len()).collect();
-        let took = self.estimate(lab) / (rows.len().max(1) as u32);
-        let trials = sizes.rounds.run(
-            &cells,
-            |&at| lab.begin(&format!("c10k {}", rows[at].0)),
-            |&at| {
-                let (row, idle) = &rows[at];
-                in_time(lab, start)?;
-                let run = one(lab, &sizes, *row, idle);
-                lab.end(took);
-                let run = run?;
-                let figures = figures(&run, sizes.idle.len());
-                found.borrow_mut()[at] = Some(run);
-                Ok(figures)
+        let turns = by_turns(
+            lab,
+            self,
+            &sizes.rounds,
+            &rows,
+            |(row, _)| row.to_string(),
+            |(row, idle)| {
+                let found = one(lab, &sizes, *row, idle)?;
+                let figures = figures(&found, sizes.idle.len());
+                Ok((found, figures))
             },
         );
         let outcomes: Vec<Outcome> = rows
             .into_iter()
-            .zip(trials)
-            .zip(found.into_inner())
-            .map(|(((row, idle), trial), found)| Outcome {
+            .zip(turns)
+            .map(|((row, idle), (trial, found))| Outcome {
                 row,
                 asked: idle.last().copied().unwrap_or(0),
                 trial,
@@ -150,13 +143,7 @@ impl Experiment for C10k {
             .collect();
         let mut section = show::section(&sizes, &outcomes);
         section.warnings.splice(0..0, warnings);
-        if cores().len() < 2 {
-            section.warnings.push(
-                "There is one core, which the server shares with its clients: its latencies hold theirs."
-                    .to_owned(),
-            );
-        }
-        section.took_s = start.elapsed().as_secs_f64();
+        section.warnings.extend(one_core());
         Ok(section)
     }
 }
@@ -167,9 +154,7 @@ fn plan(sizes: &C10kSizes, row: Row, warnings: &mut Vec<String>) -> Vec<usize> {
     let others = sizes.active + 64;
     let descriptors = descriptor_limit().saturating_sub(others);
     let ports = ports().saturating_sub(others);
-    let memory = meminfo("MemAvailable:").map_or(usize::MAX, |bytes| {
-        (bytes / 2 / memory_of_one(row.model)) as usize
-    });
+    let memory = Available::room_for(0.5, memory_of_one(row.model));
     let processes = match row.model {
         Model::Processes => sizes.processes,
         _ => usize::MAX,

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crowd::setup::{exact_cpu, kernel_memory};
 use crate::crowd::{Counts, Crowd, Group, Pace, Says};
-use crate::usage::{tree_cpu, tree_memory};
+use crate::memory;
+use crate::usage::{tree_clock, tree_memory};
 
 /// What the clients of one server are told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,8 +78,8 @@ pub(crate) fn run(spec: &Steps) -> io::Result<Found> {
     crowd.gather(ACTIVE, spec.active, spec.patience)?;
     let mut found = Found::default();
     let ended = || io::Error::other("the server has ended");
-    let memory = tree_memory(spec.server).ok_or_else(ended)?;
-    let kernel = kernel_memory();
+    let user = tree_memory(spec.server).ok_or_else(ended)?;
+    let kernel = memory::kernel();
     let (mut at, mut failed, mut first_error) = (0, 0, None);
     while at < spec.idle.len() {
         let asked = spec.idle[at];
@@ -92,8 +92,8 @@ pub(crate) fn run(spec: &Steps) -> io::Result<Found> {
         first_error = first_error.or(counts.error);
         let held = crowd.held(IDLE);
         if asked == most {
-            found.user_bytes = tree_memory(spec.server).ok_or_else(ended)? as f64 - memory as f64;
-            found.kernel_bytes = kernel_memory()
+            found.user_bytes = tree_memory(spec.server).ok_or_else(ended)? as f64 - user as f64;
+            found.kernel_bytes = memory::kernel()
                 .zip(kernel)
                 .map(|(after, before)| after as f64 - before as f64);
         }
@@ -129,12 +129,7 @@ fn groups(spec: &Steps, most: usize) -> Vec<Group> {
 }
 
 fn measure(spec: &Steps, crowd: &mut Crowd) -> io::Result<Step> {
-    let cpu = || {
-        exact_cpu(spec.server).unwrap_or_else(|| {
-            let (user, system) = tree_cpu(spec.server).unwrap_or_default();
-            user + system
-        })
-    };
+    let cpu = || tree_clock(spec.server).unwrap_or_default();
     // The first turns after a pause are not like the others.
     crowd.measure(spec.duration / 5, Duration::from_millis(200), false, || ())?;
     let before = cpu();

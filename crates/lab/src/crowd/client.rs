@@ -5,12 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Instant;
 
-use rustix::net::{AddressFamily, SocketType};
 use switchboard_driver::{Interest, Ready};
 
 use super::Says;
 use super::exchange::Answer;
 use super::setup::Sources;
+use crate::connect::connect;
 
 pub(super) struct Client {
     /// The number of its group.
@@ -59,21 +59,11 @@ impl Client {
         addr: SocketAddr,
         sources: Option<&Sources>,
     ) -> io::Result<()> {
-        let family = match addr {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
-        let stream = TcpStream::from(rustix::net::socket(family, SocketType::STREAM, None)?);
-        rustix::io::fcntl_setfd(&stream, rustix::io::FdFlags::CLOEXEC)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        if let Some(sources) = sources.filter(|_| addr.ip().is_loopback() && addr.is_ipv4()) {
-            sources.bind(&stream)?;
-        }
-        match rustix::net::connect(&stream, &addr) {
-            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let sources = sources.filter(|_| addr.ip().is_loopback() && addr.is_ipv4());
+        let stream = connect(addr, |stream| match sources {
+            Some(sources) => sources.bind(stream),
+            None => Ok(()),
+        })?;
         self.connected = false;
         self.interest = Interest::WRITE;
         self.stream = Some(stream);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::setup::read_from_disk;
 use super::{Counts, Crowd, Group};
-use crate::usage::{Usage, tree, tree_cpu, tree_memory};
+use crate::usage::{Usage, tree, tree_clock, tree_memory};
 
 /// What a crowd is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,12 +93,11 @@ pub(crate) fn run(spec: &Spec) -> io::Result<Found> {
 
 fn phase(spec: &Spec, crowd: &mut Crowd, duration: Duration) -> io::Result<Phase> {
     let server = || {
-        let (user, system) = tree_cpu(spec.server).unwrap_or_default();
         let disk: u64 = tree(spec.server)
             .into_iter()
             .filter_map(read_from_disk)
             .sum();
-        (user + system, disk)
+        (tree_clock(spec.server).unwrap_or_default(), disk)
     };
     let mine = || {
         let usage = Usage::of_self();

@@ -4,12 +4,9 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::usage::tree;
 
 /// Raises the limit of open descriptors of this process as far as the system lets it.
 pub(super) fn raise_descriptor_limit() -> io::Result<()> {
@@ -74,41 +71,6 @@ fn port_range() -> Option<(u16, u16)> {
     let (low, high): (u16, u16) = ends.next()?.zip(ends.next()?)?;
     let count = high.checked_sub(low)?;
     (count > 0).then_some((low, count))
-}
-
-/// A number of bytes in `/proc/meminfo`; `None` where the system does not report it.
-pub(crate) fn meminfo(name: &str) -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with(name))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
-}
-
-/// Returns the bytes that the kernel has taken for sockets, stacks and page tables, of all processes.
-pub(crate) fn kernel_memory() -> Option<u64> {
-    let names = ["Slab:", "KernelStack:", "PageTables:"];
-    names.into_iter().map(meminfo).sum()
-}
-
-/// Returns the processor time of a process and its present descendants, exact to a microsecond or so; `None` where the
-/// system does not report it. The ticks of a stat file are too coarse where each of many processes runs for less than
-/// one of them.
-pub(crate) fn exact_cpu(root: u32) -> Option<Duration> {
-    let mut sum = 0;
-    for pid in tree(root) {
-        for thread in fs::read_dir(format!("/proc/{pid}/task"))
-            .into_iter()
-            .flatten()
-        {
-            // A thread that ends meanwhile has no time.
-            let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else {
-                continue;
-            };
-            let time: u64 = text.split_whitespace().next()?.parse().ok()?;
-            sum += time;
-        }
-    }
-    (sum > 0).then_some(Duration::from_nanos(sum))
 }
 
 /// Returns the bytes that a process has had read from a disk.

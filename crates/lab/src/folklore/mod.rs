@@ -25,7 +25,7 @@ mod tools;
 mod uring_is_faster;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -97,7 +97,6 @@ impl Experiment for Folklore {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        let start = Instant::now();
         let rounds = tools::rounds(lab).most;
         let mut section = Section {
             experiment: self.name().to_owned(),
@@ -144,7 +143,6 @@ impl Experiment for Folklore {
         section.findings = findings(&section.verdicts);
         section.tables = vec![table(&found)];
         section.plots = vec![plot(&found)];
-        section.took_s = start.elapsed().as_secs_f64();
         Ok(section)
     }
 }

@@ -1,6 +1,5 @@
 //! One runs out of threads before sockets.
 
-use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread::Builder;
@@ -11,6 +10,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use switchboard_runtime::thread_capacity;
 
 use crate::experiment::Lab;
+use crate::memory::Available;
 
 use super::effect::{Claim, Effect};
 use super::saying::{Saying, unknown_case};
@@ -28,7 +28,7 @@ const CASES: [&str; 3] = [
 const MOST: usize = 40_000;
 
 /// Bytes of the machine's memory that one thread or socket takes at most.
-const EACH: usize = 64 << 10;
+const EACH: u64 = 64 << 10;
 
 impl Saying for ThreadsBeforeSockets {
     fn name(&self) -> &'static str {
@@ -61,7 +61,7 @@ impl Saying for ThreadsBeforeSockets {
     }
 
     fn work(&self, case: &str) -> io::Result<Vec<f64>> {
-        let most = MOST.min(available_memory() / 4 / EACH);
+        let most = MOST.min(Available::room_for(0.25, EACH));
         let made = match CASES.iter().position(|each| *each == case) {
             Some(0) => threads(most)?,
             Some(1) => sockets(most),
@@ -115,12 +115,4 @@ fn sockets(most: usize) -> usize {
         }
     }
     sockets.len()
-}
-
-/// Returns the bytes that the machine has left; 1 GiB where the system does not report it.
-fn available_memory() -> usize {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
-    kib.map_or(1 << 30, |kib| kib << 10)
 }

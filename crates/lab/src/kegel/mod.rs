@@ -5,9 +5,8 @@ mod plan;
 mod run;
 mod show;
 
-use std::cell::RefCell;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_runtime::{Driver, Model};
 
@@ -18,7 +17,7 @@ use crate::compare::rows::Row;
 use crate::experiment::{Experiment, Lab};
 use crate::report::Section;
 use crate::rounds::{Rounds, Trial};
-use crate::ways::{in_time, ways};
+use crate::ways::{by_turns, ways};
 
 /// The experiment `kegel`. Without sizes it takes those of the lab's effort.
 ///
@@ -108,7 +107,6 @@ impl Experiment for Kegel {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        let start = Instant::now();
         let sizes = self.0.unwrap_or(lab.by_effort(QUICK, USUAL, THOROUGH));
         let of_it = [Model::Threads, Model::Tasks, Model::Green];
         let models: Vec<Model> = lab
@@ -132,28 +130,22 @@ impl Experiment for Kegel {
         };
         lab.begin("kegel: making files");
         let files = Files::create(most.servers, most.each * sizes.cold_s, BYTES)?;
-        let found: RefCell<Vec<Option<Totals>>> = RefCell::new(vec![None; rows.len()]);
-        let cells: Vec<usize> = (0..rows.len()).collect();
-        let took = self.estimate(lab) / (rows.len().max(1) as u32);
-        let trials = sizes.rounds.run(
-            &cells,
-            |&at| lab.begin(&format!("kegel {}", rows[at].0)),
-            |&at| {
-                let (row, plan) = &rows[at];
-                in_time(lab, start)?;
-                let run = one(lab, &sizes, *row, plan, &files);
-                lab.end(took);
-                let run = run?;
-                let figures = run.figures();
-                found.borrow_mut()[at] = Some(run);
-                Ok(figures)
+        let turns = by_turns(
+            lab,
+            self,
+            &sizes.rounds,
+            &rows,
+            |(row, _)| row.to_string(),
+            |(row, plan)| {
+                let found = one(lab, &sizes, *row, plan, &files)?;
+                let figures = found.figures();
+                Ok((found, figures))
             },
         );
         let outcomes: Vec<Outcome> = rows
             .into_iter()
-            .zip(trials)
-            .zip(found.into_inner())
-            .map(|(((row, plan), trial), last)| Outcome {
+            .zip(turns)
+            .map(|((row, plan), (trial, last))| Outcome {
                 row,
                 plan,
                 trial,
@@ -162,7 +154,6 @@ impl Experiment for Kegel {
             .collect();
         let mut section = show::section(&sizes, &outcomes);
         section.warnings.splice(0..0, warnings);
-        section.took_s = start.elapsed().as_secs_f64();
         Ok(section)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{BYTES, KegelSizes, files};
 use crate::compare::rows::Row;
-use crate::crowd::setup::{descriptor_limit, meminfo, ports};
+use crate::crowd::setup::{descriptor_limit, ports};
+use crate::memory::Available;
 use crate::unit;
 use crate::ways::memory_of_one;
 
@@ -21,9 +22,7 @@ impl Plan {
 
     /// Returns what fits, and says what makes it less than was asked.
     pub(super) fn of(sizes: &KegelSizes, row: Row, warnings: &mut Vec<String>) -> Plan {
-        let memory = meminfo("MemAvailable:").map_or(usize::MAX, |bytes| {
-            (bytes / 2 / memory_of_one(row.model)) as usize
-        });
+        let memory = Available::room_for(0.5, memory_of_one(row.model));
         let disk = files::free_bytes().map_or(usize::MAX, |bytes| {
             (bytes / 4 / (BYTES * 2 * sizes.cold_s.max(1)) as u64) as usize
         });

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::machine::group_folders;
 use crate::unit;
 
 /// A limit and its use.
@@ -154,28 +155,6 @@ fn pids_of_group(cgroup: &str) -> Vec<Ceiling> {
     ceilings.collect()
 }
 
-/// Returns the folders of a controller's control groups by `/proc/PID/cgroup`, from the process's own upwards, in
-/// both versions of the hierarchy.
-pub(crate) fn group_folders(cgroup: &str, controller: &str) -> Vec<PathBuf> {
-    let root = Path::new("/sys/fs/cgroup");
-    let mut found = Vec::new();
-    for line in cgroup.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        let root = match controllers {
-            "" => root.to_owned(),
-            named if named.split(',').any(|each| each == controller) => root.join(named),
-            _ => continue,
-        };
-        let own = root.join(path.trim_start_matches('/'));
-        let above = own.ancestors().take_while(|each| each.starts_with(&root));
-        found.extend(above.map(Path::to_owned));
-    }
-    found
-}
-
 /// How many more there can be, by what each has taken of a limit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Nearest {
@@ -244,18 +223,6 @@ mod tests {
         assert!(counts_tasks_of_user(&status("1000", "0000000000000000")));
         assert!(!counts_tasks_of_user(&status("0", "0000000000000000")));
         assert!(!counts_tasks_of_user(&status("1000", "0000000001000000")));
-    }
-
-    #[test]
-    fn groups_are_found_in_both_hierarchies() {
-        let text = "8:pids:/a/b\n4:memory:/x\n0::/c\n";
-        let found = group_folders(text, "pids");
-        let expected = ["pids/a/b", "pids/a", "pids", "c", ""];
-        let expected: Vec<PathBuf> = expected
-            .iter()
-            .map(|each| Path::new("/sys/fs/cgroup").join(each))
-            .collect();
-        assert_eq!(found, expected);
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //! what each costs.
 //!
 //! Each kind is made in a process of its own ([`subject`]), which reaches limits and may be aborted by them. This
-//! process tells it how many ([`watch`]), measures it at rest ([`memory`]), and reads which limit is near
+//! process tells it how many ([`watch`]), measures it at rest ([`crate::memory`]), and reads which limit is near
 //! ([`ceilings`]).
 
 mod ceilings;
 mod kind;
-mod memory;
 mod section;
 mod stop;
 pub(crate) mod subject;
@@ -17,9 +16,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use self::kind::Kind;
-use self::memory::Available;
 use self::watch::{Bounds, Run};
 use crate::experiment::{Experiment, Lab};
+use crate::memory::Available;
 use crate::report::Section;
 
 /// The experiment.
@@ -80,9 +79,7 @@ impl Experiment for Limits {
         {
             return Err(io::Error::other(error));
         }
-        let mut section = section::of(lab, &counted);
-        section.took_s = start.elapsed().as_secs_f64();
-        Ok(section)
+        Ok(section::of(lab, &counted))
     }
 }
 

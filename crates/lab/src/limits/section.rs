@@ -4,9 +4,9 @@ use switchboard_runtime::thread_capacity;
 
 use super::Counted;
 use super::kind::Kind;
-use super::memory::LEFT_TO_OTHERS;
 use super::watch::{Run, Sight, Stop};
 use crate::experiment::{Effort, Lab};
+use crate::memory::LEFT_TO_OTHERS;
 use crate::report::{
     Axis, Better, Column, Figure, Line, Plot, PlotKind, Point, Section, Series, Table, Unit, Value,
 };

@@ -1,8 +1,8 @@
 //! What ended a count, in words.
 
 use super::ceilings::Nearest;
-use super::memory::LEFT_TO_OTHERS;
 use super::watch::{Run, Stop};
+use crate::memory::LEFT_TO_OTHERS;
 use crate::unit;
 
 impl Run {

@@ -10,9 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::ceilings::{self, Ceiling, Nearest, nearest};
 use super::kind::Kind;
-use super::memory::{Available, Memory};
 use super::subject::{Failed, LimitSpec, Step};
 use crate::children::Work;
+use crate::memory::{Available, Memory};
 
 /// What the experiment allows itself.
 #[derive(Clone, Copy, Debug)]

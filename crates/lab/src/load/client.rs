@@ -6,11 +6,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use rustix::net::{AddressFamily, SocketType};
 use switchboard_driver::{Event, Interest};
 
 use super::talk::Exchange;
 use super::wave::Wave;
+use crate::connect::connect;
 
 /// The settings, buffers and counts that all clients of a run share.
 pub(super) struct Tally {
@@ -47,20 +47,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Begins to connect and does not wait, because the listen queue may stay full.
+    /// Begins to connect and does not wait.
     pub(super) fn connect(addr: SocketAddr, index: usize) -> io::Result<Client> {
-        let family = match addr {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
-        let stream = TcpStream::from(rustix::net::socket(family, SocketType::STREAM, None)?);
-        rustix::io::fcntl_setfd(&stream, rustix::io::FdFlags::CLOEXEC)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        match rustix::net::connect(&stream, &addr) {
-            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let stream = connect(addr, |_| Ok(()))?;
         Ok(Client {
             stream,
             phase: Wave::phase(index),

@@ -35,16 +35,15 @@ impl Limits {
     pub(super) fn here() -> Limits {
         let number = |path| number(&read(Path::new(path)));
         let files = getrlimit(Resource::Nofile);
-        let groups = groups(&read(Path::new("/proc/self/cgroup")));
-        let least = |file: &str| {
-            groups
-                .iter()
+        let groups = read(Path::new("/proc/self/cgroup"));
+        let least = |controller: &str, file: &str| {
+            let folders = group_folders(&groups, controller).into_iter();
+            folders
                 .filter_map(|at| self::number(&read(&at.join(file))))
                 .min()
         };
-        let cores = groups
-            .iter()
-            .filter_map(|at| share(&read(&at.join("cpu.max"))));
+        let cores = group_folders(&groups, "cpu").into_iter();
+        let cores = cores.filter_map(|at| share(&read(&at.join("cpu.max"))));
         let old = Path::new("/sys/fs/cgroup");
         Limits {
             descriptors: files.current,
@@ -53,11 +52,10 @@ impl Limits {
             threads_max: number("/proc/sys/kernel/threads-max"),
             pid_max: number("/proc/sys/kernel/pid_max"),
             max_map_count: number("/proc/sys/vm/max_map_count"),
-            group_pids: least("pids.max")
-                .or_else(|| self::number(&read(&old.join("pids/pids.max")))),
+            group_pids: least("pids", "pids.max"),
             group_cores: cores.min_by(f64::total_cmp).or_else(|| old_share(old)),
-            group_memory_bytes: least("memory.max").or_else(|| {
-                let bytes = self::number(&read(&old.join("memory/memory.limit_in_bytes")))?;
+            group_memory_bytes: least("memory", "memory.max").or_else(|| {
+                let bytes = least("memory", "memory.limit_in_bytes")?;
                 // The first version says no limit by a number near the greatest.
                 (bytes < 1 << 60).then_some(bytes)
             }),
@@ -83,18 +81,26 @@ fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// Returns the folders of this process's control group and those above it, which limit it as well.
-fn groups(text: &str) -> Vec<PathBuf> {
-    let group = text.lines().find_map(|line| line.strip_prefix("0::/"));
+/// Returns the folders of a controller's control groups by `/proc/PID/cgroup`, from the process's own upwards, in
+/// both versions of the hierarchy.
+pub(crate) fn group_folders(cgroup: &str, controller: &str) -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
-    let Some(group) = group else {
-        return Vec::new();
-    };
-    let own = root.join(group);
-    own.ancestors()
-        .take_while(|at| at.starts_with(root))
-        .map(Path::to_owned)
-        .collect()
+    let mut found = Vec::new();
+    for line in cgroup.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let root = match controllers {
+            "" => root.to_owned(),
+            named if named.split(',').any(|each| each == controller) => root.join(named),
+            _ => continue,
+        };
+        let own = root.join(path.trim_start_matches('/'));
+        let above = own.ancestors().take_while(|each| each.starts_with(&root));
+        found.extend(above.map(Path::to_owned));
+    }
+    found
 }
 
 /// Parses `cpu.max`: `150000 100000` is a core and a half, `max 100000` no limit.
@@ -165,11 +171,15 @@ mod tests {
     }
 
     #[test]
-    fn groups_above_limit_a_process_too() {
-        let found = groups("1:cpu:/x\n0::/a/b\n");
-        let expected = ["/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a", "/sys/fs/cgroup"];
-        assert_eq!(found, expected.map(PathBuf::from));
-        assert!(groups("1:cpu:/x\n").is_empty());
+    fn groups_are_found_in_both_hierarchies() {
+        let text = "8:pids:/a/b\n4:memory:/x\n0::/c\n";
+        let found = group_folders(text, "pids");
+        let expected = ["pids/a/b", "pids/a", "pids", "c", ""];
+        let expected: Vec<PathBuf> = expected
+            .iter()
+            .map(|each| Path::new("/sys/fs/cgroup").join(each))
+            .collect();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -4,18 +4,18 @@ mod scenes;
 mod show;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_runtime::{Driver, Model};
 
 use self::scenes::Scene;
+use crate::Work;
 use crate::compare::rows::Row;
 use crate::crowd::{Found, Spec};
 use crate::experiment::{Effort, Experiment, Lab};
 use crate::report::{Figure, Section};
 use crate::rounds::{Rounds, Trial};
-use crate::ways::{in_time, load_core, serve, ways};
-use crate::{Work, cores};
+use crate::ways::{by_turns, load_core, one_core, serve, ways};
 
 /// The experiment `slow`. Without sizes it takes those of the lab's effort.
 ///
@@ -120,7 +120,6 @@ impl Experiment for Slow {
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        let start = Instant::now();
         let sizes = self.0.unwrap_or(lab.by_effort(QUICK, USUAL, THOROUGH));
         let mut rows = ways(&lab.models, &[Driver::Epoll, Driver::Uring]);
         let short = self.0.is_none() && lab.effort == Effort::Quick;
@@ -141,21 +140,21 @@ impl Experiment for Slow {
                 !short || row.model != Model::Blocking || *scene == Scene::BackEnd
             })
             .collect();
-        let took = self.estimate(lab) / (cells.len().max(1) as u32);
-        let trials = sizes.rounds.run(
+        let turns = by_turns(
+            lab,
+            self,
+            &sizes.rounds,
             &cells,
-            |(scene, row)| lab.begin(&format!("slow {}: {row}", scene.name())),
+            |(scene, row)| format!("{}: {row}", scene.name()),
             |(scene, row)| {
-                in_time(lab, start)?;
-                let found = one(lab, &sizes, *scene, *row);
-                lab.end(took);
-                figures(*scene, &found?)
+                let found = one(lab, &sizes, *scene, *row)?;
+                Ok(((), figures(*scene, &found)?))
             },
         );
         let outcomes: Vec<Outcome> = cells
             .into_iter()
-            .zip(trials)
-            .map(|((scene, row), trial)| Outcome { scene, row, trial })
+            .zip(turns)
+            .map(|((scene, row), (trial, _))| Outcome { scene, row, trial })
             .collect();
         let mut section = show::section(&sizes, &outcomes);
         if short {
@@ -169,12 +168,7 @@ impl Experiment for Slow {
                     .to_owned(),
             );
         }
-        if cores().len() < 2 {
-            section.warnings.push(
-                "There is one core, which the server shares with its clients: its latencies hold theirs."
-                    .to_owned(),
-            );
-        }
+        section.warnings.extend(one_core());
         let late = outcomes
             .iter()
             .filter(|one| one.median(LATE).is_some_and(|late| late > 0.01))
@@ -186,7 +180,6 @@ impl Experiment for Slow {
                 outcomes.len()
             ));
         }
-        section.took_s = start.elapsed().as_secs_f64();
         Ok(section)
     }
 }

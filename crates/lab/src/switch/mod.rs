@@ -8,7 +8,7 @@ mod threads;
 pub(crate) mod work;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,14 +45,13 @@ impl Experiment for Switch {
     }
 
     fn estimate(&self, lab: &Lab) -> Duration {
-        per_cell(lab) * (Act::ALL.len() * rounds(lab).least) as u32
+        per_cell(lab) * (section::acts().len() * rounds(lab).least) as u32
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
-        let start = Instant::now();
         let cores = cores();
         let trials = rounds(lab).run(
-            &Act::ALL,
+            &section::acts(),
             |act| lab.begin(&format!("switch {}", act.name())),
             |act| {
                 let sample = measure(lab, *act, &cores);
@@ -60,9 +59,7 @@ impl Experiment for Switch {
                 Ok(vec![sample?])
             },
         );
-        let mut section = section::of(lab, &trials, &cores);
-        section.took_s = start.elapsed().as_secs_f64();
-        Ok(section)
+        Ok(section::of(lab, &trials, &cores))
     }
 }
 

@@ -52,6 +52,12 @@ const TABLES: [(&str, &[Act]); 4] = [
     ("For scale", &[Act::Call, Act::SystemCall, Act::Turn]),
 ];
 
+/// Returns all acts, in the order of the tables.
+pub(super) fn acts() -> Vec<Act> {
+    let acts = TABLES.iter().flat_map(|(_, acts)| acts.iter());
+    acts.copied().collect()
+}
+
 pub(super) fn of(lab: &Lab, trials: &[Trial], cores: &[usize]) -> Section {
     let found = Found(trials);
     let mut section = Section {
@@ -123,7 +129,7 @@ struct Found<'a>(&'a [Trial]);
 
 impl Found<'_> {
     fn trial(&self, act: Act) -> Option<&Trial> {
-        let at = Act::ALL.iter().position(|each| *each == act)?;
+        let at = acts().iter().position(|each| *each == act)?;
         self.0.get(at)
     }
 

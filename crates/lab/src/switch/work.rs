@@ -47,32 +47,6 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    pub(crate) const ALL: [Act; 23] = [
-        Act::Call,
-        Act::SystemCall,
-        Act::Turn,
-        Act::SwitchCallback,
-        Act::SwitchTask,
-        Act::SwitchGreen,
-        Act::SwitchThread,
-        Act::SwitchThreadCores,
-        Act::SwitchProcess,
-        Act::SwitchProcessCores,
-        Act::StartCallback,
-        Act::StartTask,
-        Act::StartGreen,
-        Act::StartThread,
-        Act::StartProcess,
-        Act::WakeLoop,
-        Act::WakeLoopCores,
-        Act::ChannelTasks,
-        Act::ChannelLoops,
-        Act::ChannelThreads,
-        Act::ChannelThreadsCores,
-        Act::Timer,
-        Act::TimerDue,
-    ];
-
     /// Returns the name of its row.
     pub(crate) fn name(self) -> &'static str {
         match self {

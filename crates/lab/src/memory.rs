@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::ceilings::group_folders;
+use crate::machine::group_folders;
 use crate::usage::{bytes, memory, tree};
 
 /// Bytes in use.
@@ -20,12 +20,7 @@ const READ_CHILDREN: usize = 128;
 impl Memory {
     /// Reads the memory of a process; of its many children a sample, since one takes a quarter of a millisecond.
     pub(crate) fn of(pid: u32) -> Option<Memory> {
-        let info = fs::read_to_string("/proc/meminfo").ok()?;
-        let kernel = ["KernelStack:", "PageTables:", "Slab:"];
-        let kernel = kernel
-            .iter()
-            .filter_map(|name| bytes(&info, name))
-            .sum::<u64>() as f64;
+        let kernel = kernel()? as f64;
         // Threads have children lists of their own, and these threads have no children.
         let children = match fs::read_dir(format!("/proc/{pid}/task")).ok()?.nth(1) {
             Some(_) => Vec::new(),
@@ -55,6 +50,14 @@ impl Memory {
     pub(crate) fn sum(self) -> f64 {
         self.user + self.kernel
     }
+}
+
+/// Returns the bytes that the kernel has taken for stacks, page tables and slabs, which hold its sockets, of all processes;
+/// `None` where the system does not report it.
+pub(crate) fn kernel() -> Option<u64> {
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    let parts = ["KernelStack:", "PageTables:", "Slab:"];
+    parts.into_iter().map(|name| bytes(&info, name)).sum()
 }
 
 /// The memory that can still be had, and all there is: of the machine, or of the control group if that is less.
@@ -96,6 +99,11 @@ impl Available {
         groups
             .chain([machine])
             .min_by(|a, b| a.bytes.total_cmp(&b.bytes))
+    }
+
+    /// Returns how many things of this size fit into a share of it; no bound where the system does not report it.
+    pub(crate) fn room_for(share: f64, each: u64) -> usize {
+        Available::now().map_or(usize::MAX, |now| (now.bytes * share / each as f64) as usize)
     }
 
     /// Returns whether no more should be taken.
