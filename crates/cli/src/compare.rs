@@ -1,6 +1,7 @@
 //! `switchboard compare`: questions to this machine, and what to run on it.
 
 mod outputs;
+mod resume;
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,18 +12,20 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ColorChoice};
 use switchboard_lab::show::{Look, csv, html, text};
-use switchboard_lab::{
-    BesidePlan, Effort, Experiment, Lab, Report, Sizes, experiments, machine, study,
-};
+use switchboard_lab::{BesidePlan, Effort, Experiment, Lab, Report, Sizes, experiments, study};
 use switchboard_runtime::Model;
 use time::OffsetDateTime;
 
 use self::outputs::Output;
+use self::resume::{earlier, how};
 use crate::look::look;
 use crate::output::{self, Failure};
 use crate::own;
 
-/// What runs when nothing is named.
+/// The program and its version, as reports name them.
+const PROGRAM: &str = concat!("switchboard ", env!("CARGO_PKG_VERSION"));
+
+/// The experiments that run if the command names none.
 const USUAL: [&str; 4] = ["io", "cpu", "echo", "http"];
 
 #[derive(Args)]
@@ -105,12 +108,14 @@ fn try_run(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
     if options.own.beside.is_some() {
         chosen.push(&beside);
     }
-    let earlier = options.resume.as_deref().map(earlier).transpose()?;
+    let how = how(options);
+    let earlier = options.resume.as_deref().map(|path| earlier(path, &how));
+    let earlier = earlier.transpose()?;
     let outputs = outputs(options)?;
     let lab = lab(options)?;
-    let report = study(&lab, &chosen, started(earlier), |report| {
+    let report = study(&lab, &chosen, started(earlier, how), |report| {
         for (output, form) in &outputs {
-            // What cannot be written now is written at the end, or is said then.
+            // An error is not reported here: the report is written again at the end, and that reports it.
             let _ = form(report).and_then(|text| output.keep(&text));
         }
     });
@@ -135,7 +140,7 @@ fn try_run(options: &Options, color: ColorChoice) -> Result<bool, Failure> {
     Ok(asked.all(switchboard_lab::Section::is_whole))
 }
 
-/// What makes the text of an output.
+/// Turns a report into the text of one output.
 type Form = fn(&Report) -> Result<String, Failure>;
 
 /// Checks the files that the options name.
@@ -229,36 +234,15 @@ fn listed() -> String {
     text
 }
 
-/// Reads the report of an earlier run on this machine.
-fn earlier(path: &Path) -> Result<Report, Failure> {
-    let refused = |why: &dyn std::fmt::Display| {
-        Failure::usage(format_args!("--resume {}: {why}", path.display()))
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| refused(&error))?;
-    let report = Report::from_json(&text).map_err(|error| refused(&error))?;
-    let here = machine();
-    let same = (
-        &report.machine.cpu,
-        report.machine.cores,
-        &report.machine.kernel,
-    );
-    if same != (&here.cpu, here.cores, &here.kernel) {
-        return Err(refused(&format_args!(
-            "it was measured on another machine ({}, {} cores, {}): measure here without --resume",
-            same.0, same.1, same.2
-        )));
-    }
-    Ok(report)
-}
-
 /// Returns the report to fill.
-fn started(earlier: Option<Report>) -> Report {
+fn started(earlier: Option<Report>, how: String) -> Report {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let command = words
         .skip(1)
         .fold("switchboard".to_owned(), |all, word| all + " " + &word);
     Report {
-        program: concat!("switchboard ", env!("CARGO_PKG_VERSION")).to_owned(),
+        program: PROGRAM.to_owned(),
+        how,
         command,
         started: by_rfc_3339(OffsetDateTime::now_utc()),
         ..earlier.unwrap_or_default()

@@ -49,7 +49,7 @@ fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
         name.push(format!(".{}-{number}.new", std::process::id()));
         let begun = PathBuf::from(name);
         match OpenOptions::new().write(true).create_new(true).open(&begun) {
-            // What a process of this number has left.
+            // An earlier process with the same number may have left a file.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && number < 100 => number += 1,
             made => return made.map(|file| (begun, file)),
         }

@@ -1,7 +1,7 @@
 //! `switchboard report`: shows what the lab found, and what differs between two reports.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use switchboard_lab::show::{csv, differences, html, text};
 
 use crate::look::look;
 use crate::output::{self, Failure};
+use crate::replace::replace;
 
 #[derive(Args)]
 #[command(
@@ -122,13 +123,10 @@ fn read(path: &Path) -> Result<Report, Failure> {
 }
 
 fn write(path: &Path, page: &str) -> Result<(), Failure> {
-    let file = File::create(path).map_err(|error| {
+    replace(path, page.as_bytes()).map_err(|error| {
         Failure::usage(format_args!(
             "--html {}: {error}; choose another path",
             path.display()
         ))
-    });
-    file?
-        .write_all(page.as_bytes())
-        .map_err(|error| Failure::Failed(format!("cannot write to {}: {error}", path.display())))
+    })
 }

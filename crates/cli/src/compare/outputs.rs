@@ -1,11 +1,11 @@
 //! The files of a report: checked before the run, and written whole.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::output::{self, Failure};
+use crate::replace::replace;
 
 /// A place of a report.
 #[derive(Debug)]
@@ -14,9 +14,8 @@ pub(super) enum Output {
     File {
         option: &'static str,
         path: PathBuf,
-        /// Written beside it and renamed, so that a reader finds a whole report or the one before. What is no regular
-        /// file, such as a pipe, is written to as it is.
-        whole: bool,
+        /// Whether a report replaces the one before. To a pipe or a device only the last one is written.
+        replaces: bool,
     },
 }
 
@@ -29,30 +28,25 @@ impl Output {
         if path.as_os_str() == "-" {
             return Ok(Output::Stdout);
         }
-        let refused = |error: io::Error| {
+        let there = fs::metadata(path);
+        let checked = match &there {
+            // A folder and a file that is read-only are refused by the system.
+            Ok(_) => OpenOptions::new().append(true).open(path).map(drop),
+            Err(_) => {
+                let made = OpenOptions::new().write(true).create_new(true).open(path);
+                made.and_then(|_| fs::remove_file(path))
+            }
+        };
+        checked.map_err(|error: io::Error| {
             Failure::usage(format_args!(
                 "{option} {}: {error}; choose another path",
                 path.display()
             ))
-        };
-        let found = fs::metadata(path);
-        let whole = found.as_ref().map_or(true, fs::Metadata::is_file);
-        if found.is_ok() {
-            // A folder and a file that is read-only are refused by the system.
-            OpenOptions::new()
-                .append(true)
-                .open(path)
-                .map_err(refused)?;
-        }
-        if whole {
-            let beside = beside(path);
-            File::create(&beside).map_err(refused)?;
-            fs::remove_file(&beside).map_err(refused)?;
-        }
+        })?;
         Ok(Output::File {
             option,
             path: path.to_owned(),
-            whole,
+            replaces: there.map_or(true, |there| there.is_file()),
         })
     }
 
@@ -62,7 +56,7 @@ impl Output {
     /// As [`write`](Output::write).
     pub(super) fn keep(&self, text: &str) -> Result<(), Failure> {
         match self {
-            Output::File { whole: true, .. } => self.write(text),
+            Output::File { replaces: true, .. } => self.write(text),
             _ => Ok(()),
         }
     }
@@ -72,44 +66,14 @@ impl Output {
     /// # Errors
     /// A failure that names the option and the path.
     pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
-        let (option, path, whole) = match self {
-            Output::Stdout => return output::print(text),
-            Output::File {
-                option,
-                path,
-                whole,
-            } => (option, path, *whole),
-        };
-        let written = match whole {
-            true => write_whole(path, text),
-            false => OpenOptions::new()
-                .write(true)
-                .open(path)
-                .and_then(|mut file| file.write_all(text.as_bytes())),
-        };
-        written.map_err(|error| {
-            Failure::Failed(format!(
-                "{option}: cannot write to {}: {error}",
-                path.display()
-            ))
-        })
+        match self {
+            Output::Stdout => output::print(text),
+            Output::File { option, path, .. } => replace(path, text.as_bytes()).map_err(|error| {
+                Failure::Failed(format!(
+                    "{option}: cannot write to {}: {error}",
+                    path.display()
+                ))
+            }),
+        }
     }
-}
-
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let beside = beside(path);
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // What is left of it is of no use.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-/// Returns a name beside the path that no other process has.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    path.with_file_name(name)
 }

@@ -134,7 +134,7 @@ fn what_is_impossible_is_one_line_before_anything_is_measured() {
         (["--cpu", "1s"], "--cpu 1 s is more than --service 0.2 s"),
         (["--connections", "0"], "--connections 0"),
         (["--from", "/no/such/report"], "--from /no/such/report: "),
-        (["--from", wrong], "it is no report of this version"),
+        (["--from", wrong], "it has no schema"),
     ] {
         let mut arguments = vec!["advise"];
         for pair in DEMAND[1..].chunks(2).filter(|pair| pair[0] != more[0]) {

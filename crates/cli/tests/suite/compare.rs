@@ -157,16 +157,28 @@ fn what_is_whole_is_kept_and_the_rest_is_run() {
     assert_ne!(rows(&second, "cpu"), rows(&third, "cpu"));
     assert_eq!(rows(&third, "cpu")[0]["error"], Value::Null);
     assert_eq!(rows(&second, "echo"), rows(&third, "echo"));
-    // Another machine's report is refused.
-    let mut other = third;
+    // Reports of another machine, and of other sizes, are refused and kept.
+    let refused = |options: &[&str], part: &str| {
+        let output = run(&small(
+            &[&cpu, options, &["--resume", place.path()]].concat(),
+        ));
+        let text = String::from_utf8_lossy(&output.stderr);
+        let is_refused = output.status.code() == Some(2) && text.contains(part);
+        assert!(is_refused, "{text}");
+    };
+    let mut other = third.clone();
     other["machine"]["cpu"] = "Z80".into();
     std::fs::write(&place.0, other.to_string()).unwrap();
-    let output = run(&small(&["cpu", "--resume", place.path()]));
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.code() == Some(2) && text.contains("Z80"),
-        "{text}"
-    );
+    refused(&[], "Z80");
+    let mut other = third.clone();
+    other["how"] = third["how"]
+        .as_str()
+        .unwrap()
+        .replace("quick", "thorough")
+        .into();
+    std::fs::write(&place.0, other.to_string()).unwrap();
+    refused(&[], "effort thorough");
+    assert_eq!(place.json(), other);
 }
 
 #[test]
@@ -355,7 +367,7 @@ fn a_noisy_neighbour_is_named_and_makes_no_advice() {
 fn one_core_is_said_to_be_one() {
     let place = Place::new("core");
     let path = place.path().to_owned();
-    // What this thread starts inherits its core.
+    // The processes that this thread starts inherit its core.
     let pinned = std::thread::spawn(move || {
         switchboard_lab::pin(None, switchboard_lab::cores()[0]).unwrap();
         run(&small(&[

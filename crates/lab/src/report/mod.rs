@@ -27,6 +27,8 @@ pub struct Report {
     pub program: String,
     /// The command that made the report, as it was typed.
     pub command: String,
+    /// With which effort, models and sizes it was measured, as words; empty if that is not known.
+    pub how: String,
     /// When it began, by RFC 3339.
     pub started: String,
     /// Seconds that it took.

@@ -16,6 +16,7 @@ pub(crate) fn report(seed: u64) -> Report {
         program: "switchboard 0.1.0".to_owned(),
         command: "switchboard compare --html report.html io echo limits c10k slow folklore"
             .to_owned(),
+        how: "effort usual, models all".to_owned(),
         started: "2026-11-28T14:54:29Z".to_owned(),
         took_s: 171.4,
         machine: machine(),
