@@ -67,7 +67,7 @@ pub struct Done {
 ///
 /// # Errors
 /// The system's if the program cannot be started; else the one line that the child said.
-pub fn run_in_child(program: &Path, work: &Work, core: Option<usize>) -> io::Result<Done> {
+pub(crate) fn run_in_child(program: &Path, work: &Work, core: Option<usize>) -> io::Result<Done> {
     let mut child = Command::new(program)
         .arg("cell")
         .arg(serde_json::to_string(work)?)

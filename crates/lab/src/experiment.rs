@@ -157,10 +157,11 @@ impl Lab {
         Server::start(&self.program, arguments)
     }
 
-    /// Runs work in a process of its own, as [`run_in_child`].
+    /// Runs work as `PROGRAM cell JSON`, on `core` if one is given, and blocks until it is done. The memory of the child's
+    /// process tree is sampled meanwhile.
     ///
     /// # Errors
-    /// As [`run_in_child`].
+    /// The system's if the program cannot be started; else the one line that the child said.
     pub fn work(&self, work: &Work, core: Option<usize>) -> io::Result<Done> {
         run_in_child(&self.program, work, core)
     }

@@ -51,7 +51,7 @@ pub struct CellSpec {
 ///
 /// # Errors
 /// One line that says why the workload could not be done.
-pub fn run(spec: &CellSpec) -> io::Result<Measured> {
+pub(crate) fn run(spec: &CellSpec) -> io::Result<Measured> {
     let row: Row = spec.row.parse().map_err(io::Error::other)?;
     match spec.workload {
         Workload::Echo => serve(spec, Talk::Echo),

@@ -262,7 +262,10 @@ impl Schedule {
     }
 
     fn next(&self) -> Instant {
-        self.start + Duration::from_secs_f64(self.made as f64 / self.rate)
+        let after = Duration::try_from_secs_f64(self.made as f64 / self.rate);
+        // A request that is due after the end of all clocks is not due in this run.
+        let after = after.unwrap_or(Duration::from_secs(u32::MAX.into()));
+        self.start + after
     }
 
     /// Passes one request, and returns when it was due.

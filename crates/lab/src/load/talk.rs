@@ -38,6 +38,9 @@ pub(super) enum Exchange {
 /// What every good answer begins with.
 const OK: &[u8] = b"HTTP/1.1 200";
 
+/// Bytes of an answer, at most.
+const MOST: usize = 64 << 20;
+
 /// Bytes of answers that are received at once.
 const ROOM: usize = 64 << 10;
 
@@ -145,7 +148,10 @@ fn first_answer(addr: SocketAddr, path: &str) -> io::Result<Exchange> {
             if !answer.starts_with(OK) {
                 return Err(wrong(text.lines().next().unwrap_or_default()));
             }
-            let whole = head + 4 + length;
+            let whole = (head + 4)
+                .checked_add(length)
+                .filter(|whole| *whole <= MOST)
+                .ok_or_else(|| wrong("an answer of more than 64 MiB"))?;
             if answer.len() >= whole {
                 let body = answer[head + 4..whole].to_vec();
                 return Ok(Exchange::Get {

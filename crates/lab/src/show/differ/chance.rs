@@ -4,11 +4,16 @@ use crate::report::Figure;
 
 /// The noise that is usual in a column.
 pub(super) struct Noise {
-    /// Whether all figures of the column are positive, so that their logarithms are compared.
-    logs: bool,
-    /// The median of the variances.
-    usual: f64,
-    /// Their mean, in which outliers count.
+    /// Of positive figures, whose logarithms are compared.
+    logs: Usual,
+    /// Of the others: where one sample is 0, or less, the samples themselves are compared.
+    plain: Usual,
+}
+
+/// What is usual of variances.
+struct Usual {
+    median: f64,
+    /// In which outliers count.
     mean: f64,
 }
 
@@ -18,46 +23,57 @@ const FEW: usize = 5;
 impl Noise {
     /// Measures the noise of a column by the pairs of figures that are compared in it.
     pub(super) fn of<'a>(pairs: impl Iterator<Item = (&'a Figure, &'a Figure)> + Clone) -> Noise {
-        let both = || pairs.clone().flat_map(|(old, new)| [old, new]);
-        let logs = both().all(|figure| figure.samples().iter().all(|sample| *sample > 0.0));
-        let mut noise = Noise {
-            logs,
-            usual: 0.0,
-            mean: 0.0,
+        let usual = |logs: bool| {
+            let pairs = pairs
+                .clone()
+                .filter(|(old, new)| are_positive(old, new) == logs);
+            let figures = pairs.flat_map(|(old, new)| [old, new]);
+            let several = figures.filter(|figure| figure.samples().len() > 1);
+            let mut variances: Vec<f64> = several.map(|figure| moments(figure, logs).1).collect();
+            variances.sort_by(f64::total_cmp);
+            Usual {
+                median: variances.get(variances.len() / 2).copied().unwrap_or(0.0),
+                mean: variances.iter().sum::<f64>() / variances.len().max(1) as f64,
+            }
         };
-        let several = both().filter(|figure| figure.samples().len() > 1);
-        let mut variances: Vec<f64> = several.map(|figure| noise.moments(figure).1).collect();
-        variances.sort_by(f64::total_cmp);
-        noise.usual = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
-        noise.mean = variances.iter().sum::<f64>() / variances.len().max(1) as f64;
-        noise
+        Noise {
+            logs: usual(true),
+            plain: usual(false),
+        }
     }
+}
 
-    /// Returns the mean and the variance of the samples, or of their logarithms.
-    fn moments(&self, figure: &Figure) -> (f64, f64) {
-        let samples = figure.samples().iter().map(|sample| match self.logs {
-            true => sample.ln(),
-            false => *sample,
-        });
-        let count = figure.samples().len() as f64;
-        let mean = samples.clone().sum::<f64>() / count;
-        let squares: f64 = samples.map(|sample| (sample - mean).powi(2)).sum();
-        (mean, squares / (count - 1.0))
-    }
+fn are_positive(old: &Figure, new: &Figure) -> bool {
+    let all = [old, new].into_iter().flat_map(Figure::samples);
+    all.into_iter().all(|sample| *sample > 0.0)
+}
+
+/// Returns the mean and the variance of the samples, or of their logarithms.
+fn moments(figure: &Figure, logs: bool) -> (f64, f64) {
+    let samples = figure.samples().iter().map(|sample| match logs {
+        true => sample.ln(),
+        false => *sample,
+    });
+    let count = figure.samples().len() as f64;
+    let mean = samples.clone().sum::<f64>() / count;
+    let squares: f64 = samples.map(|sample| (sample - mean).powi(2)).sum();
+    (mean, squares / (count - 1.0))
 }
 
 /// Returns the probability that two figures of the same differ at least as much: that of Welch's t, two-sided. No
 /// variance is less than the usual one, since a few samples that happen to agree prove no silence; of very few, none is
 /// less than the mean, since all of them may be outliers.
 pub(super) fn p_value(old: &Figure, new: &Figure, noise: &Noise) -> f64 {
+    let logs = are_positive(old, new);
+    let noise = if logs { &noise.logs } else { &noise.plain };
     let few = old.samples().len().min(new.samples().len()) < FEW;
     let least = if few {
-        noise.mean.max(noise.usual)
+        noise.mean.max(noise.median)
     } else {
-        noise.usual
+        noise.median
     };
     let share = |figure: &Figure| {
-        let (mean, variance) = noise.moments(figure);
+        let (mean, variance) = moments(figure, logs);
         let count = figure.samples().len() as f64;
         (mean, variance.max(least) / count, count - 1.0)
     };
@@ -167,5 +183,21 @@ mod tests {
         assert_eq!(p_value(&one, &two, &alone), 0.0);
         assert!(p_value(&one, &two, &among) > 0.01);
         assert_eq!(p_value(&one, &one, &alone), 1.0);
+    }
+
+    #[test]
+    fn a_row_of_zeros_hides_no_small_row() {
+        let of = |samples: [f64; 5]| Figure::of(samples.into()).unwrap();
+        let (old, new) = (
+            of([1.0, 1.01, 0.99, 1.02, 0.98]),
+            of([2.0, 2.02, 1.98, 2.01, 1.99]),
+        );
+        let (great, zeros) = (
+            of([1e3, 1.1e3, 0.9e3, 1e3, 1e3]),
+            of([0.0, 0.0, 5.0, 0.0, 0.0]),
+        );
+        let noise = Noise::of([(&old, &new), (&great, &great), (&zeros, &zeros)].into_iter());
+        assert!(p_value(&old, &new, &noise) < 1e-4);
+        assert!(p_value(&zeros, &zeros, &noise) > 0.99);
     }
 }
