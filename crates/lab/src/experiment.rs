@@ -1,7 +1,7 @@
 //! What an experiment is, and what it is given.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use switchboard_runtime::Model;
@@ -164,10 +164,5 @@ impl Lab {
     /// The system's if the program cannot be started; else the one line that the child said.
     pub fn work(&self, work: &Work, core: Option<usize>) -> io::Result<Done> {
         run_in_child(&self.program, work, core)
-    }
-
-    /// Returns the program's path.
-    pub fn program(&self) -> &Path {
-        &self.program
     }
 }

@@ -8,7 +8,7 @@ use switchboard_runtime::{Driver, Model};
 use crate::Server;
 use crate::compare::rows::{ComputeIn, Row};
 use crate::experiment::{Experiment, Lab};
-use crate::machine::cores;
+use crate::machine::{cores, pin};
 use crate::rounds::{Rounds, Trial};
 
 /// Returns the models of a lab, `tasks` under each of the drivers and other models with a loop under the best one.
@@ -88,6 +88,18 @@ pub(crate) fn one_core() -> Option<String> {
     let text =
         "There is one core, which the server shares with its clients: its latencies hold theirs.";
     (cores().len() < 2).then(|| text.to_owned())
+}
+
+/// Runs a load in a thread of its own, on the core that servers leave it, and blocks until it has ended.
+pub(crate) fn on_load_core<T: Send>(load: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let run = || {
+        if let Some(core) = load_core() {
+            pin(None, core)?;
+        }
+        load()
+    };
+    let died = |_| io::Error::other("the load ended early");
+    std::thread::scope(|scope| scope.spawn(run).join().map_err(died)?)
 }
 
 /// Returns the core of the clients; `None` if they share one with the server.

@@ -14,6 +14,7 @@ use crate::machine::cores;
 use crate::report::Section;
 use crate::text::count;
 use crate::unit;
+use crate::ways::{load_core, one_core, serve};
 
 /// The page of `http`.
 const PAGE: &[u8] = b"Hello, world!";
@@ -70,13 +71,7 @@ pub(super) fn serving(lab: &Lab, workload: Workload) -> io::Result<Section> {
     };
     section.warnings.extend(left_out(lab, workload));
     findings::add(&mut section);
-    if cores().len() == 1 {
-        section.warnings.push(
-            "one core: the server and the load take it from each other, so rates and latencies are those of both \
-             together, and say little of servers whose clients are elsewhere"
-                .to_owned(),
-        );
-    }
+    section.warnings.extend(one_core());
     noted(&mut section, [disturbance, None]);
     Ok(section)
 }
@@ -113,29 +108,20 @@ fn placed() -> String {
 fn serve_cell(lab: &Lab, workload: Workload, row: Row, dir: &str) -> io::Result<Measured> {
     let mut arguments = match workload {
         // The last request of a connection that may have so many is answered with another head.
-        Workload::Http => vec!["serve", "files", dir, "--max-requests", "0"],
-        _ => vec!["serve", "echo"],
+        Workload::Http => vec!["files", dir, "--max-requests", "0"],
+        _ => vec!["echo"],
     };
-    arguments.extend(["--model", row.model.name()]);
-    if row.model.has_loop() {
-        arguments.extend(["--driver", row.driver.name()]);
-    }
     let slow = lab
         .slowed(row.model)
         .map(|slow| slow.as_millis().to_string());
     if let Some(slow) = slow.as_deref().filter(|_| workload == Workload::Echo) {
         arguments.extend(["--slow", slow]);
     }
-    let server = lab.serve(&arguments)?;
-    let cores = cores();
-    let load_core = cores.get(1).copied();
-    if load_core.is_some() {
-        server.pin(cores[0])?;
-    }
+    let server = serve(lab, row, &arguments)?;
     let spec = CellSpec {
         addr: Some(server.addr()),
         server: Some(server.pid()),
         ..spec(lab, workload, row)
     };
-    in_child(lab, spec, load_core)
+    in_child(lab, spec, load_core())
 }

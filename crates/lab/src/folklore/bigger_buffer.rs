@@ -44,7 +44,7 @@ impl Saying for BiggerBuffer {
     }
 
     fn effects(&self, lab: &Lab) -> io::Result<Vec<Effect>> {
-        let program = lab.program().to_owned();
+        let program = lab.program.clone();
         let mut buffers = SIZES.map(|(size, _)| vec![0; size]);
         let places: Vec<usize> = (0..SIZES.len()).collect();
         let mut read = |at: usize| -> io::Result<f64> {

@@ -8,12 +8,13 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 
 use crate::children::{Server, Work};
+use crate::compare::rows::Row;
 use crate::experiment::Lab;
 use crate::load::{Load, Outcome};
-use crate::machine::{cores, pin};
 use crate::report::Figure;
 use crate::rounds::{Rounds, Trial};
-use crate::usage::{tree, tree_cpu, tree_memory};
+use crate::usage::{bytes, tree, tree_clock, tree_memory};
+use crate::ways::{on_load_core, serve};
 
 use super::Task;
 use super::effect::{Claim, Effect};
@@ -115,16 +116,8 @@ pub(super) fn in_child(lab: &Lab, saying: &str, case: &str) -> io::Result<Vec<f6
 /// # Errors
 /// Those of starting the server.
 pub(crate) fn start_echo(lab: &Lab, row: &str) -> io::Result<Server> {
-    let mut arguments = vec!["serve", "echo", "--model"];
-    match row.split_once('/') {
-        Some((model, driver)) => arguments.extend([model, "--driver", driver]),
-        None => arguments.push(row),
-    }
-    let server = lab.serve(&arguments)?;
-    if let [first, _, ..] = cores().as_slice() {
-        server.pin(*first)?;
-    }
-    Ok(server)
+    let row: Row = row.parse().map_err(io::Error::other)?;
+    serve(lab, row, &["echo"])
 }
 
 /// Puts a load on a server for one turn, on the second core, and blocks until it is done. Returns the seconds of
@@ -166,46 +159,15 @@ pub(crate) fn echo_turn(
 
 /// Runs a load and returns what came of it, with the processor time of process `root` meanwhile.
 fn load_from_second_core(load: Load, root: u32) -> io::Result<(Outcome, f64)> {
-    let core = cores().get(1).copied();
-    let run = move || {
-        if let Some(core) = core {
-            pin(None, core)?;
-        }
-        let (mut before, mut after) = (None, None);
-        let outcome = load.run(|| before = cpu(root), || after = cpu(root))?;
-        match outcome.errors.first() {
-            Some(error) => Err(io::Error::other(error.clone())),
-            None => Ok((outcome, before.zip(after))),
-        }
-    };
-    let died = |_| io::Error::other("the load ended early");
-    let (outcome, used) = std::thread::spawn(run).join().map_err(died)??;
-    let unknown = || io::Error::from(io::ErrorKind::Unsupported);
-    let (before, after) = used.ok_or_else(unknown)?;
-    Ok((outcome, after - before))
-}
-
-/// Returns the seconds of processor time that the living threads of a process tree have used, to a nanosecond; to a
-/// clock tick where the kernel does not count them apart.
-pub(super) fn cpu(root: u32) -> Option<f64> {
-    let mut sum = 0;
-    for pid in tree(root) {
-        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
-            continue;
-        };
-        for thread in threads.flatten() {
-            match fs::read_to_string(thread.path().join("schedstat")) {
-                Ok(text) => sum += text.split(' ').next()?.parse::<u64>().ok()?,
-                // The thread has ended, or there are no such files.
-                Err(_) if thread.path().exists() => {
-                    let (user, system) = tree_cpu(root)?;
-                    return Some((user + system).as_secs_f64());
-                }
-                Err(_) => {}
-            }
-        }
+    let (mut before, mut after) = (None, None);
+    let outcome =
+        on_load_core(|| load.run(|| before = tree_clock(root), || after = tree_clock(root)))?;
+    if let Some(error) = outcome.errors.first() {
+        return Err(io::Error::other(error.clone()));
     }
-    Some(sum as f64 / 1e9)
+    let unknown = || io::Error::from(io::ErrorKind::Unsupported);
+    let (before, after) = before.zip(after).ok_or_else(unknown)?;
+    Ok((outcome, after.saturating_sub(before).as_secs_f64()))
 }
 
 /// Opens connections to an echo server, each of which has had one message back.
@@ -251,12 +213,9 @@ pub(super) fn memory(root: u32) -> Option<f64> {
     let mut kernel = 0.0;
     for pid in tree(root) {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let number = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name))?;
-            line.split_whitespace().nth(1)?.parse::<f64>().ok()
-        };
-        kernel += number("VmPTE:").unwrap_or(0.0) * 1024.0;
-        kernel += number("Threads:").unwrap_or(1.0) * KERNEL_STACK;
+        kernel += bytes(&status, "VmPTE:").unwrap_or(0) as f64;
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(1, Iterator::count);
+        kernel += threads as f64 * KERNEL_STACK;
     }
     Some(user + kernel)
 }

@@ -67,7 +67,7 @@ impl Experiment for Limits {
             }
             for each in counted.iter_mut().filter(|each| each.error.is_none()) {
                 lab.begin(&format!("limits {}", each.kind.name()));
-                match watch::run(lab.program(), each.kind, bounds(lab, each.kind)) {
+                match watch::run(&lab.program, each.kind, bounds(lab, each.kind)) {
                     Ok(run) => each.runs.push(run),
                     Err(error) => each.error = Some(error.to_string()),
                 }

@@ -12,8 +12,8 @@ use switchboard_fetch::{Client, Limits};
 use switchboard_runtime::{Model, sleep, spawn_local};
 
 use crate::load::Load;
-use crate::machine::{cores, pin};
 use crate::usage::tree_cpu;
+use crate::ways::on_load_core;
 
 use super::{OwnLoad, OwnPlan};
 
@@ -33,19 +33,10 @@ pub(super) struct Turn {
 
 /// Puts the load on the server of process `root` and blocks until it is done.
 pub(super) fn drive(plan: &OwnPlan, addr: SocketAddr, root: u32) -> io::Result<Turn> {
-    let core = cores().get(1).copied();
-    let plan = plan.clone();
-    let run = move || {
-        if let Some(core) = core {
-            pin(None, core)?;
-        }
-        match &plan.load {
-            OwnLoad::Echo => echo(&plan, addr, root),
-            OwnLoad::Http { path } => http(&plan, &format!("http://{addr}{path}"), root),
-        }
-    };
-    let died = |_| io::Error::other("the load ended early");
-    std::thread::spawn(run).join().map_err(died)?
+    on_load_core(|| match &plan.load {
+        OwnLoad::Echo => echo(plan, addr, root),
+        OwnLoad::Http { path } => http(plan, &format!("http://{addr}{path}"), root),
+    })
 }
 
 /// Returns the processor time between two looks at the server.
