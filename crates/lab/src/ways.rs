@@ -85,8 +85,8 @@ pub(crate) fn by_turns<R, F>(
 
 /// Returns the warning of a machine on which the server shares its core with its clients.
 pub(crate) fn one_core() -> Option<String> {
-    let text =
-        "There is one core, which the server shares with its clients: its latencies hold theirs.";
+    let text = "one core: the server and the load take it from each other, so rates and latencies are those of both together, and \
+                say little of servers whose clients are elsewhere";
     (cores().len() < 2).then(|| text.to_owned())
 }
 

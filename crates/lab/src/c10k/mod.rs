@@ -256,8 +256,7 @@ fn figures(found: &Found, steps: usize) -> Vec<f64> {
 impl steps::Step {
     /// Returns the server's seconds of processor time for each round trip of an active client.
     fn cpu_per_round_trip(&self) -> f64 {
-        // A shorter time would be too coarse where it is counted in ticks.
-        match self.cpu_s >= 0.02 && self.active.answered > 0 {
+        match self.cpu_s > 0.0 && self.active.answered > 0 {
             true => self.cpu_s / self.active.answered as f64,
             false => f64::NAN,
         }
