@@ -14,6 +14,7 @@ mod costs;
 mod crawl;
 mod crawl_redis;
 mod crowds;
+mod docs;
 mod ending;
 mod errors;
 mod fallback;
