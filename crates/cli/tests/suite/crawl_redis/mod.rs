@@ -3,6 +3,7 @@
 
 mod ends;
 mod limits;
+mod outputs;
 mod process;
 #[path = "../../../../crawl/tests/support/mod.rs"]
 mod support;

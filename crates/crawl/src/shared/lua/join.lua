@@ -30,7 +30,8 @@ call('HSET', P .. 'p:' .. process, 'session', S, 'label', ARGV[14])
 call('HDEL', P .. 'p:' .. process, 'left')
 call('HSET', P .. 's:' .. S, 'process', process, 'batch', '0', 'link', '0')
 call('ZADD', P .. 'sessions', now + lease, S)
-if call('EXISTS', P .. 'out:' .. process) == 0 then
+-- A process that is known has only the outputs that it began with: a file that is named later may be anybody's.
+if ARGV[15] == '0' then
   for i = 16, #ARGV do call('HSET', P .. 'out:' .. process, ARGV[i], '0') end
 end
 list_touched()
