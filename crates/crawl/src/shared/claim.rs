@@ -15,9 +15,6 @@ use crate::job::{Job, RobotsTask, Task};
 use crate::robots::Robots;
 use crate::store::Entry;
 
-/// Hosts whose rules are in memory, at most.
-const RULES: usize = 4096;
-
 /// What a session holds.
 pub(super) struct Claim {
     /// Its number, which never comes again.
@@ -35,6 +32,18 @@ pub(super) struct Arrived {
     is_given_up: bool,
     /// When the rules of its host were learned; empty for an errand, and where none are obeyed.
     learned: String,
+}
+
+impl Arrived {
+    /// Returns whose rules it obeys, and when they were learned.
+    fn rules(&self) -> Option<(&str, &str)> {
+        match &self.task {
+            Task::Page(entry) if !self.learned.is_empty() => {
+                Some((entry.address.origin(), &self.learned))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Sharer {
@@ -165,27 +174,11 @@ impl Sharer {
 
     /// Reads the rules of hosts of which pages have come.
     async fn learn_rules(&mut self) -> Result<(), Trouble> {
-        let mut missing: Vec<(String, String)> = Vec::new();
-        for arrived in &self.arrived {
-            let Task::Page(entry) = &arrived.task else {
-                continue;
-            };
-            let origin = entry.address.origin();
-            let known = self.rules.get(origin);
-            let is_known = known.is_some_and(|(learned, _)| *learned == arrived.learned);
-            let is_asked = missing.iter().any(|(other, _)| other == origin);
-            if !arrived.learned.is_empty() && !is_known && !is_asked {
-                missing.push((origin.to_owned(), arrived.learned.clone()));
-            }
-        }
-        if self.rules.len() + missing.len() > RULES {
-            self.rules.clear();
-        }
-        for (origin, learned) in missing {
+        let wanted: Vec<(&str, &str)> = self.arrived.iter().filter_map(Arrived::rules).collect();
+        for (origin, learned) in self.rules.missing(wanted.into_iter()) {
             let key = format!("{}h:{origin}", self.joined.prefix);
             let robots = text(self.look(&["HGET", &key, "robots"]).await?);
-            self.rules
-                .insert(origin, (learned, Robots::stored(&robots)));
+            self.rules.learn(origin, learned, Robots::stored(&robots));
         }
         Ok(())
     }
@@ -200,10 +193,9 @@ impl Sharer {
             learned,
         } = arrived;
         if let Task::Page(entry) = &task {
-            let rules = self.rules.get(entry.address.origin());
+            let rules = self.rules.of(entry.address.origin());
             let rules = rules.filter(|_| !learned.is_empty());
-            let refusal =
-                rules.and_then(|(_, rules)| rules.refusal(entry.address.path_and_query()));
+            let refusal = rules.and_then(|rules| rules.refusal(entry.address.path_and_query()));
             let (fate, why) = match (refusal, is_given_up) {
                 (Some(why), _) => (Fate::Robots, why.into_owned()),
                 (None, true) => {

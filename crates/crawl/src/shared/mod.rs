@@ -28,6 +28,7 @@ mod link;
 mod outputs;
 mod record;
 mod report;
+mod rules;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,7 @@ pub use self::frontier::Shared;
 pub(crate) use self::join::{Joined, join};
 use self::link::Link;
 pub use self::report::{SharedReport, Uncut};
+use self::rules::Rules;
 use crate::error::CrawlError;
 use crate::fate::Fate;
 use crate::job::{Job, News};
@@ -51,7 +53,6 @@ use crate::keeper::Found;
 use crate::output::{About, Outputs};
 use crate::recent::Recent;
 use crate::report::{Ended, Progress, Report};
-use crate::robots::Robots;
 use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::store::Totals;
@@ -97,8 +98,7 @@ pub(crate) struct Sharer {
     sealed: Batch,
     /// The last batch that is known to be acknowledged.
     batches: u64,
-    /// What robots.txt of a host says, and when that was learned.
-    rules: HashMap<String, (String, Robots)>,
+    rules: Rules,
     /// The counts of all processes.
     totals: Totals,
     /// Hosts, pages that somebody has claimed.
@@ -157,7 +157,7 @@ impl Sharer {
             batch: Batch::default(),
             sealed: Batch::default(),
             batches: 0,
-            rules: HashMap::new(),
+            rules: Rules::default(),
             totals: Totals::default(),
             counts: (0, 0),
             rows: joined.rows,
