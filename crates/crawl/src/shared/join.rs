@@ -25,7 +25,7 @@ pub(crate) struct Joined {
     pub(super) session: String,
     pub(crate) identity: Identity,
     pub(crate) seeds: Vec<Address>,
-    /// How many addresses were discovered before; 0 if the seeds are not there yet.
+    /// How many addresses were discovered before; 0 if no seed is there yet.
     pub(super) discovered: u64,
     /// The rows of this process that are acknowledged.
     pub(super) rows: u64,

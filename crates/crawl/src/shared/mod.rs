@@ -178,10 +178,8 @@ impl Sharer {
 
     /// Crawls until nothing is left for any process, the budget is used up, or it is stopped.
     pub(crate) async fn run(&mut self) -> Result<Report, CrawlError> {
-        if self.joined.discovered == 0 {
-            self.plant();
-        }
         loop {
+            self.plant();
             match self.crawl().await {
                 Ok(ended) => return self.report(ended).await,
                 Err(Trouble::Ends(error)) => return Err(error),
@@ -227,7 +225,8 @@ impl Sharer {
         told && self.batch.is_empty() && !self.stale
     }
 
-    /// Puts the seeds into the first batch.
+    /// Puts the seeds into the first batch of a session: who has brought them before may have lost some. Those that are
+    /// known are left out at the commit.
     fn plant(&mut self) {
         let seeds = self.joined.seeds.iter().map(|seed| Found {
             address: seed.clone(),

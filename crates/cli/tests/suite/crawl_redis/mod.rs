@@ -5,6 +5,7 @@ mod ends;
 mod limits;
 mod outputs;
 mod process;
+mod seeds;
 #[path = "../../../../crawl/tests/support/mod.rs"]
 mod support;
 

@@ -28,8 +28,31 @@ impl Crawler {
         arguments: &[&str],
         place: &str,
     ) -> Crawler {
+        let variable = ("SWITCHBOARD_CRAWL_KILL", place);
+        Crawler::with(variable, folder, name, redis, arguments)
+    }
+
+    /// Starts one that waits at a place of its work, the Nth time that it is there, until a file is: `NAME:N:FILE`.
+    pub(super) fn held(
+        folder: &Folder,
+        name: &str,
+        redis: &str,
+        arguments: &[&str],
+        place: &str,
+    ) -> Crawler {
+        let variable = ("SWITCHBOARD_CRAWL_HOLD", place);
+        Crawler::with(variable, folder, name, redis, arguments)
+    }
+
+    fn with(
+        variable: (&str, &str),
+        folder: &Folder,
+        name: &str,
+        redis: &str,
+        arguments: &[&str],
+    ) -> Crawler {
         let mut command = Command::new(BINARY);
-        command.env("SWITCHBOARD_CRAWL_KILL", place);
+        command.env(variable.0, variable.1);
         let redis = ["--redis", redis];
         Crawler::spawn(command, folder, name, &[&redis, arguments].concat())
     }
