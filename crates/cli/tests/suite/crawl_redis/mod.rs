@@ -5,6 +5,8 @@ mod ends;
 mod limits;
 mod outputs;
 mod process;
+mod proxy;
+mod replays;
 mod seeds;
 #[path = "../../../../crawl/tests/support/mod.rs"]
 mod support;

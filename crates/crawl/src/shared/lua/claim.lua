@@ -29,7 +29,8 @@ end
 for i = 4, #ARGV, 3 do
   local kind, id, number = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local claim = call('HGET', P .. 'held:' .. S, id)
-  if claim then
+  -- A claim that has ended was told of by a call whose answer was lost, and counts once; or it never had a request.
+  if claim and string.sub(claim, 3, 3) ~= '2' then
     local what, state, payload, origin = parse(claim)
     local h = P .. 'h:' .. origin
     local host = call('HMGET', h, 'delay', 'slowed')

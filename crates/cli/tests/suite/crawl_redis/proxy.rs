@@ -1,0 +1,111 @@
+//! A way to Redis that breaks when a test says so.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use crate::chat_nodes::redis::Server;
+
+/// What a way does with what a process sends.
+#[derive(Default)]
+pub(super) struct Rule {
+    /// The answers of commands that have these bytes are counted.
+    pub(super) of: &'static [u8],
+    /// Those that are not delivered: their connections end.
+    pub(super) cuts: Range<usize>,
+}
+
+/// A relay to a Redis server, until the test's process ends.
+#[derive(Clone)]
+pub(super) struct Proxy {
+    port: u16,
+    ways: Arc<Ways>,
+}
+
+#[derive(Default)]
+struct Ways {
+    rule: Mutex<Rule>,
+    seen: AtomicUsize,
+    cuts: AtomicUsize,
+}
+
+impl Proxy {
+    pub(super) fn start(redis: &Server) -> Proxy {
+        let to = redis.url().trim_start_matches("redis://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let ways = Arc::<Ways>::default();
+        let proxy = Proxy {
+            port,
+            ways: ways.clone(),
+        };
+        thread::spawn(move || {
+            for client in listener.incoming().map(Result::unwrap) {
+                relay(&ways, client, TcpStream::connect(&to).unwrap());
+            }
+        });
+        proxy
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(super) fn rule(&self) -> MutexGuard<'_, Rule> {
+        self.ways.rule()
+    }
+
+    /// How many answers were not delivered.
+    pub(super) fn cuts(&self) -> usize {
+        self.ways.cuts.load(Ordering::SeqCst)
+    }
+}
+
+fn relay(ways: &Arc<Ways>, client: TcpStream, server: TcpStream) {
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let is_cut = Arc::new(Mutex::new(false));
+    let (ways, cut) = (ways.clone(), is_cut.clone());
+    thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 20];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            *cut.lock().unwrap() |= ways.cuts_answer_of(&bytes[..length]);
+            if to.write_all(&bytes[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    let (mut from, mut to) = (server, client);
+    thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 20];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            if *is_cut.lock().unwrap() || to.write_all(&bytes[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = (to.shutdown(Shutdown::Both), from.shutdown(Shutdown::Both));
+    });
+}
+
+impl Ways {
+    fn rule(&self) -> MutexGuard<'_, Rule> {
+        self.rule.lock().unwrap()
+    }
+
+    fn cuts_answer_of(&self, command: &[u8]) -> bool {
+        let rule = self.rule();
+        let of = rule.of;
+        if of.is_empty() || !command.windows(of.len()).any(|bytes| bytes == of) {
+            return false;
+        }
+        let seen = self.seen.fetch_add(1, Ordering::SeqCst);
+        let is_cut = rule.cuts.contains(&seen);
+        if is_cut {
+            self.cuts.fetch_add(1, Ordering::SeqCst);
+        }
+        is_cut
+    }
+}
