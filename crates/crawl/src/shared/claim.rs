@@ -53,6 +53,7 @@ impl Sharer {
         self.turn(wanted).await?;
         self.hungry = self.arrived.len() < wanted;
         if !self.given_back.is_empty() {
+            self.tell().await?;
             self.give_back(false).await?;
         }
         self.learn_rules().await?;
@@ -62,8 +63,17 @@ impl Sharer {
         Ok(())
     }
 
+    /// Tells all that has happened, with what comes while Redis is away: once a claim is given back or acknowledged, its
+    /// events no longer change when its host may be asked.
+    pub(super) async fn tell(&mut self) -> Result<(), Trouble> {
+        while !self.events.is_empty() {
+            self.turn(0).await?;
+        }
+        Ok(())
+    }
+
     /// Tells how requests have begun and ended, and claims `wanted` at most.
-    pub(super) async fn turn(&mut self, wanted: usize) -> Result<(), Trouble> {
+    async fn turn(&mut self, wanted: usize) -> Result<(), Trouble> {
         let at = Instant::now();
         let mut args = vec![wanted.to_string()];
         for event in &self.events {

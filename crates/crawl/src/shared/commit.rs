@@ -24,9 +24,7 @@ impl Sharer {
     /// new links known to all.
     pub(super) async fn commit(&mut self) -> Result<(), Trouble> {
         let begin = Instant::now();
-        if !self.events.is_empty() {
-            self.turn(0).await?;
-        }
+        self.tell().await?;
         // What comes while Redis is away is the next batch's.
         self.sealed = std::mem::take(&mut self.batch);
         self.write()?;

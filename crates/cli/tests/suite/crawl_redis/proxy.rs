@@ -16,6 +16,10 @@ pub(super) struct Rule {
     pub(super) of: &'static [u8],
     /// Those that are not delivered: their connections end.
     pub(super) cuts: Range<usize>,
+    /// Whether new connections are closed at once from the first such answer on.
+    pub(super) closes: bool,
+    /// Whether they are closed now.
+    pub(super) is_closed: bool,
 }
 
 /// A relay to a Redis server, until the test's process ends.
@@ -30,6 +34,7 @@ struct Ways {
     rule: Mutex<Rule>,
     seen: AtomicUsize,
     cuts: AtomicUsize,
+    refused: AtomicUsize,
 }
 
 impl Proxy {
@@ -44,7 +49,10 @@ impl Proxy {
         };
         thread::spawn(move || {
             for client in listener.incoming().map(Result::unwrap) {
-                relay(&ways, client, TcpStream::connect(&to).unwrap());
+                match ways.rule().is_closed {
+                    true => _ = ways.refused.fetch_add(1, Ordering::SeqCst),
+                    false => relay(&ways, client, TcpStream::connect(&to).unwrap()),
+                }
             }
         });
         proxy
@@ -61,6 +69,11 @@ impl Proxy {
     /// How many answers were not delivered.
     pub(super) fn cuts(&self) -> usize {
         self.ways.cuts.load(Ordering::SeqCst)
+    }
+
+    /// How many connections were closed at once.
+    pub(super) fn refused(&self) -> usize {
+        self.ways.refused.load(Ordering::SeqCst)
     }
 }
 
@@ -96,7 +109,7 @@ impl Ways {
     }
 
     fn cuts_answer_of(&self, command: &[u8]) -> bool {
-        let rule = self.rule();
+        let mut rule = self.rule();
         let of = rule.of;
         if of.is_empty() || !command.windows(of.len()).any(|bytes| bytes == of) {
             return false;
@@ -104,6 +117,7 @@ impl Ways {
         let seen = self.seen.fetch_add(1, Ordering::SeqCst);
         let is_cut = rule.cuts.contains(&seen);
         if is_cut {
+            rule.is_closed |= rule.closes;
             self.cuts.fetch_add(1, Ordering::SeqCst);
         }
         is_cut

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::process::Crawler;
 use super::proxy::{Proxy, Rule};
 use super::support::{Answer, Folder, Site};
-use crate::chat_nodes::redis::{Keeps, Server};
+use crate::chat_nodes::redis::{Keeps, Server, until};
 
-/// What a command has that tells of a host which wants to be left alone.
+/// What a command has that tells of a host which wants to be left alone, and of a request that failed.
 const SLOW_DOWN: &[u8] = b"\r\n$1\r\ns\r\n";
+const ENDED: &[u8] = b"\r\n$1\r\nn\r\n";
 
 /// Answers by a status the first time that a path is asked for, and by a page from then on.
 fn first(status: u16) -> impl Fn() -> Answer {
@@ -46,4 +47,44 @@ fn an_event_that_is_told_twice_counts_once() {
     Crawler::start(&folder, "a", &proxy.url(), &arguments).report();
     assert_eq!(proxy.cuts(), 1);
     assert_eq!(slowed(&redis, &site), "250");
+}
+
+#[test]
+fn a_wish_to_wait_that_comes_while_redis_is_away_is_told_before_its_page_is_given_back() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let proxy = Proxy::start(&redis);
+    *proxy.rule() = Rule {
+        of: ENDED,
+        cuts: 0..1,
+        closes: true,
+        ..Rule::default()
+    };
+    let (way, limited) = (proxy.clone(), first(429));
+    // While the end of the failed request is under way to Redis, this one is answered.
+    let busy = Site::start(Duration::ZERO, move |path| match path {
+        "/robots.txt" => Answer::status(404),
+        _ => {
+            until("an answer of Redis is lost", || way.cuts() == 1);
+            limited()
+        }
+    });
+    let (asked, failing) = (busy.seen.clone(), first(500));
+    let site = Site::start(Duration::ZERO, move |path| match path {
+        "/robots.txt" => Answer::status(404),
+        _ => {
+            until("both are under way", || asked.counts().contains_key("/"));
+            failing()
+        }
+    });
+    let folder = Folder::new("redis-meanwhile");
+    let urls = [&site, &busy].map(|site| format!("{}/", site.url));
+    let arguments = ["--name", "n", "--delay", "0", &urls[0], &urls[1]];
+    let crawler = Crawler::start(&folder, "a", &proxy.url(), &arguments);
+    // Each try is later than the one before: the last of these is long after the answer.
+    until("it has tried to connect", || proxy.refused() >= 4);
+    proxy.rule().is_closed = false;
+    crawler.report();
+    assert_eq!(slowed(&redis, &busy), "250");
 }
