@@ -7,6 +7,7 @@ use switchboard_redis::warn;
 
 use super::Sharer;
 use super::ask::{Ask, Refusal};
+use super::call::stopped;
 use super::folder::Member;
 use super::join::number;
 use crate::error::CrawlError;
@@ -46,13 +47,19 @@ impl Sharer {
             match ask.send().await {
                 Ok(answer) => break answer,
                 Err(Refusal::Ends(error)) => return Err(error),
-                Err(Refusal::Away(_)) if self.joined.at.elapsed() < self.shared.patience => {
+                Err(Refusal::Away(failure)) => {
+                    let is_over = self.joined.at.elapsed() >= self.shared.patience;
+                    if is_over || failure.is_lasting() {
+                        return Err(self.broken(&failure.to_string()));
+                    }
+                    if self.stopping {
+                        return Err(self.broken(&stopped(&failure)));
+                    }
                     let pause = Instant::now() + PAUSE;
                     while Instant::now() < pause {
                         self.wait_until(pause).await?;
                     }
                 }
-                Err(Refusal::Away(failure)) => return Err(self.broken(&failure.to_string())),
             }
         };
         self.forget(answer.rows);

@@ -166,7 +166,7 @@ impl Sharer {
         loop {
             let away = went.elapsed();
             let text = match (self.stopping && away >= PAUSES.1, away >= patience) {
-                (true, _) => format!("stopped while Redis is away ({failure})"),
+                (true, _) => stopped(&failure),
                 (_, true) => format!("has been away for {} s ({failure})", patience.as_secs_f32()),
                 (false, false) => String::new(),
             };
@@ -224,6 +224,10 @@ impl Sharer {
             self.shared.url, self.joined.name
         ))
     }
+}
+
+pub(super) fn stopped(failure: &Failure) -> String {
+    format!("stopped while Redis is away ({failure})")
 }
 
 /// Returns the word that a script's answer begins with.

@@ -1,6 +1,7 @@
 //! `switchboard crawl --redis`: processes that do one crawl, on a Redis server of the test's own, against a site in this
 //! process that counts.
 
+mod again;
 mod ends;
 mod limits;
 mod outputs;
