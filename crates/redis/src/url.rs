@@ -49,11 +49,7 @@ impl FromStr for RedisUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<RedisUrl, String> {
-        // The text may have a password in it, which no message is to show.
-        let shown = text.rsplit_once('@').map_or_else(
-            || text.to_owned(),
-            |(login, host)| format!("{}://…@{host}", login.split(':').next().unwrap_or_default()),
-        );
+        let shown = shown(text);
         let wrong = |why: &str| {
             format!(
                 "`{shown}` is no Redis URL: {why}; use redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]"
@@ -94,6 +90,34 @@ impl FromStr for RedisUrl {
     }
 }
 
+/// Returns a text that is no Redis URL without what may be a password.
+fn shown(text: &str) -> String {
+    let is_scheme = |it: &str| it.chars().all(|c| c.is_ascii_alphanumeric());
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
+        _ => (String::new(), text),
+    };
+    let (login, host) = match rest.rsplit_once('@') {
+        Some((_, host)) => ("…@", host),
+        None => ("", rest),
+    };
+    let (host, asked) = host
+        .split_once(['?', '#'])
+        .map_or((host, ""), |(host, _)| (host, "?…"));
+    // Without a host, the password stands where the port would.
+    let host = match host.split_once(':') {
+        Some((name, port)) if !is_port(port) || name.is_empty() => format!("{name}:…"),
+        _ => host.to_owned(),
+    };
+    format!("{scheme}{login}{host}{asked}")
+}
+
+/// Whether a text begins with a port that is all there is, or has a path behind it.
+fn is_port(text: &str) -> bool {
+    let port = text.split('/').next().unwrap_or_default();
+    port.parse::<u16>().is_ok()
+}
+
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_tls { "rediss" } else { "redis" };
@@ -105,5 +129,32 @@ impl fmt::Display for RedisUrl {
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RedisUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_url_is_shown_without_what_may_be_a_password() {
+        for (text, shown) in [
+            ("http://cache.example/", "http://cache.example/"),
+            ("localhost:6379", "localhost:6379"),
+            ("redis://:secret@h/x", "redis://…@h/x"),
+            ("redis://ann:se@cr/et@h/x", "redis://…@h/x"),
+            ("secret@h", "…@h"),
+            ("ann:secret@h", "…@h"),
+            ("redis://:secret", "redis://:…"),
+            ("redis://ann:secret/1", "redis://ann:…"),
+            ("redis://:1234", "redis://:…"),
+            ("redis://h/x?password=secret", "redis://h/x?…"),
+        ] {
+            let error = text.parse::<RedisUrl>().unwrap_err();
+            assert!(
+                error.starts_with(&format!("`{shown}` is no Redis URL: ")),
+                "{text}: {error}"
+            );
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The options of `switchboard crawl`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -29,8 +28,8 @@ pub(crate) struct Options {
     out: Vec<PathBuf>,
     /// Share the crawl with other processes, on other machines too, by a Redis server:
     /// redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], or rediss:// for TLS. Give each process its own --state and --out
-    #[arg(long, value_name = "URL", value_parser = RedisUrl::from_str)]
-    pub(super) redis: Option<RedisUrl>,
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
     /// Name of the crawl at the Redis server [default: HOST-PORT of the first URL]
     #[arg(long, value_name = "NAME", requires = "redis")]
     name: Option<String>,
@@ -48,9 +47,12 @@ pub(crate) struct Options {
 impl Options {
     /// Returns where the frontier is, if processes share it.
     pub(super) fn frontier(&self) -> Result<Option<Frontier>, Failure> {
-        let Some(url) = self.redis.clone() else {
+        let Some(url) = &self.redis else {
             return Ok(None);
         };
+        // Not read with the other options, of which a wrong one is shown whole: it may have a password.
+        let wrong = |error: String| Failure::usage(format_args!("--redis: {error}"));
+        let url: RedisUrl = url.parse().map_err(wrong)?;
         let url = match self.shared.roots()? {
             Some(roots) => url.tls(TlsClient::with_roots(&roots)?),
             None => url,

@@ -36,6 +36,20 @@ fn a_port_in_use_is_refused() {
 }
 
 #[test]
+fn a_wrong_redis_url_is_refused_without_its_password() {
+    let urls = ["redis://:SECRET@h/x", "redis://:SECRET", "SECRET@h"];
+    for url in urls {
+        for command in [&["crawl", "http://127.0.0.1:9/"][..], &["serve", "chat"]] {
+            let arguments = [command, &["--redis", url]].concat();
+            assert_refused(&arguments, 2, &["--redis: `", "` is no Redis URL: "]);
+            let output = run(&arguments);
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert!(!text.contains("SECRET"), "{arguments:?}: {text}");
+        }
+    }
+}
+
+#[test]
 fn unknown_names_are_refused_with_the_known_ones() {
     let models = [
         "unknown model `fibers`",
