@@ -13,13 +13,21 @@ pub async fn log_in(url: &RedisUrl) -> Result<Wire, Failure> {
         let mut auth = vec!["AUTH"];
         auth.extend(url.user.as_deref());
         auth.push(password);
-        ask(&mut wire, &auth).await?;
+        if let Reply::Error(error) = wire.ask(&auth).await? {
+            return Err(refused(&error));
+        }
     }
     ask(&mut wire, &["PING"]).await?;
     if url.database != 0 {
         ask(&mut wire, &["SELECT", &url.database.to_string()]).await?;
     }
     Ok(wire)
+}
+
+/// Returns the failure of a login. A server that has no such command repeats what it was sent: the password.
+fn refused(error: &str) -> Failure {
+    let told = error.split(", with args").next().unwrap_or_default();
+    Failure::refused(told)
 }
 
 /// Sends a command and waits for its reply; no other one is under way. A wire whose `ask` was dropped is of no use.
@@ -42,5 +50,19 @@ pub fn text(reply: Reply) -> String {
         Reply::Integer(number) => number.to_string(),
         Reply::Error(text) => text,
         Reply::Array(_) | Reply::Null => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_is_refused_does_not_show_the_password() {
+        let error = "ERR unknown command 'AUTH', with args beginning with: 'secret' ";
+        assert_eq!(
+            refused(error).to_string(),
+            "it refuses (ERR unknown command 'AUTH')"
+        );
     }
 }
