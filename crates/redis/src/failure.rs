@@ -27,6 +27,7 @@ impl Failure {
     /// let failure = Failure::refused("NOAUTH Authentication required.");
     /// assert!(failure.is_lasting());
     /// assert!(failure.to_string().starts_with("it wants a password"));
+    /// assert!(!Failure::refused("ERR max number of clients reached").is_lasting());
     /// ```
     pub fn refused(error: &str) -> Failure {
         let code = error.split(' ').next().unwrap_or_default();
@@ -38,9 +39,12 @@ impl Failure {
             "LOADING" => "it loads its data",
             _ => "it refuses",
         };
+        let is_lasting = ["WRONGPASS", "NOAUTH", "NOPERM", "ERR"].contains(&code);
+        // Others may leave.
+        let is_full = error.starts_with("ERR max number of clients");
         Failure {
             text: format!("{remedy} ({error})"),
-            is_lasting: ["WRONGPASS", "NOAUTH", "NOPERM", "ERR"].contains(&code),
+            is_lasting: is_lasting && !is_full,
         }
     }
 
