@@ -148,6 +148,7 @@ impl Sharer {
             .iter()
             .all(|claim| was_given_back(claim) || (acknowledged && of_batch(claim)))
         {
+            self.run.clone_from(&link.run);
             self.link = Some(link);
             return Ok(Ok(()));
         }

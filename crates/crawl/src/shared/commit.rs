@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use switchboard_redis::{Reply, Resp2Frame as _};
+use switchboard_redis::{Reply, Resp2Frame as _, text};
 
 use super::Sharer;
 use super::batch::Batch;
@@ -28,23 +28,10 @@ impl Sharer {
         // What comes while Redis is away is the next batch's.
         self.sealed = std::mem::take(&mut self.batch);
         self.write()?;
-        let links = self.links().await?;
-        let mut chunks: Vec<&[String]> = links.chunks(CHUNK * LINK).collect();
-        let last = chunks.pop().unwrap_or_default();
-        let nothing = Batch::default();
-        for chunk in chunks {
-            let args = args(0, chunk, &nothing, &[], 0);
-            self.call(Script::Acknowledge, args).await?;
+        let mut run = self.run.clone();
+        while let Some(another) = self.acknowledge(&run).await? {
+            run = another;
         }
-        let outputs: Vec<String> = self
-            .outputs
-            .recorded()
-            .into_iter()
-            .flat_map(|it| [it.name, it.length.to_string()])
-            .collect();
-        let args = args(self.batches + 1, last, &self.sealed, &outputs, self.rows);
-        failpoint::hit("before-commit");
-        self.call(Script::Acknowledge, args).await?;
         failpoint::hit("after-commit");
         self.batches += 1;
         // Nothing keeps what traps have counted, so the list of what has changed is not needed, and may not grow.
@@ -55,6 +42,32 @@ impl Sharer {
         (self.committed, self.stale) = ((now, now - begin), true);
         self.claim_at = self.claim_at.min(now);
         Ok(())
+    }
+
+    /// Acknowledges the batch under a run of the server. If that is another one by now, it may have forgotten the first of
+    /// the links: returns which one it is.
+    async fn acknowledge(&mut self, run: &str) -> Result<Option<String>, Trouble> {
+        let links = self.links().await?;
+        let mut chunks: Vec<&[String]> = links.chunks(CHUNK * LINK).collect();
+        let last = chunks.pop().unwrap_or_default();
+        let nothing = Batch::default();
+        for chunk in chunks {
+            let args = args((0, run), chunk, &nothing, &[], 0);
+            if let Some(run) = self.call(Script::Acknowledge, args).await?.pop() {
+                return Ok(Some(text(run)));
+            }
+        }
+        let outputs: Vec<String> = self
+            .outputs
+            .recorded()
+            .into_iter()
+            .flat_map(|it| [it.name, it.length.to_string()])
+            .collect();
+        let batch = (self.batches + 1, run);
+        let args = args(batch, last, &self.sealed, &outputs, self.rows);
+        failpoint::hit("before-commit");
+        let another = self.call(Script::Acknowledge, args).await?.pop();
+        Ok(another.map(text))
     }
 
     /// Appends the rows of the batch, and has them on disk.
@@ -138,9 +151,9 @@ fn link(found: &Found, known: Option<&str>, judge: &mut Judge<'_>) -> Option<[St
     ])
 }
 
-/// Returns the arguments of an acknowledgement.
+/// Returns the arguments of an acknowledgement: of a batch of this number, under a run of the server.
 fn args(
-    number: u64,
+    (number, run): (u64, &str),
     links: &[String],
     batch: &Batch,
     outputs: &[String],
@@ -155,7 +168,7 @@ fn args(
         batch.scope.len(),
         outputs.len() / 2,
     ];
-    let mut args = vec![number.to_string()];
+    let mut args = vec![number.to_string(), run.to_owned()];
     args.extend(counts.iter().map(ToString::to_string));
     args.extend_from_slice(links);
     for done in &batch.done {

@@ -81,6 +81,8 @@ pub(crate) struct Sharer {
     link: Option<Link>,
     /// How many connections were tried: what an earlier one has still to deliver is refused.
     links: u64,
+    /// The run of the server that the last one led to.
+    run: String,
     /// Jobs that workers have, by their numbers; those of a lost session are not among them.
     claims: HashMap<u32, Claim>,
     next_job: u32,
@@ -146,6 +148,7 @@ impl Sharer {
             progress,
             link: None,
             links: 0,
+            run: String::new(),
             claims: HashMap::new(),
             next_job: 0,
             recent: Recent::new(),

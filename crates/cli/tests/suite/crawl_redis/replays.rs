@@ -1,9 +1,11 @@
 //! Calls of Redis whose answers are lost, and what happens meanwhile.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::process::Crawler;
+use super::FAST;
+use super::process::{Crawler, union};
 use super::proxy::{Proxy, Rule};
 use super::support::{Answer, Folder, Site};
 use crate::chat_nodes::redis::{Keeps, Server, until};
@@ -87,4 +89,45 @@ fn a_wish_to_wait_that_comes_while_redis_is_away_is_told_before_its_page_is_give
     proxy.rule().is_closed = false;
     crawler.report();
     assert_eq!(slowed(&redis, &busy), "250");
+}
+
+#[test]
+fn links_that_redis_forgets_within_a_commit_are_sent_again() {
+    let Some(mut redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    const LINKS: usize = 1500;
+    let is_saved = Arc::new(AtomicBool::new(false));
+    let saved = is_saved.clone();
+    let site = Site::start(Duration::ZERO, move |path| match path {
+        "/robots.txt" => Answer::status(404),
+        "/" => {
+            until("Redis is saved", || saved.load(Ordering::SeqCst));
+            let links = (0..LINKS).map(|to| format!("<a href='/{to}'>a</a>"));
+            Answer::html(links.collect::<String>())
+        }
+        _ => Answer::html("a page"),
+    });
+    let folder = Folder::new("redis-forgets");
+    let go_on = folder.path("go-on");
+    let url = format!("{}/", site.url);
+    let arguments = [&["--name", "n", &url], &FAST[..]].concat();
+    // The first commits have the seed and robots.txt; the third one has the links, of which it has sent the first ones.
+    let place = format!("before-commit:3:{}", go_on.display());
+    let crawler = Crawler::held(&folder, "a", &redis.url(), &arguments, &place);
+    until("the page is asked for", || {
+        site.seen.counts().contains_key("/")
+    });
+    assert_eq!(redis.ask(&["SAVE"]), "OK");
+    is_saved.store(true, Ordering::SeqCst);
+    until("the first links are there", || {
+        redis.ask(&["HLEN", "{crawl:n}:pages"]) == 1001
+    });
+    redis.kill();
+    redis.start_again();
+    std::fs::write(go_on, "").unwrap();
+    let (code, report, errors) = crawler.end();
+    assert_eq!(code, Some(0), "{report}{errors}");
+    assert!(errors.contains(" is back after "), "{errors}");
+    assert_eq!(union(&folder, &["a"]).len(), LINKS + 1, "{report}");
 }

@@ -1,15 +1,16 @@
 -- Records what came of claims, with the links that were found. All of it or nothing; refused if a claim is lost.
--- ARGV: session, number, batch, and how many there are of each; then for
+-- ARGV: session, number, batch, run of the server, and how many there are of each; then for
 --   links: address, fate, depth, hops, priority, parent, cause     done: claim, address, fate, depth, record
 --   rules: claim, origin, text, delay, ms that they count, whether there was no answer     counts: field, number
 --   causes: cause, number     scope: address     outputs: name, length     and the number of rows.
--- Batch 0 has links alone, which are found again if the batch that they belong to is not acknowledged.
+-- Batch 0 has links alone, which are found again if the batch that they belong to is not acknowledged. If the server's run
+-- is another one, it may have forgotten those: nothing is recorded, and {"OK", run} is returned.
 local refusal = refused()
 if refusal then return refusal end
 local batch = tonumber(ARGV[3])
 local count = {}
-for i = 4, 10 do count[i - 3] = tonumber(ARGV[i]) end
-local begin, stride = {11}, {7, 5, 6, 2, 2, 1, 2}
+for i = 5, 11 do count[i - 4] = tonumber(ARGV[i]) end
+local begin, stride = {12}, {7, 5, 6, 2, 2, 1, 2}
 for i = 1, 7 do begin[i + 1] = begin[i] + count[i] * stride[i] end
 local function each(what, act)
   for i = begin[what], begin[what + 1] - 1, stride[what] do act(i) end
@@ -21,6 +22,8 @@ local function look(i) lost = lost or call('HEXISTS', P .. 'held:' .. S, ARGV[i]
 each(2, look)
 each(3, look)
 if lost then return {'LOST'} end
+local run = call('HGET', P .. 'meta', 'run')
+if run ~= ARGV[4] then return {'OK', run} end
 
 local T = P .. 'totals'
 local function counted(depth, by)
