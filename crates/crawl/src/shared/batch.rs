@@ -12,7 +12,7 @@ use crate::robots::Robots;
 /// Pages after which a batch is committed, or as many as are fetched at once if those are more.
 const PAGES: usize = 256;
 
-/// Bytes of bodies after which a batch is committed.
+/// Bytes of bodies and rules after which a batch is committed.
 const BYTES: usize = 8 << 20;
 
 /// Links after which a batch is committed.

@@ -8,7 +8,7 @@ use super::Sharer;
 use super::link::{Link, Script};
 use crate::error::CrawlError;
 
-/// The first pause before connecting again, and the longest; each is twice as long as the one before.
+/// The first pause before connecting again, and the longest; each is at most as long as Redis has been away.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// Why the crawl does not simply go on.
@@ -71,9 +71,13 @@ impl Sharer {
     }
 
     async fn until_answered(&mut self, mut call: Call<'_>) -> Result<Reply, Trouble> {
+        // Since when it is not answered. To connect is no answer: the call itself may be what Redis cannot take.
+        let mut went = None;
         loop {
-            if self.link.is_none() {
-                self.connect().await?;
+            if self.link.is_none()
+                && let Err(failure) = self.try_connect().await?
+            {
+                self.wait_for_redis(failure, &mut went).await?;
             }
             // It was made above.
             let Some(link) = &mut self.link else { continue };
@@ -92,17 +96,9 @@ impl Sharer {
                 }
                 Err(failure) => {
                     self.link = None;
-                    self.wait_for_redis(failure).await?;
+                    self.wait_for_redis(failure, &mut went).await?;
                 }
             }
-        }
-    }
-
-    /// Connects for the first time, or waits until Redis is there.
-    pub(super) async fn connect(&mut self) -> Result<(), Trouble> {
-        match self.try_connect().await? {
-            Ok(()) => Ok(()),
-            Err(failure) => self.wait_for_redis(failure).await,
         }
     }
 
@@ -155,9 +151,13 @@ impl Sharer {
         Err(Trouble::Lost)
     }
 
-    /// Waits until Redis is back, as long as the settings say.
-    async fn wait_for_redis(&mut self, failure: Failure) -> Result<(), Trouble> {
-        let (went, mut failure, mut pause) = (Instant::now(), failure, PAUSES.0);
+    /// Waits until Redis is back, as long as the settings say from when it `went`: now, if that is not known.
+    async fn wait_for_redis(
+        &mut self,
+        mut failure: Failure,
+        went: &mut Option<Instant>,
+    ) -> Result<(), Trouble> {
+        let went = *went.get_or_insert_with(Instant::now);
         let patience = self.shared.patience;
         warn(&format!(
             "Redis at {} is away: {failure}; waiting for it, {} s at most",
@@ -175,8 +175,8 @@ impl Sharer {
                 return Err(self.broken(&text).into());
             }
             // Processes that lost it together do not come back together.
+            let pause = away.clamp(PAUSES.0, PAUSES.1);
             let until = Instant::now() + pause.mul_f32(0.5 + self.random.f32() / 2.0);
-            pause = (pause * 2).min(PAUSES.1);
             while Instant::now() < until {
                 self.wait_until(until).await?;
             }

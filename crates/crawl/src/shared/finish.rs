@@ -234,6 +234,7 @@ impl Sharer {
                 }
             }
         }
+        self.batch.bytes += robots.to_string().len();
         let lasts = if lasts { Robots::FRESH } else { UNREACHABLE };
         self.batch.rules.push(Learned {
             claim,

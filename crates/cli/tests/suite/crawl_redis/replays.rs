@@ -10,8 +10,10 @@ use super::proxy::{Proxy, Rule};
 use super::support::{Answer, Folder, Site};
 use crate::chat_nodes::redis::{Keeps, Server, until};
 
-/// What a command has that tells of a host which wants to be left alone, and of a request that failed.
+/// What a command has that tells of a host which wants to be left alone, of a request that failed, and of one that was
+/// answered well.
 const SLOW_DOWN: &[u8] = b"\r\n$1\r\ns\r\n";
+const WELL: &[u8] = b"\r\n$1\r\nw\r\n";
 const ENDED: &[u8] = b"\r\n$1\r\nn\r\n";
 
 /// Answers by a status the first time that a path is asked for, and by a page from then on.
@@ -85,7 +87,7 @@ fn a_wish_to_wait_that_comes_while_redis_is_away_is_told_before_its_page_is_give
     let arguments = ["--name", "n", "--delay", "0", &urls[0], &urls[1]];
     let crawler = Crawler::start(&folder, "a", &proxy.url(), &arguments);
     // Each try is later than the one before: the last of these is long after the answer.
-    until("it has tried to connect", || proxy.refused() >= 4);
+    until("it has tried to connect", || proxy.refused() >= 6);
     proxy.rule().is_closed = false;
     crawler.report();
     assert_eq!(slowed(&redis, &busy), "250");
@@ -130,4 +132,36 @@ fn links_that_redis_forgets_within_a_commit_are_sent_again() {
     assert_eq!(code, Some(0), "{report}{errors}");
     assert!(errors.contains(" is back after "), "{errors}");
     assert_eq!(union(&folder, &["a"]).len(), LINKS + 1, "{report}");
+}
+
+#[test]
+fn a_call_that_is_never_answered_ends_with_patience_or_at_a_stop() {
+    for (patience, words) in [
+        ("1", "has been away for 1 s"),
+        ("300", "stopped while Redis is away ("),
+    ] {
+        let Some(redis) = Server::start(Keeps::Nothing) else {
+            return;
+        };
+        let site = Site::start(Duration::ZERO, |_| Answer::status(404));
+        let proxy = Proxy::start(&redis);
+        // Connecting succeeds each time.
+        *proxy.rule() = Rule {
+            of: WELL,
+            cuts: 0..usize::MAX,
+            ..Rule::default()
+        };
+        let folder = Folder::new("redis-never");
+        let url = format!("{}/", site.url);
+        let arguments = ["--patience", patience, "--delay", "0", &url];
+        let mut crawler = Crawler::start(&folder, "a", &proxy.url(), &arguments);
+        until("it has called again", || proxy.cuts() > 2);
+        if patience == "300" {
+            crawler.signal("INT");
+        }
+        until("it has ended", || !crawler.is_running());
+        let (code, _, errors) = crawler.end();
+        assert_eq!(code, Some(1), "{errors}");
+        assert!(errors.lines().last().unwrap().contains(words), "{errors}");
+    }
 }
