@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::process::{Crawler, reports, union};
+use super::proxy::{Proxy, Rule};
 use super::support::graph::Graph;
 use super::support::{Answer, Folder, Site};
 use crate::chat_nodes::redis::{Keeps, Server, until};
@@ -161,4 +162,37 @@ fn rules_that_cannot_be_asked_for_again_stay() {
         rows.map(|(path, fate)| (format!("{}{path}", site.url), fate))
             .collect()
     });
+}
+
+#[test]
+fn a_process_that_dies_before_it_tells_of_a_request_leaves_the_time_after_it() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let site = Site::start(Duration::ZERO, |path| match path {
+        "/robots.txt" => Answer::status(404),
+        _ => Answer::html("a page"),
+    });
+    let proxy = Proxy::start(&redis);
+    // The first request is for robots.txt.
+    *proxy.rule() = Rule {
+        of: b"\r\n$1\r\nS\r\n",
+        cuts: 1..usize::MAX,
+        loses: true,
+        closes: true,
+        ..Rule::default()
+    };
+    let folder = Folder::new("redis-untold");
+    let url = format!("{}/", site.url);
+    let arguments = ["--delay", "2s", "--lease", "1", &url];
+    let mut dies = Crawler::start(&folder, "dies", &proxy.url(), &arguments);
+    until("a page is asked for, and Redis not told", || {
+        site.seen.counts().contains_key("/") && proxy.cuts() > 0
+    });
+    dies.signal("KILL");
+    dies.wait();
+    Crawler::start(&folder, "next", &redis.url(), &arguments).report();
+    let gaps = site.seen.gaps();
+    assert_eq!(site.seen.counts()["/"], 2);
+    assert!(gaps[1] >= Duration::from_secs(2), "{gaps:?}");
 }

@@ -16,6 +16,8 @@ pub(super) struct Rule {
     pub(super) of: &'static [u8],
     /// Those that are not delivered: their connections end.
     pub(super) cuts: Range<usize>,
+    /// Whether Redis does not get these commands either.
+    pub(super) loses: bool,
     /// Whether new connections are closed at once from the first such answer on.
     pub(super) closes: bool,
     /// Whether they are closed now.
@@ -84,12 +86,13 @@ fn relay(ways: &Arc<Ways>, client: TcpStream, server: TcpStream) {
     thread::spawn(move || {
         let mut bytes = vec![0; 1 << 20];
         while let Ok(length @ 1..) = from.read(&mut bytes) {
-            *cut.lock().unwrap() |= ways.cuts_answer_of(&bytes[..length]);
-            if to.write_all(&bytes[..length]).is_err() {
+            let is_cut = ways.cuts_answer_of(&bytes[..length]);
+            *cut.lock().unwrap() |= is_cut;
+            if (is_cut && ways.rule().loses) || to.write_all(&bytes[..length]).is_err() {
                 break;
             }
         }
-        let _ = to.shutdown(Shutdown::Both);
+        let _ = (to.shutdown(Shutdown::Both), from.shutdown(Shutdown::Both));
     });
     let (mut from, mut to) = (server, client);
     thread::spawn(move || {

@@ -7,8 +7,6 @@
 local refusal = refused()
 if refusal then return refusal end
 
-local function pace(host) return math.max(meta.delay, tonumber(host[1] or 0)) + tonumber(host[2] or 0) end
-
 local function slow_down(h, host, wait)
   local slowed = math.min(math.max(tonumber(host[2] or 0) * 2, 250, math.max(meta.delay, tonumber(host[1] or 0)) / 2), 60000)
   local pause = wait < 0 and math.max(meta.delay, tonumber(host[1] or 0)) + slowed or math.min(wait, 600000)
@@ -36,9 +34,7 @@ for i = 4, #ARGV, 3 do
     local host = call('HMGET', h, 'delay', 'slowed')
     -- A connection was tried, and perhaps a request sent of which nothing is known.
     if kind == 'S' or (state == '0' and kind ~= 'u') then
-      local ago = kind == 'S' and number or 0
-      local next_at = math.max(tonumber(call('HGET', h, 'next_at') or 0), now + 1 - ago + pace(host))
-      call('HSET', h, 'next_at', whole(next_at))
+      keep_pace(origin, kind == 'S' and number or 0)
       if state == '0' then
         call('HINCRBY', h, 'unstarted', -1)
         state = '1'

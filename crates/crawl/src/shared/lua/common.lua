@@ -83,10 +83,21 @@ local function unclaim(session, id, claim)
   return kind, payload, origin
 end
 
--- Ends a session: what it holds waits again.
+local function pace(host) return math.max(meta.delay, tonumber(host[1] or 0)) + tonumber(host[2] or 0) end
+
+-- A request of a host may have been sent so many ms ago: the next one has its time after it.
+local function keep_pace(origin, ago)
+  local h = P .. 'h:' .. origin
+  local host = call('HMGET', h, 'delay', 'slowed', 'next_at')
+  call('HSET', h, 'next_at', whole(math.max(tonumber(host[3] or 0), now + 1 - ago + pace(host))))
+end
+
+-- Ends a session: what it holds waits again. A request whose start was not told may have been sent just now.
 local function bury(session)
   local held = call('HGETALL', P .. 'held:' .. session)
   for i = 1, #held, 2 do
+    local _, state, _, origin = parse(held[i + 1])
+    if state == '0' then keep_pace(origin, 0) end
     local kind, payload = unclaim(session, held[i], held[i + 1])
     queue_again(kind, payload)
   end
