@@ -196,3 +196,26 @@ fn a_process_that_dies_before_it_tells_of_a_request_leaves_the_time_after_it() {
     assert_eq!(site.seen.counts()["/"], 2);
     assert!(gaps[1] >= Duration::from_secs(2), "{gaps:?}");
 }
+
+#[test]
+fn a_host_that_was_given_up_is_tried_again_once_nobody_crawls() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let graph = Graph(20);
+    let site = Site::start(Duration::ZERO, move |path| graph.answer(path));
+    let folder = Folder::new("redis-given-up");
+    let url = format!("{}/", site.url);
+    let crawl = |more: &[&str]| {
+        let arguments = [&["--name", "n", "--delay", "0"], more].concat();
+        Crawler::start(&folder, "a", &redis.url(), &arguments).report()
+    };
+    crawl(&["--pages", "1", &url]);
+    // What as many connections leave that could not be made.
+    let host = format!("{{crawl:n}}:h:{}", site.url);
+    redis.ask(&["HSET", &host, "unreachable", "5"]);
+    redis.ask(&["SADD", "{crawl:n}:unreachable", &site.url]);
+    let report = crawl(&["--pages", "1000", "--resume"]);
+    assert!(!report.contains("unreachable"), "{report}");
+    assert_eq!(union(&folder, &["a"]).len(), graph.rows().len());
+}

@@ -46,7 +46,10 @@ for i = 4, #ARGV, 3 do
       state = '2'
       if kind == 'w' then answered_well(h, host) end
       if kind == 's' then slow_down(h, host, number) end
-      if kind == 'x' then call('HINCRBY', h, 'unreachable', 1) end
+      if kind == 'x' then
+        call('HINCRBY', h, 'unreachable', 1)
+        call('SADD', P .. 'unreachable', origin)
+      end
     end
     call('HSET', P .. 'held:' .. S, id, what .. ' ' .. state .. ' ' .. payload)
   end

@@ -6,6 +6,7 @@
 --   waiting   what is tried again, by when                      later:N   origins with entries of a level to come
 --   sessions  by when their leases end                          s:, held: a session, and its claims
 --   processes, p:, out:  processes, and the outputs of each     totals, levels, causes, scope, hungry
+--   unreachable  origins to which no connection could be made
 -- A record is "fate status depth hops tries priority number parent cause". A claim is "kind state payload": kind p is a
 -- page by its address, r an errand "origin hops tries waits address"; state 0 waits for its start, 1 is under way, 2 has ended.
 local P, S = KEYS[1], ARGV[1]
