@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::store::StoreError;
+use crate::visible::visible;
 
 /// The error of a crawl. Its text is one line that says what, where and what to do.
 #[derive(Debug)]
@@ -37,7 +38,10 @@ impl CrawlError {
 impl fmt::Display for CrawlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CrawlError::Settings(text) | CrawlError::Redis(text) => f.write_str(text),
+            // What others have written to Redis is among them.
+            CrawlError::Settings(text) | CrawlError::Redis(text) => {
+                f.write_str(&visible(text, false))
+            }
             CrawlError::Store(error) => error.fmt(f),
             CrawlError::Output(error) => error.fmt(f),
             CrawlError::NoWorkers(why) => write!(f, "no worker is left to fetch pages: {why}"),
@@ -59,5 +63,17 @@ impl std::error::Error for CrawlError {
 impl From<StoreError> for CrawlError {
     fn from(error: StoreError) -> CrawlError {
         CrawlError::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_have_written_to_redis_moves_no_cursor() {
+        for error in [CrawlError::Redis, CrawlError::Settings] {
+            assert_eq!(error("a\x1b[2J".to_owned()).to_string(), "a\\u{1b}[2J");
+        }
     }
 }

@@ -108,7 +108,7 @@ fn watch(signals: Signals, handle: Handle) -> Result<(), Failure> {
 
 fn failure(error: CrawlError) -> Failure {
     match error {
-        CrawlError::Settings(text) => Failure::Usage(text),
-        other => Failure::Failed(other.to_string()),
+        CrawlError::Settings(_) => Failure::usage(error),
+        _ => Failure::Failed(error.to_string()),
     }
 }

@@ -1,5 +1,8 @@
 //! The report at the end of a crawl.
 
+use std::borrow::Cow;
+
+use switchboard_crawl::visible::visible;
 use switchboard_crawl::{Ended, Report};
 
 use crate::output::{self, Count, Failure};
@@ -11,7 +14,7 @@ pub(super) fn print(report: &Report) -> Result<(), Failure> {
     if !report.causes.is_empty() {
         let causes = report.causes.iter();
         let causes: Vec<String> = causes
-            .map(|(cause, times)| format!("{cause} × {times}"))
+            .map(|(cause, times)| format!("{} × {times}", visible(cause, false)))
             .collect();
         text += &format!("failed: {}\n", causes.join(", "));
     }
@@ -47,10 +50,11 @@ pub(super) fn print(report: &Report) -> Result<(), Failure> {
         }
     };
     for uncut in report.shared.iter().flat_map(|shared| &shared.uncut) {
-        let (machine, file, length) = (&uncut.machine, &uncut.file, uncut.length);
+        let (machine, file) = (visible(&uncut.machine, false), visible(&uncut.file, false));
+        let (word, length) = (word(&file), uncut.length);
         output::complain(format_args!(
             "a process did not come back: of {file} on {machine}, only the first {length} bytes count; start it with \
-             --resume, or cut the file: truncate -s {length} {file}"
+             --resume, or cut the file: truncate -s {length} {word}"
         ));
     }
     if let Some(missing) = &report.missing {
@@ -59,4 +63,31 @@ pub(super) fn print(report: &Report) -> Result<(), Failure> {
         ));
     }
     output::print(text)
+}
+
+/// Returns a text as one word of a shell.
+fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:=@%".contains(c);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn a_file_is_one_word_of_a_shell_whatever_its_name() {
+        assert_eq!(word("/srv/a-1.jsonl"), "/srv/a-1.jsonl");
+        for text in ["/tmp/a b", "/tmp/$(id)", "/tmp/;x", "/tmp/it's", "~", ""] {
+            let script = format!("printf %s {}", word(text));
+            let output = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+        }
+    }
 }

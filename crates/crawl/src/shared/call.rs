@@ -7,6 +7,7 @@ use switchboard_redis::{Failure, Reply, text, warn};
 use super::Sharer;
 use super::link::{Link, Script};
 use crate::error::CrawlError;
+use crate::visible::visible;
 
 /// The first pause before connecting again, and the longest; each is at most as long as Redis has been away.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -160,8 +161,9 @@ impl Sharer {
         let went = *went.get_or_insert_with(Instant::now);
         let patience = self.shared.patience;
         warn(&format!(
-            "Redis at {} is away: {failure}; waiting for it, {} s at most",
+            "Redis at {} is away: {}; waiting for it, {} s at most",
             self.shared.url,
+            visible(&failure.to_string(), false),
             patience.as_secs_f32()
         ));
         loop {

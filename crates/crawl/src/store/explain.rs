@@ -11,6 +11,7 @@ use super::tables::{PAGES, record};
 use super::{FILE, StoreError};
 use crate::address::Address;
 use crate::fate::Fate;
+use crate::visible::visible;
 
 /// The most steps of a chain of parents that are shown.
 const STEPS: usize = 64;
@@ -95,12 +96,12 @@ impl Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.address, self.fate)?;
+        write!(f, "{}: {}", visible(&self.address, false), self.fate)?;
         if self.status != 0 {
             write!(f, ", status {}", self.status)?;
         }
         if !self.cause.is_empty() {
-            write!(f, ", {}", self.cause)?;
+            write!(f, ", {}", visible(&self.cause, false))?;
         }
         write!(f, ", depth {}", self.depth)?;
         if self.tries > 1 {
