@@ -84,15 +84,15 @@ pub(crate) fn join(settings: &Settings, about: &About) -> Result<(Joined, Output
         }
         Refusal::Ends(error) => error,
     })?;
-    let outputs = match begun {
-        Some(begun) => begun.keep(),
-        None => go_on(settings, &answer, about)?,
-    };
     folder.keep(&Member {
         crawl: name.clone(),
         id: answer.id.clone(),
         process: process.clone(),
     })?;
+    let outputs = match begun {
+        Some(begun) => begun.keep(),
+        None => go_on(settings, &answer, about)?,
+    };
     let joined = Joined {
         prefix: prefix(&name),
         seeds: parse_seeds(&answer.identity.seeds)?,

@@ -106,10 +106,10 @@ impl Sharer {
                 length: pair[1].parse().unwrap_or(0),
             }));
         }
-        // One that is here can be looked at.
+        // One that is here can be looked at. A process that failed as it joined has made none.
         let is_long = |it: &Uncut| {
             let length = Path::new(&it.file).metadata().map(|file| file.len());
-            it.machine != machine || length.map_or(true, |length| length > it.length)
+            it.machine != machine || length.map_or(it.length > 0, |length| length > it.length)
         };
         uncut.retain(is_long);
         let shared = SharedReport {

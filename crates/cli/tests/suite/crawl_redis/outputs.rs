@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::support::graph::Graph;
 use super::support::{Folder, Site};
-use crate::chat_nodes::redis::{Keeps, Server};
+use crate::chat_nodes::redis::{Keeps, Server, until};
 use crate::served::run;
 
 #[test]
@@ -30,4 +30,37 @@ fn an_output_that_a_process_did_not_begin_with_is_refused_and_keeps_its_bytes() 
         errors.contains("was not written from the begin of this process"),
         "{errors}"
     );
+}
+
+#[test]
+fn a_process_that_cannot_make_its_folder_leaves_nothing_behind() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let graph = Graph(3);
+    let site = Site::start(Duration::ZERO, move |path| graph.answer(path));
+    let folder = Folder::new("redis-no-folder");
+    let output = folder.path("a.jsonl");
+    let (url, redis_url) = (format!("{}/", site.url), redis.url());
+    let crawl = |state: &str, output: &str| {
+        let common = [
+            "crawl", "--redis", &redis_url, "--delay", "0", "--name", "n",
+        ];
+        let own = ["--state", state, "--out", output, "--lease", "1", &url];
+        run(&[common, own].concat())
+    };
+    let failed = crawl("/proc/nothing/state", output.to_str().unwrap());
+    let errors = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("/proc/nothing/state"), "{errors}");
+    assert!(!output.exists());
+    until("its lease has ended", || {
+        let seconds = redis.ask(&["TIME"])[0].to_string();
+        let now = format!("{}000", seconds.trim_matches('"'));
+        redis.ask(&["ZCOUNT", "{crawl:n}:sessions", &now, "+inf"]) == 0
+    });
+    let (state, output) = (folder.path("b"), folder.path("b.jsonl"));
+    let other = crawl(state.to_str().unwrap(), output.to_str().unwrap());
+    let errors = String::from_utf8(other.stderr).unwrap();
+    assert_eq!((other.status.code(), &*errors), (Some(0), ""));
 }
