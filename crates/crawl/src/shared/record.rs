@@ -6,19 +6,8 @@ use crate::store::{Entry, Record};
 
 /// Returns the text of a record.
 pub(super) fn write(record: &Record) -> String {
-    let Record {
-        fate,
-        status,
-        depth,
-        hops,
-        tries,
-        priority,
-        seq,
-        parent,
-        cause,
-    } = record;
+    let (fate, status, depth, hops, tries, priority, seq, parent, cause) = record.row();
     let parent = if parent.is_empty() { "-" } else { parent };
-    let fate = *fate as u8;
     format!(
         "{fate} {status} {depth} {hops} {tries} {priority} {seq} {parent} {}",
         line(cause)
@@ -46,20 +35,18 @@ pub(super) fn line(cause: &str) -> String {
 pub(super) fn read(text: &str) -> Option<Record> {
     let mut words = text.splitn(9, ' ');
     let mut next = || words.next();
-    Some(Record {
-        fate: Fate::from_number(next()?.parse().ok()?)?,
-        status: next()?.parse().ok()?,
-        depth: next()?.parse().ok()?,
-        hops: next()?.parse().ok()?,
-        tries: next()?.parse().ok()?,
-        priority: next()?.parse().ok()?,
-        seq: next()?.parse().ok()?,
-        parent: match next()? {
-            "-" => "".into(),
-            parent => parent.into(),
-        },
-        cause: next()?.into(),
-    })
+    let row = (
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+        next().map(|parent| if parent == "-" { "" } else { parent })?,
+        next()?,
+    );
+    Record::from_row(row).ok()
 }
 
 /// Returns the entry of an address that waits.

@@ -47,7 +47,7 @@ pub(crate) struct Writer {
 
 /// The records and the hosts of a store.
 pub(crate) struct Look {
-    pages: ReadOnlyTable<&'static str, RecordRow>,
+    pages: ReadOnlyTable<&'static str, RecordRow<'static>>,
     hosts: ReadOnlyTable<&'static str, u32>,
 }
 

@@ -27,7 +27,39 @@ pub(crate) struct Record {
 }
 
 /// A record as redb keeps it, in the order of the fields.
-pub(crate) type RecordRow = (u8, u16, u32, u8, u8, u8, u64, &'static str, &'static str);
+pub(crate) type RecordRow<'r> = (u8, u16, u32, u8, u8, u8, u64, &'r str, &'r str);
+
+impl Record {
+    pub(crate) fn row(&self) -> RecordRow<'_> {
+        (
+            self.fate as u8,
+            self.status,
+            self.depth,
+            self.hops,
+            self.tries,
+            self.priority,
+            self.seq,
+            &self.parent,
+            &self.cause,
+        )
+    }
+
+    /// Returns the record that a row is, or the number that is no fate's.
+    pub(crate) fn from_row(row: RecordRow<'_>) -> Result<Record, u8> {
+        let (fate, status, depth, hops, tries, priority, seq, parent, cause) = row;
+        Ok(Record {
+            fate: Fate::from_number(fate).ok_or(fate)?,
+            status,
+            depth,
+            hops,
+            tries,
+            priority,
+            seq,
+            parent: parent.into(),
+            cause: cause.into(),
+        })
+    }
+}
 
 /// The place of an entry in the queue: host, level, priority, number.
 pub(crate) type Key = (u32, u32, u8, u64);

@@ -5,9 +5,9 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use super::record::{Entry, HostState, Key, QueueRow, Record, RecordRow, Totals};
 use crate::address::Address;
 use crate::check::Checked;
-use crate::fate::Fate;
 
-pub(super) const PAGES: TableDefinition<'_, &str, RecordRow> = TableDefinition::new("pages");
+pub(super) const PAGES: TableDefinition<'_, &str, RecordRow<'static>> =
+    TableDefinition::new("pages");
 pub(super) const QUEUE: TableDefinition<'_, Key, QueueRow> = TableDefinition::new("queue");
 /// `scheme://host:port` → the host's number.
 pub(super) const HOSTS: TableDefinition<'_, &str, u32> = TableDefinition::new("hosts");
@@ -25,7 +25,7 @@ pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("m
 /// The tables that a commit changes.
 pub(crate) struct Tables<'t> {
     transaction: &'t WriteTransaction,
-    pages: Table<'t, &'static str, RecordRow>,
+    pages: Table<'t, &'static str, RecordRow<'static>>,
     queue: Table<'t, Key, QueueRow>,
     hosts: Table<'t, &'static str, u32>,
     states: Table<'t, u32, &'static str>,
@@ -47,29 +47,7 @@ impl<'t> Tables<'t> {
     }
 
     pub(crate) fn put_page(&mut self, address: &str, record: &Record) -> Result<(), redb::Error> {
-        let Record {
-            fate,
-            status,
-            depth,
-            hops,
-            tries,
-            priority,
-            seq,
-            parent,
-            cause,
-        } = record;
-        let row = (
-            *fate as u8,
-            *status,
-            *depth,
-            *hops,
-            *tries,
-            *priority,
-            *seq,
-            &**parent,
-            &**cause,
-        );
-        self.pages.insert(address, row)?;
+        self.pages.insert(address, record.row())?;
         Ok(())
     }
 
@@ -170,21 +148,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, redb::Error> {
 }
 
 /// Returns the record that a row of the store is.
-pub(super) fn record(
-    row: (u8, u16, u32, u8, u8, u8, u64, &str, &str),
-) -> Result<Record, redb::Error> {
-    let (fate, status, depth, hops, tries, priority, seq, parent, cause) = row;
-    let fate = Fate::from_number(fate)
-        .ok_or_else(|| redb::Error::Corrupted(format!("no fate has the number {fate}")))?;
-    Ok(Record {
-        fate,
-        status,
-        depth,
-        hops,
-        tries,
-        priority,
-        seq,
-        parent: parent.into(),
-        cause: cause.into(),
-    })
+pub(super) fn record(row: RecordRow<'_>) -> Result<Record, redb::Error> {
+    Record::from_row(row)
+        .map_err(|fate| redb::Error::Corrupted(format!("no fate has the number {fate}")))
 }

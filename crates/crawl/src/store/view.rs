@@ -13,7 +13,7 @@ pub(crate) struct View {
     /// Keeps other processes out.
     _database: Database,
     seeds: Vec<String>,
-    pages: redb::ReadOnlyTable<&'static str, super::record::RecordRow>,
+    pages: redb::ReadOnlyTable<&'static str, super::record::RecordRow<'static>>,
     links: Option<redb::ReadOnlyTable<&'static str, &'static [u8]>>,
     anchors: Option<redb::ReadOnlyTable<&'static str, &'static [u8]>>,
 }
