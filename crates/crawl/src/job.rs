@@ -93,6 +93,25 @@ pub(crate) struct Finished {
     pub(crate) bytes: u64,
 }
 
+impl Finished {
+    /// The end of a job whose worker has ended.
+    pub(crate) fn lost(job: Job) -> Finished {
+        Finished {
+            job,
+            end: End::Failed {
+                status: 0,
+                cause: "panic: the worker of this page has ended".to_owned(),
+                unreachable: false,
+                again: false,
+            },
+            links: Vec::new(),
+            row: None,
+            checked: None,
+            bytes: 0,
+        }
+    }
+}
+
 /// How a request has ended.
 #[derive(Debug)]
 pub(crate) enum End {

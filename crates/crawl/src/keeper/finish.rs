@@ -44,20 +44,7 @@ impl Keeper {
             }
             // Nobody waits for a job of this keeper.
             News::Late(job) | News::Lost(job) => {
-                let lost = Finished {
-                    job,
-                    end: End::Failed {
-                        status: 0,
-                        cause: "panic: the worker of this page has ended".to_owned(),
-                        unreachable: false,
-                        again: false,
-                    },
-                    links: Vec::new(),
-                    row: None,
-                    checked: None,
-                    bytes: 0,
-                };
-                let broken = self.finished(lost);
+                let broken = self.finished(Finished::lost(job));
                 broken.map_err(|error| self.broken(&error))?;
             }
             News::Gone(why) => {

@@ -30,19 +30,7 @@ impl Sharer {
             }
             News::Finished(finished) => self.finished(*finished),
             News::Late(job) => self.late(&job),
-            News::Lost(job) => self.finished(Finished {
-                job,
-                end: End::Failed {
-                    status: 0,
-                    cause: "panic: the worker of this page has ended".to_owned(),
-                    unreachable: false,
-                    again: false,
-                },
-                links: Vec::new(),
-                row: None,
-                checked: None,
-                bytes: 0,
-            }),
+            News::Lost(job) => self.finished(Finished::lost(job)),
             News::Gone(why) => {
                 self.workers = self.workers.saturating_sub(1);
                 if self.workers == 0 {
