@@ -20,7 +20,7 @@ use self::support::{Answer, Folder, Site};
 use crate::chat_nodes::redis::{Keeps, Server, until};
 use crate::served::run;
 
-/// What each process is told that crawls a site as fast as it answers.
+/// Options by which a process crawls as fast as the site answers: without a delay, with several requests at once.
 const FAST: [&str; 6] = ["--delay", "0", "--per-host", "12", "--concurrency", "8"];
 
 #[test]
@@ -208,7 +208,7 @@ fn who_joins_with_other_settings_is_refused_and_leaves_nothing_behind() {
         report.contains("stopped, nothing is lost; go on: --resume --redis"),
         "{report}"
     );
-    // Nobody crawls now, so that other manners are as good.
+    // The only process has ended, so the next one may come with another --per-host.
     let arguments = ["--resume", "--delay", "0", "--per-host", "8"];
     Crawler::start(&folder, "first", &redis.url(), &arguments).report();
     assert_eq!(union(&folder, &["first"]).len(), graph.rows().len());
