@@ -1,6 +1,6 @@
 //! Idle connections of a client, kept by where they lead.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::connection::ClientConnection;
 use crate::lease::Freed;
 use crate::target::Origin;
 
-/// The most idle connections to one host.
-const MAX_PER_HOST: usize = 64;
 /// How long a connection may be idle. Most servers wait longer before they close it.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(15);
+/// How often connections that have been idle for too long are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What connections serve the same requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +23,6 @@ pub(crate) struct Key {
     pub(crate) old: bool,
 }
 
-/// The connections to one host, the oldest first.
-type Idle = HashMap<Key, Vec<(Instant, ClientConnection)>>;
-
 /// The idle connections of a client and its clones.
 pub(crate) struct Pool {
     /// The most idle connections to all hosts.
@@ -34,11 +31,26 @@ pub(crate) struct Pool {
     freed: Arc<Freed>,
 }
 
+/// A connection, and since when it is idle.
+type Since = (Instant, ClientConnection);
+
+struct Idle {
+    /// The connections to each host, the oldest first; no host has none.
+    hosts: HashMap<Key, VecDeque<Since>>,
+    /// How many there are to all hosts.
+    count: usize,
+    swept: Instant,
+}
+
 impl Pool {
     pub(crate) fn new(max_idle: usize) -> Pool {
         Pool {
             max_idle,
-            idle: Mutex::default(),
+            idle: Mutex::new(Idle {
+                hosts: HashMap::new(),
+                count: 0,
+                swept: Instant::now(),
+            }),
             freed: Arc::new(Freed::new()),
         }
     }
@@ -55,7 +67,7 @@ impl Pool {
     /// Takes an idle connection that is neither too old nor closed by the peer.
     pub(crate) async fn take(&self, key: &Key) -> Option<ClientConnection> {
         loop {
-            let (since, mut connection) = self.with(|idle| idle.get_mut(key)?.pop())?;
+            let (since, mut connection) = self.with(|idle| idle.take(key, VecDeque::pop_back))?;
             if since.elapsed() < MAX_IDLE_TIME && connection.is_open().await {
                 return Some(connection);
             }
@@ -66,22 +78,21 @@ impl Pool {
     pub(crate) fn put(&self, key: Key, connection: ClientConnection) {
         let now = Instant::now();
         // Connections are closed after the lock is released.
-        let mut closed = Vec::new();
-        self.with(|idle| {
+        let closed = self.with(|idle| {
             // A host that is never asked again would keep its old connections otherwise.
-            for connections in idle.values_mut() {
-                let old = connections.partition_point(|(since, _)| now - *since >= MAX_IDLE_TIME);
-                closed.extend(connections.drain(..old));
+            let mut closed = match now - idle.swept >= SWEEP {
+                true => idle.sweep(now),
+                false => Vec::new(),
+            };
+            idle.hosts
+                .entry(key)
+                .or_default()
+                .push_back((now, connection));
+            idle.count += 1;
+            if idle.count > self.max_idle {
+                closed.extend(idle.take_oldest());
             }
-            let connections = idle.entry(key).or_default();
-            connections.push((now, connection));
-            if connections.len() > MAX_PER_HOST {
-                closed.push(connections.remove(0));
-            }
-            if idle.values().map(Vec::len).sum::<usize>() > self.max_idle {
-                closed.extend(take_oldest(idle));
-            }
-            idle.retain(|_, connections| !connections.is_empty());
+            closed
         });
         drop(closed);
         self.freed.notify();
@@ -89,15 +100,43 @@ impl Pool {
 
     /// Closes the connection that has been idle for the longest time; returns whether there was one.
     pub(crate) fn close_oldest(&self) -> bool {
-        let oldest = self.with(take_oldest);
+        let oldest = self.with(Idle::take_oldest);
         oldest.is_some()
     }
 }
 
-fn take_oldest(idle: &mut Idle) -> Option<(Instant, ClientConnection)> {
-    let hosts = idle
-        .values_mut()
-        .filter(|connections| !connections.is_empty());
-    let host = hosts.min_by_key(|connections| connections[0].0)?;
-    Some(host.remove(0))
+impl Idle {
+    /// Takes one of a host's connections.
+    fn take(
+        &mut self,
+        key: &Key,
+        which: fn(&mut VecDeque<Since>) -> Option<Since>,
+    ) -> Option<Since> {
+        let host = self.hosts.get_mut(key)?;
+        let taken = which(host)?;
+        if host.is_empty() {
+            self.hosts.remove(key);
+        }
+        self.count -= 1;
+        Some(taken)
+    }
+
+    /// Takes all connections that have been idle for too long.
+    fn sweep(&mut self, now: Instant) -> Vec<Since> {
+        let mut old = Vec::new();
+        self.hosts.retain(|_, host| {
+            let count = host.partition_point(|(since, _)| now - *since >= MAX_IDLE_TIME);
+            old.extend(host.drain(..count));
+            !host.is_empty()
+        });
+        (self.count, self.swept) = (self.count - old.len(), now);
+        old
+    }
+
+    fn take_oldest(&mut self) -> Option<Since> {
+        let age = |host: &VecDeque<Since>| host.front().map(|(since, _)| *since);
+        let oldest = self.hosts.iter().min_by_key(|(_, host)| age(host));
+        let key = oldest?.0.clone();
+        self.take(&key, VecDeque::pop_front)
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use flate2::write::GzEncoder;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use switchboard_fetch::{Client, Error, Limits, Phase};
-use switchboard_runtime::Model;
+use switchboard_runtime::{Model, gather};
 
 /// Reads the head of a request.
 fn head(stream: &mut impl Read) -> String {
@@ -210,6 +211,49 @@ fn a_request_is_repeated_when_the_server_closed_the_idle_connection() {
             .unwrap();
         server.join().unwrap();
     }
+}
+
+#[test]
+fn as_many_idle_connections_are_kept_as_the_limit_says() {
+    const AT_ONCE: usize = 100;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = accepted.clone();
+    std::thread::spawn(move || {
+        // No request of a round is answered before all are there, so each has a connection of its own.
+        let round = Arc::new(Barrier::new(AT_ONCE));
+        for stream in listener.incoming() {
+            let (mut stream, round) = (stream.unwrap(), round.clone());
+            count.fetch_add(1, Ordering::Relaxed);
+            std::thread::spawn(move || {
+                while !head(&mut stream).is_empty() {
+                    round.wait();
+                    let page = with_body("HTTP/1.1 200 OK\r\ncontent-length: 4", b"here");
+                    stream.write_all(&page).unwrap();
+                }
+            });
+        }
+    });
+    let limits = Limits {
+        idle: AT_ONCE,
+        ..Limits::default()
+    };
+    let client = Client::with(limits, None);
+    Model::Tasks
+        .run(async {
+            for _ in 0..2 {
+                let requests = (0..AT_ONCE).map(|_| {
+                    let (client, url) = (client.clone(), url.clone());
+                    async move { client.get(&url).await?.text(100).await }
+                });
+                for page in gather(requests).await {
+                    assert_eq!(page.unwrap(), "here");
+                }
+            }
+        })
+        .unwrap();
+    assert_eq!(accepted.load(Ordering::Relaxed), AT_ONCE);
 }
 
 #[test]
