@@ -47,6 +47,11 @@ impl Ceiling {
         };
         format!("{} = {most}", self.name)
     }
+
+    /// Whether all of the machine's processes use it up together.
+    fn is_of_the_machine(&self) -> bool {
+        self.name.starts_with("kernel.") || self.name.starts_with("fs.")
+    }
 }
 
 /// Returns all limits that this process meets, with their present use.
@@ -163,6 +168,19 @@ pub(crate) struct Nearest {
     pub(crate) each: f64,
     /// How many more it allows.
     pub(crate) left: f64,
+}
+
+/// The share of a limit of the machine that is left to others, who could not start a program or open a file otherwise.
+pub(crate) const LEFT_TO_OTHERS: f64 = 0.1;
+
+impl Nearest {
+    /// Returns how many more may be made: of a limit of the machine, a share is left to others.
+    pub(crate) fn usable(&self) -> f64 {
+        match self.ceiling.is_of_the_machine() {
+            true => self.left - self.ceiling.most as f64 * LEFT_TO_OTHERS / self.each,
+            false => self.left,
+        }
+    }
 }
 
 /// Returns the limit that will be reached first, if it goes on as from `before` to `now` with `count` made. `None`

@@ -1,6 +1,6 @@
 //! What ended a count, in words.
 
-use super::ceilings::Nearest;
+use super::ceilings::{self, Nearest};
 use super::watch::{Run, Stop};
 use crate::memory::LEFT_TO_OTHERS;
 use crate::unit;
@@ -21,6 +21,11 @@ impl Run {
                 "{own}: less than {:.0} % of {} of memory were left to others",
                 LEFT_TO_OTHERS * 100.0,
                 unit::bytes(available.of)
+            ),
+            Stop::Shared(limit) => format!(
+                "{own}: {:.0} % of {} are left to others",
+                ceilings::LEFT_TO_OTHERS * 100.0,
+                limit.text()
             ),
             Stop::Patience(patience) => format!("{own} of {} s", patience.as_secs()),
             Stop::Refused(failed) => {

@@ -44,6 +44,8 @@ pub(crate) enum Stop {
     Bytes(f64),
     /// The share of memory that is left to others.
     Available(Available),
+    /// The share of this limit of the machine that is left to others.
+    Shared(Ceiling),
     /// The time that it allows itself.
     Patience(Duration),
     /// The system refused another one.
@@ -152,12 +154,16 @@ fn own_bound(
     late: bool,
 ) -> Option<Stop> {
     let taken = each.unwrap_or(0.0) * run.count as f64;
+    let used_up = run
+        .nearest
+        .as_ref()
+        .filter(|nearest| nearest.usable() < 0.0);
     match available {
         _ if run.count >= bounds.most => Some(Stop::Most(bounds.most)),
         _ if taken >= bounds.bytes * 0.98 => Some(Stop::Bytes(bounds.bytes)),
         Some(available) if available.is_short() => Some(Stop::Available(available)),
         _ if late => Some(Stop::Patience(bounds.patience)),
-        _ => None,
+        _ => used_up.map(|nearest| Stop::Shared(nearest.ceiling.clone())),
     }
 }
 
@@ -166,10 +172,7 @@ fn own_bound(
 fn next(run: &Run, each: Option<f64>, bounds: Bounds) -> u64 {
     let point = points().find(|&point| point > run.count);
     let most = point.unwrap_or(bounds.most).min(bounds.most);
-    let left = run
-        .nearest
-        .as_ref()
-        .map_or(f64::INFINITY, |nearest| nearest.left);
+    let left = run.nearest.as_ref().map_or(f64::INFINITY, Nearest::usable);
     let memory = match each {
         Some(each) if each > 0.0 => bounds.bytes / each - run.count as f64,
         _ => f64::INFINITY,
@@ -324,6 +327,30 @@ mod tests {
         assert_eq!(next(&at(10_099, Some(0.5)), None, BOUNDS), 10_100);
         // 900,000,000 bytes are taken, and 10,000 of 90,000 bytes each are there.
         assert_eq!(next(&at(10_000, None), Some(90_000.0), BOUNDS), 11_000);
+    }
+
+    #[test]
+    fn it_leaves_a_share_of_a_limit_of_the_machine_to_others() {
+        let near = |name: &str, left| {
+            let mut run = at(1_000, Some(left));
+            if let Some(nearest) = &mut run.nearest {
+                (nearest.ceiling.name, nearest.ceiling.most) = (name.to_owned(), 32_768);
+            }
+            run
+        };
+        let stop = |run: Run| {
+            let stop = own_bound(&run, None, BOUNDS, None, false)?;
+            Some(Run { stop, ..run }.ended_by())
+        };
+        assert_eq!(
+            stop(near("kernel.pid_max", 3_276.0)).unwrap(),
+            "this experiment's own bound: 10 % of kernel.pid_max = 32,768 are left to others"
+        );
+        assert_eq!(stop(near("kernel.pid_max", 3_277.0)), None);
+        // No step goes into that share.
+        assert_eq!(next(&near("kernel.pid_max", 3_377.0), None, BOUNDS), 1_090);
+        // The limits of a process are its own.
+        assert_eq!(stop(near("RLIMIT_NOFILE", 1.0)), None);
     }
 
     #[test]
