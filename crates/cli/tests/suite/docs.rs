@@ -31,7 +31,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
             let rest = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["switchboard", ..] => 1,
-                ["cargo", "run", "--release", "--", ..] => 4,
+                ["cargo", "run", "--profile", "quick", "--", ..] => 5,
                 _ => continue,
             };
             // `serve …` stands for each service.
@@ -102,4 +102,42 @@ fn every_command_that_is_shown_exists_with_its_options() {
         "{seen} options of {:?}",
         helps.keys()
     );
+}
+
+/// Returns the blocks of a page that stand behind `<!-- switchboard COMMAND -->`, with their commands.
+fn recorded(text: &str) -> Vec<(Vec<String>, String)> {
+    let mut blocks = Vec::new();
+    for part in text.split("<!-- switchboard ").skip(1) {
+        let (command, rest) = part.split_once(" -->").unwrap();
+        let block = rest.trim_start().strip_prefix("```text\n");
+        let block = block.unwrap_or_else(|| panic!("no block of text behind `{command}`"));
+        let (block, _) = block.split_once("\n```").unwrap();
+        let words = command.split_whitespace().map(str::to_owned);
+        blocks.push((words.collect(), block.to_owned()));
+    }
+    blocks
+}
+
+#[test]
+fn figures_that_are_shown_are_those_of_recorded_reports() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut seen = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for (mut words, block) in recorded(&text) {
+            for word in words.iter_mut().filter(|word| word.starts_with("docs/")) {
+                *word = root.join(&word).to_str().unwrap().to_owned();
+            }
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let output = run(&words);
+            let printed = String::from_utf8(output.stdout).unwrap();
+            assert!(
+                output.status.success() && printed.contains(&format!("{block}\n")),
+                "{}: {words:?} does not print\n{block}\nbut\n{printed}",
+                page.display()
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "{seen} blocks");
 }
