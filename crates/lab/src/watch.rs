@@ -105,11 +105,14 @@ impl Watch {
         let busy = share(now.counted.busy.saturating_sub(before.counted.busy));
         let ours = now.ours.saturating_sub(before.ours).as_secs_f64() / capacity;
         let best = self.drift()?.samples().iter().copied().fold(took, f64::min);
+        let names = greatest(&before.others, &now.others, share);
+        let named: f64 = names.iter().map(|(_, share)| share).sum();
         let found = Disturbance {
-            others: (busy - ours).clamp(0.0, 1.0),
+            // Two clocks that count differently: the greater one is not less than what is named.
+            others: (busy - ours).max(named).clamp(0.0, 1.0),
             steal: share(now.counted.steal.saturating_sub(before.counted.steal)).min(1.0),
             slower: took / best - 1.0,
-            names: greatest(&before.others, &now.others, share),
+            names,
         };
         found.is_one().then_some(found)
     }
@@ -122,10 +125,14 @@ impl Disturbance {
             .any(|share| *share > TOLERATED)
     }
 
-    /// Returns the factor by which it can have slowed what was measured: a neighbour that has half of the cores leaves
-    /// half.
+    /// Returns the factor by which it can have slowed what was measured. A server, or its load, is pinned to one core, and
+    /// a neighbour may have been on that one all the time.
     pub(crate) fn factor(&self) -> f64 {
-        let left = (1.0 - self.others - self.steal).max(0.1);
+        self.factor_on(cores().len())
+    }
+
+    fn factor_on(&self, cores: usize) -> f64 {
+        let left = (1.0 - self.others * cores as f64 - self.steal).max(0.1);
         (1.0 / left).max(1.0 + self.slower)
     }
 
@@ -217,7 +224,9 @@ mod tests {
             said.ends_with("; the host of this virtual machine used 30 % of its cores for others"),
             "{said}"
         );
-        assert!((found.factor() - 5.0).abs() < 1e-9);
+        // Half of one core of two is all of the other one.
+        assert!((found.factor_on(1) - 5.0).abs() < 1e-9);
+        assert!((found.factor_on(2) - 10.0).abs() < 1e-9);
         let slow = Disturbance {
             slower: 0.4,
             ..Disturbance::default()
