@@ -158,7 +158,7 @@ impl Experiment for BesidePlan {
         // One job after another takes most of the time, once on each side; a power takes CPython 0.2 s.
         let waits = self.latency * (self.jobs * self.pages) as u32;
         let computes = Duration::from_millis(200) * self.jobs as u32 * SCRIPTS.len() as u32;
-        (waits * 3 + computes) * lab.by_effort(1, 2, 7)
+        (waits * 3 + computes) * lab.by_effort(1, 3, 7)
     }
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
@@ -210,7 +210,8 @@ impl Experiment for BesidePlan {
 }
 
 fn rounds(lab: &Lab) -> Rounds {
-    let often = lab.by_effort(1, 2, 7);
+    // Of fewer than three, no difference is beyond noise.
+    let often = lab.by_effort(1, 3, 7);
     Rounds {
         least: often,
         most: often,
@@ -346,10 +347,11 @@ fn finding(workload: Workload, rows: &[Line]) -> Option<String> {
         let times = [side.1, side.2].map(|each| unit::seconds(each.median()));
         format!("{} ({}, {} of processor time)", side.0, times[0], times[1])
     };
-    let doubt = if ours.1.differs_from(theirs.1) {
-        ""
-    } else {
-        "; the wall times differ within noise"
+    let few = ours.1.samples().len().min(theirs.1.samples().len()) < 3;
+    let doubt = match ours.1.differs_from(theirs.1) {
+        true => "",
+        false if few => "; these are too few runs to tell whether the difference is noise",
+        false => "; the wall times differ within noise",
     };
     Some(format!(
         "{workload}: the fastest of ours was {}, the fastest of Python's {}{doubt}",
@@ -407,7 +409,7 @@ mod tests {
         assert_eq!(
             said,
             "io: the fastest of ours was b (1 s, 500 ms of processor time), the fastest of Python's p (3 s, 500 ms \
-             of processor time); the wall times differ within noise"
+             of processor time); these are too few runs to tell whether the difference is noise"
         );
     }
 }

@@ -31,6 +31,6 @@ async def main(workload, jobs, pages):
         check(await asyncio.gather(*(cpu_job() for _ in range(jobs))))
 
 
-start = time.monotonic()
+start = begin()
 asyncio.run(main(*arguments()[:3]))
 report(start)

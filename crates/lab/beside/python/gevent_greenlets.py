@@ -5,7 +5,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
-start = time.monotonic()
+start = begin()
 workload, jobs, pages, site = arguments()
 if workload == "io":
     gevent.joinall([gevent.spawn(job_of_io, site, pages, job) for job in range(jobs)], raise_error=True)

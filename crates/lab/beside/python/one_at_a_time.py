@@ -1,6 +1,6 @@
 """One job after another."""
 
-start = time.monotonic()
+start = begin()
 workload, jobs, pages, site = arguments()
 if workload == "io":
     for job in range(jobs):

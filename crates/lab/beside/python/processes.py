@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 
-start = time.monotonic()
+start = begin()
 workload, jobs, pages, site = arguments()
 context = multiprocessing.get_context("fork")
 at_once = jobs if workload == "io" else len(os.sched_getaffinity(0))

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-start = time.monotonic()
+start = begin()
 workload, jobs, pages, site = arguments()
 with ThreadPoolExecutor(jobs) as pool:
     if workload == "io":

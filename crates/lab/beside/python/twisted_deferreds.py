@@ -25,7 +25,7 @@ def done(results):
     reactor.stop()
 
 
-start = time.monotonic()
+start = begin()
 workload, jobs, pages, site = arguments()
 outcome = []
 if workload == "io":
