@@ -30,7 +30,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns the usage of this process. Its times are exact to a microsecond.
+    /// Returns the usage of this process. The sum of its times is exact to a microsecond; how the kernel divides it is not.
     pub fn of_self() -> Usage {
         let (user, system) = rusage::cpu();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -3,14 +3,15 @@
 //! A row is behind another one only if their intervals do not overlap and it takes a quarter more time, or gives a
 //! quarter less: a zone that is wider than what a quiet machine varies by. Of the rows that are behind none, the first in
 //! a stated order is advised: loops by the platform's best driver (tasks, callbacks, green), loops by others, then pool,
-//! threads, processes, blocking; the fewest threads first. Rows that failed, demonstrate a mistake, or left clients
+//! threads, processes, blocking. Rows that failed, demonstrate a mistake, or left clients
 //! unserved are not advised. Where something disturbed, the zone is wider by what it can have done, and if that is more
 //! than a quarter and leaves several rows, nothing is advised between them.
 
 use switchboard_runtime::{Driver, Model};
 
 use super::findings::ranked;
-use super::rows::Row;
+use super::rows::{ComputeIn, Row};
+use super::table::LOAD_LIMITED;
 use crate::report::{Better, Figure, Line, Section, Table};
 
 /// A row that takes this many times as long as another one is behind it, if their intervals do not overlap.
@@ -43,7 +44,21 @@ pub(crate) fn advise(sections: &[Section]) -> Vec<String> {
                 names.join(", ")
             )),
             Choice::Run(name, why) => {
-                lines.push(format!("for {what}, run {name}: {why}"));
+                let run = match name.parse::<Row>() {
+                    Ok(row)
+                        if experiment == "cpu"
+                            && row.model.has_loop()
+                            && row.compute_in == ComputeIn::ModelDefault =>
+                    {
+                        format!("{name}, computing in `run_blocking` and not on the loop")
+                    }
+                    _ => name.clone(),
+                };
+                let doubt = match section.warnings.iter().any(|it| it.starts_with(LOAD_LIMITED)) {
+                    true => "; servers may be further apart than the load could show",
+                    false => "",
+                };
+                lines.push(format!("for {what}, run {run}: {why}{doubt}"));
                 short.push(format!("{name} for {in_short}"));
             }
         }
@@ -91,7 +106,7 @@ fn choose(table: &Table, slowed: f64) -> Choice {
         [first, ..] => Choice::Run(
             first.name.clone(),
             "nothing measured is faster by more than noise and a quarter, and of those as fast it is the first in \
-             order of preference: the platform's best driver, the fewest threads",
+             order of preference: loops by the platform's best driver, other loops, pool, threads, processes",
         ),
     }
 }

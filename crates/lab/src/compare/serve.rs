@@ -91,7 +91,7 @@ fn settings(lab: &Lab, workload: Workload) -> Vec<String> {
         ),
         format!(
             "latencies: an open loop for {each}, {rate} over all clients by a fixed schedule, from when each request \
-             was due"
+             was due; one that is never answered counts until the end of the loop"
         ),
         placed(),
     ]
