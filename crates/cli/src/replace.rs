@@ -41,6 +41,15 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Checks that a file that is not there can be made, by one beside it. Blocks on the disk.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn can_be_made(path: &Path) -> io::Result<()> {
+    let (begun, _) = beside(path)?;
+    fs::remove_file(begun)
+}
+
 /// Makes a file with a name of its own in the folder of another one.
 fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let mut number = 0_u32;

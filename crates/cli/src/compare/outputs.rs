@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::output::{self, Failure};
-use crate::replace::replace;
+use crate::replace::{can_be_made, replace};
 
 /// A place of a report.
 #[derive(Debug)]
@@ -32,10 +32,7 @@ impl Output {
         let checked = match &there {
             // A folder and a file that is read-only are refused by the system.
             Ok(_) => OpenOptions::new().append(true).open(path).map(drop),
-            Err(_) => {
-                let made = OpenOptions::new().write(true).create_new(true).open(path);
-                made.and_then(|_| fs::remove_file(path))
-            }
+            Err(_) => can_be_made(path),
         };
         checked.map_err(|error: io::Error| {
             Failure::usage(format_args!(

@@ -196,6 +196,7 @@ fn a_run_that_is_cut_off_keeps_what_it_has() {
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
+    // A report comes into its place whole.
     while !place.0.exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(10));
     }
