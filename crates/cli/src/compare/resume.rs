@@ -1,4 +1,4 @@
-//! `compare --resume`: the report of an earlier run, which is gone on with.
+//! `compare --resume`: the report of an earlier run, which this run completes.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use switchboard_lab::{Report, machine};
 use super::{Options, PROGRAM};
 use crate::output::Failure;
 
-/// Says with which effort, models and sizes this run measures: reports are gone on with only by the same.
+/// Says with which effort, models and sizes, and by which kind of build, this run measures. Only a run of the same kind
+/// resumes a report.
 pub(super) fn how(options: &Options) -> String {
     let Options {
         quick,
@@ -18,13 +19,23 @@ pub(super) fn how(options: &Options) -> String {
         latency,
         clients,
         duration,
+        slow_model,
         ..
     } = options;
-    let models: Vec<&str> = models.iter().map(|model| model.name()).collect();
+    // Their order changes nothing.
+    let mut models: Vec<&str> = models.iter().map(|model| model.name()).collect();
+    models.sort_unstable();
+    let slow =
+        slow_model.map(|(model, time)| format!(", {model} slowed by {} ms", time.as_millis()));
+    let build = if cfg!(debug_assertions) {
+        "a debug"
+    } else {
+        "an optimised"
+    };
     let number =
         |number: Option<u32>| number.map_or("usual".to_owned(), |number| number.to_string());
     format!(
-        "effort {}, models {}, jobs {}, pages {pages}, latency {}, clients {clients}, duration {}",
+        "effort {}, models {}, jobs {}, pages {pages}, latency {}, clients {clients}, duration {}, {build} build{}",
         match (quick, thorough) {
             (true, _) => "quick",
             (_, true) => "thorough",
@@ -38,6 +49,7 @@ pub(super) fn how(options: &Options) -> String {
         number(jobs.map(u32::from)),
         number(*latency),
         number(*duration),
+        slow.unwrap_or_default(),
     )
 }
 
@@ -52,7 +64,11 @@ pub(super) fn earlier(path: &Path, how: &str) -> Result<Report, Failure> {
         return Err(refused(&format_args!(
             "it was measured by {} with {}, and this is {PROGRAM} with {how}: use the same options, or measure \
              without --resume",
-            report.program, report.how
+            report.program,
+            match &*report.how {
+                "" => "options that it does not name",
+                how => how,
+            }
         )));
     }
     let here = machine();
