@@ -11,6 +11,7 @@ use switchboard_runtime::thread_capacity;
 
 use crate::experiment::Lab;
 use crate::memory::Available;
+use crate::unit;
 
 use super::effect::{Claim, Effect};
 use super::saying::{Saying, unknown_case};
@@ -40,8 +41,8 @@ impl Saying for ThreadsBeforeSockets {
     }
 
     fn how(&self) -> &'static str {
-        "as many threads and TCP sockets as one process gets here, up to 40,000 of each and a quarter of the free memory, \
-         in processes of their own; 5 % matters"
+        "as many threads, up to those that the runtime starts here, and TCP sockets as one process gets, up to 40,000 of \
+         each and a quarter of the free memory, in processes of their own; 5 % matters"
     }
 
     fn round(&self) -> Duration {
@@ -50,18 +51,26 @@ impl Saying for ThreadsBeforeSockets {
 
     fn effects(&self, lab: &Lab) -> io::Result<Vec<Effect>> {
         let figures = by_turns(lab, &CASES, |case| in_child(lab, self.name(), case))?;
+        let most = most() as f64;
+        if figures.iter().all(|figures| figures[0].median() >= most) {
+            let most = unit::number(most);
+            return Err(io::Error::other(format!(
+                "this experiment's own bound of {most} ends both, before any limit does"
+            )));
+        }
         let sockets = [1, 2].into_iter();
         sockets
             .map(|at| {
                 let ends = |at: usize| figures[at][0].median();
-                let name = format!("{:.0} threads ÷ {:.0} {}", ends(0), ends(at), CASES[at]);
+                let [threads, sockets] = [ends(0), ends(at)].map(unit::number);
+                let name = format!("{threads} threads ÷ {sockets} {}", CASES[at]);
                 effect(name, &figures[0][0], &figures[at][0], Claim::Less, 0.05)
             })
             .collect()
     }
 
     fn work(&self, case: &str) -> io::Result<Vec<f64>> {
-        let most = MOST.min(Available::room_for(0.25, EACH));
+        let most = most();
         let made = match CASES.iter().position(|each| *each == case) {
             Some(0) => threads(most)?,
             Some(1) => sockets(most),
@@ -75,6 +84,11 @@ impl Saying for ThreadsBeforeSockets {
         };
         Ok(vec![made as f64])
     }
+}
+
+/// Returns the most of each that the experiment makes.
+fn most() -> usize {
+    MOST.min(Available::room_for(0.25, EACH))
 }
 
 /// Starts threads until the system refuses one, or their known limit is reached, and returns how many lived at once.

@@ -76,6 +76,9 @@ impl Run {
     pub(crate) fn next_limit(&self) -> Option<String> {
         let nearest = self.nearest.as_ref().filter(|_| !self.is_limit())?;
         let at = self.count as f64 + nearest.left;
+        // Rounded down: what is rounded up may be beyond the limit.
+        let unit = 10_f64.powf(at.max(10.0).log10().floor() - 1.0);
+        let at = (at / unit).floor() * unit;
         Some(format!(
             "{} at about {}",
             nearest.ceiling.text(),
