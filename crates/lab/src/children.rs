@@ -144,7 +144,8 @@ impl Server {
             .spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+            // What cannot be read is no address, and so the child is ended below.
+            let _ = BufReader::new(stdout).read_line(&mut line);
         }
         let addr = line.trim().strip_prefix("listening on ");
         match addr.and_then(|addr| addr.parse().ok()) {
