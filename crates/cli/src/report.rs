@@ -18,8 +18,8 @@ use crate::replace::replace;
     after_help = "With one report, shows it: as text, or as --html, --csv or --json say. With two, says what differs in \
 the second beyond noise: what became worse, what became better, what failed, and what is only in one of them; machines that \
 differ are named first. A figure differs if the intervals of its median do not overlap, the medians differ by --least or more, \
-and noise is an unlikely cause, with the number of figures taken into account: of twenty pairs of reports of the same \
-program, at most one is expected to show a difference.\n\nExit status: 0 if the report was shown, or if nothing became worse; 1 if a figure \
+and noise is an unlikely cause, with the number of figures taken into account: as far as noise within a run tells, \
+at most one of twenty pairs of reports of the same program shows a difference.\n\nExit status: 0 if the report was shown, or if nothing became worse; 1 if a figure \
 became worse beyond noise, a row fails that did not, or the result could not be written; 2 for a file that is no report, or \
 wrong usage. What became better, and what is only in one report, is no failure.\n\nExamples:\n  switchboard report \
 lab.json --html lab.html\n  switchboard report before.json after.json\n  switchboard compare io --json - | switchboard \

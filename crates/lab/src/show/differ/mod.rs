@@ -93,8 +93,9 @@ pub enum Direction {
 /// A figure differs if the intervals of both do not overlap
 /// ([`Figure::differs_from`](crate::Figure::differs_from)), their medians differ by the factor `least_ratio` or more,
 /// and noise is an unlikely cause: Welch's t of the logarithms, where no figure counts as less noisy than is usual in
-/// its column, has a probability of at most 0.05 divided by the number of figures compared (Bonferroni). So of twenty
-/// pairs of reports of the same, at most one is expected to show a difference, however many figures they have.
+/// its column, has a probability of at most 0.05 divided by the number of figures compared (Bonferroni). So, as
+/// far as noise within a run tells, at most one of twenty pairs of reports of the same shows a difference, however many
+/// figures they have.
 ///
 /// ```
 /// use switchboard_lab::{Report, show};

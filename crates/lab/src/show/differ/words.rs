@@ -74,8 +74,8 @@ impl Differences {
         if self.compared > 0 {
             let chance = FALSE_ALARM * self.compared as f64;
             said.push_str(&format!(
-                " By a test at 5 % for each, about {chance:.1} would by chance; so the intervals must not overlap, the \
-                 medians must differ by {ratio:.0} % or more, and the probability of such a difference by noise must be \
+                " Noise alone would make about {chance:.1} differ if each were tested at 5 %. Therefore a figure counts only if \
+                 the intervals do not overlap, the medians differ by {ratio:.0} % or more, and noise has a probability \
                  below 0.05/{}.",
                 self.compared
             ));
