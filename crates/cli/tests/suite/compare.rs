@@ -358,7 +358,7 @@ fn a_noisy_neighbour_is_named_and_makes_no_advice() {
     let advice = report["advice"].to_string();
     assert!(advice.contains("nothing is advised between"), "{advice}");
     assert!(
-        !advice.contains("run it again on a quiet machine\",\"in short"),
+        !advice.contains("run it again on a quiet machine\",\"In short"),
         "{advice}"
     );
 }

@@ -28,7 +28,7 @@ const SUBJECTS: [(&str, &str, &str); 4] = [
 /// Returns the advice, a sentence for each kind of work, and the summary last.
 pub(crate) fn advise(sections: &[Section]) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut short = Vec::new();
+    let mut short: Vec<(String, Vec<&str>)> = Vec::new();
     for (experiment, what, in_short) in SUBJECTS {
         let section = sections
             .iter()
@@ -37,9 +37,9 @@ pub(crate) fn advise(sections: &[Section]) -> Vec<String> {
             continue;
         };
         match choose(table, section.slowed) {
-            Choice::Nothing => lines.push(format!("for {what}, nothing is advised: no row did it all")),
+            Choice::Nothing => lines.push(format!("For {what}, nothing is advised: no row did it all")),
             Choice::Withheld(names) => lines.push(format!(
-                "for {what}, nothing is advised between {}: what disturbed the measuring can have made the difference; \
+                "For {what}, nothing is advised between {}: what disturbed the measuring can have made the difference; \
                  run it again on a quiet machine",
                 names.join(", ")
             )),
@@ -58,15 +58,30 @@ pub(crate) fn advise(sections: &[Section]) -> Vec<String> {
                     true => "; servers may be further apart than the load could show",
                     false => "",
                 };
-                lines.push(format!("for {what}, run {run}: {why}{doubt}"));
-                short.push(format!("{name} for {in_short}"));
+                lines.push(format!("For {what}, run {run}: {why}{doubt}"));
+                match short.iter_mut().find(|(of, _)| *of == name) {
+                    Some((_, whats)) => whats.push(in_short),
+                    None => short.push((name, vec![in_short])),
+                }
             }
         }
     }
     if !short.is_empty() {
-        lines.push(format!("in short: {}", short.join(", ")));
+        let each = short
+            .iter()
+            .map(|(name, whats)| format!("{name} for {}", listed(whats)));
+        let each: Vec<String> = each.collect();
+        lines.push(format!("In short: {}", each.join(", ")));
     }
     lines
+}
+
+/// Writes a list: `a, b and c`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -190,18 +205,18 @@ mod tests {
         assert_eq!(
             advice,
             [
-                "for work that waits for the network, run threads: all others are behind it, beyond noise",
-                "in short: threads for I/O-bound work"
+                "For work that waits for the network, run threads: all others are behind it, beyond noise",
+                "In short: threads for I/O-bound work"
             ]
         );
         let rates = section("echo", Better::More, &rows);
-        assert_eq!(short(rates), "in short: blocking for a server of messages");
+        assert_eq!(short(rates), "In short: blocking for a server of messages");
     }
 
     #[test]
     fn a_difference_inside_the_noise_or_the_zone_is_never_advice() {
         let best = format!("tasks/{}", Driver::best());
-        let expected = format!("in short: {best} for I/O-bound work");
+        let expected = format!("In short: {best} for I/O-bound work");
         // Twice as slow by the median, but the intervals overlap.
         let noisy: [(&str, &[f64]); 2] = [("threads", &[1.0, 1.0, 5.0]), (&best, &[0.9, 2.0, 4.0])];
         assert_eq!(short(io(&noisy)), expected);
@@ -243,7 +258,7 @@ mod tests {
         let rows = &mut failed.tables[0].rows;
         rows[0].error = Some("no threads".to_owned());
         rows[2].mark = Mark::Mistake;
-        assert_eq!(short(failed.clone()), "in short: pool for I/O-bound work");
+        assert_eq!(short(failed.clone()), "In short: pool for I/O-bound work");
         failed.tables[0].rows[1]
             .values
             .push(Some(Value::Text("10/50".to_owned())));
