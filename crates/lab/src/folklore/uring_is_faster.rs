@@ -31,7 +31,7 @@ impl Saying for UringIsFaster {
 
     fn how(&self) -> &'static str {
         "echo servers under `tasks/uring` and `tasks/epoll` with 1 and 50 clients, and with messages of 16 KiB: processor time \
-         for a round trip; 2 % matters"
+         for a round trip; 5 % matters"
     }
 
     fn round(&self) -> Duration {
@@ -59,7 +59,7 @@ impl Saying for UringIsFaster {
         pairs
             .map(|(pair, (_, _, words))| {
                 let name = format!("uring ÷ epoll, {words}");
-                effect(name, &pair[0][0], &pair[1][0], Claim::Less, 0.02)
+                effect(name, &pair[0][0], &pair[1][0], Claim::Less, 0.05)
             })
             .collect()
     }
