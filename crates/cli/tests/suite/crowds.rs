@@ -112,16 +112,26 @@ fn others_feel_what_holds_a_thread_and_not_what_holds_a_task() {
         assert_eq!(value(long, row, "in time"), 0.0, "{row}");
         assert!(value(long, row, "worst") >= 0.6, "{row}");
     }
-    for title in [
-        "slow back end",
-        "slow clients",
-        "long conversations",
-        "long message",
+    // Clients, and how often each of them asks in a second.
+    for (title, offered) in [
+        ("slow back end", 30.0),
+        ("slow clients", 400.0),
+        ("long conversations", 400.0),
+        ("long message", 400.0),
     ] {
+        assert_eq!(
+            value(table(title), "tasks/epoll", "in time"),
+            1.0,
+            "{title}"
+        );
         let answered = value(table(title), "tasks/epoll", "answered");
         assert!(
             answered > value(table(title), "blocking", "answered"),
             "{title}"
+        );
+        assert!(
+            (answered - offered).abs() < 1e-6 * offered,
+            "{title}: {answered}"
         );
     }
     // One after another, each of which takes 100 ms or so.
@@ -140,7 +150,7 @@ fn files_go_to_paced_clients_of_several_servers_and_nothing_is_left() {
         rounds: ONCE,
     };
     let section = run(&Kegel(Some(sizes)), &[Model::Threads, Model::Tasks]);
-    for (title, seconds) in [("warm cache", 2.0), ("cold cache", 1.0)] {
+    for title in ["warm cache", "cold cache"] {
         let table = section
             .tables
             .iter()
@@ -149,13 +159,10 @@ fn files_go_to_paced_clients_of_several_servers_and_nothing_is_left() {
         for row in ["threads", "tasks/epoll"] {
             assert_eq!(value(table, row, "clients"), 60.0, "{row}");
             assert_eq!(value(table, row, "servers"), 3.0, "{row}");
-            // Each client's request each second was answered, at the latest when answers were no longer waited for.
+            // Each client's request each second was answered in time.
+            assert_eq!(value(table, row, "missed"), 0.0, "{title}: {row}");
             let answers = value(table, row, "answers");
-            assert!(
-                answers * (seconds + 1.5) >= 59.0 * seconds,
-                "{row} {answers}"
-            );
-            assert!(answers <= 61.0, "{row} {answers}");
+            assert!((answers - 60.0).abs() < 1e-6, "{title}: {row} {answers}");
         }
     }
     let name = format!("switchboard-kegel-{}", std::process::id());

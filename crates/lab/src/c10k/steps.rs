@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +40,6 @@ pub(crate) struct Found {
     pub kernel_bytes: Option<f64>,
     /// Idle clients that had a byte back at the end.
     pub survived: usize,
-    /// Seconds in which all idle clients had come in.
-    pub gathered_s: f64,
 }
 
 /// What a step found.
@@ -83,10 +81,8 @@ pub(crate) fn run(spec: &Steps) -> io::Result<Found> {
     let (mut at, mut failed, mut first_error) = (0, 0, None);
     while at < spec.idle.len() {
         let asked = spec.idle[at];
-        let start = Instant::now();
         let before = crowd.counts(IDLE).failed;
         crowd.gather(IDLE, asked, spec.patience)?;
-        found.gathered_s += start.elapsed().as_secs_f64();
         let counts = crowd.counts(IDLE);
         failed += counts.failed.saturating_sub(before) as usize;
         first_error = first_error.or(counts.error);
@@ -133,10 +129,9 @@ fn measure(spec: &Steps, crowd: &mut Crowd) -> io::Result<Step> {
     // The first turns after a pause are not like the others.
     crowd.measure(spec.duration / 5, Duration::from_millis(200), false, || ())?;
     let before = cpu();
-    let mut after = before;
-    let times = crowd.measure(spec.duration, Duration::from_millis(200), false, || {
-        after = cpu();
-    })?;
+    let times = crowd.measure(spec.duration, Duration::from_millis(200), false, || ())?;
+    // Answers that came after the end are counted, so what they took is, too.
+    let after = cpu();
     Ok(Step {
         active: crowd.counts(ACTIVE),
         cpu_s: after.saturating_sub(before).as_secs_f64(),

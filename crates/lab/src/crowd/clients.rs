@@ -33,8 +33,6 @@ pub(crate) struct Crowd {
     /// Whether closed loops rest.
     pub(super) paused: bool,
     pub(super) end: Instant,
-    /// When the last answer came.
-    pub(super) answered: Instant,
     /// By how many nanoseconds clients that were free sent later than was due.
     pub(super) lateness: Histogram<u64>,
 }
@@ -61,7 +59,6 @@ impl Crowd {
             spins,
             paused: true,
             end: now,
-            answered: now,
             lateness: Histogram::new_with_bounds(1, 600_000_000_000, 3)
                 .map_err(io::Error::other)?,
         })
@@ -145,7 +142,6 @@ impl Crowd {
         let now = Instant::now();
         let client = &mut self.clients[at];
         client.asking = false;
-        self.answered = now;
         let tally = &mut self.tallies[client.group];
         tally.counts.served += usize::from(!client.served);
         client.served = true;

@@ -11,6 +11,8 @@ pub(super) struct Tally {
     latencies: Histogram<u64>,
     pub(super) counts: Counts,
     deadline: Option<Duration>,
+    /// When the last answer came.
+    last: Option<Instant>,
 }
 
 impl Tally {
@@ -23,6 +25,7 @@ impl Tally {
                 ..Counts::default()
             },
             deadline: group.deadline,
+            last: None,
         })
     }
 
@@ -37,6 +40,17 @@ impl Tally {
     pub(super) fn answered(&mut self, due: Instant, now: Instant) {
         self.took(due, now);
         self.counts.answered += 1;
+        self.last = Some(now);
+    }
+
+    /// Ends a phase that began at `start`, and in which requests were due for `duration`.
+    pub(super) fn end(&mut self, start: Instant, duration: Duration) {
+        let until_last = self.last.map_or(duration, |last| last - start);
+        self.counts.within_s = match self.counts.unanswered {
+            0 => duration,
+            _ => until_last.max(duration),
+        }
+        .as_secs_f64();
     }
 
     pub(super) fn failed(&mut self, error: &io::Error) {

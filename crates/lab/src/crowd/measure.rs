@@ -49,15 +49,15 @@ pub(crate) struct Found {
 pub(crate) struct Phase {
     /// The groups' counts.
     pub groups: Vec<Counts>,
-    /// Seconds.
+    /// Seconds in which requests were due.
     pub elapsed_s: f64,
-    /// Seconds until the last answer, if it came after those.
-    pub(crate) answering_s: f64,
-    /// The server's seconds of processor time.
+    /// Those, and the seconds in which answers were waited for.
+    pub whole_s: f64,
+    /// The server's seconds of processor time in the whole.
     pub cpu_s: f64,
-    /// The crowd's seconds of processor time.
+    /// The crowd's seconds of processor time while requests were due.
     pub load_cpu_s: f64,
-    /// Bytes that the server had read from a disk.
+    /// Bytes that the server had read from a disk in the whole.
     pub disk_bytes: u64,
 }
 
@@ -103,15 +103,17 @@ fn phase(spec: &Spec, crowd: &mut Crowd, duration: Duration) -> io::Result<Phase
         let usage = Usage::of_self();
         usage.user + usage.system
     };
-    let before = (server(), mine());
-    let mut after = before;
-    let times = crowd.measure(duration, spec.drain, false, || after = (server(), mine()))?;
+    let (before, mine_before) = (server(), mine());
+    let mut mine_after = mine_before;
+    let times = crowd.measure(duration, spec.drain, false, || mine_after = mine())?;
+    // Answers that came after the end are counted, so what they took is, too.
+    let after = server();
     Ok(Phase {
         groups: (0..spec.groups.len()).map(|at| crowd.counts(at)).collect(),
         elapsed_s: times.elapsed.as_secs_f64(),
-        answering_s: times.answering.as_secs_f64(),
-        cpu_s: after.0.0.saturating_sub(before.0.0).as_secs_f64(),
-        load_cpu_s: after.1.saturating_sub(before.1).as_secs_f64(),
-        disk_bytes: after.0.1.saturating_sub(before.0.1),
+        whole_s: times.whole.as_secs_f64(),
+        cpu_s: after.0.saturating_sub(before.0).as_secs_f64(),
+        load_cpu_s: mine_after.saturating_sub(mine_before).as_secs_f64(),
+        disk_bytes: after.1.saturating_sub(before.1),
     })
 }

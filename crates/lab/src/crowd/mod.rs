@@ -96,6 +96,17 @@ pub(crate) struct Counts {
     pub p99_s: f64,
     /// The longest.
     pub worst_s: f64,
+    /// Seconds in which the answers came: those in which requests were due, but until the group's last answer, if that
+    /// came later and some requests were left unanswered.
+    pub within_s: f64,
     /// The first error.
     pub error: Option<String>,
+}
+
+impl Counts {
+    /// Returns the answers a second. Where all that was due is answered, that is what was offered, however long the last
+    /// answer took; where not, what the server can do.
+    pub(crate) fn rate(&self) -> f64 {
+        self.answered as f64 / self.within_s
+    }
 }

@@ -17,10 +17,10 @@ const WINDOW: usize = 128;
 
 /// How long a crowd was measured.
 pub(crate) struct Times {
-    /// The time for which requests were due.
+    /// The time for which the groups did what they do.
     pub(crate) elapsed: Duration,
-    /// The time until the last answer, if it came after that.
-    pub(crate) answering: Duration,
+    /// That, and the time for which answers were waited for.
+    pub(crate) whole: Duration,
 }
 
 impl Crowd {
@@ -165,7 +165,6 @@ impl Crowd {
         }
         self.paused = true;
         let elapsed = start.elapsed();
-        self.answered = start + elapsed;
         at_end();
         let last = Instant::now() + drain;
         while Instant::now() < last && self.clients.iter().any(|one| self.is_awaited(one)) {
@@ -176,9 +175,12 @@ impl Crowd {
                 self.settle(at);
             }
         }
+        for tally in &mut self.tallies {
+            tally.end(start, duration);
+        }
         Ok(Times {
             elapsed,
-            answering: self.answered - start,
+            whole: start.elapsed(),
         })
     }
 

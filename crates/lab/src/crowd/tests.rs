@@ -2,6 +2,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::counts::Tally;
 use super::{Crowd, Group, Pace, Says};
 
 fn group(addr: SocketAddr, clients: usize, pace: Pace) -> Group {
@@ -52,6 +53,43 @@ fn a_server_that_freezes_is_seen_by_all_requests_that_were_due_meanwhile() {
     assert!(counts.p99_s > 0.2, "{counts:?}");
     drop(crowd);
     server.join().unwrap();
+}
+
+#[test]
+fn one_answer_after_the_end_does_not_lessen_the_rate_of_what_was_offered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let freeze = Duration::from_millis(300);
+    let server = std::thread::spawn(move || echo(listener.accept().unwrap().0, freeze));
+    let every = Duration::from_millis(10);
+    let mut crowd = Crowd::new(vec![group(addr, 1, Pace::Every(every))], false).unwrap();
+    let times = crowd.measure(every * 20, LONG, false, || ()).unwrap();
+    let counts = crowd.counts(0);
+    assert_eq!((counts.due, counts.answered), (20, 20), "{counts:?}");
+    assert!((counts.rate() - 100.0).abs() < 1e-6, "{counts:?}");
+    // The time for which answers were waited for is in the whole.
+    assert!(times.whole >= freeze + every * 10, "{:?}", times.whole);
+    drop(crowd);
+    server.join().unwrap();
+}
+
+#[test]
+fn what_is_left_unanswered_makes_the_rate_that_of_the_answers() {
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut tally = Tally::new(&group(addr, 1, Pace::Every(LONG))).unwrap();
+    let start = Instant::now();
+    let (second, end) = (Duration::from_secs(1), start + Duration::from_secs(9));
+    for due in 1..=4 {
+        tally.answered(start, start + second * due);
+    }
+    tally.end(start, second);
+    assert_eq!(tally.counts().rate(), 4.0);
+    tally.unanswered(start, end);
+    tally.end(start, second);
+    assert_eq!(tally.counts().rate(), 1.0);
+    // An early last answer does not shorten the time in which requests were due.
+    tally.end(start, second * 8);
+    assert_eq!(tally.counts().rate(), 0.5);
 }
 
 #[test]

@@ -44,9 +44,11 @@ pub(super) struct Part {
     /// The worst of the processes, as are the others.
     pub(super) p50_s: f64,
     pub(super) p99_s: f64,
-    pub(super) elapsed_s: f64,
-    pub(super) answering_s: f64,
+    /// Answers a second of all processes.
+    pub(super) rate: f64,
     pub(super) cpu_s: f64,
+    /// How many cores the servers kept busy, answers after the end included.
+    pub(super) busy: f64,
     pub(super) disk_bytes: u64,
 }
 
@@ -170,9 +172,9 @@ impl Totals {
             part.failed += counts.failed;
             part.p50_s = part.p50_s.max(counts.p50_s);
             part.p99_s = part.p99_s.max(counts.p99_s);
-            part.answering_s = part.answering_s.max(phase.answering_s);
-            part.elapsed_s = part.elapsed_s.max(phase.elapsed_s);
+            part.rate += counts.rate();
             part.cpu_s += phase.cpu_s;
+            part.busy += phase.cpu_s / phase.whole_s;
             part.disk_bytes += phase.disk_bytes;
             self.load_busy = self.load_busy.max(phase.load_cpu_s / phase.elapsed_s);
             if self.error.is_none() {
@@ -185,14 +187,18 @@ impl Totals {
     pub(super) fn figures(&self) -> Vec<f64> {
         let mut figures = Vec::new();
         for part in [&self.warm, &self.cold] {
-            let answered = part.answered.max(1) as f64;
+            // What nobody was answered has no costs.
+            let answered = match part.answered {
+                0 => f64::NAN,
+                answered => answered as f64,
+            };
             figures.extend([
                 part.late as f64 / part.due.max(1) as f64,
-                part.answered as f64 / part.answering_s,
+                part.rate,
                 part.p50_s,
                 part.p99_s,
                 part.cpu_s / answered,
-                part.cpu_s / part.elapsed_s,
+                part.busy,
                 part.disk_bytes as f64 / (answered * BYTES as f64),
             ]);
         }

@@ -171,6 +171,13 @@ fn warnings(outcomes: &[Outcome]) -> Vec<String> {
                 unit::seconds(last.load_late_s)
             ));
         }
+        if let Some(share) = outcome.median(WARM + DISK).filter(|share| *share > 0.05) {
+            warnings.push(format!(
+                "{row}: the warm cache was not warm: {:.0} % of what was answered came from a disk, since not all files had been \
+                 read before, or the cache does not hold them. Its figures are those of a cache and a disk.",
+                share * 100.0
+            ));
+        }
         if outcome.median(COLD + DISK).is_some_and(|share| share < 0.5) {
             warnings.push(format!(
                 "{row}: the cold cache was not cold: {:.0} % of what was answered came from a disk. The folder for temporary \

@@ -221,13 +221,9 @@ fn one(lab: &Lab, sizes: &SlowSizes, scene: Scene, row: Row) -> io::Result<Found
 }
 
 fn figures(scene: Scene, found: &Found) -> io::Result<Vec<f64>> {
-    let phase = found.phases.first().zip(
-        found
-            .phases
-            .first()
-            .and_then(|phase| phase.groups.get(scene.others())),
-    );
-    let (phase, counts) = phase.ok_or_else(|| io::Error::other("the clients found nothing"))?;
+    let phase = found.phases.first();
+    let counts = phase.and_then(|phase| phase.groups.get(scene.others()));
+    let counts = counts.ok_or_else(|| io::Error::other("the clients found nothing"))?;
     if counts.due == 0 {
         return Err(io::Error::other("no request was due"));
     }
@@ -241,7 +237,7 @@ fn figures(scene: Scene, found: &Found) -> io::Result<Vec<f64>> {
         1.0 - counts.late as f64 / counts.due as f64,
         counts.p50_s,
         counts.worst_s,
-        counts.answered as f64 / phase.answering_s,
+        counts.rate(),
         found.load_late_s,
     ])
 }

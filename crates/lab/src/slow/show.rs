@@ -21,7 +21,9 @@ pub(super) fn section(sizes: &SlowSizes, outcomes: &[Outcome]) -> Section {
             .to_owned(),
     );
     settings.push(
-        "in time: within a second from when it was due; answered: a second until the last answer came".to_owned(),
+        "in time: within a second from when it was due; answered: so many a second of the time in which requests were due, or, \
+         if some were never answered, of the time until the last answer"
+            .to_owned(),
     );
     Section {
         experiment: "slow".to_owned(),
