@@ -187,7 +187,7 @@ impl Crowd {
         let now = Instant::now();
         match pace {
             Pace::Closed => self.timers.push(Reverse((now + PAUSE, at))),
-            // What was due meanwhile is asked at once, but not without end.
+            // What was due meanwhile is asked late, one after another, but not in a turn without a pause.
             Pace::Every(every) => {
                 let next = (due + every).max(now + PAUSE.min(every));
                 self.timers.push(Reverse((next, at)));
@@ -234,21 +234,26 @@ impl Crowd {
         waited
     }
 
-    fn fire(&mut self, at: usize, due: Instant, now: Instant) {
+    fn fire(&mut self, at: usize, timer: Instant, now: Instant) {
         if let Pace::Trickle(every) = self.group(at).pace {
             if self.clients[at].stream.is_some() {
                 self.clients[at].allow_one();
                 let sent = self.clients[at].send();
                 self.after(at, sent.map(|()| false));
-                self.timers.push(Reverse((due + every, at)));
+                self.timers.push(Reverse((timer + every, at)));
             }
             return;
         }
+        // Behind a failure a timer is later than what was due.
+        let due = match self.group(at).pace {
+            Pace::Every(every) => self.clients[at].due + every,
+            _ => timer,
+        };
         let closed = self.group(at).pace == Pace::Closed;
         if self.clients[at].asking || due >= self.end || (closed && self.paused) {
             return;
         }
-        let late = now.saturating_duration_since(due).as_nanos() as u64;
+        let late = now.saturating_duration_since(timer).as_nanos() as u64;
         self.lateness.saturating_record(late.max(1));
         self.begin(at, due);
     }

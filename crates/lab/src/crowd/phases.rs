@@ -167,7 +167,7 @@ impl Crowd {
         let elapsed = start.elapsed();
         at_end();
         let last = Instant::now() + drain;
-        while Instant::now() < last && self.clients.iter().any(|one| self.is_awaited(one)) {
+        while Instant::now() < last && self.clients.iter().any(|one| self.is_awaited(one, early)) {
             self.pump(last.min(Instant::now() + Duration::from_millis(20)))?;
         }
         for at in 0..self.clients.len() {
@@ -184,9 +184,17 @@ impl Crowd {
         })
     }
 
-    fn is_awaited(&self, client: &Client) -> bool {
-        let pace = self.groups[client.group].pace;
-        client.asking && matches!(pace, Pace::Closed | Pace::Every(_))
+    fn is_awaited(&self, client: &Client, early: bool) -> bool {
+        let group = &self.groups[client.group];
+        match group.pace {
+            Pace::Closed => client.asking,
+            // Behind a failure, what was due before the end is still to be asked.
+            Pace::Every(every) => {
+                let runs = !early || group.early;
+                client.asking || (runs && client.due + every < self.end)
+            }
+            _ => false,
+        }
     }
 
     fn set_off(&mut self, at: usize, start: Instant) {

@@ -150,3 +150,28 @@ fn idle_clients_come_in_wait_and_are_asked_again() {
     drop(crowd);
     server.join().unwrap();
 }
+
+#[test]
+fn requests_that_were_due_behind_a_failure_are_sent_late() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let freeze = Duration::from_millis(300);
+    let server = std::thread::spawn(move || {
+        let mut first = listener.accept().unwrap().0;
+        first.read_exact(&mut [0; 64]).unwrap();
+        std::thread::sleep(freeze);
+        drop(first);
+        echo(listener.accept().unwrap().0, Duration::ZERO);
+    });
+    let every = Duration::from_millis(20);
+    let mut crowd = Crowd::new(vec![group(addr, 1, Pace::Every(every))], false).unwrap();
+    crowd.measure(every * 30, LONG, false, || ()).unwrap();
+    let counts = crowd.counts(0);
+    assert_eq!((counts.due, counts.failed), (30, 1), "{counts:?}");
+    assert_eq!((counts.answered, counts.unanswered), (29, 0), "{counts:?}");
+    // The failed one, and those that were due in the first 200 ms of the freeze.
+    assert!(counts.late >= 10, "{counts:?}");
+    assert!(counts.worst_s >= 0.27, "{counts:?}");
+    drop(crowd);
+    server.join().unwrap();
+}
