@@ -83,6 +83,8 @@ io: Who fetches 40 pages from a slow site first?
                 s            ×    s       B
   blocking  10.00 ±0.20      -    -       -
   threads    1.11 ±0.02      -    -       -
+  The median of 3 samples, with an interval that holds the true one with a probability of 75 % or
+    more.
 
   Time until all pages are there: wall time
   blocking  ████████████████████████████████████████████████████████████ 10 s
@@ -91,6 +93,36 @@ io: Who fetches 40 pages from a slow site first?
   All models";
     let shown = text(&report, Look::default());
     assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn text_says_what_was_measured_once_and_explains_no_sign_that_it_lacks() {
+    let mut report = sample::report(1);
+    report.sections.truncate(1);
+    let section = &mut report.sections[0];
+    section.warnings = vec!["callbacks has no HTTP server.".to_owned()];
+    let values = section.tables[0].rows.iter_mut();
+    for value in values.flat_map(|line| line.values.iter_mut().flatten()) {
+        if let Value::Figure(figure) = value {
+            *figure = Figure::once(figure.median()).unwrap();
+        }
+    }
+    // Two tables that were measured alike need the sentence once.
+    section.tables.truncate(1);
+    section.tables.push(section.tables[0].clone());
+    let shown = text(&report, Look::default());
+    let once = "  Measured once: how far chance would move these figures is not known.";
+    assert_eq!(shown.matches(once).count(), 1, "{shown}");
+    assert!(!shown.contains('±'), "{shown}");
+    assert!(
+        shown.contains("\n  note: callbacks has no HTTP server.\n"),
+        "{shown}"
+    );
+    let several = text(&sample::report(1), Look::default());
+    assert!(
+        several.contains("± how far") && !several.contains(once),
+        "{several}"
+    );
 }
 
 #[test]

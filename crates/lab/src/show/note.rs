@@ -4,6 +4,21 @@ use crate::report::{Mark, Table, Value};
 
 /// Says how often the figures of a table were measured, what their intervals are, and what its marks mean.
 pub(super) fn note(table: &Table) -> String {
+    let Some(mut said) = measured(table) else {
+        return String::new();
+    };
+    let has = |mark: Mark| table.rows.iter().any(|line| line.mark == mark);
+    if has(Mark::Mistake) {
+        said.push_str(" Mistakes are shown for their price.");
+    }
+    if has(Mark::Beside) {
+        said.push_str(" Rows beside are other programs'.");
+    }
+    said
+}
+
+/// Says how often the figures of a table were measured, and what their intervals are; `None` if it has no figures.
+pub(super) fn measured(table: &Table) -> Option<String> {
     let values = table
         .rows
         .iter()
@@ -15,10 +30,8 @@ pub(super) fn note(table: &Table) -> String {
         })
         .collect();
     let counts = || figures.iter().map(|figure| figure.samples().len());
-    let (Some(least), Some(most)) = (counts().min(), counts().max()) else {
-        return String::new();
-    };
-    let mut said = match (least, most) {
+    let (least, most) = (counts().min()?, counts().max()?);
+    Some(match (least, most) {
         (_, 1) => "Measured once: how far chance would move these figures is not known.".to_owned(),
         _ => {
             let runs = if least == most {
@@ -36,13 +49,5 @@ pub(super) fn note(table: &Table) -> String {
                 (coverage * 100.0).floor()
             )
         }
-    };
-    let has = |mark: Mark| table.rows.iter().any(|line| line.mark == mark);
-    if has(Mark::Mistake) {
-        said.push_str(" Mistakes are shown for their price.");
-    }
-    if has(Mark::Beside) {
-        said.push_str(" Rows beside are other programs'.");
-    }
-    said
+    })
 }

@@ -7,6 +7,7 @@ mod table;
 use std::fmt::Write;
 
 use super::facts::{facts, took};
+use super::note::measured;
 use super::verdicts::{counted, sign, word};
 use crate::report::{Mark, PlotKind, Report, Section, Verdict, Verdicts};
 use page::{Ink, Page};
@@ -54,10 +55,11 @@ impl Default for Look {
 pub fn text(report: &Report, look: Look) -> String {
     let mut page = Page::new(look);
     head(&mut page, report);
+    let mut ranges = false;
     for of_it in &report.sections {
-        section(&mut page, of_it);
+        ranges |= section(&mut page, of_it);
     }
-    marks(&mut page, report);
+    marks(&mut page, report, ranges);
     if let Some((summary, reasons)) = report.advice.split_last() {
         page.gap();
         page.title("advice, from the numbers above", "");
@@ -98,7 +100,9 @@ fn head(page: &mut Page, report: &Report) {
     }
 }
 
-fn section(page: &mut Page, section: &Section) {
+/// Returns whether a table shows how far an interval reaches.
+fn section(page: &mut Page, section: &Section) -> bool {
+    let mut ranges = false;
     page.gap();
     page.title(&section.experiment, &section.title);
     for line in &section.settings {
@@ -109,7 +113,14 @@ fn section(page: &mut Page, section: &Section) {
         if !of_it.title.is_empty() && (section.tables.len() > 1 || of_it.title != section.title) {
             page.wrap("  ", &of_it.title, Ink::Strong);
         }
-        table::write(page, of_it);
+        ranges |= table::write(page, of_it);
+        // Tables that were measured alike share the sentence below the last of them.
+        let said = measured(of_it);
+        if said != section.tables.get(at + 1).and_then(measured)
+            && let Some(said) = said
+        {
+            page.wrap("  ", &said, Ink::Faint);
+        }
         if let Some(plot) = section.plots.get(at) {
             drawn(page, plot);
         }
@@ -130,8 +141,9 @@ fn section(page: &mut Page, section: &Section) {
         page.wrap("  ", &format!("failed: {error}"), Ink::Warning);
     }
     for line in &section.warnings {
-        page.wrap("  ", &format!("not to be trusted: {line}"), Ink::Warning);
+        page.wrap("  ", &format!("note: {line}"), Ink::Warning);
     }
+    ranges
 }
 
 /// Draws bars; other pictures have no place in lines of text, and their numbers are in the tables.
@@ -160,7 +172,7 @@ fn verdicts(page: &mut Page, verdicts: &[Verdict]) {
 }
 
 /// Says what the marks before rows mean.
-fn marks(page: &mut Page, report: &Report) {
+fn marks(page: &mut Page, report: &Report, ranges: bool) {
     let tables = || report.sections.iter().flat_map(|section| &section.tables);
     let has = |mark: Mark| tables().any(|table| table.rows.iter().any(|line| line.mark == mark));
     let known = [
@@ -173,7 +185,7 @@ fn marks(page: &mut Page, report: &Report) {
         .filter(|(mark, _)| has(*mark))
         .map(|(_, text)| text)
         .collect();
-    if tables().any(|table| !super::note::note(table).is_empty()) {
+    if ranges {
         said.push("± how far the interval of the median reaches");
     }
     if !said.is_empty() {

@@ -15,7 +15,8 @@ struct Column {
 /// Characters of a name.
 const LONGEST: usize = 36;
 
-pub(super) fn write(page: &mut Page, table: &Table) {
+/// Returns whether it shows how far an interval reaches.
+pub(super) fn write(page: &mut Page, table: &Table) -> bool {
     let mut names = vec![format!("  {}", clipped(&table.rows_are, LONGEST))];
     names.extend(table.rows.iter().map(name));
     let wide = names
@@ -44,6 +45,8 @@ pub(super) fn write(page: &mut Page, table: &Table) {
         page.gap();
         left = rest;
     }
+    let ranges = columns.iter().flat_map(|column| &column.ranges);
+    ranges.into_iter().any(|range| !range.is_empty())
 }
 
 fn name(line: &Line) -> String {
