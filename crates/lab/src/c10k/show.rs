@@ -9,7 +9,7 @@ use crate::report::{
     Axis, Better, Column, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit, Value,
 };
 use crate::text::list;
-use crate::unit;
+use crate::{cores, unit};
 
 pub(super) fn section(sizes: &C10kSizes, outcomes: &[Outcome]) -> Section {
     let mut findings = walls(outcomes);
@@ -46,7 +46,11 @@ fn settings(sizes: &C10kSizes) -> Vec<String> {
             sizes.patience.as_secs_f64() * 2.0,
             sizes.patience.as_secs_f64() * 10.0
         ),
-        "the server on one core, all clients in a process on another".to_owned(),
+        match cores().len() {
+            1 => "the server and all clients, in a process of their own, on the one core",
+            _ => "the server on one core, all clients in a process on another",
+        }
+        .to_owned(),
     ]
 }
 
@@ -175,6 +179,9 @@ fn why(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// What a ratio of two figures may be by chance alone, where too few runs tell.
+const SAME: std::ops::RangeInclusive<f64> = 0.8..=1.25;
+
 /// Says by how much a round trip is dearer with the most idle clients than with the fewest.
 fn slopes(sizes: &C10kSizes, outcomes: &[Outcome]) -> Option<String> {
     let (least, most) = (sizes.idle.first()?, sizes.idle.last()?);
@@ -182,12 +189,11 @@ fn slopes(sizes: &C10kSizes, outcomes: &[Outcome]) -> Option<String> {
     let times = outcomes.iter().filter_map(|outcome| {
         let of_it = outcome.row.model == Model::Tasks && outcome.asked == *most;
         let (low, high) = (outcome.median(CURVE)?, outcome.median(last)?);
-        of_it.then(|| {
-            format!(
-                "{:.1} times as much under {}",
-                high / low,
-                outcome.row.driver
-            )
+        let differ = outcome.figure(CURVE)?.differs_from(outcome.figure(last)?);
+        let ratio = high / low;
+        of_it.then(|| match differ || !SAME.contains(&ratio) {
+            true => format!("{ratio:.1} times as much under {}", outcome.row.driver),
+            false => format!("about as much under {}", outcome.row.driver),
         })
     });
     let times: Vec<String> = times.collect();

@@ -17,7 +17,7 @@ use crate::compare::rows::Row;
 use crate::experiment::{Experiment, Lab};
 use crate::report::Section;
 use crate::rounds::{Rounds, Trial};
-use crate::ways::{by_turns, ways};
+use crate::ways::{by_turns, one_core, ways};
 
 /// The experiment `kegel`. Without sizes it takes those of the lab's effort.
 ///
@@ -154,6 +154,7 @@ impl Experiment for Kegel {
             .collect();
         let mut section = show::section(&sizes, &outcomes);
         section.warnings.splice(0..0, warnings);
+        section.warnings.extend(one_core());
         Ok(section)
     }
 }

@@ -45,8 +45,8 @@ impl Plan {
                 unit::count(sizes.clients)
             ));
         }
-        // A server also opens the files.
-        let of_process = (descriptor_limit() * 3 / 5)
+        // A server may open a file beside each of its sockets.
+        let of_process = (descriptor_limit() / 5 * 2)
             .min(ports().saturating_sub(1_000))
             .clamp(1, sizes.of_process.max(1));
         let servers = clients.div_ceil(of_process);

@@ -5,7 +5,7 @@ use crate::report::{
     Axis, Better, Column, Figure, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit,
     Value,
 };
-use crate::unit;
+use crate::{cores, unit};
 
 /// The figures of a phase, from its first one on.
 const WARM: usize = 0;
@@ -33,7 +33,11 @@ pub(super) fn section(sizes: &KegelSizes, outcomes: &[Outcome]) -> Section {
                  cache (posix_fadvise, DONTNEED; names and inodes stay); warm: the same files again for {} s",
                 sizes.cold_s, sizes.warm_s
             ),
-            "half of the cores serve, the other half are the clients'".to_owned(),
+            match cores().len() {
+                1 => "servers and clients share the one core",
+                _ => "half of the cores serve, the others are the clients'",
+            }
+            .to_owned(),
         ],
         findings: findings(outcomes),
         tables: vec![
@@ -158,7 +162,7 @@ fn warnings(outcomes: &[Outcome]) -> Vec<String> {
                 "{row}: {} requests failed: {error}{}.",
                 unit::count(failed as usize),
                 match error.contains(" 503 ") {
-                    true => " (a server answers so that has no descriptor or memory left to open a file with)",
+                    true => " (a server that has no descriptor or memory left to open a file with answers this)",
                     false => "",
                 }
             ));
