@@ -252,3 +252,57 @@ fn survival(outcomes: &[Outcome]) -> Vec<String> {
     }
     said
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::rows::{ComputeIn, Row};
+    use crate::report::Figure;
+    use crate::rounds::{Rounds, Trial};
+
+    const SIZES: C10kSizes = C10kSizes {
+        idle: &[100, 1_000],
+        active: 1,
+        processes: 1,
+        duration: std::time::Duration::ZERO,
+        patience: std::time::Duration::ZERO,
+        rounds: Rounds {
+            least: 1,
+            most: 1,
+            budget: std::time::Duration::ZERO,
+            narrow: 0.1,
+        },
+    };
+
+    fn outcome(driver: Driver, low: &[f64], high: &[f64]) -> Outcome {
+        let mut figures = vec![None; CURVE];
+        figures.extend([low, high].map(|samples| Figure::of(samples.to_vec())));
+        Outcome {
+            row: Row {
+                model: Model::Tasks,
+                driver,
+                compute_in: ComputeIn::ModelDefault,
+            },
+            asked: 1_000,
+            trial: Trial {
+                figures,
+                error: None,
+            },
+            found: None,
+        }
+    }
+
+    #[test]
+    fn a_ratio_that_chance_may_have_made_is_about_as_much() {
+        let outcomes = [
+            outcome(Driver::Poll, &[1.0], &[21.7]),
+            outcome(Driver::Epoll, &[1.0], &[0.9]),
+            outcome(Driver::Uring, &[1.0, 1.01, 1.02], &[1.2, 1.21, 1.22]),
+        ];
+        assert_eq!(
+            slopes(&SIZES, &outcomes).unwrap(),
+            "With 1,000 idle connections instead of 100, a round trip of the active costs the server 21.7 times as much under \
+             poll, about as much under epoll and 1.2 times as much under uring."
+        );
+    }
+}

@@ -202,3 +202,64 @@ impl Outcome {
         self.figure(at).map(Figure::median)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use switchboard_runtime::{Driver, Model};
+
+    use super::super::plan::Plan;
+    use super::super::run::{Part, Totals};
+    use super::*;
+    use crate::compare::rows::{ComputeIn, Row};
+    use crate::rounds::Trial;
+
+    /// Returns the warnings if of 100 answers in each phase so many are read from a disk.
+    fn read(warm: u64, cold: u64, answered: u64) -> Vec<String> {
+        let part = |files: u64| Part {
+            due: 100,
+            answered,
+            disk_bytes: files * BYTES as u64,
+            ..Part::default()
+        };
+        let totals = Totals {
+            connected: 100,
+            warm: part(warm),
+            cold: part(cold),
+            ..Totals::default()
+        };
+        let figures = totals.figures().into_iter().map(Figure::once);
+        warnings(&[Outcome {
+            row: Row {
+                model: Model::Tasks,
+                driver: Driver::Epoll,
+                compute_in: ComputeIn::ModelDefault,
+            },
+            plan: Plan {
+                servers: 1,
+                each: 100,
+            },
+            trial: Trial {
+                figures: figures.collect(),
+                error: None,
+            },
+            last: Some(totals),
+        }])
+    }
+
+    #[test]
+    fn caches_that_are_not_what_they_should_be_are_warned_of() {
+        assert_eq!(read(0, 100, 100), Vec::<String>::new());
+        let warm = read(34, 100, 100);
+        assert!(
+            warm[0].contains("the warm cache was not warm: 34 %"),
+            "{warm:?}"
+        );
+        let cold = read(0, 10, 100);
+        assert!(
+            cold[0].contains("the cold cache was not cold: 10 %"),
+            "{cold:?}"
+        );
+        // What nobody was answered says nothing of a cache.
+        assert_eq!(read(0, 0, 0), Vec::<String>::new());
+    }
+}
