@@ -27,7 +27,7 @@ pub(super) struct Totals {
     pub(super) memory_bytes: u64,
     /// The worst of the processes of clients.
     pub(super) load_late_s: f64,
-    /// The share of its core that the processes of clients took, at most.
+    /// The share of a core that all processes of clients on it took, at most.
     pub(super) load_busy: f64,
     pub(super) cold: Part,
     pub(super) warm: Part,
@@ -90,11 +90,21 @@ pub(super) fn one(
                 .any(std::thread::ScopedJoinHandle::is_finished)
         });
         let mut totals = Totals::default();
-        for crowd in crowds {
+        // Several processes of clients may share a core.
+        let mut busy = vec![0.0; (cores.len() - half).max(1)];
+        for (number, crowd) in crowds.into_iter().enumerate() {
             let panicked = |_| io::Error::other("a process of clients could not be run");
             let done = crowd.join().map_err(panicked).flatten()?;
-            totals.add(&serde_json::from_value(done.found)?);
+            let found: Found = serde_json::from_value(done.found)?;
+            let shares = found
+                .phases
+                .iter()
+                .map(|one| one.load_cpu_s / one.elapsed_s);
+            let count = busy.len();
+            busy[number % count] += shares.fold(0.0, f64::max);
+            totals.add(&found);
         }
+        totals.load_busy = busy.into_iter().fold(0.0, f64::max);
         opened?;
         Ok(totals)
     })
@@ -176,7 +186,6 @@ impl Totals {
             part.cpu_s += phase.cpu_s;
             part.busy += phase.cpu_s / phase.whole_s;
             part.disk_bytes += phase.disk_bytes;
-            self.load_busy = self.load_busy.max(phase.load_cpu_s / phase.elapsed_s);
             if self.error.is_none() {
                 self.error.clone_from(&counts.error);
             }

@@ -33,6 +33,9 @@ pub(super) fn section(sizes: &KegelSizes, outcomes: &[Outcome]) -> Section {
                  cache (posix_fadvise, DONTNEED; names and inodes stay); warm: the same files again for {} s",
                 sizes.cold_s, sizes.warm_s
             ),
+            "from the disk: what the servers read from it for what was answered; what they read for requests that were given up \
+             may make it more than 100 %"
+                .to_owned(),
             match cores().len() {
                 1 => "servers and clients share the one core",
                 _ => "half of the cores serve, the others are the clients'",
@@ -177,14 +180,14 @@ fn warnings(outcomes: &[Outcome]) -> Vec<String> {
         }
         if let Some(share) = outcome.median(WARM + DISK).filter(|share| *share > 0.05) {
             warnings.push(format!(
-                "{row}: the warm cache was not warm: {:.0} % of what was answered came from a disk, since not all files had been \
+                "{row}: the warm cache was not warm: for each 100 answers {:.0} files were read from a disk, since not all had been \
                  read before, or the cache does not hold them. Its figures are those of a cache and a disk.",
                 share * 100.0
             ));
         }
         if outcome.median(COLD + DISK).is_some_and(|share| share < 0.5) {
             warnings.push(format!(
-                "{row}: the cold cache was not cold: {:.0} % of what was answered came from a disk. The folder for temporary \
+                "{row}: the cold cache was not cold: for each 100 answers {:.0} files were read from a disk. The folder for temporary \
                  files may be in memory, or a cache below this system has them.",
                 outcome.median(COLD + DISK).unwrap_or(0.0) * 100.0
             ));
@@ -251,12 +254,12 @@ mod tests {
         assert_eq!(read(0, 100, 100), Vec::<String>::new());
         let warm = read(34, 100, 100);
         assert!(
-            warm[0].contains("the warm cache was not warm: 34 %"),
+            warm[0].contains("the warm cache was not warm: for each 100 answers 34 files"),
             "{warm:?}"
         );
         let cold = read(0, 10, 100);
         assert!(
-            cold[0].contains("the cold cache was not cold: 10 %"),
+            cold[0].contains("the cold cache was not cold: for each 100 answers 10 files"),
             "{cold:?}"
         );
         // What nobody was answered says nothing of a cache.
