@@ -13,6 +13,7 @@ use super::join::number;
 use crate::error::CrawlError;
 use crate::output::Outputs;
 use crate::recent::Recent;
+use crate::traps::{Limits, Traps};
 
 /// The time between two tries to join again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -86,6 +87,7 @@ impl Sharer {
         (self.stale, self.link) = (true, None);
         // Links of what was lost are found again, and are new then.
         self.recent = Recent::new();
+        self.traps = Traps::new(Limits::default());
         self.renewed = self.joined.at;
     }
 }

@@ -1,5 +1,6 @@
 //! The commit point of a process: its outputs, then the acknowledgement.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use switchboard_redis::{Reply, Resp2Frame as _, text};
@@ -10,6 +11,7 @@ use super::call::Trouble;
 use super::claim::{fate_number, millis};
 use super::link::Script;
 use super::record;
+use crate::address::Address;
 use crate::error::CrawlError;
 use crate::failpoint;
 use crate::fate::Fate;
@@ -29,7 +31,8 @@ impl Sharer {
         self.sealed = std::mem::take(&mut self.batch);
         self.write()?;
         let mut run = self.run.clone();
-        while let Some(another) = self.acknowledge(&run).await? {
+        let mut judged = Judged::new();
+        while let Some(another) = self.acknowledge(&run, &mut judged).await? {
             run = another;
         }
         failpoint::hit("after-commit");
@@ -46,8 +49,12 @@ impl Sharer {
 
     /// Acknowledges the batch under a run of the server. If that is another one by now, it may have forgotten the first of
     /// the links: returns which one it is.
-    async fn acknowledge(&mut self, run: &str) -> Result<Option<String>, Trouble> {
-        let links = self.links().await?;
+    async fn acknowledge(
+        &mut self,
+        run: &str,
+        judged: &mut Judged,
+    ) -> Result<Option<String>, Trouble> {
+        let links = self.links(judged).await?;
         let mut chunks: Vec<&[String]> = links.chunks(CHUNK * LINK).collect();
         let last = chunks.pop().unwrap_or_default();
         let nothing = Batch::default();
@@ -86,7 +93,7 @@ impl Sharer {
     }
 
     /// Returns the arguments for the links of the batch that may be new.
-    async fn links(&mut self) -> Result<Vec<String>, Trouble> {
+    async fn links(&mut self, judged: &mut Judged) -> Result<Vec<String>, Trouble> {
         let mut links = Vec::new();
         let key = format!("{}pages", self.joined.prefix);
         let mut at = 0;
@@ -109,7 +116,7 @@ impl Sharer {
             };
             for (found, known) in self.sealed.found[at..end].iter().zip(&known) {
                 let known = known.as_str().filter(|_| !matches!(known, Reply::Null));
-                if let Some(link) = link(found, known, &mut judge) {
+                if let Some(link) = link(found, known, &mut judge, judged) {
                     links.extend(link);
                 }
             }
@@ -122,8 +129,17 @@ impl Sharer {
 /// The arguments of a link.
 const LINK: usize = 7;
 
+/// What was judged of the links of a batch. They are looked at again when they are sent again, and the traps may see each
+/// only once.
+type Judged = HashMap<Address, (Fate, String)>;
+
 /// Returns the arguments for an address that was found; `None` for one that is known, unless it gets less deep.
-fn link(found: &Found, known: Option<&str>, judge: &mut Judge<'_>) -> Option<[String; LINK]> {
+fn link(
+    found: &Found,
+    known: Option<&str>,
+    judge: &mut Judge<'_>,
+    judged: &mut Judged,
+) -> Option<[String; LINK]> {
     let mut is_lifted = false;
     if let Some(known) = known {
         let known = record::read(known)?;
@@ -135,7 +151,10 @@ fn link(found: &Found, known: Option<&str>, judge: &mut Judge<'_>) -> Option<[St
     }
     let (fate, cause) = match is_lifted {
         true => (Fate::Pending, String::new()),
-        false => judge.judge(found),
+        false => {
+            let before = judged.entry(found.address.clone());
+            before.or_insert_with(|| judge.judge(found)).clone()
+        }
     };
     Some([
         found.address.to_string(),
