@@ -1,5 +1,6 @@
 //! The end of a process in a shared crawl.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use switchboard_redis::{Reply, text, warn};
@@ -79,7 +80,8 @@ impl Sharer {
             .nodename()
             .to_string_lossy()
             .into_owned();
-        let mut uncut = Vec::new();
+        let mut lengths: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut whole: HashSet<(String, String)> = HashSet::new();
         for process in &processes {
             let about = key(&format!("p:{process}"));
             let about = texts(
@@ -93,20 +95,32 @@ impl Sharer {
             let is_there = until
                 .parse::<f64>()
                 .is_ok_and(|until| until / 1000.0 >= now);
-            if left == "1" || is_there {
-                continue;
-            }
             let outputs = texts(
                 self.look(&["HGETALL", &key(&format!("out:{process}"))])
                     .await?,
             );
-            uncut.extend(outputs.chunks_exact(2).map(|pair| Uncut {
-                machine: label.clone(),
-                file: pair[0].clone(),
-                length: pair[1].parse().unwrap_or(0),
-            }));
+            for pair in outputs.chunks_exact(2) {
+                let output = (label.clone(), pair[0].clone());
+                if left == "1" || is_there {
+                    whole.insert(output);
+                    continue;
+                }
+                let length = lengths.entry(output).or_default();
+                *length = pair[1].parse().unwrap_or(0).max(*length);
+            }
         }
-        // One that is here can be looked at. A process that failed as it joined has made none.
+        // The same name of a process that failed as it joined, or was forgotten, says nothing of what another one has
+        // written there.
+        lengths.retain(|output, _| !whole.contains(output));
+        let uncut = lengths.into_iter();
+        let mut uncut: Vec<Uncut> = uncut
+            .map(|((machine, file), length)| Uncut {
+                machine,
+                file,
+                length,
+            })
+            .collect();
+        // One that is here can be looked at: it need not be there.
         let is_long = |it: &Uncut| {
             let length = Path::new(&it.file).metadata().map(|file| file.len());
             it.machine != machine || length.map_or(it.length > 0, |length| length > it.length)
