@@ -120,6 +120,9 @@ impl Sharer {
         let args: Vec<String> = args.chain(claims).collect();
         let parts = match link.run(Script::ComeBack, &self.joined.prefix, &args).await {
             Ok(parts) => parts,
+            Err(failure) if failure.is_lasting() => {
+                return Err(self.broken(&failure.to_string()).into());
+            }
             Err(failure) => return Ok(Err(failure)),
         };
         match parts.first().map(status) {
@@ -152,25 +155,32 @@ impl Sharer {
         Err(Trouble::Lost)
     }
 
-    /// Waits until Redis is back, as long as the settings say from when it `went`: now, if that is not known.
+    /// Waits until Redis is back, as long as the settings say, counted from `went`, which is set to now if it is `None`.
     async fn wait_for_redis(
         &mut self,
         mut failure: Failure,
         went: &mut Option<Instant>,
     ) -> Result<(), Trouble> {
+        // A call that breaks each connection is one wait.
+        let is_first = went.is_none();
         let went = *went.get_or_insert_with(Instant::now);
         let patience = self.shared.patience;
-        warn(&format!(
-            "Redis at {} is away: {}; waiting for it, {} s at most",
-            self.shared.url,
-            visible(&failure.to_string(), false),
-            patience.as_secs_f32()
-        ));
+        if is_first {
+            warn(&format!(
+                "Redis at {} is away: {}; waiting for it, {} s at most",
+                self.shared.url,
+                visible(&failure.to_string(), false),
+                patience.as_secs_f32()
+            ));
+        }
         loop {
             let away = went.elapsed();
             let text = match (self.stopping && away >= PAUSES.1, away >= patience) {
                 (true, _) => stopped(&failure),
-                (_, true) => format!("has been away for {} s ({failure})", patience.as_secs_f32()),
+                (_, true) => format!(
+                    "has not answered for {} s ({failure})",
+                    patience.as_secs_f32()
+                ),
                 (false, false) => String::new(),
             };
             if !text.is_empty() {
@@ -183,6 +193,7 @@ impl Sharer {
                 self.wait_until(until).await?;
             }
             match self.try_connect().await? {
+                Ok(()) if !is_first => return Ok(()),
                 Ok(()) => {
                     let seconds = went.elapsed().as_secs_f32();
                     warn(&format!(

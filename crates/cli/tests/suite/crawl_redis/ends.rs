@@ -236,7 +236,7 @@ fn a_redis_that_stays_away_ends_the_crawl_with_one_line_and_keeps_what_was_fetch
     let (code, report, errors) = crawler.end();
     assert_eq!((code, &*report), (Some(1), ""), "{errors}");
     let last = errors.lines().last().unwrap();
-    assert!(last.contains("has been away for 1 s"), "{errors}");
+    assert!(last.contains("has not answered for 1 s"), "{errors}");
     assert!(
         last.contains("what was fetched is kept; go on with --resume --redis redis://"),
         "{errors}"

@@ -105,7 +105,11 @@ fn links_that_redis_forgets_within_a_commit_are_sent_again() {
         "/robots.txt" => Answer::status(404),
         "/" => {
             until("Redis is saved", || saved.load(Ordering::SeqCst));
-            let links = (0..LINKS).map(|to| format!("<a href='/{to}'>a</a>"));
+            // A trap may see a page by one session only, so some would be one at a second look.
+            let links = (0..LINKS).map(|to| match to % 500 {
+                0 => format!("<a href='/{to}?sid=abcd1234'>a</a>"),
+                _ => format!("<a href='/{to}'>a</a>"),
+            });
             Answer::html(links.collect::<String>())
         }
         _ => Answer::html("a page"),
@@ -137,7 +141,7 @@ fn links_that_redis_forgets_within_a_commit_are_sent_again() {
 #[test]
 fn a_call_that_is_never_answered_ends_with_patience_or_at_a_stop() {
     for (patience, words) in [
-        ("1", "has been away for 1 s"),
+        ("1", "has not answered for 1 s"),
         ("300", "stopped while Redis is away ("),
     ] {
         let Some(redis) = Server::start(Keeps::Nothing) else {
@@ -155,8 +159,8 @@ fn a_call_that_is_never_answered_ends_with_patience_or_at_a_stop() {
         let url = format!("{}/", site.url);
         let arguments = ["--patience", patience, "--delay", "0", &url];
         let mut crawler = Crawler::start(&folder, "a", &proxy.url(), &arguments);
-        until("it has called again", || proxy.cuts() > 2);
         if patience == "300" {
+            until("it has called again", || proxy.cuts() > 2);
             crawler.signal("INT");
         }
         until("it has ended", || !crawler.is_running());
