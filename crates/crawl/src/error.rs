@@ -43,7 +43,8 @@ impl fmt::Display for CrawlError {
                 f.write_str(&visible(text, false))
             }
             CrawlError::Store(error) => error.fmt(f),
-            CrawlError::Output(error) => error.fmt(f),
+            // The name of an output may come from Redis, too.
+            CrawlError::Output(error) => f.write_str(&visible(&error.to_string(), false)),
             CrawlError::NoWorkers(why) => write!(f, "no worker is left to fetch pages: {why}"),
             CrawlError::Model(error) => error.fmt(f),
         }

@@ -112,7 +112,7 @@ fn shown(text: &str) -> String {
     format!("{scheme}{login}{host}{asked}")
 }
 
-/// Whether a text begins with a port that is all there is, or has a path behind it.
+/// Whether a text is a port, alone or followed by a path.
 fn is_port(text: &str) -> bool {
     let port = text.split('/').next().unwrap_or_default();
     port.parse::<u16>().is_ok()

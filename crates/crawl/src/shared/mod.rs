@@ -81,7 +81,7 @@ pub(crate) struct Sharer {
     link: Option<Link>,
     /// How many connections were tried: what an earlier one has still to deliver is refused.
     links: u64,
-    /// The run of the server that the last one led to.
+    /// The run of the server to which the last connection led.
     run: String,
     /// Jobs that workers have, by their numbers; those of a lost session are not among them.
     claims: HashMap<u32, Claim>,

@@ -19,7 +19,7 @@ else
   if before then bury(before) end
   -- Only the leases that are held count.
   if call('ZCOUNT', P .. 'sessions', now, '+inf') == 0 then
-    -- Nobody crawls, so this may be long after a host was given up.
+    -- Nobody holds a lease, so this may be long after a host was given up.
     for _, origin in ipairs(call('SMEMBERS', P .. 'unreachable')) do call('HDEL', P .. 'h:' .. origin, 'unreachable') end
     call('DEL', P .. 'unreachable')
   elseif there[3] ~= ARGV[6] then
