@@ -11,7 +11,6 @@ use switchboard_runtime::{Driver, Model};
 
 use super::findings::ranked;
 use super::rows::{ComputeIn, Row};
-use super::table::LOAD_LIMITED;
 use crate::report::{Better, Figure, Line, Section, Table};
 
 /// A row that takes this many times as long as another one is behind it, if their intervals do not overlap.
@@ -54,7 +53,7 @@ pub(crate) fn advise(sections: &[Section]) -> Vec<String> {
                     }
                     _ => name.clone(),
                 };
-                let doubt = match section.warnings.iter().any(|it| it.starts_with(LOAD_LIMITED)) {
+                let doubt = match section.load_limited {
                     true => "; servers may be further apart than the load could show",
                     false => "",
                 };
@@ -209,8 +208,24 @@ mod tests {
                 "In short: threads for I/O-bound work"
             ]
         );
-        let rates = section("echo", Better::More, &rows);
-        assert_eq!(short(rates), "In short: blocking for a server of messages");
+        let mut rates = section("echo", Better::More, &rows);
+        assert_eq!(
+            short(rates.clone()),
+            "In short: blocking for a server of messages"
+        );
+        rates.load_limited = true;
+        let advice = advise(&[rates]);
+        assert!(
+            advice[0].ends_with("servers may be further apart than the load could show"),
+            "{advice:?}"
+        );
+        let computing = [("tasks/epoll", &[1.0, 1.0][..])];
+        let advice = advise(&[section("cpu", Better::Less, &computing)]);
+        assert!(
+            advice[0]
+                .contains("run tasks/epoll, computing in `run_blocking` and not on the loop: "),
+            "{advice:?}"
+        );
     }
 
     #[test]

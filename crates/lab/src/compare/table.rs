@@ -8,9 +8,6 @@ use crate::report::{
 };
 use crate::rounds::Trial;
 
-/// How the warning begins that rates of servers are those of the load.
-pub(super) const LOAD_LIMITED: &str = "the load itself was the limit";
-
 /// A row of a table before it is one.
 struct Ran {
     name: String,
@@ -112,8 +109,9 @@ pub(super) fn answers(
     });
     let limits: Vec<String> = limits.collect();
     if !limits.is_empty() {
+        section.load_limited = true;
         section.warnings.push(format!(
-            "{LOAD_LIMITED}, so servers may do more than is shown: {}",
+            "the load itself was the limit, so servers may do more than is shown: {}",
             limits.join("; ")
         ));
     }

@@ -28,6 +28,8 @@ pub struct Section {
     pub took_s: f64,
     /// The greatest factor by which other programs can have slowed what was measured; 1 or less if nothing disturbed.
     pub slowed: f64,
+    /// Whether the load itself was the limit of servers, which may do more than is shown.
+    pub load_limited: bool,
     /// Why nothing could be measured.
     pub error: Option<String>,
 }
