@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::counts::Tally;
@@ -36,15 +37,23 @@ fn echo(mut stream: TcpStream, freeze: Duration) {
 
 const LONG: Duration = Duration::from_secs(20);
 
-#[test]
-fn a_server_that_freezes_is_seen_by_all_requests_that_were_due_meanwhile() {
+/// The time for which a server freezes, and that between two requests of its client.
+const FREEZE: Duration = Duration::from_millis(300);
+const EVERY: Duration = Duration::from_millis(10);
+
+/// Starts a server that freezes once, and a client that asks it in an open loop.
+fn crowd_of_a_freezing_server() -> (Crowd, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    let freeze = Duration::from_millis(300);
-    let server = std::thread::spawn(move || echo(listener.accept().unwrap().0, freeze));
-    let every = Duration::from_millis(10);
-    let mut crowd = Crowd::new(vec![group(addr, 1, Pace::Every(every))], false).unwrap();
-    crowd.measure(every * 60, LONG, false, || ()).unwrap();
+    let server = std::thread::spawn(move || echo(listener.accept().unwrap().0, FREEZE));
+    let crowd = Crowd::new(vec![group(addr, 1, Pace::Every(EVERY))], false).unwrap();
+    (crowd, server)
+}
+
+#[test]
+fn a_server_that_freezes_is_seen_by_all_requests_that_were_due_meanwhile() {
+    let (mut crowd, server) = crowd_of_a_freezing_server();
+    crowd.measure(EVERY * 60, LONG, false, || ()).unwrap();
     let counts = crowd.counts(0);
     assert_eq!((counts.due, counts.answered), (60, 60), "{counts:?}");
     assert!(counts.worst_s >= 0.3, "{counts:?}");
@@ -57,18 +66,13 @@ fn a_server_that_freezes_is_seen_by_all_requests_that_were_due_meanwhile() {
 
 #[test]
 fn one_answer_after_the_end_does_not_lessen_the_rate_of_what_was_offered() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    let freeze = Duration::from_millis(300);
-    let server = std::thread::spawn(move || echo(listener.accept().unwrap().0, freeze));
-    let every = Duration::from_millis(10);
-    let mut crowd = Crowd::new(vec![group(addr, 1, Pace::Every(every))], false).unwrap();
-    let times = crowd.measure(every * 20, LONG, false, || ()).unwrap();
+    let (mut crowd, server) = crowd_of_a_freezing_server();
+    let times = crowd.measure(EVERY * 20, LONG, false, || ()).unwrap();
     let counts = crowd.counts(0);
     assert_eq!((counts.due, counts.answered), (20, 20), "{counts:?}");
     assert!((counts.rate() - 100.0).abs() < 1e-6, "{counts:?}");
     // The time for which answers were waited for is in the whole.
-    assert!(times.whole >= freeze + every * 10, "{:?}", times.whole);
+    assert!(times.whole >= FREEZE + EVERY * 10, "{:?}", times.whole);
     drop(crowd);
     server.join().unwrap();
 }
