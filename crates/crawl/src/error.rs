@@ -38,7 +38,7 @@ impl CrawlError {
 impl fmt::Display for CrawlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What others have written to Redis is among them.
+            // Such texts may hold what others have written to Redis.
             CrawlError::Settings(text) | CrawlError::Redis(text) => {
                 f.write_str(&visible(text, false))
             }

@@ -144,7 +144,7 @@ impl Server {
             .spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            // What cannot be read is no address, and so the child is ended below.
+            // A line that cannot be read holds no address, so the child is ended below.
             let _ = BufReader::new(stdout).read_line(&mut line);
         }
         let addr = line.trim().strip_prefix("listening on ");

@@ -77,7 +77,7 @@ fn every_command_that_is_shown_exists_with_its_options() {
                 );
                 String::from_utf8(output.stdout).unwrap()
             });
-            // What follows `--` is another program's.
+            // The words behind `--` belong to another program.
             for word in words.iter().take_while(|word| *word != "--") {
                 let word = word.trim_start_matches(['[', '(']);
                 let Some(option) = word.strip_prefix("--").filter(|option| !option.is_empty())

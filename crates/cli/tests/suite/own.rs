@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::served::{BINARY, run};
 
 fn section(arguments: &[&str]) -> Value {
-    // What follows `--` is the command.
+    // The command stands behind `--`.
     let output = run(&[&["compare", "--json", "-"], &arguments[1..]].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
     let mut report: Value =

@@ -1,4 +1,4 @@
-//! What robots.txt says of the hosts of which pages have come lately.
+//! A cache of robots.txt rules, for the hosts of recent claims.
 
 use std::collections::HashMap;
 

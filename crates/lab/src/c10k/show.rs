@@ -179,7 +179,7 @@ fn why(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// What a ratio of two figures may be by chance alone, where too few runs tell.
+/// Ratios that chance may have made: where the runs are too few to tell, they count as no difference.
 const SAME: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 
 /// Says by how much a round trip is dearer with the most idle clients than with the fewest.

@@ -196,7 +196,7 @@ impl Totals {
     pub(super) fn figures(&self) -> Vec<f64> {
         let mut figures = Vec::new();
         for part in [&self.warm, &self.cold] {
-            // What nobody was answered has no costs.
+            // Without answers there is nothing to divide the costs by.
             let answered = match part.answered {
                 0 => f64::NAN,
                 answered => answered as f64,

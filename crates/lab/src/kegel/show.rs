@@ -262,7 +262,7 @@ mod tests {
             cold[0].contains("the cold cache was not cold: for each 100 answers 10 files"),
             "{cold:?}"
         );
-        // What nobody was answered says nothing of a cache.
+        // Without answers nothing is known of a cache.
         assert_eq!(read(0, 0, 0), Vec::<String>::new());
     }
 }

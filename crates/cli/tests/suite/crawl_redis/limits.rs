@@ -211,7 +211,7 @@ fn a_host_that_was_given_up_is_tried_again_once_nobody_crawls() {
         Crawler::start(&folder, "a", &redis.url(), &arguments).report()
     };
     crawl(&["--pages", "1", &url]);
-    // What as many connections leave that could not be made.
+    // Redis holds the same after five connections that could not be made.
     let host = format!("{{crawl:n}}:h:{}", site.url);
     redis.ask(&["HSET", &host, "unreachable", "5"]);
     redis.ask(&["SADD", "{crawl:n}:unreachable", &site.url]);

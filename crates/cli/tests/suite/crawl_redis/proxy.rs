@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::chat_nodes::redis::Server;
 
-/// What a way does with what a process sends.
+/// Which answers of Redis the proxy counts, and which of them it loses or cuts off.
 #[derive(Default)]
 pub(super) struct Rule {
     /// The answers of commands that have these bytes are counted.
