@@ -345,7 +345,9 @@ fn finding(workload: Workload, rows: &[Line]) -> Option<String> {
     let (ours, theirs) = (fastest(Mark::Plain)?, fastest(Mark::Beside)?);
     let said = |side: &(&str, &Figure, &Figure)| {
         let times = [side.1, side.2].map(|each| unit::seconds(each.median()));
-        format!("{} ({}, {} of processor time)", side.0, times[0], times[1])
+        // The sentence says whose it is.
+        let name = side.0.strip_prefix("Python ").unwrap_or(side.0);
+        format!("{name} ({}, {} of processor time)", times[0], times[1])
     };
     let few = ours.1.samples().len().min(theirs.1.samples().len()) < 3;
     let doubt = match ours.1.differs_from(theirs.1) {
@@ -404,7 +406,10 @@ mod tests {
         };
         let mut rows = vec![row("a", Mark::Plain, 2.0), row("b", Mark::Plain, 1.0)];
         assert_eq!(finding(Workload::Io, &rows), None);
-        rows.extend([row("p", Mark::Beside, 3.0), left_out("q", "no".to_owned())]);
+        rows.extend([
+            row("Python p", Mark::Beside, 3.0),
+            left_out("q", "no".to_owned()),
+        ]);
         let said = finding(Workload::Io, &rows).unwrap();
         assert_eq!(
             said,
