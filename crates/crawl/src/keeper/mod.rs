@@ -43,6 +43,12 @@ use crate::traps::Traps;
 /// How often progress is noted while nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 
+/// With so many requests in flight, and while several pieces of news come in `BUNCH`, the keeper looks for news after that
+/// time before it waits to be woken: a wake-up for each costs both threads more than the piece itself. A worker may wait
+/// about so much longer for its next job.
+const MANY: usize = 256;
+const BUNCH: Duration = Duration::from_micros(200);
+
 pub(crate) struct Keeper {
     pub(crate) settings: Arc<Settings>,
     pub(crate) identity: Identity,
@@ -68,6 +74,8 @@ pub(crate) struct State {
     /// The deepest level that is dispatched.
     level: u32,
     in_flight: usize,
+    /// Whether the last wait has brought more than one piece of news.
+    bunched: bool,
     pages_in_flight: u64,
     /// Entries that wait to be tried again.
     waiting: u64,
@@ -95,6 +103,7 @@ impl State {
             claimed: HashSet::new(),
             level: 0,
             in_flight: 0,
+            bunched: false,
             pages_in_flight: 0,
             waiting: 0,
             workers,
@@ -234,10 +243,15 @@ impl Keeper {
         for at in [ready, due[0], due[1]] {
             until = at.map_or(until, |at| until.min(at));
         }
-        let first = match self.news.try_recv() {
+        let mut first = self.news.try_recv();
+        if first.is_err() && self.state.in_flight >= MANY && self.state.bunched {
+            runtime::sleep(BUNCH).await;
+            first = self.news.try_recv();
+        }
+        let first = match first {
             Ok(news) => Some(news),
             Err(_) => {
-                let left = until.saturating_duration_since(now);
+                let left = until.saturating_duration_since(Instant::now());
                 // An ended channel is no event: the keeper has a sender itself.
                 runtime::timeout(left, self.news.recv())
                     .await
@@ -245,6 +259,7 @@ impl Keeper {
                     .and_then(Result::ok)
             }
         };
+        self.state.bunched = false;
         let Some(first) = first else {
             return Ok(());
         };
@@ -253,6 +268,7 @@ impl Keeper {
             && let Ok(news) = self.news.try_recv()
         {
             self.take(news)?;
+            self.state.bunched = true;
         }
         Ok(())
     }
