@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use switchboard_runtime::{self as runtime, Receiver};
+
 use crate::address::Address;
 use crate::check::Checked;
 use crate::error::CrawlError;
@@ -137,4 +139,14 @@ pub(crate) enum End {
         /// Whether another try may succeed.
         again: bool,
     },
+}
+
+/// Takes the next piece of news, at once if there is one; `None` if none comes until then.
+pub(crate) async fn next_news(news: &Receiver<News>, until: Instant) -> Option<News> {
+    if let Ok(news) = news.try_recv() {
+        return Some(news);
+    }
+    // An ended channel is no event: whoever takes the news has a sender, too.
+    let news = runtime::timeout_at(until, news.recv()).await;
+    news.ok().and_then(Result::ok)
 }

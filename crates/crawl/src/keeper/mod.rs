@@ -32,7 +32,7 @@ pub(crate) use self::judge::{Judge, Rulings};
 use crate::address::Address;
 use crate::error::CrawlError;
 use crate::fate::Fate;
-use crate::job::{Job, News};
+use crate::job::{Job, News, next_news};
 use crate::recent::Recent;
 use crate::report::{Ended, Progress};
 use crate::scope::Scope;
@@ -243,22 +243,13 @@ impl Keeper {
         for at in [ready, due[0], due[1]] {
             until = at.map_or(until, |at| until.min(at));
         }
-        let mut first = self.news.try_recv();
-        if first.is_err() && self.state.in_flight >= MANY && self.state.bunched {
-            runtime::sleep(BUNCH).await;
-            first = self.news.try_recv();
-        }
-        let first = match first {
-            Ok(news) => Some(news),
-            Err(_) => {
-                let left = until.saturating_duration_since(Instant::now());
-                // An ended channel is no event: the keeper has a sender itself.
-                runtime::timeout(left, self.news.recv())
-                    .await
-                    .ok()
-                    .and_then(Result::ok)
+        let mut first = self.news.try_recv().ok();
+        if first.is_none() {
+            if self.state.in_flight >= MANY && self.state.bunched {
+                runtime::sleep(BUNCH).await;
             }
-        };
+            first = next_news(&self.news, until).await;
+        }
         self.state.bunched = false;
         let Some(first) = first else {
             return Ok(());

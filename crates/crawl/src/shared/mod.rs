@@ -34,7 +34,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use switchboard_runtime::{self as runtime, Receiver, Sender};
+use switchboard_runtime::{Receiver, Sender};
 
 use self::batch::{Batch, Event, GivenBack};
 use self::call::Trouble;
@@ -48,7 +48,7 @@ pub use self::report::{SharedReport, Uncut};
 use self::rules::Rules;
 use crate::error::CrawlError;
 use crate::fate::Fate;
-use crate::job::{Job, News};
+use crate::job::{Job, News, next_news};
 use crate::keeper::Found;
 use crate::output::{About, Outputs};
 use crate::recent::Recent;
@@ -291,16 +291,7 @@ impl Sharer {
 
     /// Takes the news that come until then, or at once if there are some.
     async fn wait_until(&mut self, until: Instant) -> Result<(), Trouble> {
-        let first = match self.news.try_recv() {
-            Ok(news) => Some(news),
-            Err(_) => {
-                let left = until.saturating_duration_since(Instant::now());
-                // An ended channel is no event: its senders outlive the keeper.
-                let received = runtime::timeout(left, self.news.recv()).await;
-                received.ok().and_then(Result::ok)
-            }
-        };
-        let Some(first) = first else {
+        let Some(first) = next_news(&self.news, until).await else {
             return Ok(());
         };
         self.take(first)?;
