@@ -155,42 +155,47 @@ pub fn connected(options: &Options, cells: &[Cell<Connected>]) {
     }
 }
 
-pub fn frozen(options: &Options, cells: &[Cell<Frozen>]) {
+pub fn frozen(options: &Options, cells: &[Cell<Vec<Frozen>>]) {
     let what = format!(
-        "one client in all rooms that does not read, beside {} that do: p99 of the others, ms (min–max)",
+        "one client in all rooms that does not read, beside {} that do: p99 of the others in each second, ms (quartiles)",
         options.clients
     );
     let columns = [
         "server",
         "it reads",
         "it does not",
-        "ratio",
+        "ratio in a turn (min–max)",
+        "ratio of CPU a delivery",
         "memory more, KiB",
         "it was cut",
     ];
     begin("frozen", &what, &columns);
     for cell in cells {
         row(cell, || {
-            let all = |field: fn(&Frozen) -> &Vec<f64>| {
-                let all = cell.runs.iter().flat_map(field).copied();
-                all.collect::<Vec<f64>>()
+            let turns = || cell.runs.iter().flatten();
+            let p99 = |seconds: fn(&Frozen) -> &Vec<Rated>| {
+                let p99 = turns().flat_map(seconds).map(|second| second.p99);
+                quartiles(p99.collect())
             };
-            let ratios = cell.runs.iter().flat_map(|run| {
-                let both = run.frozen.iter().zip(&run.reads);
-                both.map(|(frozen, reads)| frozen / reads)
-            });
-            let kib = all(|run| &run.memory)
-                .into_iter()
-                .map(|bytes| bytes / 1024.0);
+            let ratio =
+                |field: fn(&Rated) -> f64| spread(turns().map(|one| one.ratio(field)).collect(), 3);
             format!(
-                "{} | {} | {} | {} | {} of {}",
-                spread(all(|run| &run.reads), 2),
-                spread(all(|run| &run.frozen), 2),
-                spread(ratios.collect(), 3),
-                spread(kib.collect(), 0),
-                cell.runs.iter().map(|run| run.cut).sum::<usize>(),
-                cell.runs.iter().map(|run| run.frozen.len()).sum::<usize>(),
+                "{} | {} | {} | {} | {} | {} of {}",
+                p99(|turn| &turn.reads),
+                p99(|turn| &turn.frozen),
+                ratio(|second| second.p99),
+                ratio(|second| second.cpu_us),
+                spread(turns().map(|turn| turn.memory / 1024.0).collect(), 0),
+                turns().filter(|turn| turn.was_cut).count(),
+                turns().count(),
             )
         });
     }
+}
+
+/// Returns the median, with the first and the third quartile.
+fn quartiles(mut all: Vec<f64>) -> String {
+    all.sort_by(f64::total_cmp);
+    let at = |share: f64| all[((all.len() - 1) as f64 * share).round() as usize];
+    format!("{:.2} ({:.2}–{:.2})", at(0.5), at(0.25), at(0.75))
 }

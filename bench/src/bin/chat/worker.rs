@@ -226,6 +226,7 @@ impl Worker {
         let begin = Instant::now();
         let due = |said: u64| begin + Duration::from_nanos(said * 1_000_000_000 / rate);
         let (mut said, mut now, mut signed) = (0, begin, begin);
+        wires.sign();
         loop {
             let mut speak = |rooms: &mut Rooms, wires: &mut Wires, now: Instant| {
                 while said < total && now >= due(said) {
