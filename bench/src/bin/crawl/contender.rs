@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) struct Contender {
     pub(crate) name: String,
-    /// `URL`, `DIR` and `SCRIPTS` stand for the site, an empty folder and the bench's scripts.
+    /// `URL` and `DIR` stand for the site and an empty folder, `SCRIPTS` and `PEERS` for folders of the bench.
     words: Vec<String>,
 }
 
@@ -17,11 +17,12 @@ impl Contender {
     }
 
     pub(crate) fn command(&self, url: &str, dir: &Path) -> Vec<String> {
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+        let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
         let fill = |word: &String| {
             word.replace("URL", url)
                 .replace("DIR", &dir.display().to_string())
-                .replace("SCRIPTS", &scripts.display().to_string())
+                .replace("SCRIPTS", &bench.join("scripts").display().to_string())
+                .replace("PEERS", &bench.join("peers").display().to_string())
                 .replace("SWITCHBOARD", &switchboard().display().to_string())
         };
         self.words.iter().map(fill).collect()
@@ -49,6 +50,10 @@ pub(crate) fn all() -> Vec<Contender> {
         Contender::new(
             "wget2",
             "wget2 --quiet --recursive --level=inf --max-threads=32 --no-robots --directory-prefix=DIR URL",
+        ),
+        Contender::new(
+            "spider",
+            "PEERS/spider/target/release/crawl-spider URL DIR/pages.txt",
         ),
         Contender::new(
             "scrapy",
