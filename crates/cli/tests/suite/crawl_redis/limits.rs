@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::process::{Crawler, reports, union};
 use super::proxy::{Proxy, Rule};
 use super::support::graph::Graph;
@@ -195,6 +197,43 @@ fn a_process_that_dies_before_it_tells_of_a_request_leaves_the_time_after_it() {
     let gaps = site.seen.gaps();
     assert_eq!(site.seen.counts()["/"], 2);
     assert!(gaps[1] >= Duration::from_secs(2), "{gaps:?}");
+}
+
+#[test]
+fn all_pages_of_a_host_that_is_given_up_come_to_their_end() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    // It is bound and does not listen, so it refuses, and its port is nobody else's.
+    let closed = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    closed.bind(&any.into()).unwrap();
+    let port = closed.local_addr().unwrap().as_socket().unwrap().port();
+    const PAGES: usize = 700;
+    let links = (0..PAGES).map(|page| format!("<a href=http://127.0.0.1:{port}/{page}></a>"));
+    let links: String = links.collect();
+    let site = Site::start(Duration::ZERO, move |path| match path {
+        "/" => Answer::html(links.clone()),
+        _ => Answer::status(404),
+    });
+    let folder = Folder::new("redis-all-given-up");
+    let url = format!("{}/", site.url);
+    let arguments = [
+        "--delay",
+        "0",
+        "--retries",
+        "0",
+        "--scope",
+        ".",
+        "--no-robots",
+        &url,
+    ];
+    let report = Crawler::start(&folder, "a", &redis.url(), &arguments).report();
+    assert!(
+        report.contains(&format!("fetched 1 + failed {PAGES} + ")) && report.contains("pending 0"),
+        "{report}"
+    );
+    assert!(report.contains("unreachable"), "{report}");
 }
 
 #[test]

@@ -77,6 +77,8 @@ if by_level and call('HEXISTS', P .. 'levels', level) == 0 then
 end
 list_touched()
 
+-- Pages of hosts that are given up take no worker, and are claimed so many at once.
+local GIVEN_UP = 256
 local want, claims, none = tonumber(ARGV[3]), {}, 0
 local budget = math.huge
 if meta.pages > 0 then
@@ -110,7 +112,7 @@ local function claim_of(origin, most)
   local free = per_host - tonumber(host[3] or 0)
   if timed then free = math.min(free, 1 - tonumber(host[4] or 0)) end
   free = math.min(free, most - tonumber(host[9] or 0))
-  while free > 0 and want > 0 do
+  while free > 0 and want > 0 and none < GIVEN_UP do
     local kind, payload = take(origin, host)
     if not kind then return end
     local number = call('HINCRBY', P .. 'meta', 'claims', 1)
@@ -120,7 +122,6 @@ local function claim_of(origin, most)
     if kind == 'p' then call('HINCRBY', P .. 'totals', 'held', 1) end
     if given_up then
       none = none + 1
-      if none >= 256 then return end
     else
       call('HINCRBY', h, 'flight', 1)
       call('HINCRBY', h, 'of:' .. S, 1)
@@ -139,7 +140,7 @@ if want > 0 then
   local others = call('ZCOUNT', P .. 'hungry', now - 500, '+inf')
   if others > 0 then most = math.max(1, math.floor(per_host / (others + 1))) end
   for _, origin in ipairs(call('ZRANGEBYSCORE', P .. 'ready', '-inf', now, 'LIMIT', 0, 2 * want + 16)) do
-    if want <= 0 then break end
+    if want <= 0 or none >= GIVEN_UP then break end
     claim_of(origin, most)
     touched[origin] = true
   end
