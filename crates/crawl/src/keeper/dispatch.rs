@@ -31,7 +31,7 @@ impl Keeper {
             let State { hosts, level, .. } = &mut self.state;
             match hosts.take_ready(Instant::now()) {
                 Some(id) => self.serve(id)?,
-                None if hosts.hidden && hosts.has_room() => {
+                None if hosts.hidden && hosts.makes_room(Instant::now()) => {
                     if !hosts.wake_hidden(*level, &mut self.store)? {
                         break;
                     }

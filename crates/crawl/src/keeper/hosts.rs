@@ -30,6 +30,8 @@ pub(super) struct Hosts {
     cursor: u32,
     /// Hosts that may have nothing more to do.
     resting: Vec<u32>,
+    /// When the first of those that only wait for their next request's time may leave.
+    leaves_at: Option<Instant>,
 }
 
 impl Hosts {
@@ -46,6 +48,7 @@ impl Hosts {
             hidden: true,
             cursor: 0,
             resting: Vec::new(),
+            leaves_at: None,
         }
     }
 
@@ -55,6 +58,19 @@ impl Hosts {
 
     pub(super) fn has_room(&self) -> bool {
         self.by_id.len() < MOST
+    }
+
+    /// Whether there is room for another host, once those that have nothing more to do have left.
+    pub(super) fn makes_room(&mut self, now: Instant) -> bool {
+        if !self.has_room() && self.leaves_at.is_some_and(|at| at <= now) {
+            self.give_back(now);
+        }
+        self.has_room()
+    }
+
+    /// Returns when there may be room for hosts that are not in memory, if they wait for that.
+    pub(super) fn next_room(&self) -> Option<Instant> {
+        self.leaves_at.filter(|_| self.hidden && !self.has_room())
     }
 
     pub(super) fn get(&mut self, id: u32) -> Option<&mut Host> {
@@ -165,6 +181,9 @@ impl Hosts {
                 host.listed = None;
                 if host.in_flight == 0 {
                     self.resting.push(id);
+                    if host.uncommitted == 0 {
+                        self.leaves_at = earlier(self.leaves_at, host.next_at);
+                    }
                 }
             }
         }
@@ -197,20 +216,32 @@ impl Hosts {
     /// Gives back the hosts that have nothing more to do.
     pub(super) fn give_back(&mut self, now: Instant) {
         let mut later = Vec::new();
+        let mut leaves_at = None;
         for id in std::mem::take(&mut self.resting) {
             match self.by_id.get(&id) {
                 Some(host) if host.is_idle(now) => {
                     let host = self.by_id.remove(&id);
                     host.map(|host| self.ids.remove(&host.name));
                 }
-                Some(host) if host.listed.is_none() && host.in_flight == 0 => later.push(id),
+                Some(host) if host.listed.is_none() && host.in_flight == 0 => {
+                    later.push(id);
+                    // What else one may wait for ends with a commit, or with news of it.
+                    if host.next_at > now {
+                        leaves_at = earlier(leaves_at, host.next_at);
+                    }
+                }
                 _ => {}
             }
         }
+        self.leaves_at = leaves_at;
         self.resting = later;
         self.resting.sort_unstable();
         self.resting.dedup();
     }
+}
+
+fn earlier(first: Option<Instant>, at: Instant) -> Option<Instant> {
+    Some(first.map_or(at, |first| first.min(at)))
 }
 
 /// Returns the milliseconds since 1970.

@@ -232,7 +232,12 @@ impl Keeper {
     async fn wait(&mut self) -> Result<(), CrawlError> {
         let now = Instant::now();
         let mut until = now + TICK;
-        let ready = self.state.hosts.next_ready();
+        let hosts = &self.state.hosts;
+        let ready = hosts
+            .next_ready()
+            .into_iter()
+            .chain(hosts.next_room())
+            .min();
         let may = self.state.in_flight < self.state.workers
             && !self.state.stopping
             && !self.state.batch.is_full(self.state.workers);
