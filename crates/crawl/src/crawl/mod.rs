@@ -57,6 +57,15 @@ enum Books {
     Shared(Box<Joined>, About),
 }
 
+impl Books {
+    fn identity(&self) -> &Identity {
+        match self {
+            Books::Own(own) => &own.identity,
+            Books::Shared(joined, _) => &joined.identity,
+        }
+    }
+}
+
 /// What the folder of a crawl has.
 struct Own {
     identity: Identity,
@@ -99,7 +108,7 @@ impl Crawl {
     /// # Errors
     /// [`CrawlError::Settings`], [`CrawlError::Store`] if the folder is another crawl's, is open in another process, or
     /// is none; [`CrawlError::Output`].
-    pub fn open(settings: Settings) -> Result<Crawl, CrawlError> {
+    pub fn open(mut settings: Settings) -> Result<Crawl, CrawlError> {
         check_model(settings.model)?;
         let client = worker::client(&settings)?;
         let mut progress = Progress::default();
@@ -107,6 +116,8 @@ impl Crawl {
             None => open_own(&settings, &mut progress)?,
             Some(_) => open_shared(&settings)?,
         };
+        // Whoever goes on with a crawl, or joins one, need not name it again.
+        settings.nofollow = books.identity().nofollow;
         let workers = match settings.model.dispatch() {
             Dispatch::InTurn => 1,
             _ => settings.concurrency.max(1),

@@ -1,6 +1,7 @@
 //! Sites on loopback that are measured, and crawls of them.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod elsewhere;
 pub(crate) mod graph;
 
 use std::collections::BTreeMap;
