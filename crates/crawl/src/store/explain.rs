@@ -22,6 +22,8 @@ pub struct Explanation {
     address: String,
     /// The address itself, then its parents up to a seed. Empty if it was never discovered.
     chain: Vec<Step>,
+    /// Where the last of these was found; empty for a seed. Of a sitemap, a robots.txt, which is no page.
+    origin: String,
 }
 
 /// One address of an [`Explanation`].
@@ -46,6 +48,9 @@ impl Explanation {
     pub(crate) fn of(address: &Address, chain: Vec<(String, Record)>) -> Explanation {
         Explanation {
             address: address.as_str().to_owned(),
+            origin: chain
+                .last()
+                .map_or(String::new(), |(_, last)| last.parent.to_string()),
             chain: chain.into_iter().map(Step::of).collect(),
         }
     }
@@ -74,10 +79,11 @@ impl fmt::Display for Explanation {
         for parent in parents {
             write!(f, "\n  found on {parent}")?;
         }
-        if self.chain.len() < STEPS {
-            write!(f, "\n  a page that the crawl began with")?;
+        match &*self.origin {
+            _ if self.chain.len() >= STEPS => Ok(()),
+            "" => write!(f, "\n  a page that the crawl began with"),
+            origin => write!(f, "\n  named by {}", visible(origin, false)),
         }
-        Ok(())
     }
 }
 
