@@ -23,6 +23,11 @@ impl Recent {
         }
     }
 
+    /// Forgets all addresses.
+    pub(crate) fn clear(&mut self) {
+        self.places.fill(None);
+    }
+
     /// Returns whether an address was not found, and remembers it.
     pub(crate) fn is_new(&mut self, address: &Address) -> bool {
         let place = self.hasher.hash_one(address.as_str()) as usize % PLACES;

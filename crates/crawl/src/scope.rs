@@ -40,6 +40,7 @@ use crate::Address;
 pub struct Scope {
     rule: Rule,
     seeds: HashSet<Address>,
+    has_grown: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -97,13 +98,19 @@ impl Scope {
         let mut scope = Scope {
             rule,
             seeds: HashSet::new(),
+            has_grown: false,
         };
-        seeds.into_iter().for_each(|seed| scope.add(seed));
+        for seed in seeds {
+            scope.add(seed);
+        }
+        scope.has_grown = false;
         Ok(scope)
     }
 
-    /// Takes one more seed: where a seed redirects to, for example.
-    pub fn add(&mut self, seed: &Address) {
+    /// Takes one more seed: where a seed redirects to, for example. Returns whether it lay outside before.
+    pub fn add(&mut self, seed: &Address) -> bool {
+        let grows = !self.contains(seed);
+        self.has_grown |= grows;
         match &mut self.rule {
             Rule::Host(hosts) => {
                 hosts.insert(authority(seed).to_owned());
@@ -123,6 +130,17 @@ impl Scope {
             Rule::Regex(_) => {}
         }
         self.seeds.insert(seed.clone());
+        grows
+    }
+
+    /// Whether this is a seed, or was added as one.
+    pub(crate) fn is_seed(&self, address: &Address) -> bool {
+        self.seeds.contains(address)
+    }
+
+    /// Whether what was added lay outside of the scope of the first seeds.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.has_grown
     }
 
     /// Whether a page belongs to the crawl.

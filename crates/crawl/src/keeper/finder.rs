@@ -8,7 +8,7 @@ use super::hosts::Hosts;
 use super::judge::Judge;
 use crate::address::Address;
 use crate::fate::Fate;
-use crate::store::{Entry, Look, Record, Totals, take};
+use crate::store::{Entry, Look, Totals, take};
 
 /// Finds what is new among the addresses of a batch, by what the last commit has and by those before them, and has it
 /// judged.
@@ -24,31 +24,40 @@ pub(super) struct Finder<'k> {
 
 impl Finder<'_> {
     pub(super) fn add(&mut self, found: &Found) -> Result<(), redb::Error> {
-        let address = &found.address;
-        if found.hops == 0 {
-            if self.known.contains_key(address) || self.look.is_known(address.as_str())? {
-                return Ok(());
+        match self.fate(&found.address)? {
+            None => {
+                let (fate, cause) = self.judge.judge(found);
+                self.totals.add(fate);
+                self.put(found, fate, &cause)
             }
-        } else if let Some(known) = self.record(address)? {
-            return self.lift(found, &known);
+            Some(Fate::Scope) if self.judge.has_come_in(&found.address) => {
+                let (fate, cause) = self.judge.judge(found);
+                self.totals.change(Fate::Scope, fate);
+                self.put(found, fate, &cause)
+            }
+            Some(Fate::Pending | Fate::Depth) if found.hops > 0 => self.lift(found),
+            Some(_) => Ok(()),
         }
-        let (fate, cause) = self.judge.judge(found);
-        self.totals.add(fate);
-        self.put(found, fate, &cause)
     }
 
-    /// Returns the record of an address that is known.
-    fn record(&self, address: &Address) -> Result<Option<Record>, redb::Error> {
+    /// Returns the fate of an address that is known.
+    fn fate(&self, address: &Address) -> Result<Option<Fate>, redb::Error> {
         match self.known.get(address) {
-            Some(&at) => Ok(Some(self.changes.pages[at].1.clone())),
-            None => self.look.page(address.as_str()),
+            Some(&at) => Ok(Some(self.changes.pages[at].1.fate)),
+            None => self.look.fate(address.as_str()),
         }
     }
 
     /// A redirect leads to what is known already, but deeper: it is as deep as the redirect from now on.
-    fn lift(&mut self, found: &Found, known: &Record) -> Result<(), redb::Error> {
-        let waits = matches!(known.fate, Fate::Pending | Fate::Depth);
-        if self.judge.depth.is_none() || !waits || known.depth <= found.depth {
+    fn lift(&mut self, found: &Found) -> Result<(), redb::Error> {
+        let known = match self.known.get(&found.address) {
+            Some(&at) => Some(self.changes.pages[at].1.clone()),
+            None => self.look.page(found.address.as_str())?,
+        };
+        let Some(known) = known.filter(|known| known.depth > found.depth) else {
+            return Ok(());
+        };
+        if self.judge.depth.is_none() {
             return Ok(());
         }
         if known.fate == Fate::Pending {

@@ -139,8 +139,8 @@ impl Keeper {
         }
         if let End::Moved { to: Ok(to), .. } = end {
             self.totals.redirects += 1;
-            if entry.is_of_seed() {
-                self.scope.add(&to);
+            if self.scope.is_seed(&entry.address) && self.scope.add(&to) {
+                self.state.recent.clear();
             }
             self.state.batch.found.push(Found {
                 address: to,

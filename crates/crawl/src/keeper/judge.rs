@@ -40,6 +40,11 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether an address that lay out of the scope lies in it now, since a redirect of a seed has widened it.
+    pub(crate) fn has_come_in(&self, address: &Address) -> bool {
+        self.scope.has_grown() && self.scope.contains(address)
+    }
+
     /// How an address is taken.
     pub(crate) fn take(&self, found: &Found) -> u8 {
         if found.parent.is_some() && !self.scope.contains(&found.address) {

@@ -161,10 +161,17 @@ impl Sharer {
         if let Reply::Array(added) = added {
             let added = added.into_iter().map(text);
             let added: Vec<Address> = added.flat_map(|it| Address::parse(&it)).collect();
-            added.iter().for_each(|address| self.scope.add(address));
+            added.iter().for_each(|address| self.widen_by(address));
         }
         self.widened = to;
         Ok(())
+    }
+
+    /// Lets the scope grow with where a seed leads. What was out of it is looked at again when it is found again.
+    pub(super) fn widen_by(&mut self, address: &Address) {
+        if self.scope.add(address) {
+            self.recent.clear();
+        }
     }
 
     /// Gives back what waits for it; all there is if the process leaves.

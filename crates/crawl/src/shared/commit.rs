@@ -133,7 +133,8 @@ const LINK: usize = 7;
 /// only once.
 type Judged = HashMap<Address, (Fate, String)>;
 
-/// Returns the arguments for an address that was found; `None` for one that is known, unless it gets less deep.
+/// Returns the arguments for an address that was found; `None` for one that is known, unless it gets less deep or has come
+/// into the scope.
 fn link(
     found: &Found,
     known: Option<&str>,
@@ -145,7 +146,8 @@ fn link(
         let known = record::read(known)?;
         let waits = matches!(known.fate, Fate::Pending | Fate::Depth);
         is_lifted = judge.depth.is_some() && found.hops > 0 && waits && known.depth > found.depth;
-        if !is_lifted {
+        let comes_in = known.fate == Fate::Scope && judge.has_come_in(&found.address);
+        if !is_lifted && !comes_in {
             return None;
         }
     }

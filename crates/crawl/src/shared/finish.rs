@@ -121,8 +121,8 @@ impl Sharer {
         }
         if let End::Moved { to: Ok(to), .. } = end {
             self.batch.count("redirects", 1);
-            if entry.is_of_seed() {
-                self.scope.add(&to);
+            if self.scope.is_seed(&entry.address) {
+                self.widen_by(&to);
                 self.batch.scope.push(to.clone());
             }
             self.batch.found.push(Found {

@@ -19,10 +19,11 @@ pub use self::open::StoreError;
 use self::record::RecordRow;
 pub(crate) use self::record::{Entry, HostState, Identity, Key, Record, Totals, take};
 pub(crate) use self::tables::Tables;
-use self::tables::{HOST_STATES, HOSTS, OUTPUTS, PAGES, QUEUE, TRAPS, host_state, record};
+use self::tables::{HOST_STATES, HOSTS, OUTPUTS, PAGES, QUEUE, TRAPS, fate, host_state, record};
 pub(crate) use self::view::View;
 use crate::address::Address;
 use crate::error::CrawlError;
+use crate::fate::Fate;
 use crate::output::Recorded;
 
 /// The name of the store's file in the folder of a crawl.
@@ -81,8 +82,10 @@ impl Look {
         row.map(|row| record(row.value())).transpose()
     }
 
-    pub(crate) fn is_known(&self, address: &str) -> Result<bool, redb::Error> {
-        Ok(self.pages.get(address)?.is_some())
+    /// Returns the fate of an address that is known, without the rest of its record.
+    pub(crate) fn fate(&self, address: &str) -> Result<Option<Fate>, redb::Error> {
+        let row = self.pages.get(address)?;
+        row.map(|row| fate(row.value())).transpose()
     }
 
     /// Returns the number of a host.

@@ -109,11 +109,6 @@ impl Entry {
         self.key.3
     }
 
-    /// Whether it is a seed, or what redirects of a seed lead to, so that the scope grows with where it leads.
-    pub(crate) fn is_of_seed(&self) -> bool {
-        self.depth == 0 && (self.parent.is_none() || self.hops > 0)
-    }
-
     /// Returns the record of this entry's address once it has a fate.
     pub(crate) fn record(&self, fate: Fate, status: u16, cause: &str) -> Record {
         Record {

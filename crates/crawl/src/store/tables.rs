@@ -5,6 +5,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use super::record::{Entry, HostState, Key, QueueRow, Record, RecordRow, Totals};
 use crate::address::Address;
 use crate::check::Checked;
+use crate::fate::Fate;
 
 pub(super) const PAGES: TableDefinition<'_, &str, RecordRow<'static>> =
     TableDefinition::new("pages");
@@ -149,6 +150,14 @@ fn json(value: &impl serde::Serialize) -> Result<String, redb::Error> {
 
 /// Returns the record that a row of the store is.
 pub(super) fn record(row: RecordRow<'_>) -> Result<Record, redb::Error> {
-    Record::from_row(row)
-        .map_err(|fate| redb::Error::Corrupted(format!("no fate has the number {fate}")))
+    Record::from_row(row).map_err(no_fate)
+}
+
+/// Returns the fate that a row of the store tells.
+pub(super) fn fate(row: RecordRow<'_>) -> Result<Fate, redb::Error> {
+    Fate::from_number(row.0).ok_or_else(|| no_fate(row.0))
+}
+
+fn no_fate(number: u8) -> redb::Error {
+    redb::Error::Corrupted(format!("no fate has the number {number}"))
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::FAST;
-use super::process::{Crawler, union};
+use super::process::{Crawler, reports, union};
+use super::support::elsewhere::{LATE, late};
 use super::support::{Answer, Folder, Site};
 use crate::chat_nodes::redis::{Keeps, Server, until};
 
@@ -61,4 +62,28 @@ fn seeds_of_a_session_that_was_lost_before_they_were_recorded_are_brought_again(
         "{errors}"
     );
     assert_eq!(union(&folder, &["a"]).len(), 1);
+}
+
+#[test]
+fn what_was_found_before_a_seed_led_there_is_fetched_by_whoever_finds_it_again() {
+    let Some(redis) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let (_site, [first, second]) = late();
+    let folder = Folder::new("redis-late");
+    let names = ["a", "b"];
+    let crawlers = names.map(|name| {
+        let arguments = ["--delay", "0", "--retries", "200", &first, &second];
+        Crawler::start(&folder, name, &redis.url(), &arguments)
+    });
+    for report in reports(crawlers) {
+        let sum = "discovered 5 = fetched 5 + failed 0 + robots 0 + scope 0 ";
+        assert!(report.starts_with(sum), "{report}");
+    }
+    let mut paths: Vec<String> = union(&folder, &names)
+        .into_keys()
+        .map(|address| format!("/{}", address.rsplit('/').next().unwrap()))
+        .collect();
+    paths.sort_unstable();
+    assert_eq!(paths, LATE);
 }

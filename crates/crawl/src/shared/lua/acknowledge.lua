@@ -55,6 +55,10 @@ each(1, function(i)
   local record = call('HGET', P .. 'pages', ARGV[i])
   if not record then
     put(i, call('HINCRBY', P .. 'meta', 'number', 1))
+  elseif string.sub(record, 1, 2) == '4 ' and ARGV[i + 1] ~= '4' then
+    -- A redirect of a seed has widened the scope since it was found.
+    call('HINCRBY', T, 'f4', -1)
+    put(i, call('HINCRBY', P .. 'meta', 'number', 1))
   elseif by_level and ARGV[i + 3] ~= '0' and ARGV[i + 1] == '0' then
     lift(i, record)
   end
