@@ -116,6 +116,12 @@ impl Host {
         self.stale_at = Some(stale_at);
     }
 
+    /// Takes rules that an earlier run has learned, and that have to be asked for again.
+    pub(super) fn recall(&mut self, robots: Robots) {
+        self.delay = self.delay.max(robots.delay().unwrap_or_default());
+        self.before = Some(robots);
+    }
+
     /// Forgets rules that have counted for so long that they have to be asked for again.
     pub(super) fn drop_stale(&mut self, now: Instant) {
         if self.stale_at.take_if(|at| *at <= now).is_some()
@@ -308,6 +314,21 @@ mod tests {
             stale_at + Robots::FRESH * 2,
         );
         assert!(allows(&host, "/a"));
+    }
+
+    #[test]
+    fn rules_of_an_earlier_run_are_asked_for_and_stay_without_an_answer() {
+        let now = Instant::now();
+        let mut host = Host::new("http://h".to_owned(), Duration::ZERO, now);
+        let text = b"User-agent: *\nDisallow: /a\nCrawl-delay: 2";
+        host.recall(Robots::of_answer(200, text, "x"));
+        assert!(matches!(host.rules, Rules::Unasked));
+        assert_eq!(host.delay(), Duration::from_secs(2));
+        host.learn(Robots::unreachable(), now + Robots::FRESH);
+        let Rules::Known(rules) = &host.rules else {
+            panic!("the rules before are known");
+        };
+        assert!(rules.allows("/b") && !rules.allows("/a"));
     }
 
     #[test]

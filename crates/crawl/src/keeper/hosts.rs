@@ -137,6 +137,8 @@ impl Hosts {
             host.rules = Rules::Known(Robots::of_answer(404, b"", ""));
         } else if !fresh.is_zero() {
             host.learn(Robots::stored(&state.robots), now + fresh);
+        } else if state.robots_at > 0 {
+            host.recall(Robots::stored(&state.robots));
         }
         self.ids.insert(name.to_owned(), id);
         self.by_id.insert(id, host);
