@@ -30,7 +30,8 @@ impl Sqlite {
     pub(super) fn new(path: &Path, file: File) -> io::Result<Sqlite> {
         let connection = Connection::open(path).map_err(error)?;
         connection
-            .pragma_update(None, "synchronous", "FULL")
+            // With less, a power cut can bring back the journal of a batch that was committed, and undo it.
+            .pragma_update(None, "synchronous", "EXTRA")
             .map_err(error)?;
         Ok(Sqlite { connection, file })
     }
