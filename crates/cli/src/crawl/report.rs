@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use switchboard_crawl::visible::visible;
-use switchboard_crawl::{Ended, Report};
+use switchboard_crawl::{Ended, Report, Uncut};
 
 use crate::output::{self, Count, Failure};
 
@@ -50,12 +50,7 @@ pub(super) fn print(report: &Report) -> Result<(), Failure> {
         }
     };
     for uncut in report.shared.iter().flat_map(|shared| &shared.uncut) {
-        let (machine, file) = (visible(&uncut.machine, false), visible(&uncut.file, false));
-        let (word, length) = (word(&file), uncut.length);
-        output::complain(format_args!(
-            "a process did not come back: of {file} on {machine}, only the first {length} bytes count; start it with \
-             --resume, or cut the file: truncate -s {length} {word}"
-        ));
+        output::complain(format_args!("{}", advice(uncut)));
     }
     if let Some(missing) = &report.missing {
         output::complain(format_args!(
@@ -63,6 +58,26 @@ pub(super) fn print(report: &Report) -> Result<(), Failure> {
         ));
     }
     output::print(text)
+}
+
+/// Says what is to be done about an output of a process that did not come back.
+fn advice(uncut: &Uncut) -> String {
+    let (machine, file) = (visible(&uncut.machine, false), visible(&uncut.file, false));
+    let (word, length, rows) = (word(&file), uncut.length, uncut.rows);
+    let (what, cut) = match uncut.is_database() {
+        true => (
+            format!("{rows} rows"),
+            format!("sqlite3 {word} 'DELETE FROM pages WHERE seq > {rows}'"),
+        ),
+        false => (
+            format!("{length} bytes"),
+            format!("truncate -s {length} {word}"),
+        ),
+    };
+    format!(
+        "a process did not come back: of {file} on {machine}, only the first {what} count; start it with --resume, or \
+         cut the file: {cut}"
+    )
 }
 
 /// Returns a text as one word of a shell.
@@ -76,7 +91,28 @@ fn word(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::word;
+    use switchboard_crawl::Uncut;
+
+    use super::{advice, word};
+
+    #[test]
+    fn a_database_is_cut_by_its_rows_and_another_file_by_its_length() {
+        let of = |file: &str| {
+            advice(&Uncut {
+                machine: "m".to_owned(),
+                file: file.to_owned(),
+                length: 4096,
+                rows: 7,
+            })
+        };
+        let told = of("/srv/a b.sqlite");
+        assert!(
+            told.ends_with("sqlite3 '/srv/a b.sqlite' 'DELETE FROM pages WHERE seq > 7'"),
+            "{told}"
+        );
+        let told = of("/srv/a.jsonl");
+        assert!(told.ends_with("truncate -s 4096 /srv/a.jsonl"), "{told}");
+    }
 
     #[test]
     fn a_file_is_one_word_of_a_shell_whatever_its_name() {

@@ -34,6 +34,15 @@ pub struct Uncut {
     pub file: String,
     /// The bytes that count.
     pub length: u64,
+    /// The rows that count.
+    pub rows: u64,
+}
+
+impl Uncut {
+    /// Whether it is a database of SQLite, from which rows are deleted: its length says nothing of them.
+    pub fn is_database(&self) -> bool {
+        self.file.ends_with(".sqlite")
+    }
 }
 
 impl Sharer {
@@ -80,15 +89,15 @@ impl Sharer {
             .nodename()
             .to_string_lossy()
             .into_owned();
-        let mut lengths: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut lengths: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
         let mut whole: HashSet<(String, String)> = HashSet::new();
         for process in &processes {
             let about = key(&format!("p:{process}"));
             let about = texts(
-                self.look(&["HMGET", &about, "session", "label", "left"])
+                self.look(&["HMGET", &about, "session", "label", "left", "rows"])
                     .await?,
             );
-            let [session, label, left] = &about[..] else {
+            let [session, label, left, rows] = &about[..] else {
                 continue;
             };
             let until = text(self.look(&["ZSCORE", &key("sessions"), session]).await?);
@@ -105,8 +114,9 @@ impl Sharer {
                     whole.insert(output);
                     continue;
                 }
-                let length = lengths.entry(output).or_default();
-                *length = pair[1].parse().unwrap_or(0).max(*length);
+                let counts = lengths.entry(output).or_default();
+                let number = |text: &str| text.parse().unwrap_or(0);
+                *counts = (number(&pair[1]), number(rows)).max(*counts);
             }
         }
         // The same name of a process that failed as it joined, or was forgotten, says nothing of what another one has
@@ -114,14 +124,18 @@ impl Sharer {
         lengths.retain(|output, _| !whole.contains(output));
         let uncut = lengths.into_iter();
         let mut uncut: Vec<Uncut> = uncut
-            .map(|((machine, file), length)| Uncut {
+            .map(|((machine, file), (length, rows))| Uncut {
                 machine,
                 file,
                 length,
+                rows,
             })
             .collect();
-        // One that is here can be looked at: it need not be there.
+        // One that is here can be looked at: it need not be there. The rows of a database may be in its bytes that count.
         let is_long = |it: &Uncut| {
+            if it.is_database() {
+                return it.machine != machine || Path::new(&it.file).exists();
+            }
             let length = Path::new(&it.file).metadata().map(|file| file.len());
             it.machine != machine || length.map_or(it.length > 0, |length| length > it.length)
         };
