@@ -152,6 +152,10 @@ impl Ask<'_> {
                 next(),
                 self.manners()
             ),
+            "OUTPUT" => format!(
+                "{}: was not written from the begin of this process, and would lack pages: leave it out",
+                next()
+            ),
             "NONE" => format!("{url} has no crawl `{name}`: name a URL to begin one"),
             "FORMAT" => format!(
                 "the crawl `{name}` at {url} is of a newer version of switchboard: go on with that"

@@ -91,7 +91,7 @@ pub(crate) fn join(settings: &Settings, about: &About) -> Result<(Joined, Output
     })?;
     let outputs = match begun {
         Some(begun) => begun.keep(),
-        None => go_on(settings, &answer, about)?,
+        None => go_on(&answer, about)?,
     };
     let joined = Joined {
         prefix: prefix(&name),

@@ -41,19 +41,9 @@ impl Drop for Begun {
 }
 
 /// Opens the outputs of a process that comes back, cut to what was acknowledged.
-pub(super) fn go_on(
-    settings: &Settings,
-    answer: &Answer,
-    about: &About,
-) -> Result<Outputs, CrawlError> {
+pub(super) fn go_on(answer: &Answer, about: &About) -> Result<Outputs, CrawlError> {
     let files = answer.recorded.iter().map(|it| it.name.clone());
     let files: Vec<PathBuf> = files.map(PathBuf::from).collect();
-    for file in output_names(settings)? {
-        if !files.contains(&PathBuf::from(&file)) {
-            let why = "was not written from the begin of this process, and would lack pages: leave it out";
-            return Err(CrawlError::settings(format_args!("{file}: {why}")));
-        }
-    }
     let outputs = Outputs::open(&files, &answer.recorded, answer.rows, about);
     outputs.map_err(CrawlError::Output)
 }

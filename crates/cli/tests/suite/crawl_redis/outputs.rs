@@ -17,8 +17,10 @@ fn an_output_that_a_process_did_not_begin_with_is_refused_and_keeps_its_bytes() 
     let folder = Folder::new("redis-notes");
     let (state, notes) = (folder.path("state"), folder.path("notes.jsonl"));
     let (state, file) = (state.to_str().unwrap(), notes.to_str().unwrap());
-    let (url, redis) = (format!("{}/", site.url), redis.url());
-    let common = ["crawl", "--redis", &redis, "--state", state, "--delay", "0"];
+    let (url, redis_url) = (format!("{}/", site.url), redis.url());
+    let common = [
+        "crawl", "--redis", &redis_url, "--name", "n", "--state", state, "--delay", "0",
+    ];
     let begun = run(&[&common[..], &[&url]].concat());
     assert_eq!(begun.status.code(), Some(0), "{begun:?}");
     std::fs::write(&notes, "a user's notes\n").unwrap();
@@ -30,6 +32,8 @@ fn an_output_that_a_process_did_not_begin_with_is_refused_and_keeps_its_bytes() 
         errors.contains("was not written from the begin of this process"),
         "{errors}"
     );
+    // A process that is refused has not joined.
+    assert_eq!(redis.ask(&["ZCARD", "{crawl:n}:sessions"]), 0);
 }
 
 #[test]

@@ -14,6 +14,10 @@ else
   if ARGV[2] ~= '' and ARGV[2] ~= meta.id then return {'GONE'} end
   if ARGV[5] ~= '' and ARGV[5] ~= there[2] then return {'IDENTITY', there[2]} end
   if ARGV[15] == '1' and call('SISMEMBER', P .. 'processes', process) == 0 then return {'FORGOTTEN'} end
+  -- A process that is known has only the outputs that it began with.
+  for i = 16, ARGV[15] == '1' and #ARGV or 0 do
+    if call('HEXISTS', P .. 'out:' .. process, ARGV[i]) == 0 then return {'OUTPUT', ARGV[i]} end
+  end
   look_at_run(ARGV[11])
   local before = call('HGET', P .. 'p:' .. process, 'session')
   if before then bury(before) end
@@ -34,7 +38,6 @@ call('HSET', P .. 'p:' .. process, 'session', S, 'label', ARGV[14])
 call('HDEL', P .. 'p:' .. process, 'left')
 call('HSET', P .. 's:' .. S, 'process', process, 'batch', '0', 'link', '0')
 call('ZADD', P .. 'sessions', now + lease, S)
--- A process that is known has only the outputs that it began with: a file that is named later may be anybody's.
 if ARGV[15] == '0' then
   for i = 16, #ARGV do call('HSET', P .. 'out:' .. process, ARGV[i], '0') end
 end
