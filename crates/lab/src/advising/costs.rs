@@ -225,8 +225,9 @@ fn offload_table(found: io::Result<[f64; 2]>, warnings: &mut Vec<String>) -> Tab
 
 fn rounds(lab: &Lab) -> Rounds {
     Rounds {
-        least: lab.by_effort(2, 3, 7),
-        most: lab.by_effort(3, 5, 15),
+        // With fewer than three samples of each, no two rows differ.
+        least: lab.by_effort(3, 3, 7),
+        most: lab.by_effort(4, 5, 15),
         budget: lab.by_effort(
             Duration::from_secs(6),
             Duration::from_secs(12),
@@ -307,4 +308,23 @@ pub(crate) fn offload() -> io::Result<[f64; 2]> {
         let cpu = (after.user + after.system).saturating_sub(before.user + before.system);
         Ok([busy as f64, cpu.as_secs_f64() / JOBS as f64])
     })?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Effort;
+
+    #[test]
+    fn the_least_samples_of_each_row_can_tell_two_rows_apart() {
+        for effort in [Effort::Quick, Effort::Usual, Effort::Thorough] {
+            let lab = Lab::new("none".into(), effort, Vec::new(), Duration::ZERO);
+            let least = rounds(&lab).least;
+            let of = |value: f64| Figure::of(vec![value; least]).unwrap();
+            assert!(
+                of(1.0).differs_from(&of(2.0)),
+                "{effort:?}: {least} samples"
+            );
+        }
+    }
 }
