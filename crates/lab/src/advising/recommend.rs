@@ -111,7 +111,13 @@ pub(super) struct Sizes<'a> {
 
 impl<'a> Sizes<'a> {
     fn of(demand: &'a Demand, costs: &'a Costs) -> Sizes<'a> {
-        let memory = demand.memory_bytes.unwrap_or(costs.machine.memory_bytes);
+        let limits = &costs.machine.limits;
+        let here = match (costs.machine.memory_bytes, limits.group_memory_bytes) {
+            (0, group) => group.unwrap_or(0),
+            (machine, group) => group.map_or(machine, |group| group.min(machine)),
+        };
+        let memory = demand.memory_bytes.unwrap_or(here);
+        let cores = costs.machine.cores.max(1) as f64;
         Sizes {
             demand,
             costs,
@@ -121,7 +127,7 @@ impl<'a> Sizes<'a> {
             } else {
                 memory as f64
             },
-            cores: costs.machine.cores.max(1) as f64,
+            cores: limits.group_cores.map_or(cores, |group| group.min(cores)),
         }
     }
 
@@ -258,7 +264,7 @@ impl<'a> Sizes<'a> {
             ));
         }
         if let Some(driver) = driver {
-            let workers = (cores / CORE_USED).ceil().clamp(1.0, self.cores);
+            let workers = (cores / CORE_USED).ceil().clamp(1.0, self.cores.ceil());
             advice.workers = Some(workers as u64);
             advice.because.push(format!(
                 "{} cores ÷ {} used of each = {}: {} of {} cores as workers",

@@ -130,3 +130,25 @@ fn without_any_measured_model_there_is_no_advice() {
     let advice = recommend(&USUAL, &nothing);
     assert!(!advice.fits && advice.changes.is_empty());
 }
+
+#[test]
+fn a_control_group_has_less_than_the_machine() {
+    let mut costs = costs();
+    costs.machine.limits.group_memory_bytes = Some(256 << 20);
+    costs.machine.limits.group_cores = Some(0.5);
+    let advice = recommend(&USUAL, &costs);
+    assert_eq!(advice.model.as_deref(), Some("tasks"));
+    let text = advice.because.join("\n");
+    assert!(
+        text.contains("threads: 10,000 × 39.1 KiB = 381 MiB of 256 MiB"),
+        "{text}"
+    );
+    // 500 a second × 2 ms are a whole core.
+    let computing = Demand {
+        cpu_s: 0.002,
+        ..USUAL
+    };
+    assert!(!recommend(&computing, &costs).fits);
+    costs.machine.limits.group_cores = None;
+    assert!(recommend(&computing, &costs).fits);
+}
