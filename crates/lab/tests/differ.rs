@@ -181,14 +181,35 @@ fn what_was_measured_once_is_not_compared() {
     let before = report(|_| 1, |_, _| 1.0);
     let after = report(|_| 1, |_, _| 9.0);
     let found = differences(&before, &after, LEAST);
-    assert_eq!((found.compared, found.measured_once), (0, 120));
+    assert_eq!((found.compared, found.too_few), (0, 120));
+    let said = "Not compared: 120 figures with too few samples";
     assert!(
-        found.is_empty()
-            && found
-                .text(Look::default())
-                .contains("120 figures were measured once"),
+        found.is_empty() && found.text(Look::default()).contains(said),
         "{found}"
     );
+    // Nor can two samples be told from two, or from three.
+    for (one, other) in [(2, 2), (2, 3), (3, 2)] {
+        let before = report(|_| one, |_, _| 1.0);
+        let after = report(|_| other, |_, _| 9.0);
+        let found = differences(&before, &after, LEAST);
+        assert_eq!((found.compared, found.too_few), (0, 120));
+    }
+}
+
+#[test]
+fn an_experiment_that_fails_now_is_worse() {
+    let before = report(|_| 3, |_, _| 1.0);
+    let mut after = before.clone();
+    after.sections[0].tables.clear();
+    after.sections[0].error = Some("no port is free".to_owned());
+    let found = differences(&before, &after, LEAST);
+    assert!(found.is_worse(), "{found}");
+    assert!(
+        found.to_string().contains("fails now: no port is free"),
+        "{found}"
+    );
+    let found = differences(&after, &before, LEAST);
+    assert!(!found.is_worse() && !found.is_empty(), "{found}");
 }
 
 #[test]

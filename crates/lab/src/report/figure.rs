@@ -116,10 +116,15 @@ impl Figure {
     /// chance alone parts all of theirs in one of ten cases at most (three and three, two and five).
     pub fn differs_from(&self, other: &Figure) -> bool {
         let (mine, theirs) = (self.interval(), other.interval());
+        self.can_differ_from(other) && (mine.high < theirs.low || theirs.high < mine.low)
+    }
+
+    /// Returns whether the two have samples enough to differ beyond noise, however far apart they are.
+    pub fn can_differ_from(&self, other: &Figure) -> bool {
         let (few, many) = (self.samples.len(), other.samples.len());
         // 2 ÷ C(few + many, few): of all orders of the samples, those in which the two lie apart.
         let chance = (1..=few).fold(2.0, |share, k| share * k as f64 / (many + k) as f64);
-        chance <= 0.1 + 1e-9 && (mine.high < theirs.low || theirs.high < mine.low)
+        chance <= 0.1 + 1e-9
     }
 }
 

@@ -32,9 +32,9 @@ pub struct Differences {
     pub only_after: Vec<String>,
     /// Figures that were compared.
     pub compared: usize,
-    /// Figures that were measured once in a report, and so cannot be told from noise.
-    pub measured_once: usize,
-    /// Rows that fail now and did not.
+    /// Figures that have too few samples to be told from noise, such as one, or two in each report.
+    pub too_few: usize,
+    /// Experiments and rows that fail now and did not.
     pub newly_failed: usize,
     /// The least quotient of two medians that counts as a difference, such as 1.03.
     pub least_ratio: f64,
@@ -142,7 +142,7 @@ impl Differences {
         self.changes.is_empty() && lists.iter().all(|list| list.is_empty())
     }
 
-    /// Returns whether something became worse: a figure, or a row that fails now and did not.
+    /// Returns whether something became worse: a figure, or an experiment or a row that fails now and did not.
     pub fn is_worse(&self) -> bool {
         self.newly_failed > 0
             || self

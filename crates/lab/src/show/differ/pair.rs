@@ -70,6 +70,20 @@ pub(super) fn sections(
                 .push(format!("{experiment}: “{}” is {is}, was {was}", old.saying));
         }
     }
+    match (&before.error, &after.error) {
+        (None, Some(error)) => {
+            found.newly_failed += 1;
+            found
+                .others
+                .push(format!("{experiment} fails now: {error}"));
+        }
+        (Some(error), None) => {
+            found
+                .others
+                .push(format!("{experiment} no longer fails; it did: {error}"));
+        }
+        _ => {}
+    }
     let place = format!("{experiment}, ");
     let title = |table: &Table| match table.title.is_empty() {
         true => "its table".to_owned(),
@@ -159,11 +173,10 @@ fn figures(
             .iter()
             .filter_map(|(old, new)| Some((old, figure(old, at)?, figure(new, to)?)));
         let pairs: Vec<(&&Line, &Figure, &Figure)> = pairs.collect();
-        let several = |figure: &Figure| figure.samples().len() > 1;
         let noise = Noise::of(pairs.iter().map(|(_, old, new)| (*old, *new)));
         for (row, old, new) in pairs {
-            if !several(old) || !several(new) {
-                found.measured_once += 1;
+            if !old.can_differ_from(new) {
+                found.too_few += 1;
                 continue;
             }
             candidates.push(old.differs_from(new).then(|| Change {

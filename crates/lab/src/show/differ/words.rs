@@ -80,14 +80,11 @@ impl Differences {
                 self.compared
             ));
         }
-        if self.measured_once > 0 {
-            let once = count(self.measured_once, "figure");
-            let were = if self.measured_once == 1 {
-                "was"
-            } else {
-                "were"
-            };
-            said.push_str(&format!(" {once} {were} measured once and not compared."));
+        if self.too_few > 0 {
+            let few = count(self.too_few, "figure");
+            said.push_str(&format!(
+                " Not compared: {few} with too few samples to be told from noise."
+            ));
         }
         said
     }
