@@ -11,8 +11,9 @@ use crate::experiment::{Experiment, Lab};
 use crate::machine::{cores, pin};
 use crate::rounds::{Rounds, Trial};
 
-/// Returns the models of a lab, `tasks` under each of the drivers and other models with a loop under the best one.
-pub(crate) fn ways(models: &[Model], drivers: &[Driver]) -> Vec<Row> {
+/// Returns the models of a lab, `tasks` under each of the drivers and other models with a loop under the best one. Warns
+/// of those that are left out, since this machine has no such driver.
+pub(crate) fn ways(models: &[Model], drivers: &[Driver], warnings: &mut Vec<String>) -> Vec<Row> {
     let row = |model, driver| Row {
         model,
         driver,
@@ -25,6 +26,13 @@ pub(crate) fn ways(models: &[Model], drivers: &[Driver]) -> Vec<Row> {
             _ => ways.push(row(model, Driver::best())),
         }
     }
+    ways.retain(|row| match row.left_out() {
+        Some(why) => {
+            warnings.push(format!("{why}."));
+            false
+        }
+        None => true,
+    });
     ways
 }
 
@@ -123,11 +131,14 @@ mod tests {
 
     #[test]
     fn tasks_has_each_driver_and_others_one() {
+        let mut warnings = Vec::new();
         let found = ways(
             &[Model::Threads, Model::Tasks],
             &[Driver::Select, Driver::Poll],
+            &mut warnings,
         );
         let names: Vec<String> = found.iter().map(Row::to_string).collect();
         assert_eq!(names, ["threads", "tasks/select", "tasks/poll"]);
+        assert!(warnings.is_empty(), "{warnings:?}");
     }
 }

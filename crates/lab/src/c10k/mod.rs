@@ -115,7 +115,7 @@ impl Experiment for C10k {
         let sizes = self.0.unwrap_or(lab.by_effort(QUICK, USUAL, THOROUGH));
         let mut warnings = Vec::new();
         let drivers = [Driver::Select, Driver::Poll, Driver::Epoll, Driver::Uring];
-        let rows: Vec<(Row, Vec<usize>)> = ways(&lab.models, &drivers)
+        let rows: Vec<(Row, Vec<usize>)> = ways(&lab.models, &drivers, &mut warnings)
             .into_iter()
             .map(|row| (row, plan(&sizes, row, &mut warnings)))
             .collect();

@@ -160,14 +160,8 @@ fn chosen(lab: &Lab, workload: Workload) -> Vec<Row> {
     let mut rows = rows(workload);
     rows.retain(|row| lab.models.contains(&row.model));
     rows.retain(|row| lab.effort != Effort::Quick || !rare(row));
-    rows.retain(|row| missing(row).is_none());
+    rows.retain(|row| row.left_out().is_none());
     rows
-}
-
-/// Returns why the driver of a row cannot be opened here, where a server would go on with another one.
-fn missing(row: &Row) -> Option<io::Error> {
-    let opened = row.model.has_loop().then(|| row.driver.open());
-    opened?.err()
 }
 
 /// Says which rows are left out because this machine has no such driver.
@@ -175,12 +169,5 @@ fn left_out(lab: &Lab, workload: Workload) -> Vec<String> {
     let asked = rows(workload)
         .into_iter()
         .filter(|row| lab.models.contains(&row.model));
-    let said = asked.filter_map(|row| {
-        let error = missing(&row)?;
-        Some(format!(
-            "{row} is left out: {} cannot be used here: {error}",
-            row.driver
-        ))
-    });
-    said.collect()
+    asked.filter_map(|row| row.left_out()).collect()
 }

@@ -100,6 +100,16 @@ impl Row {
             compute_in: ComputeIn::ModelDefault,
         }
     }
+
+    /// Says why the row is not measured: its driver cannot be opened here, and a server would go on with another one.
+    pub(crate) fn left_out(&self) -> Option<String> {
+        let opened = self.model.has_loop().then(|| self.driver.open());
+        let error = opened?.err()?;
+        let driver = self.driver;
+        Some(format!(
+            "{self} is left out: {driver} cannot be used here: {error}"
+        ))
+    }
 }
 
 impl fmt::Display for Row {

@@ -116,7 +116,8 @@ impl Experiment for Kegel {
             .filter(|model| of_it.contains(model))
             .collect();
         let mut warnings = Vec::new();
-        let rows: Vec<(Row, Plan)> = ways(&models, &[Driver::Epoll, Driver::Uring])
+        let drivers = [Driver::Epoll, Driver::Uring];
+        let rows: Vec<(Row, Plan)> = ways(&models, &drivers, &mut warnings)
             .into_iter()
             .map(|row| (row, Plan::of(&sizes, row, &mut warnings)))
             .collect();

@@ -121,7 +121,9 @@ impl Experiment for Slow {
 
     fn run(&self, lab: &Lab) -> io::Result<Section> {
         let sizes = self.0.unwrap_or(lab.by_effort(QUICK, USUAL, THOROUGH));
-        let mut rows = ways(&lab.models, &[Driver::Epoll, Driver::Uring]);
+        let mut warnings = Vec::new();
+        let drivers = [Driver::Epoll, Driver::Uring];
+        let mut rows = ways(&lab.models, &drivers, &mut warnings);
         let short = self.0.is_none() && lab.effort == Effort::Quick;
         let of_short = |row: &Row| {
             let models = [Model::Blocking, Model::Threads, Model::Pool, Model::Tasks];
@@ -168,6 +170,7 @@ impl Experiment for Slow {
                     .to_owned(),
             );
         }
+        section.warnings.splice(0..0, warnings);
         section.warnings.extend(one_core());
         let late = outcomes
             .iter()
