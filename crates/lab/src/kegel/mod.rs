@@ -121,16 +121,16 @@ impl Experiment for Kegel {
             .into_iter()
             .map(|row| (row, Plan::of(&sizes, row, &mut warnings)))
             .collect();
-        let most = rows
-            .iter()
-            .map(|(_, plan)| *plan)
-            .max_by_key(|plan| plan.clients());
-        let Some(most) = most else {
+        let plans = || rows.iter().map(|(_, plan)| plan);
+        let most = |of: fn(&Plan) -> usize| plans().map(of).max();
+        // A plan of fewer servers may have more clients on each.
+        let (Some(servers), Some(each)) = (most(|plan| plan.servers), most(|plan| plan.each))
+        else {
             let text = "kegel is run under threads, tasks and green: ask for one of them";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         };
         lab.begin("kegel: making files");
-        let files = Files::create(most.servers, most.each * sizes.cold_s, BYTES)?;
+        let files = Files::create(servers, each * sizes.cold_s, BYTES)?;
         let turns = by_turns(
             lab,
             self,
