@@ -28,6 +28,12 @@ const CASES: [&str; 3] = [
 /// The most of each, whatever the limits are: what this many take stays small.
 const MOST: usize = 40_000;
 
+/// What stands between a case and the most of each that is made.
+const UP_TO: &str = ", up to ";
+
+/// How much fewer threads than sockets matter.
+const MATTERS: f64 = 0.05;
+
 /// Bytes of the machine's memory that one thread or socket takes at most.
 const EACH: u64 = 64 << 10;
 
@@ -50,28 +56,36 @@ impl Saying for ThreadsBeforeSockets {
     }
 
     fn effects(&self, lab: &Lab) -> io::Result<Vec<Effect>> {
-        let figures = by_turns(lab, &CASES, |case| in_child(lab, self.name(), case))?;
-        let most = most() as f64;
-        if figures.iter().all(|figures| figures[0].median() >= most) {
+        // One bound for all: the free memory is another one in each process.
+        let most = MOST.min(Available::room_for(0.25, EACH));
+        let bound = |case: &str| format!("{case}{UP_TO}{most}");
+        let figures = by_turns(lab, &CASES, |case| in_child(lab, self.name(), &bound(case)))?;
+        let ends = |at: usize| figures[at][0].median();
+        let most = most as f64;
+        // Sockets that the bound has ended might be more, which matters unless threads have ended well before it.
+        let is_known = |at: &usize| ends(*at) < most || ends(0) < most * (1.0 - MATTERS);
+        let sockets: Vec<usize> = [1, 2].into_iter().filter(is_known).collect();
+        if sockets.is_empty() {
             let most = unit::number(most);
             return Err(io::Error::other(format!(
-                "this experiment's own bound of {most} ends both, before any limit does"
+                "this experiment's own bound of {most} ends the sockets, before any limit does"
             )));
         }
-        let sockets = [1, 2].into_iter();
         sockets
+            .into_iter()
             .map(|at| {
-                let ends = |at: usize| figures[at][0].median();
                 let [threads, sockets] = [ends(0), ends(at)].map(unit::number);
                 let name = format!("{threads} threads ÷ {sockets} {}", CASES[at]);
-                effect(name, &figures[0][0], &figures[at][0], Claim::Less, 0.05)
+                effect(name, &figures[0][0], &figures[at][0], Claim::Less, MATTERS)
             })
             .collect()
     }
 
     fn work(&self, case: &str) -> io::Result<Vec<f64>> {
-        let most = most();
-        let made = match CASES.iter().position(|each| *each == case) {
+        let unknown = || unknown_case(self.name(), case);
+        let (kind, most) = case.rsplit_once(UP_TO).ok_or_else(unknown)?;
+        let most: usize = most.parse().map_err(|_| unknown())?;
+        let made = match CASES.iter().position(|each| *each == kind) {
             Some(0) => threads(most)?,
             Some(1) => sockets(most),
             Some(2) => {
@@ -80,15 +94,10 @@ impl Saying for ThreadsBeforeSockets {
                 setrlimit(Resource::Nofile, limit)?;
                 sockets(most)
             }
-            _ => return Err(unknown_case(self.name(), case)),
+            _ => return Err(unknown()),
         };
         Ok(vec![made as f64])
     }
-}
-
-/// Returns the most of each that the experiment makes.
-fn most() -> usize {
-    MOST.min(Available::room_for(0.25, EACH))
 }
 
 /// Starts threads until the system refuses one, or their known limit is reached, and returns how many lived at once.
