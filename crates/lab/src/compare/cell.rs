@@ -12,6 +12,7 @@ use switchboard_runtime::{self as runtime, Model, run_each};
 use crate::compare::cpu::{DIGEST, digest, power};
 use crate::compare::measured::{Answers, Measured, QUANTILES};
 use crate::compare::rows::{ComputeIn, Row, Workload};
+use crate::crowd::setup::raise_descriptor_limit;
 use crate::load::{Load, Talk, Way};
 use crate::usage::{Usage, tree_clock, tree_memory};
 
@@ -171,6 +172,7 @@ async fn pause(slow: Option<Duration>) {
 /// Puts a load on the server that the parent started, and measures the server: what it can do at most, in a closed
 /// loop, and how long answers take at a moderate rate, in an open one.
 fn serve(spec: &CellSpec, talk: Talk) -> io::Result<Measured> {
+    raise_descriptor_limit()?;
     let missing = || io::Error::other("no server to drive");
     let addr = spec.addr.ok_or_else(missing)?;
     let server = spec.server.ok_or_else(missing)?;
