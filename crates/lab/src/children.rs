@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
+use switchboard_process::kill_with_parent;
 
 use crate::compare::cell::{self, CellSpec};
 use crate::compare::mistakes::{self, HabitSpec};
@@ -36,11 +37,14 @@ pub enum Work {
 }
 
 /// Does the work in this process, which must have no other thread, and returns what it found. Blocks until it is
-/// done.
+/// done. The process ends with `parent`, its parent, if that is named, however that ends.
 ///
 /// # Errors
 /// One line that says why the work could not be done.
-pub fn do_work(work: &Work) -> io::Result<serde_json::Value> {
+pub fn do_work(work: &Work, parent: Option<u32>) -> io::Result<serde_json::Value> {
+    if let Some(parent) = parent {
+        kill_with_parent(parent);
+    }
     Ok(match work {
         Work::Cell(spec) => serde_json::to_value(cell::run(spec)?)?,
         Work::Habit(spec) => serde_json::to_value(mistakes::run(spec)?)?,
@@ -71,6 +75,8 @@ pub(crate) fn run_in_child(program: &Path, work: &Work, core: Option<usize>) -> 
     let mut child = Command::new(program)
         .arg("cell")
         .arg(serde_json::to_string(work)?)
+        // This thread waits until it has ended, and so lives for as long.
+        .args(["--parent", &std::process::id().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
