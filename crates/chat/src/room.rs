@@ -151,7 +151,7 @@ impl Room {
             let (start, recovered) = match &was {
                 // All that is new since it entered is in its outbox, or was.
                 Some(its) if Arc::ptr_eq(its, outbox) => (state.history.last() + 1, Some(true)),
-                _ => state.start(since, options),
+                _ => state.start(since, outbox),
             };
             self.push_entered(&state, outbox, start, recovered);
         }
@@ -270,9 +270,8 @@ impl Room {
 
 impl State {
     /// Returns from where on a client is sent entries, and whether it has all that it missed then.
-    fn start(&self, since: Option<Position>, options: &HubOptions) -> (u64, Option<bool>) {
-        // Half of the queue is left for what is said meanwhile.
-        let fitting = self.history.newest(RECOVERED, options.outbox / 2);
+    fn start(&self, since: Option<Position>, outbox: &Outbox) -> (u64, Option<bool>) {
+        let fitting = self.history.newest(RECOVERED, outbox.room_for_entries());
         let Some(since) = since else {
             return (fitting, None);
         };

@@ -44,6 +44,7 @@ pub(crate) enum Update<'a> {
         recovered: Option<bool>,
         topic: &'a str,
         count: usize,
+        /// Some of them, or none, if they are many or much waits for the client; `who` asks again.
         members: &'a [Present<'a>],
     },
     Left {

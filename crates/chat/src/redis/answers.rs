@@ -130,7 +130,7 @@ impl Flow {
                 }
                 open.is_synced = true;
                 if !open.is_behind {
-                    open.room.enter_all(&self.options);
+                    open.room.enter_all();
                 }
                 if history.version != open.version {
                     open.tells_all = true;

@@ -39,7 +39,7 @@ impl Flow {
             self.open_room(room).is_behind |= room.has_ahead();
         }
         if self.session.is_none() {
-            room.enter_all(&self.options);
+            room.enter_all();
         }
         self.drive(room.name());
     }

@@ -304,7 +304,7 @@ impl Flow {
         (self.syncs, self.waiting) = (0, VecDeque::new());
         for open in self.rooms.values_mut() {
             open.cut();
-            open.room.enter_all(&self.options);
+            open.room.enter_all();
         }
         if let Some(hub) = self.hub.upgrade() {
             hub.store_is(StoreState::Away);

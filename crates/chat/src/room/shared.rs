@@ -128,8 +128,8 @@ impl Room {
         }
         for (outbox, waited) in entered {
             let (start, recovered) = match waited {
-                Some(since) => state.start(since, options),
-                None => (state.start(None, options).0, Some(false)),
+                Some(since) => state.start(since, &outbox),
+                None => (state.start(None, &outbox).0, Some(false)),
             };
             self.push_entered(state, &outbox, start, recovered);
         }
@@ -181,8 +181,8 @@ impl Room {
     }
 
     /// Tells those `joined` who wait for what they have seen elsewhere: it is lost, or Redis is away.
-    pub(crate) fn enter_all(&self, options: &HubOptions) {
-        self.state().enter_ahead(self, true, options);
+    pub(crate) fn enter_all(&self) {
+        self.state().enter_ahead(self, true);
     }
 
     /// Shows the members here an entry that is not kept yet.
@@ -302,7 +302,7 @@ impl State {
         while let Some(entry) = self.next_entry() {
             self.publish(&room.name, &entry, oldest, options);
         }
-        self.enter_ahead(room, false, options);
+        self.enter_ahead(room, false);
     }
 
     /// Returns whether a client has seen more at another node than has come to this one.
@@ -315,7 +315,7 @@ impl State {
     }
 
     /// Tells those `joined` who have seen no more than is here now; or `all` of them.
-    fn enter_ahead(&mut self, room: &Room, all: bool, options: &HubOptions) {
+    fn enter_ahead(&mut self, room: &Room, all: bool) {
         if !std::mem::take(&mut self.has_ahead) {
             return;
         }
@@ -330,7 +330,7 @@ impl State {
             }
         }
         for (outbox, since) in entered {
-            let (start, recovered) = self.start(since, options);
+            let (start, recovered) = self.start(since, &outbox);
             room.push_entered(self, &outbox, start, recovered);
         }
     }

@@ -38,6 +38,8 @@ impl Room {
         // An inbox has one reader.
         let members = match self.name.inbox_of() {
             Some(_) => Vec::new(),
+            // The lists of many large rooms that are entered at once would fill the queue.
+            None if outbox.room_for_entries() == 0 => Vec::new(),
             None => state.present(),
         };
         outbox.push(&Parcel::new(&Update::Joined {
