@@ -208,6 +208,10 @@ impl Connection {
 
     /// Goes on with the greeting if that is decided about, and carries out what the client has asked for meanwhile.
     pub(crate) fn settle(&mut self, now: Now) {
+        // Its name may be a newer connection's. What it has is given back when it is dropped.
+        if self.outbox.has_ended() {
+            return;
+        }
         let Some(greeting) = self
             .greeting
             .take_if(|greeting| greeting.step.decision().is_some())

@@ -129,7 +129,8 @@ impl Room {
         &self.name
     }
 
-    /// Enters a member, and sends it what it has missed since `since`, or the newest entries.
+    /// Enters a member, and sends it what it has missed since `since`, or the newest entries. A connection that has ended
+    /// does not enter.
     pub(crate) fn join(
         &self,
         nick: &Name,
@@ -138,6 +139,10 @@ impl Room {
         options: &HubOptions,
     ) {
         let mut state = self.state();
+        // A newer connection of the name may be in the room: the one before ends earlier than that comes.
+        if outbox.has_ended() {
+            return;
+        }
         let is_ahead = state.is_behind(since);
         let enters = state.phase == Phase::Open && !is_ahead;
         state.has_ahead |= is_ahead;
@@ -338,3 +343,6 @@ impl State {
 
 /// The most members that are named.
 const LISTED: usize = 1000;
+
+#[cfg(test)]
+mod tests;

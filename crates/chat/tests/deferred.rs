@@ -2,9 +2,12 @@
 
 mod support;
 
+use std::future::poll_fn;
+
 use support::file::File;
 use support::told_until;
 use switchboard_chat::{Bye, Hub, HubOptions, Now};
+use switchboard_runtime::Model;
 
 /// Has ann give her name a password, and leave.
 fn register(hub: &Hub, now: Now) {
@@ -60,4 +63,27 @@ fn what_waits_for_a_name_is_bounded_in_bytes() {
         Some(Bye::Flood),
         "five texts wait"
     );
+}
+
+#[test]
+fn a_connection_that_has_ended_takes_no_name() {
+    let (file, now) = (File::new(), Now::read());
+    let hub = file.hub(HubOptions::default());
+    register(&hub, now);
+    let hello = br#"{"type":"hello","nick":"ann","password":"correct horse"}"#;
+    let mut old = hub.connect(now);
+    old.receive(hello, now);
+    // Its password is right, and nobody reads that before the end.
+    let checked = poll_fn(|context| old.poll_ready(context));
+    Model::Blocking.run(checked).unwrap();
+    let mut new = hub.connect(now);
+    new.receive(hello, now);
+    told_until(&mut new, |all| all.contains(r#""type":"welcome""#));
+    old.end(Bye::Restart);
+    let mut told = Vec::new();
+    assert_eq!(old.take(usize::MAX, &mut told), Some(Bye::Restart));
+    assert!(told.is_empty(), "{told:?}");
+    drop(old);
+    assert_eq!(new.take(usize::MAX, &mut told), None);
+    assert_eq!(new.nick().map(|nick| &**nick), Some("ann"));
 }

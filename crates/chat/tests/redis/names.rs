@@ -1,7 +1,10 @@
 //! Names and members of several nodes.
 
+use std::future::poll_fn;
+
 use serde_json::json;
-use switchboard_chat::{Hub, HubOptions, Now};
+use switchboard_chat::{Bye, Hub, HubOptions, Now};
+use switchboard_runtime::Model;
 
 use crate::client::Client;
 use crate::server::{Keeps, Server, until};
@@ -179,4 +182,38 @@ fn nodes_that_share_names_keep_no_passwords() {
         })
     });
     assert!(ann.told.iter().all(|told| told["registered"].is_null()));
+}
+
+#[test]
+fn a_connection_that_was_replaced_before_it_was_welcome_enters_no_room() {
+    let Some(server) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let (hub, now) = (hub(&server), Now::read());
+    let mut old = hub.connect(now);
+    let hello = br#"{"type":"hello","nick":"ann","session":"the session of ann"}"#;
+    old.receive(hello, now);
+    old.receive(br#"{"type":"join","room":"tea"}"#, now);
+    // Redis has granted the name, and nobody reads that before the client comes back.
+    let granted = poll_fn(|context| old.poll_ready(context));
+    Model::Blocking.run(granted).unwrap();
+    let (mut ann, mut ben) = (Client::new("ann"), Client::new("ben"));
+    for client in [&mut ann, &mut ben] {
+        client.connect(&hub);
+        client.join("tea");
+        until("the client is in", || {
+            client.read();
+            client.rooms["tea"].joined
+        });
+    }
+    let ended = old.take(usize::MAX, &mut Vec::new());
+    assert_eq!(ended, Some(Bye::Replaced));
+    drop(old);
+    ben.say("tea");
+    until("it is kept", || {
+        ben.read();
+        !ben.acknowledged.is_empty()
+    });
+    ann.read();
+    assert_eq!(ann.rooms["tea"].entries.len(), 1);
 }
