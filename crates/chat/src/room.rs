@@ -151,16 +151,20 @@ impl Room {
             waits: (!enters).then_some(since),
         };
         let was = state.members.insert(nick.clone(), member);
-        let was = was.and_then(|member| member.outbox);
+        let is_here = |was: &Member| was.outbox.is_some();
+        let has_entered = |was: &Member| {
+            let its = was.outbox.as_ref();
+            was.waits.is_none() && its.is_some_and(|its| Arc::ptr_eq(its, outbox))
+        };
         if enters {
-            let (start, recovered) = match &was {
+            let (start, recovered) = match was.as_ref().is_some_and(has_entered) {
                 // All that is new since it entered is in its outbox, or was.
-                Some(its) if Arc::ptr_eq(its, outbox) => (state.history.last() + 1, Some(true)),
-                _ => state.start(since, outbox),
+                true => (state.history.last() + 1, Some(true)),
+                false => state.start(since, outbox),
             };
             self.push_entered(&state, outbox, start, recovered);
         }
-        if was.is_none() {
+        if !was.as_ref().is_some_and(is_here) {
             self.tell_change(&mut state, nick, Presence::Here, options);
         }
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{Loaded, Room};
 use crate::entry::{Entry, EntryKind};
 use crate::outbox::Outbox;
-use crate::{Bye, HubOptions, Name, Overflow};
+use crate::{Bye, HubOptions, Name, Overflow, Position};
 
 /// Returns a member, and what it has not read.
 fn member() -> (Name, Arc<Outbox>) {
@@ -60,4 +60,35 @@ fn a_connection_that_has_ended_puts_nobody_out_of_the_room() {
     room.deliver((7, 1), entry("still here?"), 0, &options);
     let heard = told(&new);
     assert!(heard.contains("still here?"), "{heard}");
+}
+
+#[test]
+fn a_member_that_waits_is_recovered_by_no_second_join() {
+    let options = HubOptions::default();
+    let since = |offset| Some(Position { epoch: 7, offset });
+    let offsets = |heard: &str| {
+        let heard = |offset: &u64| heard.contains(&format!(r#""offset":{offset},"from""#));
+        let heard = (1..=50).filter(heard);
+        heard.collect::<Vec<_>>()
+    };
+    for (again, recovered, first) in [
+        (since(30), r#""recovered":true"#, 31),
+        (None, r#""topic""#, 1),
+    ] {
+        let room = shared(40, &options);
+        let (ann, outbox) = member();
+        // She has seen more at another node.
+        room.join(&ann, &outbox, since(50), &options);
+        assert_eq!(told(&outbox), "");
+        room.join(&ann, &outbox, again, &options);
+        let heard = told(&outbox);
+        let joined = format!(r#""room":"tea","epoch":7,"offset":40,{recovered}"#);
+        assert!(heard.contains(&joined), "{heard}");
+        assert!(offsets(&heard).into_iter().eq(first..=40), "{heard}");
+        // A member that has entered is sent nothing again.
+        room.join(&ann, &outbox, since(30), &options);
+        let heard = told(&outbox);
+        assert!(heard.contains(r#""recovered":true"#), "{heard}");
+        assert!(offsets(&heard).is_empty(), "{heard}");
+    }
 }
