@@ -205,9 +205,14 @@ impl Flow {
         let (Some(session), Some(open)) = (&mut self.session, self.rooms.get_mut(name)) else {
             return;
         };
+        let saved = open.room.saved();
+        if saved.epoch == 0 {
+            // It has no history: Redis gives it one.
+            open.is_behind = true;
+            return;
+        }
         (open.is_syncing, open.is_synced) = (true, false);
         self.syncs += 1;
-        let saved = open.room.saved();
         let last = saved.last + JUMP.parse::<u64>().unwrap_or(1 << 20);
         let mut args = vec![
             saved.epoch.to_string(),
@@ -240,7 +245,9 @@ impl Flow {
         let mut due = Vec::new();
         let mut closed = Vec::new();
         for (name, open) in &mut self.rooms {
-            if open.queue.is_empty() && open.subscribed == Subscribed::Yes && open.room.close() {
+            // An answer that is under way would be taken for that of the room when it is opened again.
+            let is_idle = open.queue.is_empty() && !open.is_syncing;
+            if is_idle && open.subscribed == Subscribed::Yes && open.room.close() {
                 closed.push(name.clone());
             } else if open.due <= now {
                 open.due = now + NEWS;

@@ -1,0 +1,145 @@
+//! A flow whose steps are taken one by one, with a Redis server.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use switchboard_runtime::{self as runtime, Model};
+
+use super::super::keys::Keys;
+use super::super::session::{Came, Session};
+use super::super::{Handle, Redis};
+use super::Flow;
+use crate::{Connection, Hub, HubOptions, Name, Now};
+
+#[path = "../../../tests/redis/server.rs"]
+mod server;
+
+use self::server::{Keeps, Server};
+
+/// A hub and its flow, which does nothing by itself.
+struct Node {
+    hub: Hub,
+    flow: Flow,
+}
+
+impl Node {
+    /// Returns a node without a session.
+    fn new(url: &str) -> Node {
+        let keys = Arc::new(Keys::new(0));
+        let (asks, asked) = async_channel::unbounded();
+        let redis = Redis(Arc::new(Handle {
+            asks,
+            keys: keys.clone(),
+            number: AtomicU64::new(0),
+        }));
+        let hub = Hub::sharing(HubOptions::default(), redis);
+        let flow = Flow::new(url.parse().unwrap(), keys, &hub, asked);
+        Node { hub, flow }
+    }
+
+    async fn begin(&mut self) {
+        let session = Session::open(&self.flow.url, &self.flow.keys).await;
+        self.flow
+            .here(session.unwrap_or_else(|failure| panic!("{failure}")));
+    }
+
+    /// Takes what the hub asks for. Nothing is sent to Redis before something is waited for.
+    fn take_asks(&mut self) {
+        while let Ok(ask) = self.flow.asks.try_recv() {
+            self.flow.asked(ask);
+        }
+    }
+
+    /// Takes what comes from Redis until a client has been told something, and returns all that it was told.
+    async fn told(&mut self, client: &mut Connection, what: &str) -> String {
+        let (mut parcels, mut all) = (Vec::new(), String::new());
+        loop {
+            client.take(usize::MAX, &mut parcels);
+            // Those of commands that have waited for a name too.
+            self.take_asks();
+            all.extend(parcels.drain(..).map(|parcel| format!("{parcel:?}\n")));
+            if all.contains(what) {
+                return all;
+            }
+            self.step().await;
+        }
+    }
+
+    /// Takes the next thing that comes from Redis.
+    async fn step(&mut self) {
+        let session = self.flow.session.as_mut().expect("a session");
+        let came = poll_fn(|context| session.poll(context));
+        let came = runtime::timeout(LIMIT, came).await;
+        match came
+            .expect("something comes")
+            .unwrap_or_else(|failure| panic!("{failure}"))
+        {
+            Came::Answer(sent, reply) => {
+                let answered = self.flow.answered(sent, reply);
+                answered.unwrap_or_else(|failure| panic!("{failure}"));
+            }
+            Came::Published(reply) => self.flow.published(reply),
+        }
+    }
+
+    fn connect(&self, nick: &str) -> Connection {
+        let mut client = self.hub.connect(Now::read());
+        let hello = format!(r#"{{"type":"hello","nick":"{nick}"}}"#);
+        command(&mut client, &hello);
+        client
+    }
+}
+
+/// How long a test that fails waits.
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn command(client: &mut Connection, command: &str) {
+    client.receive(command.as_bytes(), Now::read());
+}
+
+const JOIN: &str = r#"{"type":"join","room":"tea"}"#;
+const LEAVE: &str = r#"{"type":"leave","room":"tea"}"#;
+const JOINED: &str = r#""type":"joined","room":"tea""#;
+
+#[test]
+fn a_room_stays_open_while_an_answer_for_it_is_under_way() {
+    let Some(server) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let tea = Name::stored("tea");
+    let mut node = Node::new(&server.url());
+    let test = async {
+        node.begin().await;
+        let mut ann = node.connect("ann");
+        command(&mut ann, JOIN);
+        node.told(&mut ann, JOINED).await;
+        while node.flow.rooms[&tea].is_syncing {
+            node.step().await;
+        }
+        // The next sync says what the node has, and Redis has lost that when it comes.
+        let open = node.flow.rooms.get_mut(&tea).unwrap();
+        open.is_behind = true;
+        node.flow.drive(&tea);
+        assert!(node.flow.rooms[&tea].is_syncing);
+        server.ask(&["FLUSHALL"]);
+        command(&mut ann, LEAVE);
+        node.take_asks();
+        node.flow.look_at_rooms(Instant::now());
+        command(&mut ann, JOIN);
+        let joined = node.told(&mut ann, JOINED).await;
+        assert!(!joined.contains(r#""epoch":0,"#), "{joined}");
+        let epoch = server.ask(&["HGET", "chat:{tea}:meta", "epoch"]);
+        assert_ne!(epoch, "0");
+        // It closes once nothing is under way.
+        command(&mut ann, LEAVE);
+        node.take_asks();
+        while node.flow.rooms[&tea].is_syncing {
+            node.step().await;
+        }
+        node.flow.look_at_rooms(Instant::now());
+        assert!(!node.flow.rooms.contains_key(&tea));
+    };
+    Model::Tasks.run(test).unwrap();
+}
