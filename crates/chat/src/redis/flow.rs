@@ -64,6 +64,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_secs(1);
 /// The ticks between two looks at names.
 const NAMES: u64 = 5;
+/// The most names that are claimed again at such a look. Redis may still refuse them all.
+const CLAIMED: usize = 1000;
 /// The asks that are taken before Redis is looked at again.
 const AT_ONCE: usize = 64;
 
@@ -225,7 +227,7 @@ impl Flow {
         session.ping();
         self.look_at_rooms(now);
         if self.ticks.is_multiple_of(NAMES) {
-            self.hold_names();
+            self.claim_again(CLAIMED);
         }
         Ok(())
     }
@@ -280,7 +282,7 @@ impl Flow {
         for name in names {
             self.drive(&name);
         }
-        self.claim_again();
+        self.claim_again(usize::MAX);
         if let Some(hub) = self.hub.upgrade() {
             hub.store_is(StoreState::Here);
         }

@@ -128,10 +128,11 @@ impl Flow {
         self.release(folded);
     }
 
-    /// Claims the names that were granted without Redis, and holds the others.
-    pub(super) fn claim_again(&mut self) {
-        let names = self.names.iter().filter(|(_, held)| held.token.is_none());
-        let names: Vec<_> = names.map(|(folded, _)| folded.clone()).collect();
+    /// Claims names that were granted without Redis, at most `most` of them, and holds those that it has granted.
+    pub(super) fn claim_again(&mut self, most: usize) {
+        let names = self.names.iter();
+        let names = names.filter(|(_, held)| held.token.is_none() && held.claims == 0);
+        let names: Vec<_> = names.map(|(folded, _)| folded.clone()).take(most).collect();
         for folded in names {
             self.send_claim(folded, None);
         }
@@ -139,7 +140,7 @@ impl Flow {
     }
 
     /// Tells Redis that this node still has its names.
-    pub(super) fn hold_names(&mut self) {
+    fn hold_names(&mut self) {
         let life = self.life_of_names();
         let Some(session) = &mut self.session else {
             return;

@@ -217,3 +217,33 @@ fn a_connection_that_was_replaced_before_it_was_welcome_enters_no_room() {
     ann.read();
     assert_eq!(ann.rooms["tea"].entries.len(), 1);
 }
+
+#[test]
+fn a_name_that_was_granted_while_redis_refused_is_claimed_later() {
+    let Some(server) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let (here, there) = (hub(&server), hub(&server));
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let mut ann = Client::new("ann");
+    ann.connect(&here);
+    until("ann is welcome", || {
+        ann.read();
+        ann.told.iter().any(|told| told["type"] == "welcome")
+    });
+    assert_eq!(server.ask(&["EXISTS", "chat:name:ann"]), 0);
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    until("the name is claimed", || {
+        server.ask(&["EXISTS", "chat:name:ann"]) == 1
+    });
+    // So that texts find it from any node.
+    let mut ben = Client::new("ben");
+    ben.connect(&there);
+    ben.command(&json!({"type": "tell", "to": "ann", "text": "hello", "id": "1"}));
+    until("ann has it", || {
+        ben.read();
+        ann.read();
+        let mut told = ann.told.iter();
+        told.any(|told| told["room"] == "@ann" && told["text"] == "hello")
+    });
+}
