@@ -35,13 +35,32 @@ const LONGEST: u128 = 10 * 365 * 86_400_000;
 impl Flow {
     /// Looks at a room that has changed.
     pub(super) fn stir(&mut self, room: &Arc<Room>) {
-        if room.begin_to_open() {
+        let is_needed = room.begin_to_open();
+        if is_needed {
             self.open_room(room).is_behind |= room.has_ahead();
         }
         if self.session.is_none() {
             room.enter_all();
+            if !is_needed {
+                self.forget_unopened(room.name());
+            }
+        }
+        if self.session.is_none() || !self.rooms.contains_key(room.name()) {
+            // Redis is told all members then, and not what has changed.
+            room.take_changes();
         }
         self.drive(room.name());
+    }
+
+    /// Forgets a room that nobody here is in, and of which neither this node nor Redis has anything.
+    fn forget_unopened(&mut self, name: &Name) {
+        let is_over = |open: &Open| {
+            let is_unknown = open.version == 0 && open.room.position().0 == 0;
+            open.queue.is_empty() && is_unknown && open.room.close()
+        };
+        if self.rooms.get(name).is_some_and(is_over) {
+            self.rooms.remove(name);
+        }
     }
 
     pub(super) fn open_room(&mut self, room: &Arc<Room>) -> &mut Open {

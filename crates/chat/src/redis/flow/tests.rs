@@ -34,7 +34,12 @@ impl Node {
             keys: keys.clone(),
             number: AtomicU64::new(0),
         }));
-        let hub = Hub::sharing(HubOptions::default(), redis);
+        let options = HubOptions {
+            rate: u32::MAX,
+            burst: u32::MAX,
+            ..HubOptions::default()
+        };
+        let hub = Hub::sharing(options, redis);
         let flow = Flow::new(url.parse().unwrap(), keys, &hub, asked);
         Node { hub, flow }
     }
@@ -142,4 +147,37 @@ fn a_room_stays_open_while_an_answer_for_it_is_under_way() {
         assert!(!node.flow.rooms.contains_key(&tea));
     };
     Model::Tasks.run(test).unwrap();
+}
+
+#[test]
+fn nothing_piles_up_for_rooms_while_redis_is_away() {
+    let tea = Name::stored("tea");
+    let mut node = Node::new("redis://127.0.0.1:1");
+    let mut clients = ["ann", "ben"].map(|nick| node.connect(nick));
+    node.take_asks();
+    let [ann, ben] = &mut clients;
+    for client in [&mut *ann, &mut *ben] {
+        client.take(usize::MAX, &mut Vec::new());
+        assert!(client.nick().is_some());
+    }
+    for _ in 0..10 {
+        for round in [JOIN, LEAVE] {
+            command(ann, round);
+            node.take_asks();
+        }
+        // The flow hears of both at once.
+        for round in [JOIN, LEAVE] {
+            command(ann, round);
+        }
+        node.take_asks();
+    }
+    assert!(!node.flow.rooms.contains_key(&tea));
+    assert!(node.hub.room(&tea).take_changes().is_empty());
+    command(ben, JOIN);
+    for round in [JOIN, LEAVE].repeat(10) {
+        command(ann, round);
+        node.take_asks();
+    }
+    assert!(node.flow.rooms[&tea].tells_all);
+    assert!(node.hub.room(&tea).take_changes().is_empty());
 }
