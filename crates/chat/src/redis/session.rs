@@ -1,7 +1,7 @@
 //! A session with Redis: a connection for commands and one for what is published.
 
 use std::collections::VecDeque;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use switchboard_redis::{Failure, RedisUrl, Reply, Resp2Frame as _, Wire, ask, log_in, text};
@@ -16,6 +16,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) struct Session {
     commands: Wire,
     published: Wire,
+    /// Whose turn it is to be polled first.
+    is_published_first: bool,
     /// What was asked and not answered, in order.
     sent: VecDeque<(Sent, Instant)>,
     /// When the other connection was pinged, until it answers.
@@ -83,6 +85,7 @@ impl Session {
         Ok(Session {
             commands,
             published,
+            is_published_first: false,
             sent: VecDeque::new(),
             pinged: None,
             run,
@@ -138,17 +141,29 @@ impl Session {
 
     /// Sends what is queued, and waits for what comes.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Came, Failure>> {
-        if let Poll::Ready(published) = self.published.poll(context) {
-            let published = published.map_err(Failure::from)?;
-            if first_text(&published) == Some("pong") {
-                self.pinged = None;
-            }
-            return Poll::Ready(Ok(Came::Published(published)));
-        }
-        let Poll::Ready(reply) = self.commands.poll(context) else {
-            return Poll::Pending;
+        // By turns, so that neither waits for a pause of the other. What is asked is sent when its connection is polled.
+        self.is_published_first = !self.is_published_first;
+        let first = match self.is_published_first {
+            true => self.poll_published(context),
+            false => self.poll_answer(context),
         };
-        let reply = reply.map_err(Failure::from)?;
+        match (first, self.is_published_first) {
+            (Poll::Pending, true) => self.poll_answer(context),
+            (Poll::Pending, false) => self.poll_published(context),
+            (came, _) => came,
+        }
+    }
+
+    fn poll_published(&mut self, context: &mut Context<'_>) -> Poll<Result<Came, Failure>> {
+        let published = ready!(self.published.poll(context)).map_err(Failure::from)?;
+        if first_text(&published) == Some("pong") {
+            self.pinged = None;
+        }
+        Poll::Ready(Ok(Came::Published(published)))
+    }
+
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<Came, Failure>> {
+        let reply = ready!(self.commands.poll(context)).map_err(Failure::from)?;
         let Some((sent, _)) = self.sent.pop_front() else {
             return Poll::Ready(Err(Failure::passing("it answers what nobody has asked")));
         };
@@ -179,5 +194,59 @@ fn first_text(reply: &Reply) -> Option<&str> {
     match reply {
         Reply::Array(parts) => parts.first().and_then(Reply::as_str),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use switchboard_redis::Wire;
+    use switchboard_runtime::{self as runtime, Model};
+
+    use super::{Came, Instant, RedisUrl, Sent, Session, VecDeque};
+
+    #[test]
+    fn what_is_published_holds_up_no_answer() {
+        const PUBLISHED: usize = 1000;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let url: RedisUrl = url.parse().unwrap();
+        let before = Model::Tasks.run(async {
+            // What Redis has sent is there before the session looks.
+            let commands = Wire::connect(&url).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            peer.write_all(b"+OK\r\n").unwrap();
+            let published = Wire::connect(&url).await.unwrap();
+            let (mut publisher, _) = listener.accept().unwrap();
+            let message = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n";
+            publisher.write_all(&message.repeat(PUBLISHED)).unwrap();
+            let mut session = Session {
+                commands,
+                published,
+                is_published_first: false,
+                sent: VecDeque::from([(Sent::Nothing, Instant::now())]),
+                pinged: None,
+                run: String::new(),
+                scripts: Vec::new(),
+            };
+            let mut before = 0;
+            loop {
+                match poll_fn(|context| session.poll(context)).await {
+                    Ok(Came::Answer(..)) => return before,
+                    Ok(Came::Published(_)) => before += 1,
+                    Err(failure) => panic!("{failure}"),
+                }
+                // Completions are taken between two turns of a loop.
+                runtime::yield_now().await;
+            }
+        });
+        let before = before.unwrap();
+        assert!(
+            before < PUBLISHED / 10,
+            "after {before} that were published"
+        );
     }
 }
