@@ -238,3 +238,54 @@ fn answers_wait_for_a_slow_peer_in_a_bounded_buffer() {
         );
     }
 }
+
+/// Answers each message with a long one, of which a peer that does not read leaves a part in the buffer.
+struct Long;
+
+impl Handler for Long {
+    fn open(&mut self, session: &Session) {
+        session
+            .transport()
+            .set_write_buffer_limits(8 << 20, 4 << 20);
+    }
+
+    fn message(&mut self, session: &Session, message: Message) {
+        if let Message::Text(_) = message {
+            let answer = vec![b'a'; 1 << 20];
+            session.send(&Encoded::binary(&answer));
+        }
+    }
+}
+
+#[test]
+fn answers_below_the_marks_of_the_transport_hold_up_no_message() {
+    for driver in drivers() {
+        let (here, there) = Stream::pair().unwrap();
+        let connection = Connection::new(there, Protocol::new(Options::new(), Long));
+        let message = frame(FIN | TEXT, Some(*b"mask"), b"hello");
+        let close = frame(FIN | CLOSE, Some(*b"mask"), b"");
+        let sent = [REQUEST.as_bytes(), &message, &message, &close].concat();
+        let received = Model::Tasks.run_with(driver, async {
+            let client = async {
+                here.write_all(&sent).await.unwrap();
+                let mut received = vec![];
+                while let Ok(chunk) = here.recv().await
+                    && !chunk.is_empty()
+                {
+                    received.extend_from_slice(&chunk);
+                }
+                received
+            };
+            let both = runtime::join(connection, client);
+            let done = runtime::timeout(Duration::from_secs(20), both).await;
+            done.expect("all messages are taken").1
+        });
+        let messages = messages(&received.unwrap());
+        assert_eq!(messages.len(), 3, "{driver}");
+        assert!(
+            messages[..2]
+                .iter()
+                .all(|answer| answer.payload().len() == 1 << 20)
+        );
+    }
+}

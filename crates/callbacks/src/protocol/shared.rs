@@ -8,7 +8,7 @@ use switchboard_net::{Chunk, Stream};
 use switchboard_runtime::{self as runtime, Post};
 
 use super::state::{Buffer, Receiving, Sending, State};
-use super::write_buffer::WriteBuffer;
+use super::write_buffer::{HIGH, LOW, WriteBuffer};
 
 /// The stream of a connection, its state and its write buffer.
 ///
@@ -104,6 +104,14 @@ impl Shared {
             Buffer::Empty => 0,
             _ => self.with_buffer(|buffer| buffer.len()),
         }
+    }
+
+    /// Returns the water marks, the high one first.
+    pub(super) fn marks(&self) -> (usize, usize) {
+        let buffer = self.buffer.take();
+        let marks = buffer.as_ref().map_or((HIGH, LOW), |buffer| buffer.marks());
+        self.buffer.set(buffer);
+        marks
     }
 
     /// Sets the water marks, and wakes the connection to act on them.

@@ -109,6 +109,29 @@ impl Transport {
         self.0.set_marks(high, low);
     }
 
+    /// Returns the water marks in bytes, the high one first.
+    ///
+    /// ```
+    /// use switchboard_callbacks::{Connection, Protocol, Transport};
+    /// use switchboard_net::Stream;
+    ///
+    /// struct Discard;
+    /// impl Protocol for Discard {
+    ///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    /// }
+    ///
+    /// let (_peer, stream) = Stream::pair()?;
+    /// let connection = Connection::new(stream, Discard);
+    /// let transport = connection.transport();
+    /// assert_eq!(transport.write_buffer_limits(), (64 * 1024, 16 * 1024));
+    /// transport.set_write_buffer_limits(1000, 100);
+    /// assert_eq!(transport.write_buffer_limits(), (1000, 100));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn write_buffer_limits(&self) -> (usize, usize) {
+        self.0.marks()
+    }
+
     /// Sets whether small writes are sent at once (`TCP_NODELAY`), and not with later ones.
     ///
     /// # Errors

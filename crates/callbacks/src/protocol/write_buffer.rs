@@ -5,9 +5,9 @@ use std::io;
 use std::task::Poll;
 
 /// The high-water mark of a transport where none is set, in bytes.
-const HIGH: usize = 64 * 1024;
+pub(super) const HIGH: usize = 64 * 1024;
 /// The low-water mark of a transport where none is set, in bytes.
-const LOW: usize = 16 * 1024;
+pub(super) const LOW: usize = 16 * 1024;
 
 /// Bytes that wait to be sent, and the water marks.
 pub(super) struct WriteBuffer {
@@ -77,6 +77,11 @@ impl WriteBuffer {
 
     pub(super) fn set_marks(&mut self, high: usize, low: usize) {
         (self.high, self.low) = (high, low);
+    }
+
+    /// Returns the water marks, the high one first.
+    pub(super) fn marks(&self) -> (usize, usize) {
+        (self.high, self.low)
     }
 
     /// Returns whether a new buffer would be equal to this one.

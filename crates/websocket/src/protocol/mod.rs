@@ -21,8 +21,6 @@ use crate::{CloseFrame, Decoder, Encoder, Message, Options, Role, Utf8Bytes, Vio
 
 /// The most bytes of a request's head.
 const HEAD: usize = 16 * 1024;
-/// With more bytes that wait to be sent, no message is taken.
-const HIGH: usize = 64 * 1024;
 
 /// The callbacks of one WebSocket connection. None may block: while one runs, every other connection of the loop waits.
 ///
@@ -61,8 +59,9 @@ pub trait Handler: 'static {
         let _ = session;
     }
 
-    /// Called with each message and control frame. Pings and closes are answered already. While more than 64 KiB wait to
-    /// be sent to the peer, it is not called: the peer's messages stay in the socket.
+    /// Called with each message and control frame. Pings and closes are answered already. While more than the
+    /// [high-water mark](Transport::set_write_buffer_limits) waits to be sent to the peer, 64 KiB where none is set, it is
+    /// not called: the peer's messages stay in the socket.
     fn message(&mut self, session: &Session, message: Message);
 
     /// Called once for each [`open`](Handler::open), when the connection has ended. `error` is `None` after a closing
@@ -178,7 +177,9 @@ impl<H: Handler> Protocol<H> {
         };
         let transport = open.session.transport().clone();
         while !data.is_empty() {
-            if transport.write_buffer_size() > HIGH {
+            let (high, _) = transport.write_buffer_limits();
+            // Above its mark, the transport says when writing resumes.
+            if transport.write_buffer_size() > high {
                 transport.pause_reading();
                 open.rest = data.to_vec();
                 return;
