@@ -85,9 +85,11 @@ impl Wire {
     /// # Errors
     /// As for [`ask`](Wire::ask).
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Reply>> {
-        if let Poll::Ready(Err(error)) = self.poll_flush(context) {
-            return Poll::Ready(Err(error));
-        }
+        // Replies that came before the connection failed are taken first.
+        let failed = match self.poll_flush(context) {
+            Poll::Ready(Err(error)) => Some(error),
+            _ => None,
+        };
         loop {
             // A long reply is not looked at again for each of its parts.
             if self.received.len() - self.taken >= 2 * self.tried
@@ -99,7 +101,7 @@ impl Wire {
             let Poll::Ready(length) = self.io.poll_read(context, &mut buffer) else {
                 return match self.next_reply()? {
                     Some(reply) => Poll::Ready(Ok(reply)),
-                    None => Poll::Pending,
+                    None => failed.map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
                 };
             };
             let length = length?;

@@ -1,6 +1,11 @@
 //! Servers that can be a node's Redis, and those that cannot.
 
+use std::future::poll_fn;
+use std::io::{Read, Write};
+
 use switchboard_chat::{Hub, HubOptions, RedisUrl};
+use switchboard_redis::{Reply, Wire};
+use switchboard_runtime::Model;
 use switchboard_tls::TlsClient;
 
 use crate::client::Client;
@@ -30,7 +35,6 @@ fn a_redis_that_will_never_do_is_an_error() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
     let answer = std::thread::spawn(move || {
-        use std::io::Write;
         let (mut stream, _) = other.accept().unwrap();
         stream
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -66,4 +70,30 @@ fn nodes_speak_tls_with_redis() {
         ann.read();
         !ann.acknowledged.is_empty()
     });
+}
+
+#[test]
+fn replies_that_came_before_the_end_are_taken() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let url: RedisUrl = url.parse().unwrap();
+    let replies = Model::Tasks.run(async {
+        let mut wire = Wire::connect(&url).await.unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        // The server ends with a command that it has not read, so that what is sent next fails.
+        wire.send(["PING"].iter());
+        peer.write_all(b"+1\r\n").unwrap();
+        let first = poll_fn(|context| wire.poll(context)).await;
+        peer.read_exact(&mut [0]).unwrap();
+        peer.write_all(b"+2\r\n").unwrap();
+        drop(peer);
+        wire.send(["PING"].iter());
+        let second = poll_fn(|context| wire.poll(context)).await;
+        let end = poll_fn(|context| wire.poll(context)).await;
+        (first, second, end)
+    });
+    let (first, second, end) = replies.unwrap();
+    assert_eq!(first.unwrap(), Reply::SimpleString(b"1".to_vec()));
+    assert_eq!(second.unwrap(), Reply::SimpleString(b"2".to_vec()));
+    end.unwrap_err();
 }
