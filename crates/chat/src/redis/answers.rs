@@ -128,7 +128,9 @@ impl Flow {
                     true => fill(open, &history, most, &self.options),
                     false => load(open, &history, &self.options),
                 }
-                open.is_synced = true;
+                if !std::mem::replace(&mut open.is_synced, true) {
+                    self.queued -= settle_known(open);
+                }
                 if !open.is_behind {
                     open.room.enter_all();
                 }
@@ -151,6 +153,22 @@ impl Flow {
             self.drive(&next);
         }
     }
+}
+
+/// Tells the senders of entries that are kept already: the members were told them before the answer was lost. Redis may
+/// have lost them since, and would have them told again. Nothing is under way. Returns the bytes of these entries.
+fn settle_known(open: &mut Open) -> usize {
+    let mut bytes = 0;
+    for queued in std::mem::take(&mut open.queue) {
+        match open.room.find(&queued.parts.entry) {
+            Some(offset) => {
+                bytes += queued.bytes();
+                queued.parts.said(offset);
+            }
+            None => open.queue.push_back(queued),
+        }
+    }
+    bytes
 }
 
 /// Lets a room begin with what Redis has.

@@ -185,6 +185,11 @@ impl Room {
         self.state().enter_ahead(self, true);
     }
 
+    /// Returns the offset of an entry that the members here were told.
+    pub(crate) fn find(&self, entry: &Entry) -> Option<u64> {
+        self.state().history.find(&entry.identity()?)
+    }
+
     /// Shows the members here an entry that is not kept yet.
     pub(crate) fn show(&self, entry: &Entry) {
         let parcel = Parcel::pending(&self.name, entry);

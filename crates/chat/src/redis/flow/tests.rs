@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use switchboard_redis::Failure;
 use switchboard_runtime::{self as runtime, Model};
 
 use super::super::keys::Keys;
+use super::super::sent::Sent;
 use super::super::session::{Came, Session};
 use super::super::{Handle, Redis};
 use super::Flow;
@@ -16,7 +18,7 @@ use crate::{Connection, Hub, HubOptions, Name, Now};
 #[path = "../../../tests/redis/server.rs"]
 mod server;
 
-use self::server::{Keeps, Server};
+use self::server::{Keeps, Server, until};
 
 /// A hub and its flow, which does nothing by itself.
 struct Node {
@@ -180,4 +182,48 @@ fn nothing_piles_up_for_rooms_while_redis_is_away() {
     }
     assert!(node.flow.rooms[&tea].tells_all);
     assert!(node.hub.room(&tea).take_changes().is_empty());
+}
+
+#[test]
+fn what_was_told_before_its_answer_was_lost_is_told_once() {
+    let Some(mut server) = Server::start(Keeps::Nothing) else {
+        return;
+    };
+    let mut node = Node::new(&server.url());
+    let test = async {
+        node.begin().await;
+        let mut ann = node.connect("ann");
+        command(&mut ann, JOIN);
+        node.told(&mut ann, JOINED).await;
+        assert_eq!(server.ask(&["SAVE"]), "OK");
+        command(
+            &mut ann,
+            r#"{"type":"say","room":"tea","text":"hello","id":"1"}"#,
+        );
+        node.take_asks();
+        // Redis publishes the entry before it answers, and the answer is lost.
+        let tea = Name::stored("tea");
+        let mut is_answered = false;
+        while !is_answered || node.hub.room(&tea).position().1 == 0 {
+            let session = node.flow.session.as_mut().unwrap();
+            match poll_fn(|context| session.poll(context)).await.unwrap() {
+                Came::Answer(Sent::Append { .. }, _) => is_answered = true,
+                Came::Answer(sent, reply) => node.flow.answered(sent, reply).unwrap(),
+                Came::Published(reply) => node.flow.published(reply),
+            }
+        }
+        let told = node.told(&mut ann, r#""type":"message""#).await;
+        assert!(told.contains(r#""offset":1,"from":"ann""#), "{told}");
+        node.flow.away(&Failure::passing("it was killed"));
+        server.kill();
+        server.start_again();
+        until("Redis answers", || server.ask(&["PING"]) == "PONG");
+        node.begin().await;
+        let told = node.told(&mut ann, r#""type":"said""#).await;
+        let said = r#"{"type":"said","room":"tea","offset":1,"id":"1"}"#;
+        assert!(told.contains(said), "{told}");
+        let kept = |line: &&str| line.contains(r#""offset""#) && line.contains(r#""from":"ann""#);
+        assert_eq!(told.lines().filter(kept).count(), 0, "{told}");
+    };
+    Model::Tasks.run(test).unwrap();
 }
