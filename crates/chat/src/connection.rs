@@ -225,9 +225,10 @@ impl Connection {
         }
         let until = now.after(options.grace).instant;
         let holders = self.hub.holders();
-        if !holders.release(&nick, &self.outbox, rooms.clone(), until) {
-            self.hub.leave(&nick, rooms);
-        }
+        // The inbox is one of them, and does not count.
+        let most = options.rooms.saturating_add(1);
+        let beyond = holders.release(&nick, &self.outbox, rooms, until, most);
+        self.hub.leave(&nick, beyond);
     }
 }
 

@@ -96,31 +96,39 @@ impl Holders {
         }
     }
 
-    /// Holds a name for `grace` after the end of its connection. Returns whether the name is held, by that session or
-    /// another one; else the rooms are to be left.
+    /// Holds a name until `until` after the end of its connection, with at most `most` rooms. Returns the rooms to leave:
+    /// those beyond them, and all if the name is nobody's.
     pub(crate) fn release(
         &self,
         nick: &Name,
         outbox: &Arc<Outbox>,
         rooms: Vec<Arc<Room>>,
         until: Instant,
-    ) -> bool {
+        most: usize,
+    ) -> Vec<Arc<Room>> {
         let mut state = self.state();
         let folded = nick.folded();
         let Some(holder) = state.holders.get_mut(&folded) else {
-            return false;
+            return rooms;
         };
         // A newer connection may have the name already.
         let its = |its: &mut Arc<Outbox>| Arc::ptr_eq(its, outbox);
         let ended = holder.outbox.take_if(its).is_some();
-        holder.rooms.extend(rooms);
-        holder.rooms.sort_by_key(Arc::as_ptr);
-        holder.rooms.dedup_by_key(|room| Arc::as_ptr(room));
+        // Those of the newest connection come first.
+        let held = std::mem::take(&mut holder.rooms);
+        let (mut kept, others) = if ended { (rooms, held) } else { (held, rooms) };
+        for room in others {
+            if !kept.iter().any(|other| Arc::ptr_eq(other, &room)) {
+                kept.push(room);
+            }
+        }
+        let beyond = kept.split_off(most.min(kept.len()));
+        holder.rooms = kept;
         if ended {
             holder.until = Some(until);
             state.leaving.push_back(Leaving { at: until, folded });
         }
-        true
+        beyond
     }
 
     /// Takes a name back that a connection was not granted after all. Returns the rooms to leave.

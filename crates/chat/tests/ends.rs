@@ -192,3 +192,30 @@ fn a_connection_that_was_replaced_quits_nothing() {
     let refused = told(&mut other);
     assert!(refused.contains(r#""code":"nick_taken""#), "{refused}");
 }
+
+#[test]
+fn a_session_that_moves_is_in_no_more_rooms_than_one_connection() {
+    let options = HubOptions {
+        rooms: 3,
+        ..HubOptions::default()
+    };
+    let (hub, now) = (Hub::new(options, InMemory), Now::read());
+    let mut ann = enter(&hub, "ann", now);
+    for turn in 0..5 {
+        // One that takes over has no rooms yet, and one that comes back has all that are held.
+        let mut next = enter(&hub, "ann", now);
+        for room in 0..3 {
+            let join = format!(r#"{{"type":"join","room":"r{turn}-{room}"}}"#);
+            next.receive(join.as_bytes(), now);
+        }
+        ann.close(now);
+        next.close(now);
+        ann = enter(&hub, "ann", now);
+    }
+    let mut ben = enter(&hub, "ben", now);
+    told(&mut ben);
+    ben.receive(br#"{"type":"rooms"}"#, now);
+    let rooms = told(&mut ben);
+    assert_eq!(rooms.matches(r#""count":1"#).count(), 3, "{rooms}");
+    assert!(rooms.contains(r#"{"room":"r4-2","count":1}"#), "{rooms}");
+}
