@@ -11,7 +11,6 @@ use hdrhistogram::Histogram;
 use switchboard_fetch::{Client, Limits};
 use switchboard_runtime::{Model, sleep, spawn_local};
 
-use crate::crowd::setup::raise_descriptor_limit;
 use crate::load::Load;
 use crate::usage::tree_cpu;
 use crate::ways::on_load_core;
@@ -34,7 +33,6 @@ pub(super) struct Turn {
 
 /// Puts the load on the server of process `root` and blocks until it is done.
 pub(super) fn drive(plan: &OwnPlan, addr: SocketAddr, root: u32) -> io::Result<Turn> {
-    raise_descriptor_limit()?;
     on_load_core(|| match &plan.load {
         OwnLoad::Echo => echo(plan, addr, root),
         OwnLoad::Http { path } => http(plan, &format!("http://{addr}{path}"), root),

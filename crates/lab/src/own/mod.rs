@@ -12,6 +12,7 @@ mod process;
 use std::io;
 use std::time::Duration;
 
+use crate::crowd::setup::raise_descriptor_limit;
 use crate::experiment::{Experiment, Lab};
 use crate::report::{
     Axis, Better, Column, Figure, Line, Mark, Plot, PlotKind, Point, Section, Series, Table, Unit,
@@ -101,6 +102,8 @@ impl Experiment for OwnPlan {
             budget: self.estimate(lab),
             narrow: 0.03,
         };
+        // All servers start with the same limit, since they have it from this process.
+        raise_descriptor_limit()?;
         let trials = rounds.run(
             &variants,
             |variant| lab.begin(&format!("{} {}", self.command[0], variant.name())),
