@@ -66,7 +66,7 @@ pub struct Done {
     pub peak_rss_bytes: u64,
 }
 
-/// Runs work as `PROGRAM cell JSON`, on `core` if one is given, and blocks until it is done. The memory of the
+/// Runs work as `PROGRAM cell JSON --parent PID`, on `core` if one is given, and blocks until it is done. The memory of the
 /// child's process tree is sampled meanwhile.
 ///
 /// # Errors

@@ -157,7 +157,7 @@ impl Lab {
         Server::start(&self.program, arguments)
     }
 
-    /// Runs work as `PROGRAM cell JSON`, on `core` if one is given, and blocks until it is done. The memory of the child's
+    /// Runs work as `PROGRAM cell JSON --parent PID`, on `core` if one is given, and blocks until it is done. The memory of the child's
     /// process tree is sampled meanwhile.
     ///
     /// # Errors

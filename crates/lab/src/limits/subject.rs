@@ -27,8 +27,6 @@ use super::kind::Kind;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LimitSpec {
     pub(crate) kind: Kind,
-    /// The process with which this one ends.
-    pub(crate) parent: u32,
 }
 
 /// What one line of stdin has led to.
@@ -54,7 +52,6 @@ pub(crate) struct Failed {
 /// # Errors
 /// The system's, if stdin or stdout cannot be used or the loop cannot be opened.
 pub(crate) fn run(spec: &LimitSpec) -> io::Result<serde_json::Value> {
-    kill_with_parent(spec.parent);
     // If memory ran out in spite of all bounds, the kernel would end this process and no other.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let none = Rlimit {

@@ -199,11 +199,11 @@ enum Answer {
 
 impl Subject {
     fn start(program: &Path, kind: Kind, patience: Duration) -> io::Result<Subject> {
-        let parent = std::process::id();
-        let work = Work::Limit(LimitSpec { kind, parent });
+        let work = Work::Limit(LimitSpec { kind });
         let mut child = Command::new(program)
             .arg("cell")
             .arg(serde_json::to_string(&work)?)
+            .args(["--parent", &std::process::id().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
