@@ -118,7 +118,6 @@ impl Host {
 
     /// Takes rules that an earlier run has learned, and that have to be asked for again.
     pub(super) fn recall(&mut self, robots: Robots) {
-        self.delay = self.delay.max(robots.delay().unwrap_or_default());
         self.before = Some(robots);
     }
 
@@ -319,16 +318,24 @@ mod tests {
     #[test]
     fn rules_of_an_earlier_run_are_asked_for_and_stay_without_an_answer() {
         let now = Instant::now();
-        let mut host = Host::new("http://h".to_owned(), Duration::ZERO, now);
-        let text = b"User-agent: *\nDisallow: /a\nCrawl-delay: 2";
-        host.recall(Robots::of_answer(200, text, "x"));
-        assert!(matches!(host.rules, Rules::Unasked));
-        assert_eq!(host.delay(), Duration::from_secs(2));
+        let recalled = || {
+            let mut host = Host::new("http://h".to_owned(), Duration::ZERO, now);
+            let text = b"User-agent: *\nDisallow: /a\nCrawl-delay: 2";
+            host.recall(Robots::of_answer(200, text, "x"));
+            assert!(matches!(host.rules, Rules::Unasked));
+            host
+        };
+        let mut host = recalled();
         host.learn(Robots::unreachable(), now + Robots::FRESH);
         let Rules::Known(rules) = &host.rules else {
             panic!("the rules before are known");
         };
         assert!(rules.allows("/b") && !rules.allows("/a"));
+        assert_eq!(host.delay(), Duration::from_secs(2));
+        // New rules take the place of all that the old ones said.
+        let mut host = recalled();
+        host.learn(Robots::of_answer(200, b"", "x"), now + Robots::FRESH);
+        assert_eq!(host.delay(), Duration::ZERO);
     }
 
     #[test]
