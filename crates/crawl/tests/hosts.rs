@@ -43,25 +43,3 @@ fn many_hosts_are_crawled_each_with_its_robots_txt_and_given_back() {
     let left = handle.progress().hosts;
     assert!(left < HOSTS / 4, "{left} hosts are in memory still");
 }
-
-#[test]
-fn hosts_that_only_wait_for_their_time_make_room_for_others() {
-    let site = Site::start_at("0.0.0.0:0", Duration::ZERO, |_| Answer::html("a page"));
-    let port = site.url.rsplit(':').next().unwrap();
-    let folder = Folder::new("hosts-delay");
-    let seed = |host: usize| {
-        let (high, low) = (host / 250, host % 250 + 1);
-        format!("http://127.1.{high}.{low}:{port}/")
-    };
-    let report = Crawl::open(Settings {
-        seeds: (0..HOSTS).map(seed).collect(),
-        depth: Some(0),
-        robots: false,
-        // Longer than all of those that are in memory take, so that each still waits when the last one is recorded.
-        delay: Duration::from_secs(8),
-        ..settings(&site, &folder)
-    });
-    let report = report.unwrap().run().unwrap();
-    assert_eq!(report.ended, Ended::Complete);
-    assert_eq!(report.counts.of(Fate::Fetched), HOSTS as u64);
-}

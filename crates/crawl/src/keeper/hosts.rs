@@ -11,6 +11,9 @@ use crate::store::Store;
 /// Hosts in memory, at most, unless more are needed for what is in flight.
 const MOST: usize = 4096;
 
+/// Hosts that may leave soon leave together.
+const TOGETHER: Duration = Duration::from_millis(20);
+
 /// Hosts that are loaded at once.
 const LOADED: usize = 64;
 
@@ -235,7 +238,7 @@ impl Hosts {
                 _ => {}
             }
         }
-        self.leaves_at = leaves_at;
+        self.leaves_at = leaves_at.map(|at: Instant| at.max(now + TOGETHER));
         self.resting = later;
         self.resting.sort_unstable();
         self.resting.dedup();
@@ -250,4 +253,48 @@ fn earlier(first: Option<Instant>, at: Instant) -> Option<Instant> {
 pub(super) fn unix_millis() -> u64 {
     let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+
+    #[test]
+    fn hosts_that_only_wait_for_their_time_make_room_once_it_has_come() {
+        let mut hosts = Hosts::new(&Settings::default(), false, 0);
+        let now = Instant::now();
+        let later = now + Duration::from_secs(10);
+        for id in 0..MOST as u32 {
+            let mut host = Host::new(format!("http://h{id}"), Duration::ZERO, now);
+            (host.more, host.next_at) = (false, later);
+            hosts.by_id.insert(id, host);
+            hosts.list(id);
+        }
+        assert!(!hosts.makes_room(now));
+        assert_eq!(hosts.next_room(), Some(later));
+        assert!(hosts.makes_room(later));
+        assert_eq!((hosts.len(), hosts.next_room()), (0, None));
+    }
+
+    #[test]
+    fn a_commit_leaves_hosts_whose_time_has_not_come() {
+        let mut hosts = Hosts::new(&Settings::default(), false, 0);
+        let now = Instant::now();
+        let later = now + Duration::from_secs(10);
+        for id in 0..MOST as u32 {
+            let mut host = Host::new(format!("http://h{id}"), Duration::ZERO, now);
+            (host.more, host.next_at, host.uncommitted) = (false, later, 1);
+            hosts.by_id.insert(id, host);
+            hosts.list(id);
+        }
+        assert_eq!(hosts.next_room(), None);
+        hosts
+            .by_id
+            .values_mut()
+            .for_each(|host| host.uncommitted = 0);
+        hosts.give_back(now);
+        assert_eq!(hosts.next_room(), Some(later));
+        assert!(hosts.makes_room(later));
+    }
 }
