@@ -57,9 +57,11 @@ impl Sharer {
         let links = self.links(judged).await?;
         let mut chunks: Vec<&[String]> = links.chunks(CHUNK * LINK).collect();
         let last = chunks.pop().unwrap_or_default();
-        let nothing = Batch::default();
+        // What the links were judged by is known before they are. It may be told again with the last of them.
+        let mut scope = Batch::default();
+        scope.scope.clone_from(&self.sealed.scope);
         for chunk in chunks {
-            let args = args((0, run), chunk, &nothing, &[], 0);
+            let args = args((0, run), chunk, &scope, &[], 0);
             if let Some(run) = self.call(Script::Acknowledge, args).await?.pop() {
                 return Ok(Some(text(run)));
             }
