@@ -41,7 +41,9 @@ async fn crawl(url: &str, mut file: BufWriter<File>) -> Result<(), Box<dyn Error
                     page.get_html_bytes_u8().len(),
                     page.get_url()
                 )?,
-                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Lagged(pages)) => {
+                    return Err(std::io::Error::other(format!("{pages} pages were not written")));
+                }
                 Err(RecvError::Closed) => return file.flush(),
             }
         }

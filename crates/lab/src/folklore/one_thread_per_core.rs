@@ -15,9 +15,10 @@ use super::tools::{by_turns, effect, in_child};
 
 pub(super) struct OneThreadPerCore;
 
-/// Many threads beside one for each core: of jobs that wait, and for each core of those that compute, of which there are
-/// as many, so that this is the most that run at once.
+/// Threads of jobs that wait, beside one for each core.
 const MANY: usize = 32;
+
+/// Threads of jobs that compute, for each core. There are as many jobs.
 const MANY_FOR_EACH: usize = 3;
 
 /// Jobs that wait, and for how long.
