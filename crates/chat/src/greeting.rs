@@ -208,7 +208,7 @@ impl Connection {
 
     /// Goes on with the greeting if that is decided about, and carries out what the client has asked for meanwhile.
     pub(crate) fn settle(&mut self, now: Now) {
-        // Its name may be a newer connection's. What it has is given back when it is dropped.
+        // Its name may be a newer connection's. When it is dropped, it leaves its rooms, and its name is held for a while.
         if self.outbox.has_ended() {
             return;
         }

@@ -78,13 +78,6 @@ fn a_client_that_comes_back_to_many_busy_rooms_at_once_is_not_cut() {
         recovered += usize::from(first == 1);
     }
     assert!(recovered > 2, "{recovered} rooms are recovered");
-    // There is room for what is said next.
-    command(
-        &mut ann,
-        r#"{"type":"say","room":"r59","text":"hello"}"#,
-        now,
-    );
-    assert!(support::told(&mut ben).contains(r#""offset":21"#));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) struct Held {
     /// What Redis has of the session, which is a secret.
     digest: String,
     proved: bool,
-    /// What Redis has granted the name with; `None` while it is not asked, or away.
+    /// What Redis has granted the name with; `None` while it is not asked, is away, or has refused to keep names.
     token: Option<u64>,
     /// Claims that are under way.
     claims: u32,
