@@ -1,4 +1,4 @@
-//! What belongs to a crawl when redirects change that, and when it goes on.
+//! Which pages a crawl fetches after a redirect has widened its scope, and after it is resumed.
 
 mod support;
 

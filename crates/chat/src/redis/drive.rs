@@ -226,7 +226,7 @@ impl Flow {
         };
         let saved = open.room.saved();
         if saved.epoch == 0 {
-            // It has no history: Redis gives it one.
+            // The room has no history to give: the next sync takes the one that Redis makes for it.
             open.is_behind = true;
             return;
         }

@@ -215,7 +215,7 @@ mod tests {
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let url: RedisUrl = url.parse().unwrap();
         let before = Model::Tasks.run(async {
-            // What Redis has sent is there before the session looks.
+            // The peers send all of it before the session is polled for the first time.
             let commands = Wire::connect(&url).await.unwrap();
             let (mut peer, _) = listener.accept().unwrap();
             peer.write_all(b"+OK\r\n").unwrap();

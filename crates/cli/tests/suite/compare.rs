@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::chat_nodes::redis::until;
 use crate::served::{BINARY, run};
 
 /// A path of a test's own, which is removed at the end.
@@ -427,41 +426,4 @@ fn what_cannot_be_asked_or_written_is_said_before_the_run() {
     }
     refused(&["--quick", "--thorough"], &["--quick", "--thorough"]);
     refused(&["--slow-model", "tasks"], &["tasks=1ms"]);
-}
-
-#[test]
-fn a_cell_ends_with_a_comparison_that_is_killed() {
-    let mut command = Command::new(BINARY);
-    // One cell, which computes for minutes.
-    command.args(["compare", "cpu", "--models", "blocking", "--jobs", "5000"]);
-    let mut compare = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let pid = compare.id();
-    // Cells are started by threads, too.
-    let cells = || {
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
-        let threads = threads.into_iter().flatten().flatten();
-        let of =
-            |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children"));
-        let found: String = threads.filter_map(|thread| of(thread).ok()).collect();
-        found
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let mut cell = None;
-    until("a cell runs", || {
-        cell = cells().into_iter().next();
-        cell.is_some()
-    });
-    let cell = cell.unwrap();
-    compare.kill().unwrap();
-    compare.wait().unwrap();
-    until("the cell has ended", || {
-        let state = std::fs::read_to_string(format!("/proc/{cell}/stat"));
-        state.map_or(true, |stat| stat.contains(") Z "))
-    });
 }

@@ -1,6 +1,7 @@
 //! The command as its users run it: real processes, real sockets.
 
 mod advise;
+mod cell;
 mod chat;
 mod chat_client;
 mod chat_hostile;

@@ -116,7 +116,7 @@ impl Crawl {
             None => open_own(&settings, &mut progress)?,
             Some(_) => open_shared(&settings)?,
         };
-        // Whoever goes on with a crawl, or joins one, need not name it again.
+        // The crawl's own rule counts: a process that resumes or joins it need not name `nofollow` again.
         settings.nofollow = books.identity().nofollow;
         let workers = match settings.model.dispatch() {
             Dispatch::InTurn => 1,

@@ -24,20 +24,21 @@ pub(super) struct Finder<'k> {
 
 impl Finder<'_> {
     pub(super) fn add(&mut self, found: &Found) -> Result<(), redb::Error> {
-        match self.fate(&found.address)? {
-            None => {
-                let (fate, cause) = self.judge.judge(found);
-                self.totals.add(fate);
-                self.put(found, fate, &cause)
+        let known = self.fate(&found.address)?;
+        match known {
+            None => {}
+            Some(Fate::Scope) if self.judge.has_come_in(&found.address) => {}
+            Some(Fate::Pending | Fate::Depth) if found.hops > 0 && self.judge.depth.is_some() => {
+                return self.lift(found);
             }
-            Some(Fate::Scope) if self.judge.has_come_in(&found.address) => {
-                let (fate, cause) = self.judge.judge(found);
-                self.totals.change(Fate::Scope, fate);
-                self.put(found, fate, &cause)
-            }
-            Some(Fate::Pending | Fate::Depth) if found.hops > 0 => self.lift(found),
-            Some(_) => Ok(()),
+            Some(_) => return Ok(()),
         }
+        let (fate, cause) = self.judge.judge(found);
+        match known {
+            None => self.totals.add(fate),
+            Some(before) => self.totals.change(before, fate),
+        }
+        self.put(found, fate, &cause)
     }
 
     /// Returns the fate of an address that is known.
@@ -57,9 +58,6 @@ impl Finder<'_> {
         let Some(known) = known.filter(|known| known.depth > found.depth) else {
             return Ok(());
         };
-        if self.judge.depth.is_none() {
-            return Ok(());
-        }
         if known.fate == Fate::Pending {
             let host = self.host(&found.address)?;
             let key = (host, known.depth, known.priority, known.seq);

@@ -230,7 +230,7 @@ impl Hosts {
                 }
                 Some(host) if host.listed.is_none() && host.in_flight == 0 => {
                     later.push(id);
-                    // What else one may wait for ends with a commit, or with news of it.
+                    // A host that waits for anything else is looked at again at the next commit, or at news of it.
                     if host.next_at > now {
                         leaves_at = earlier(leaves_at, host.next_at);
                     }
@@ -260,17 +260,27 @@ mod tests {
     use super::*;
     use crate::Settings;
 
-    #[test]
-    fn hosts_that_only_wait_for_their_time_make_room_once_it_has_come() {
-        let mut hosts = Hosts::new(&Settings::default(), false, 0);
+    fn times() -> (Instant, Instant) {
         let now = Instant::now();
-        let later = now + Duration::from_secs(10);
+        (now, now + Duration::from_secs(10))
+    }
+
+    /// As many hosts as there is room for, which have nothing to do and may be asked again at `next_at`.
+    fn full(uncommitted: usize, next_at: Instant) -> Hosts {
+        let mut hosts = Hosts::new(&Settings::default(), false, 0);
         for id in 0..MOST as u32 {
-            let mut host = Host::new(format!("http://h{id}"), Duration::ZERO, now);
-            (host.more, host.next_at) = (false, later);
+            let mut host = Host::new(format!("http://h{id}"), Duration::ZERO, next_at);
+            (host.more, host.uncommitted) = (false, uncommitted);
             hosts.by_id.insert(id, host);
             hosts.list(id);
         }
+        hosts
+    }
+
+    #[test]
+    fn hosts_that_only_wait_for_their_time_make_room_once_it_has_come() {
+        let (now, later) = times();
+        let mut hosts = full(0, later);
         assert!(!hosts.makes_room(now));
         assert_eq!(hosts.next_room(), Some(later));
         assert!(hosts.makes_room(later));
@@ -279,15 +289,8 @@ mod tests {
 
     #[test]
     fn a_commit_leaves_hosts_whose_time_has_not_come() {
-        let mut hosts = Hosts::new(&Settings::default(), false, 0);
-        let now = Instant::now();
-        let later = now + Duration::from_secs(10);
-        for id in 0..MOST as u32 {
-            let mut host = Host::new(format!("http://h{id}"), Duration::ZERO, now);
-            (host.more, host.next_at, host.uncommitted) = (false, later, 1);
-            hosts.by_id.insert(id, host);
-            hosts.list(id);
-        }
+        let (now, later) = times();
+        let mut hosts = full(1, later);
         assert_eq!(hosts.next_room(), None);
         hosts
             .by_id

@@ -41,7 +41,7 @@ pub(crate) fn late() -> (Site, [String; 2]) {
             "<a href=http://127.0.0.4:PORT/www></a><a href=http://127.0.0.4:PORT/more></a><a href=/child></a>",
         ),
         "/child" => {
-            // It is asked for once the links of its page are recorded.
+            // The crawler asks for this page only after it has recorded all links of `/a`.
             is_known.store(true, Ordering::SeqCst);
             Answer::html("a page")
         }

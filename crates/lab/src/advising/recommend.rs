@@ -112,21 +112,18 @@ pub(super) struct Sizes<'a> {
 impl<'a> Sizes<'a> {
     fn of(demand: &'a Demand, costs: &'a Costs) -> Sizes<'a> {
         let limits = &costs.machine.limits;
-        let here = match (costs.machine.memory_bytes, limits.group_memory_bytes) {
-            (0, group) => group.unwrap_or(0),
-            (machine, group) => group.map_or(machine, |group| group.min(machine)),
-        };
-        let memory = demand.memory_bytes.unwrap_or(here);
+        let machine = Some(costs.machine.memory_bytes).filter(|bytes| *bytes > 0);
+        let here = [machine, limits.group_memory_bytes]
+            .into_iter()
+            .flatten()
+            .min();
+        let memory = demand.memory_bytes.or(here);
         let cores = costs.machine.cores.max(1) as f64;
         Sizes {
             demand,
             costs,
             // A system that does not report its memory sets no limit.
-            memory: if memory == 0 {
-                f64::INFINITY
-            } else {
-                memory as f64
-            },
+            memory: memory.map_or(f64::INFINITY, |bytes| bytes as f64),
             cores: limits.group_cores.map_or(cores, |group| group.min(cores)),
         }
     }

@@ -91,6 +91,15 @@ impl Node {
         }
     }
 
+    /// Begins a session, and has a client enter the room.
+    async fn begin_with(&mut self, nick: &str) -> Connection {
+        self.begin().await;
+        let mut client = self.connect(nick);
+        command(&mut client, JOIN);
+        self.told(&mut client, JOINED).await;
+        client
+    }
+
     fn connect(&self, nick: &str) -> Connection {
         let mut client = self.hub.connect(Now::read());
         let hello = format!(r#"{{"type":"hello","nick":"{nick}"}}"#);
@@ -118,10 +127,7 @@ fn a_room_stays_open_while_an_answer_for_it_is_under_way() {
     let tea = Name::stored("tea");
     let mut node = Node::new(&server.url());
     let test = async {
-        node.begin().await;
-        let mut ann = node.connect("ann");
-        command(&mut ann, JOIN);
-        node.told(&mut ann, JOINED).await;
+        let mut ann = node.begin_with("ann").await;
         while node.flow.rooms[&tea].is_syncing {
             node.step().await;
         }
@@ -139,7 +145,7 @@ fn a_room_stays_open_while_an_answer_for_it_is_under_way() {
         assert!(!joined.contains(r#""epoch":0,"#), "{joined}");
         let epoch = server.ask(&["HGET", "chat:{tea}:meta", "epoch"]);
         assert_ne!(epoch, "0");
-        // It closes once nothing is under way.
+        // The room closes when no answer is under way.
         command(&mut ann, LEAVE);
         node.take_asks();
         while node.flow.rooms[&tea].is_syncing {
@@ -191,10 +197,7 @@ fn what_was_told_before_its_answer_was_lost_is_told_once() {
     };
     let mut node = Node::new(&server.url());
     let test = async {
-        node.begin().await;
-        let mut ann = node.connect("ann");
-        command(&mut ann, JOIN);
-        node.told(&mut ann, JOINED).await;
+        let mut ann = node.begin_with("ann").await;
         assert_eq!(server.ask(&["SAVE"]), "OK");
         command(
             &mut ann,

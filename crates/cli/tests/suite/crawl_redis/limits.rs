@@ -204,7 +204,7 @@ fn all_pages_of_a_host_that_is_given_up_come_to_their_end() {
     let Some(redis) = Server::start(Keeps::Nothing) else {
         return;
     };
-    // It is bound and does not listen, so it refuses, and its port is nobody else's.
+    // A socket that is bound and does not listen keeps its port, where every connection is refused.
     let closed = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     closed.bind(&any.into()).unwrap();
