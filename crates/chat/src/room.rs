@@ -6,6 +6,8 @@ mod telling;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
+
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::history::History;
 use crate::log::Stored;
@@ -28,7 +30,9 @@ struct State {
     epoch: u32,
     history: History,
     topic: Arc<str>,
-    members: HashMap<Name, Member>,
+    /// In the order in which they came, which is about that of their connections: clients whose memory lies side by
+    /// side are told one after another.
+    members: IndexMap<Name, Member>,
     /// The members that other nodes have.
     remote: HashMap<Name, Away>,
     /// Members wait who have seen more than is here: they were at another node.
@@ -96,7 +100,7 @@ impl Room {
                 epoch,
                 history: History::default(),
                 topic: "".into(),
-                members: HashMap::new(),
+                members: IndexMap::new(),
                 remote: HashMap::new(),
                 has_ahead: false,
                 changes: Vec::new(),
@@ -177,7 +181,7 @@ impl Room {
             its.is_none_or(|its| its.has_ended() || outbox.is_some_and(|it| Arc::ptr_eq(it, its)))
         });
         if leaves {
-            state.members.remove(nick);
+            state.members.swap_remove(nick);
             self.tell_change(&mut state, nick, Presence::Gone, options);
         }
     }

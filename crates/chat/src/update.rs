@@ -307,11 +307,6 @@ impl Parcel {
         self.0.text.payload()
     }
 
-    /// Returns the JSON object as a WebSocket message.
-    pub fn encoded(&self) -> &Encoded {
-        &self.0.text
-    }
-
     /// Returns the update as lines for people, each with its end; none for what these leave out.
     ///
     /// ```
@@ -343,6 +338,13 @@ impl Parcel {
     /// Returns what the parcel counts for in an outbox, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.json().len() + PLACE
+    }
+}
+
+/// The JSON object as a WebSocket message.
+impl AsRef<Encoded> for Parcel {
+    fn as_ref(&self) -> &Encoded {
+        &self.0.text
     }
 }
 

@@ -99,6 +99,12 @@ impl Encoded {
     }
 }
 
+impl AsRef<Encoded> for Encoded {
+    fn as_ref(&self) -> &Encoded {
+        self
+    }
+}
+
 impl From<&Encoded> for Encoded {
     fn from(message: &Encoded) -> Encoded {
         message.clone()

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use switchboard_runtime::{self as runtime, Sleep};
-use switchboard_websocket::{CloseCode, CloseFrame, Encoded, Message, WebSocket, Wire};
+use switchboard_websocket::{CloseCode, CloseFrame, Message, WebSocket, Wire};
 
 use super::ServiceOptions;
 use crate::{Bye, Connection, Now, Parcel};
@@ -18,7 +18,7 @@ pub(super) struct Talk<S> {
     connection: Connection,
     options: Arc<ServiceOptions>,
     /// What is sent next, from `sent` on.
-    batch: Vec<Encoded>,
+    batch: Vec<Parcel>,
     sent: usize,
     /// The client has not taken what was sent last.
     is_stalled: bool,
@@ -109,10 +109,7 @@ impl<S: Wire> Talk<S> {
                 break;
             }
             ready!(self.connection.poll_ready(context));
-            let mut parcels = Vec::new();
-            let end = self.connection.take(BATCH, &mut parcels);
-            self.batch
-                .extend(parcels.iter().map(Parcel::encoded).cloned());
+            let end = self.connection.take(BATCH, &mut self.batch);
             if let Some(bye) = end
                 && self.poll_batch(context)?.is_ready()
             {

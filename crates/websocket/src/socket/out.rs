@@ -79,11 +79,11 @@ impl Out {
         wire: &mut impl Wire,
         context: &mut Context<'_>,
         encoder: &mut Encoder,
-        messages: &[Encoded],
+        messages: &[impl AsRef<Encoded>],
     ) -> Poll<io::Result<usize>> {
         // Most often there is one, and room for more is not worth its making.
         if let [message] = messages {
-            let mut frame = encoder.encode(message);
+            let mut frame = encoder.encode(message.as_ref());
             let buffers = [IoSlice::new(&frame)];
             let sent = ready!(wire.poll_send_vectored(context, &buffers))?;
             self.sent(sent)?;
@@ -95,7 +95,7 @@ impl Out {
         let count = messages.len().min(MOST);
         let mut frames = [const { Bytes::new() }; MOST];
         for (frame, message) in frames.iter_mut().zip(messages) {
-            *frame = encoder.encode(message);
+            *frame = encoder.encode(message.as_ref());
         }
         let mut buffers = [IoSlice::new(&[]); MOST];
         for (buffer, frame) in buffers.iter_mut().zip(&frames) {

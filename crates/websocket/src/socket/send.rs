@@ -67,7 +67,7 @@ impl<S: Wire> WebSocket<S> {
     pub fn poll_send(
         &mut self,
         context: &mut Context<'_>,
-        messages: &[Encoded],
+        messages: &[impl AsRef<Encoded>],
     ) -> Poll<io::Result<usize>> {
         self.check_open()?;
         ready!(self.out.poll(&mut self.wire, context))?;
@@ -79,7 +79,7 @@ impl<S: Wire> WebSocket<S> {
                 .out
                 .poll_shared(&mut self.wire, context, &mut self.encoder, messages);
         }
-        self.out.frame(self.encoder.encode(first));
+        self.out.frame(self.encoder.encode(first.as_ref()));
         // Whether there is space or not, the message is taken.
         let _ = self.out.poll(&mut self.wire, context)?;
         Poll::Ready(Ok(1))
