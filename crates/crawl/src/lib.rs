@@ -39,6 +39,7 @@ pub mod fragment;
 mod job;
 mod keeper;
 pub mod links;
+mod locked;
 pub mod output;
 mod recent;
 mod report;

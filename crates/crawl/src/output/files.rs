@@ -9,6 +9,7 @@ use super::jsonl::Jsonl;
 use super::stream::Stream;
 use super::warc::Warc;
 use super::{Fetched, Output};
+use crate::locked::Locked;
 
 /// What an archive says of the crawl that wrote it.
 #[derive(Clone, Debug, Default)]
@@ -171,14 +172,14 @@ fn open(
         }
         _ => error,
     })?;
-    match file.try_lock() {
-        Ok(()) => {}
+    let file = match Locked::lock(file) {
+        Ok(file) => file,
         Err(TryLockError::WouldBlock) => {
             let text = "another crawl writes it: give this one another name";
             return Err(io::Error::new(ErrorKind::WouldBlock, text));
         }
         Err(TryLockError::Error(error)) => return Err(error),
-    }
+    };
     if recorded.is_none() && file.metadata()?.len() > 0 {
         let text = "exists and is not this crawl's: give another name, or move it away";
         return Err(io::Error::new(ErrorKind::AlreadyExists, text));
@@ -251,7 +252,7 @@ mod tests {
     use std::io::ErrorKind;
     use std::time::{Duration, SystemTime};
 
-    use super::{Csv, Fetched, Jsonl, Named, Output as _, Outputs, Stream};
+    use super::{Csv, Fetched, Jsonl, Locked, Named, Output as _, Outputs, Stream};
     use crate::Address;
 
     fn row() -> Fetched {
@@ -276,11 +277,8 @@ mod tests {
     fn a_full_disk_is_named_and_leaves_valid_files() {
         let path = std::env::temp_dir().join(format!("crawl-full-{}.jsonl", std::process::id()));
         let open = |path| {
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(path)
-                .unwrap()
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            Locked::unlocked(file.unwrap())
         };
         let mut whole = Stream::new(open(path.as_path()), Jsonl);
         whole.append(&[row()]).unwrap();

@@ -3,7 +3,6 @@
 //! The columns are those of CSV. A batch is a transaction, which is on the disk when it ends. A batch that is appended
 //! again takes the place of itself, and rows that the store knows nothing of are deleted at the next start.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -11,11 +10,12 @@ use rusqlite::{Connection, params};
 
 use super::jsonl::Facts;
 use super::{Fetched, Output};
+use crate::locked::Locked;
 
 pub(super) struct Sqlite {
     connection: Connection,
     /// Holds the lock against other crawls.
-    file: File,
+    file: Locked,
 }
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS pages (
@@ -27,7 +27,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS pages (
 const INSERT: &str = "INSERT OR REPLACE INTO pages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 impl Sqlite {
-    pub(super) fn new(path: &Path, file: File) -> io::Result<Sqlite> {
+    pub(super) fn new(path: &Path, file: Locked) -> io::Result<Sqlite> {
         let connection = Connection::open(path).map_err(error)?;
         connection
             // With less, a power cut can bring back the journal of a batch that was committed, and undo it.

@@ -1,9 +1,9 @@
 //! An output that is one file of records, one after another.
 
-use std::fs::File;
 use std::io::{self, Write as _};
 
 use super::{Fetched, Output};
+use crate::locked::Locked;
 
 /// What is written between two calls of the system; a batch may be larger.
 const PIECE: usize = 1 << 20;
@@ -21,14 +21,14 @@ pub(super) trait Format: Send {
 /// A file of records in a format.
 pub(super) struct Stream<F> {
     /// Opened for appending: each write goes to the end.
-    file: File,
+    file: Locked,
     length: u64,
     format: F,
 }
 
 impl<F: Format> Stream<F> {
     /// Takes a file whose position is its end, whatever its length is.
-    pub(super) fn new(file: File, format: F) -> Stream<F> {
+    pub(super) fn new(file: Locked, format: F) -> Stream<F> {
         let length = file.metadata().map_or(0, |metadata| metadata.len());
         Stream {
             file,
@@ -38,7 +38,7 @@ impl<F: Format> Stream<F> {
     }
 
     fn write(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        (&*self.file).write_all(bytes)?;
         self.length += bytes.len() as u64;
         bytes.clear();
         Ok(())

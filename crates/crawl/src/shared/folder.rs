@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CrawlError;
+use crate::locked::Locked;
 use crate::store::StoreError;
 
 /// The name of the file.
@@ -28,7 +29,7 @@ pub(super) struct Member {
 pub(super) struct Folder {
     path: PathBuf,
     /// `None` until there is a folder.
-    lock: Option<File>,
+    lock: Option<Locked>,
 }
 
 impl Folder {
@@ -73,16 +74,17 @@ impl Folder {
 
     fn lock(&mut self) -> Result<(), CrawlError> {
         let lock = File::create(self.path.join(LOCK)).map_err(|error| self.failed(&error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        match Locked::lock(lock) {
+            Ok(lock) => {
+                self.lock = Some(lock);
+                Ok(())
+            }
             Err(TryLockError::WouldBlock) => {
                 let text = "another process crawls with it: give each process a folder by --state";
-                return Err(self.failed(&text));
+                Err(self.failed(&text))
             }
-            Err(TryLockError::Error(error)) => return Err(self.failed(&error)),
+            Err(TryLockError::Error(error)) => Err(self.failed(&error)),
         }
-        self.lock = Some(lock);
-        Ok(())
     }
 
     /// Writes which process it is of, unless it says so already.
