@@ -75,7 +75,7 @@ impl Connection {
                 limit,
             } => {
                 let room = self.member_of(&room)?;
-                room.tell_history(&self.outbox, before, limit, self.hub.options());
+                room.tell_history(&self.outbox, before, limit);
             }
             Command::Rooms => self.list_rooms()?,
             Command::Register { password } => self.register(&password, now)?,

@@ -175,8 +175,8 @@ impl Outbox {
         state.end
     }
 
-    /// Returns how many bytes of older entries may be queued for a client that enters a room: half of the queue for the
-    /// first one, and no more than three quarters for all that it enters before it reads. The rest is for answers, and
+    /// Returns how many bytes of older entries may be queued for a client that enters a room, or asks for them: half of the
+    /// queue for the first one, and no more than three quarters for all before it reads. The rest is for answers, and
     /// for what is said meanwhile.
     pub(crate) fn room_for_entries(&self) -> usize {
         (self.limit / 4 * 3).saturating_sub(self.bytes()) / 3 * 2

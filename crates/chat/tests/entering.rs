@@ -81,6 +81,34 @@ fn a_client_that_comes_back_to_many_busy_rooms_at_once_is_not_cut() {
 }
 
 #[test]
+fn a_client_that_asks_for_older_entries_many_times_at_once_is_not_cut() {
+    let (hub, now) = (hub(), Now::read());
+    let mut ann = enter(&hub, "ann", now);
+    command(&mut ann, r#"{"type":"join","room":"r"}"#, now);
+    let text = "x".repeat(400);
+    for _ in 0..100 {
+        let say = format!(r#"{{"type":"say","room":"r","text":"{text}"}}"#);
+        command(&mut ann, &say, now);
+        support::told(&mut ann);
+    }
+    for _ in 0..10 {
+        command(&mut ann, r#"{"type":"history","room":"r"}"#, now);
+    }
+    let mut parcels = Vec::new();
+    assert_eq!(ann.take(usize::MAX, &mut parcels), None);
+    let counts = parcels.iter().map(|parcel| {
+        let told: Value = serde_json::from_slice(parcel.json()).unwrap();
+        assert_eq!(told["complete"], false);
+        told["messages"].as_array().unwrap().len()
+    });
+    let counts: Vec<_> = counts.collect();
+    assert_eq!(counts.len(), 10);
+    // The first has half of the queue, and the last one gets on.
+    assert!(counts[0] > 50, "{counts:?}");
+    assert_eq!(counts[9], 1, "{counts:?}");
+}
+
+#[test]
 fn a_client_that_enters_many_rooms_of_many_members_at_once_is_not_cut() {
     let (hub, now) = (hub(), Now::read());
     let members = (0..100).map(|number| {

@@ -76,16 +76,10 @@ impl Room {
     }
 
     /// Tells a member older entries.
-    pub(crate) fn tell_history(
-        &self,
-        outbox: &Outbox,
-        before: Option<u64>,
-        limit: Option<usize>,
-        options: &HubOptions,
-    ) {
+    pub(crate) fn tell_history(&self, outbox: &Outbox, before: Option<u64>, limit: Option<usize>) {
         let state = self.state();
         let (before, limit) = (before.unwrap_or(u64::MAX), limit.unwrap_or(RECOVERED));
-        let (limit, bytes) = (limit.min(RECOVERED), options.outbox / 2);
+        let (limit, bytes) = (limit.min(RECOVERED), outbox.room_for_entries());
         let (messages, complete) = state.history.before(before, limit, bytes);
         outbox.push(&Parcel::new(&Update::History {
             room: &self.name,
