@@ -128,6 +128,11 @@ impl Feeder {
         }
     }
 
+    /// Returns whether somebody has the body.
+    pub(crate) fn has_reader(&self) -> bool {
+        !self.0.lock().dropped
+    }
+
     /// Gives the reader a frame that it wants.
     pub(crate) fn give(&self, frame: io::Result<Frame<Bytes>>, context: &mut Context<'_>) {
         let mut state = self.0.lock();

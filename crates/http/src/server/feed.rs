@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io::ErrorKind::TimedOut;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::task::{Context, Poll, ready};
 
 use http::StatusCode;
@@ -118,6 +119,16 @@ impl Feed {
                 self.feeder.give(Err(told), context);
                 Poll::Ready(Err(Failure::Refused(refusal, kind)))
             }
+        }
+    }
+
+    /// Moves the rest of the interim answer to `out`, ahead of the final one, if it has begun or somebody may still read
+    /// the body. What would be sent of it later would be within the final answer.
+    pub(super) fn settle_interim(&mut self, out: &mut Vec<u8>) {
+        let has_begun = self.interim.len() < CONTINUE.len();
+        if has_begun || self.feeder.has_reader() {
+            out.extend_from_slice(mem::take(&mut self.interim));
+            self.interim_unflushed = false;
         }
     }
 

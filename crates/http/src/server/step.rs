@@ -134,7 +134,7 @@ where
 /// Writes an answer to `out`, at least the head.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) fn answer<B>(
-    exchange: Exchange,
+    mut exchange: Exchange,
     mut response: Response<B>,
     stopping: &AtomicBool,
     out: &mut Output,
@@ -145,6 +145,9 @@ where
 {
     if response.status().is_informational() {
         return upgrade(&exchange, &mut response, out);
+    }
+    if let Some(feed) = &mut exchange.feed {
+        feed.settle_interim(out.buffer());
     }
     let long = exchange.feed.as_ref().is_some_and(|feed| feed.is_long());
     let ends = long || stopping.load(Ordering::Relaxed);

@@ -162,6 +162,25 @@ fn a_body_may_be_read_by_another_flow_after_the_answer() {
 }
 
 #[test]
+fn a_body_that_is_read_within_the_answer_is_asked_for_before_it() {
+    let handler = |request: Request| async { Ok(Response::new(request.into_body())) };
+    with_clients(handler, |mut client| {
+        for _ in 0..2 {
+            let head = b"PUT / HTTP/1.1\r\nhost: here\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+            client.get_mut().write_all(head).unwrap();
+            let mut interim = String::new();
+            client.read_line(&mut interim).unwrap();
+            client.read_line(&mut interim).unwrap();
+            assert_eq!(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+            client.get_mut().write_all(b"hello").unwrap();
+            let answer = read_answer(&mut client);
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+        }
+    });
+}
+
+#[test]
 fn the_end_of_a_whole_body_is_no_error_after_the_connection() {
     let request =
         b"POST / HTTP/1.1\r\nhost: here\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
