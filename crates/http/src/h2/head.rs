@@ -1,8 +1,9 @@
 //! What hyper leaves open in the head of a request.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue};
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue};
+use http::{Request, Response, StatusCode};
+use hyper::body::Body as HttpBody;
 
 use crate::Body;
 use crate::h1::Refusal;
@@ -52,6 +53,20 @@ fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
         headers.insert(COOKIE, value);
     }
+}
+
+/// Returns whether an answer has no body, whatever the handler has given it: hyper would send that. What an answer to
+/// HEAD leaves out is told by its length, if that is known.
+pub(super) fn has_no_body<B: HttpBody>(response: &mut Response<B>, is_head: bool) -> bool {
+    let status = response.status();
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+        return true;
+    }
+    if is_head && let Some(length @ 1..) = response.body().size_hint().exact() {
+        let headers = response.headers_mut();
+        headers.entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    is_head
 }
 
 /// Returns the answer to a request that is refused.

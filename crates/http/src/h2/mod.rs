@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Response;
+use http::{Method, Response};
 use http_body_util::Either;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http2;
@@ -86,20 +86,29 @@ where
     let tally = Rc::new(Tally::default());
     let service = service_fn(|mut request: http::Request<Incoming>| {
         let running = Running::new(tally.clone());
+        let is_head = request.method() == Method::HEAD;
         let checked = head::check(&mut request, &limits);
         let response = checked.map(|()| handler(request.map(|body| request_body(body, &limits))));
         async move {
             let response = match response {
                 Ok(response) => response.await,
                 Err(refusal) => {
-                    let answer = head::answer(&refusal);
+                    let mut answer = head::answer(&refusal);
+                    if head::has_no_body(&mut answer, is_head) {
+                        *answer.body_mut() = crate::Body::empty();
+                    }
                     return Ok(answer.map(|body| running.answered(Either::Right(body))));
                 }
             };
             match response {
-                Ok(response) => {
-                    let body = |body| running.answered(Either::Left(Adapted { body }));
-                    Ok(response.map(body))
+                Ok(mut response) => {
+                    let has_none = head::has_no_body(&mut response, is_head);
+                    Ok(response.map(|body| {
+                        running.answered(match has_none {
+                            true => Either::Right(crate::Body::empty()),
+                            false => Either::Left(Adapted { body }),
+                        })
+                    }))
                 }
                 Err(error) => {
                     running.failed();

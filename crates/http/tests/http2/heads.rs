@@ -144,3 +144,40 @@ fn heads_have_the_limits_of_http_1() {
         assert_eq!(handled.count(), 2);
     }
 }
+
+#[test]
+fn answers_that_have_no_body_end_with_their_head() {
+    for way in models_and_drivers() {
+        let mut served = Served::greeted(way);
+        let asked = [
+            ("HEAD", "/"),
+            ("HEAD", "/large"),
+            ("GET", "/204"),
+            ("GET", "/304"),
+        ];
+        for (n, (method, path)) in asked.into_iter().enumerate() {
+            let stream = 1 + 2 * n as u32;
+            let fields = [
+                (":method", method),
+                (":scheme", "http"),
+                (":path", path),
+                (":authority", "here"),
+            ];
+            let flags = END_HEADERS | END_STREAM;
+            let request = frame(HEADERS, flags, stream, &literals(&fields));
+            served.client.send(&request);
+            let head = served.client.wait_for(HEADERS);
+            assert_eq!(head.stream, stream);
+            assert_eq!(head.flags & END_STREAM, END_STREAM, "{method} {path}");
+        }
+        is_answered(
+            &mut served,
+            9,
+            &[(":path", "/"), (":authority", "here")],
+            0x88,
+            "hello",
+        );
+        drop(served.client);
+        served.server.join().unwrap().unwrap();
+    }
+}

@@ -14,6 +14,7 @@ use std::io;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use hyper::StatusCode;
 use switchboard_http::{Body, HttpServer, Request, Response, ServerLimits};
 use switchboard_runtime::{Driver, Event, Model};
 
@@ -49,9 +50,15 @@ impl Drop for Drops {
 /// | `/piece` | the same in one piece |
 /// | `/host` | its Host fields and its authority |
 /// | `/cookie` | its Cookie fields |
+/// | `/204`, `/304` | this status, with a body |
 async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) -> Response<Body> {
     let drops = Drops(say.clone());
     say.send("started").unwrap();
+    let status = match request.uri().path() {
+        "/204" => StatusCode::NO_CONTENT,
+        "/304" => StatusCode::NOT_MODIFIED,
+        _ => StatusCode::OK,
+    };
     let body = match request.uri().path() {
         "/wait" => {
             go.wait().await;
@@ -87,7 +94,9 @@ async fn handle(request: Request, go: Event, say: mpsc::Sender<&'static str>) ->
         _ => Body::from("hello"),
     };
     drop(drops);
-    Response::new(body)
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
 }
 
 impl Served {
