@@ -140,25 +140,33 @@ impl Fields {
     }
 
     /// Returns the framing of an answer to a request, which may be one for the head alone; `None` for a body
-    /// that ends with the connection.
-    pub(crate) fn answer_framing(&self, status: StatusCode, head: bool) -> Option<Framing> {
+    /// that ends with the connection. Other codings than chunked are refused, because nobody takes them off.
+    pub(crate) fn answer_framing(
+        &self,
+        status: StatusCode,
+        head: bool,
+    ) -> Result<Option<Framing>, Refusal> {
         let is_empty = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if head || is_empty {
-            return Some(Framing::Length(0));
+            return Ok(Some(Framing::Length(0)));
         }
         match self.transfer_encoding {
             // A length beside it says nothing (RFC 9112, section 6.3).
-            Some(Coding::Chunked | Coding::OthersChunked) => Some(Framing::Chunked),
-            Some(Coding::Others) => None,
-            None => self.content_length.map(Framing::Length),
+            Some(Coding::Chunked) => Ok(Some(Framing::Chunked)),
+            Some(_) => Err(Refusal::bad("a transfer coding other than chunked")),
+            None => Ok(self.content_length.map(Framing::Length)),
         }
     }
 
-    /// Returns whether an answer has a transfer coding other than chunked, or two lengths.
-    pub(crate) fn is_ambiguous(&self) -> bool {
-        let only_chunked = matches!(self.transfer_encoding, None | Some(Coding::Chunked));
-        !only_chunked || (self.transfer_encoding.is_some() && self.content_length.is_some())
+    /// Returns whether an answer has two lengths, or a transfer coding that its version or its reader does not know, so
+    /// that its end may be another one for others.
+    pub(crate) fn is_ambiguous(&self, version: Version) -> bool {
+        self.transfer_encoding.is_some_and(|coding| {
+            coding != Coding::Chunked
+                || self.content_length.is_some()
+                || version == Version::HTTP_10
+        })
     }
 
     /// Returns whether the connection may carry another message after this one.

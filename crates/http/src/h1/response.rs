@@ -97,8 +97,8 @@ fn finish(
         version,
         headers,
         length: bytes.len(),
-        framing: fields.answer_framing(status, head),
-        keeps_alive: fields.keeps_alive(version) && !fields.is_ambiguous(),
+        framing: fields.answer_framing(status, head)?,
+        keeps_alive: fields.keeps_alive(version) && !fields.is_ambiguous(version),
     })
 }
 
@@ -199,8 +199,14 @@ mod tests {
         let both = "200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked";
         assert_eq!(end(both, false), (Some(Framing::Chunked), false));
         assert_eq!(
-            end("200 OK\r\ntransfer-encoding: gzip", false),
-            (None, false)
+            end("200 OK\r\ntransfer-encoding: gzip", true),
+            length(0, false)
+        );
+        let old = "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n";
+        let old = parse(old, false).unwrap();
+        assert_eq!(
+            (old.framing, old.keeps_alive),
+            (Some(Framing::Chunked), false)
         );
         assert_eq!(end("200 OK", false), (None, true));
     }
@@ -233,6 +239,8 @@ mod tests {
         for text in [
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
             "HTTP/1.1 2000 OK\r\n\r\n",
             "HTTP/1.1 099 OK\r\n\r\n",
             "HTTP/2.0 200 OK\r\n\r\n",
