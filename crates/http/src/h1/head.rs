@@ -101,7 +101,7 @@ const OTHER_VERSION: Refusal = Refusal::new(
     "a version other than HTTP/1.0 and HTTP/1.1",
 );
 const LF_ALONE: Refusal = Refusal::bad("a line that ends in LF alone");
-const BAD_TARGET: Refusal = Refusal::bad("a request target that is no URI");
+pub(crate) const BAD_TARGET: Refusal = Refusal::bad("a request target that is no URI");
 
 #[cold]
 fn refused(error: Error, bytes: &[u8], limits: &HeadLimits) -> Parsed<RequestHead> {
@@ -258,9 +258,21 @@ fn target(method: &Method, text: &str) -> Result<Uri, Refusal> {
         _ => matches!(uri.scheme_str(), Some("http" | "https")),
     };
     match fits {
-        true => Ok(uri),
+        true => with_path(uri),
         false => Err(BAD_TARGET),
     }
+}
+
+/// Gives an absolute URI that has a query and no path the path `/`, with which it is asked for (RFC 9112, section 3.2.1).
+fn with_path(uri: Uri) -> Result<Uri, Refusal> {
+    let target = uri.path_and_query().map(|target| target.as_str());
+    let Some(query) = target.filter(|target| target.starts_with('?')) else {
+        return Ok(uri);
+    };
+    let target = format!("/{query}").parse().map_err(|_| BAD_TARGET)?;
+    let mut parts = uri.into_parts();
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).map_err(|_| BAD_TARGET)
 }
 
 /// Has the authority of an absolute URI take the place of the Host field, if there is one (RFC 9112, section
@@ -275,4 +287,22 @@ pub(crate) fn replace_host(headers: &mut HeaderMap, authority: &str) -> Result<(
         headers.insert(HOST, value);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absolute_target_has_a_path() {
+        for (text, path) in [
+            ("http://a.example?q=1", "/?q=1"),
+            ("http://a.example/?q=1", "/?q=1"),
+            ("http://a.example", "/"),
+        ] {
+            let uri = target(&Method::GET, text).unwrap();
+            assert_eq!(uri.path_and_query().unwrap(), path, "{text}");
+            assert_eq!(uri.host(), Some("a.example"));
+        }
+    }
 }

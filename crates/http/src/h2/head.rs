@@ -2,21 +2,30 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
 
 use crate::Body;
 use crate::h1::Refusal;
 use crate::h1::framing::is_host;
-use crate::h1::head::{TOO_MANY_FIELDS, URI_TOO_LONG, replace_host};
+use crate::h1::head::{BAD_TARGET, TOO_MANY_FIELDS, URI_TOO_LONG, replace_host};
 use crate::server::ServerLimits;
 
 /// Checks the limits and the host of a request, as HTTP/1 does, and has its `:authority` take the place of
 /// Host.
 pub(super) fn check<B>(request: &mut Request<B>, limits: &ServerLimits) -> Result<(), Refusal> {
     let target = request.uri().path_and_query();
-    if target.is_some_and(|target| target.as_str().len() > limits.uri_bytes) {
+    let target = target.map_or("", |target| target.as_str());
+    if target.len() > limits.uri_bytes {
         return Err(URI_TOO_LONG);
+    }
+    let fits = match *request.method() {
+        Method::CONNECT => true,
+        Method::OPTIONS => target == "*" || target.starts_with('/'),
+        _ => target.starts_with('/'),
+    };
+    if !fits {
+        return Err(BAD_TARGET);
     }
     // A client that divides its cookies has not sent more fields.
     join_cookies(request.headers_mut());

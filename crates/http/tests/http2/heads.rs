@@ -54,6 +54,16 @@ fn the_host_is_checked_and_agrees_with_the_authority() {
             ),
             (&[path, host("a b")], BAD, "a Host that is no host\n"),
             (
+                &[(":path", "*"), authority],
+                BAD,
+                "a request target that is no URI\n",
+            ),
+            (
+                &[(":path", "?q"), authority],
+                BAD,
+                "a request target that is no URI\n",
+            ),
+            (
                 &[path, (":authority", "me@here")],
                 BAD,
                 "a request target that is no URI\n",
