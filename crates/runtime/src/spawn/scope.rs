@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location};
+use std::panic::{AssertUnwindSafe, Location, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use async_channel::Receiver;
 use futures_lite::FutureExt;
+use switchboard_green_threads::is_unwinding;
 
 use crate::event::Event;
 use crate::spawn::join::{JoinError, JoinHandle};
@@ -24,6 +25,15 @@ struct Inner {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Completes with the result of `future` or its panic. The unwinding of a green thread that was cancelled while
+/// plain code within `future` waited is none, and goes on.
+async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {
+    match AssertUnwindSafe(future).catch_unwind().await {
+        Err(payload) if is_unwinding() => resume_unwind(payload),
+        result => result,
+    }
 }
 
 impl Inner {
@@ -63,7 +73,7 @@ impl Scope {
         let (sender, receiver) = async_channel::bounded(1);
         let inner = Arc::downgrade(&self.0);
         let child = async move {
-            match AssertUnwindSafe(future).catch_unwind().await {
+            match caught(future).await {
                 // The send fails if the handle was dropped.
                 Ok(value) => drop(sender.try_send(value)),
                 Err(payload) => {
@@ -200,7 +210,7 @@ where
         first_failure: Mutex::default(),
     }));
     let guard = CancelAllOnDrop(scope.clone());
-    let body = AssertUnwindSafe(body(scope.clone())).catch_unwind();
+    let body = caught(body(scope.clone()));
     let failed = async {
         scope.0.failed.wait().await;
         None
