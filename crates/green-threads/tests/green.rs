@@ -1,10 +1,12 @@
 //! Green threads as futures: in turns, on a loop, cancelled, nested, and with reused stacks.
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::{block_on, poll_once, yield_now, zip};
@@ -73,6 +75,41 @@ fn thousands_of_green_threads_on_a_loop_wake_each_other() {
     });
     lp.run_until_empty().unwrap();
     assert_eq!(woken.get(), THREADS as u32);
+}
+
+/// A context that is never freed, so that a use of it after its poll is no fault of the test's.
+fn leaked_context() -> &'static mut Context<'static> {
+    struct Ignores;
+    impl Wake for Ignores {
+        fn wake(self: Arc<Ignores>) {}
+    }
+    let waker = Box::leak(Box::new(Waker::from(Arc::new(Ignores))));
+    Box::leak(Box::new(Context::from_waker(waker)))
+}
+
+#[test]
+fn a_future_within_which_plain_code_waits_has_the_newest_waker() {
+    let seen = RefCell::new(None);
+    let mut green = Green::new(|| {
+        let outer = async {
+            green::block_on(yield_now()).unwrap();
+            poll_fn(|context| {
+                *seen.borrow_mut() = Some(context.waker().clone());
+                Poll::<()>::Pending
+            })
+            .await;
+        };
+        green::block_on(outer).unwrap();
+    })
+    .unwrap();
+    for _ in 0..3 {
+        let context = leaked_context();
+        assert!(Pin::new(&mut green).poll(context).is_pending());
+        if let Some(seen) = &*seen.borrow() {
+            assert!(seen.will_wake(context.waker()));
+        }
+    }
+    assert!(seen.borrow().is_some());
 }
 
 #[test]
