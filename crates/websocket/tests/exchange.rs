@@ -196,6 +196,32 @@ fn an_end_without_a_close_is_an_error() {
 }
 
 #[test]
+fn what_was_received_is_handed_out_although_its_answer_cannot_be_sent() {
+    for (model, driver) in models_and_drivers() {
+        println!("{model} {driver}");
+        let (here, there) = Stream::pair().unwrap();
+        let mask = Some(*b"mask");
+        let frames = [
+            frame(FIN | PING, mask, b"there?"),
+            frame(FIN | TEXT, mask, b"x"),
+            frame(FIN | CLOSE, mask, &1000_u16.to_be_bytes()),
+        ];
+        run(model, driver, async {
+            here.write_all(&frames.concat()).await.unwrap();
+            drop(here);
+            let mut socket = WebSocket::new(there, Role::Server, &Options::new(), None);
+            let ping = socket.recv().await.unwrap();
+            assert_eq!(ping, Some(Message::Ping("there?".into())));
+            let text = socket.recv().await.unwrap();
+            assert_eq!(text, Some(Message::Text("x".into())));
+            let close = socket.recv().await.unwrap();
+            assert_eq!(close, Some(Message::Close(close_of(CloseCode::Normal))));
+            assert_eq!(socket.recv().await.unwrap(), None);
+        });
+    }
+}
+
+#[test]
 fn the_last_of_many_pings_is_answered_to_a_peer_that_does_not_read() {
     for (model, driver) in models_and_drivers() {
         println!("{model} {driver}");

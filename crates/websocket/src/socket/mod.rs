@@ -123,7 +123,8 @@ impl<S: Wire> WebSocket<S> {
     /// # Errors
     /// `InvalidData` around a [`Violation`], after the connection was closed with its code; `UnexpectedEof` if the
     /// connection ends without a close; `TimedOut` if the peer does not answer a close within the limit; those of
-    /// the stream, such as `ConnectionReset`.
+    /// the stream's input, such as `ConnectionReset`. That an answer cannot be sent is none: the input goes on to its
+    /// end.
     pub fn recv(&mut self) -> impl Future<Output = io::Result<Option<Message>>> {
         self.operation(WebSocket::poll_recv)
     }
@@ -151,14 +152,15 @@ impl<S: Wire> WebSocket<S> {
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Message>>> {
         if !self.out.is_empty() {
-            // What waits for space is sent while the peer's messages are received.
-            let _ = self.out.poll(&mut self.wire, context)?;
+            // What waits for space is sent while the peer's messages are received. If it cannot be sent, what the
+            // peer has sent before its end is received all the same.
+            let _ = self.out.poll(&mut self.wire, context);
         }
         loop {
             match self.decode() {
                 Ok(Some(message)) => {
                     self.react(&message);
-                    let _ = self.out.poll(&mut self.wire, context)?;
+                    let _ = self.out.poll(&mut self.wire, context);
                     return Poll::Ready(Ok(Some(message)));
                 }
                 Ok(None) => {}
