@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
-use support::{BINARY, FIN, PING, TEXT, frame};
+use support::{BINARY, CLOSE, FIN, PING, TEXT, frame};
 use switchboard_http::{Request, serve_connection};
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime};
@@ -166,10 +166,23 @@ fn a_peer_that_does_not_answer_a_close_is_left() {
             let mut socket = WebSocket::new(there, Role::Server, &options, None);
             let closed = socket.close(None).await;
             assert_eq!(socket.recv().await.unwrap(), None);
+            // The peer finds the end, although the socket is held.
+            let mut received = vec![];
+            let read = async {
+                loop {
+                    match here.recv().await.unwrap() {
+                        chunk if chunk.is_empty() => break,
+                        chunk => received.extend_from_slice(&chunk),
+                    }
+                }
+            };
+            let found = runtime::timeout(Duration::from_secs(10), read).await;
+            assert!(found.is_ok(), "the connection is open");
+            assert_eq!(received, [FIN | CLOSE, 0]);
+            drop(socket);
             closed
         });
         assert_eq!(closed.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        drop(here);
     }
 }
 

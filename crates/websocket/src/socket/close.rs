@@ -56,10 +56,7 @@ impl<S: Wire> WebSocket<S> {
     pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.input = None;
         if self.poll_deadline(context).is_ready() {
-            if let Some(socket) = self.wire.socket() {
-                // Fails only if the connection is over.
-                let _ = socket.shutdown();
-            }
+            self.cut();
             return self.over();
         }
         match self.out.poll(&mut self.wire, context) {
@@ -80,6 +77,14 @@ impl<S: Wire> WebSocket<S> {
                 Poll::Ready(Ok(chunk)) if !chunk.is_empty() => {}
                 Poll::Ready(_) => return self.over(),
             }
+        }
+    }
+
+    /// Ends both directions of the connection, although there may be clones of its stream.
+    pub(super) fn cut(&self) {
+        if let Some(socket) = self.wire.socket() {
+            // Fails only if the connection is over.
+            let _ = socket.shutdown();
         }
     }
 

@@ -170,6 +170,7 @@ impl<S: Wire> WebSocket<S> {
                 }
             }
             if self.phase == Phase::Closing && self.poll_deadline(context).is_ready() {
+                self.cut();
                 let text = "the peer has not answered the close";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
             }
