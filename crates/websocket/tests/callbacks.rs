@@ -5,12 +5,12 @@ mod support;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{CLOSE, FIN, RSV1, TEXT, decode, frame};
 use switchboard_callbacks::Connection;
 use switchboard_net::Stream;
-use switchboard_runtime::{self as runtime, Driver, Model};
+use switchboard_runtime::{self as runtime, Driver, Loop, Model};
 use switchboard_websocket::{
     CloseCode, Decoder, Encoded, Handler, Message, Options, Protocol, Role, Session,
 };
@@ -108,6 +108,39 @@ fn a_request_that_does_not_come_is_refused_and_one_that_has_come_is_not() {
             runtime::join(server, client).await.1
         });
         assert_eq!(whole.unwrap(), b"\x81\x05hello", "{driver}");
+    }
+}
+
+#[test]
+fn a_close_that_was_answered_leaves_no_timer() {
+    /// Closes at once.
+    struct Closes;
+    impl Handler for Closes {
+        fn open(&mut self, session: &Session) {
+            session.close(None);
+        }
+        fn message(&mut self, _: &Session, _: Message) {}
+    }
+    let limit = Duration::from_secs(20);
+    for driver in drivers() {
+        let (here, there) = Stream::pair().unwrap();
+        let protocol = Protocol::new(Options::new().close_limit(limit), Closes);
+        let client = async move {
+            here.write_all(REQUEST.as_bytes()).await.unwrap();
+            let mut received = vec![];
+            while !received.ends_with(&[FIN | CLOSE, 0]) {
+                received.extend_from_slice(&here.recv().await.unwrap());
+            }
+            let answer = frame(FIN | CLOSE, Some(*b"mask"), b"");
+            here.write_all(&answer).await.unwrap();
+            assert!(here.recv().await.unwrap().is_empty());
+        };
+        let lp = Loop::new(driver).unwrap();
+        lp.spawn(runtime::join(Connection::new(there, protocol), client))
+            .detach();
+        let started = Instant::now();
+        Model::Tasks.run_until_empty(&lp).unwrap();
+        assert!(started.elapsed() < limit, "{driver}: a timer held the loop");
     }
 }
 

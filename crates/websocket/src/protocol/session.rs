@@ -57,7 +57,10 @@ impl Session {
     pub(super) fn cut_later(&self) {
         let (transport, limit) = (self.0.transport.clone(), self.0.close_limit);
         let cut = Loop::current().map(|lp| lp.call_later(limit, move || transport.abort()));
-        self.0.cut.set(cut);
+        // A timer that is left keeps its loop from ending.
+        if let Some(earlier) = self.0.cut.replace(cut) {
+            earlier.cancel();
+        }
     }
 
     /// Returns the subprotocol that both sides have agreed on.
