@@ -31,7 +31,13 @@ fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Job, Jo
     let handle = JoinHandle::thread(slot.clone(), None);
     let job = move |start: Result<(), &io::Error>| match start {
         Ok(()) => {
-            slot.finish(catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked));
+            let result = catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked);
+            // The result is dropped here if its handle was. A panic of that, or of the waker, would end a thread
+            // that the pool counts.
+            let _ = catch_unwind(AssertUnwindSafe(move || {
+                slot.finish(result);
+                drop(slot);
+            }));
         }
         Err(error) => {
             slot.finish(Err(JoinError::Thread(same_error(error))));
