@@ -1,7 +1,7 @@
 //! Scopes of which the flows run plain code.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use switchboard_runtime::{self as runtime, JoinError, Model, Scope, green};
@@ -39,4 +39,29 @@ fn a_flow_ends_where_plain_code_in_the_body_of_its_scope_waits() {
     let ended = ended.unwrap();
     assert!(matches!(ended, Err(JoinError::Cancelled)), "{ended:?}");
     assert!(!goes_on.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_refused_child_may_use_its_scope_as_it_is_dropped() {
+    struct CancelsOnDrop(Scope);
+    impl Drop for CancelsOnDrop {
+        fn drop(&mut self) {
+            self.0.cancel();
+            drop(self.0.spawn(async {}));
+        }
+    }
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        let result = Model::Blocking.run(runtime::scope(|scope: Scope| async move {
+            let held = CancelsOnDrop(scope.clone());
+            let child = scope.spawn(async move {
+                let _held = held;
+            });
+            child.await
+        }));
+        sender.send(result.unwrap()).unwrap();
+    });
+    let result = ended.recv_timeout(Duration::from_secs(30));
+    let refused = result.expect("the scope is locked");
+    assert!(matches!(refused, Err(JoinError::Refused(_))), "{refused:?}");
 }

@@ -83,9 +83,17 @@ impl Scope {
                 }
             }
         };
+        // A child that cannot be started is dropped by the second owner, once the lock is released, because what it
+        // drops may use the scope.
+        let child = Arc::new(Mutex::new(Some(child)));
+        let taken = child.clone();
         if let Some(children) = &mut *lock(&self.0.children) {
-            children.push(launch(name, move || child));
+            children.push(launch(name, move || match lock(&taken).take() {
+                Some(child) => child,
+                None => unreachable!("a child is started once"),
+            }));
         }
+        drop(child);
         ScopeHandle(Box::pin(receiver))
     }
 
