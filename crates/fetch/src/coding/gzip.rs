@@ -15,6 +15,8 @@ pub(super) struct Gzip {
     state: State,
     /// The bytes of a header or of a trailer that is not whole yet.
     held: Vec<u8>,
+    /// The header is within a text, whose end is a zero.
+    in_text: bool,
     inflate: Decompress,
     crc: Crc,
     members: usize,
@@ -36,6 +38,7 @@ impl Default for Gzip {
         Gzip {
             state: State::Header,
             held: Vec::new(),
+            in_text: false,
             inflate: Decompress::new(false),
             crc: Crc::new(),
             members: 0,
@@ -91,14 +94,20 @@ impl Gzip {
             self.state = State::Rest;
             return Ok(input.len());
         }
-        match header_length(&self.held)? {
-            Some(length) => {
+        // A long text is looked at as a whole once it has ended, and not again with each byte of it.
+        let header = match self.in_text && !input.contains(&0) {
+            true => Header::InText,
+            false => Header::at_start_of(&self.held)?,
+        };
+        self.in_text = matches!(header, Header::InText);
+        match header {
+            Header::Whole(length) => {
                 self.held.clear();
                 self.state = State::Body;
                 Ok(length - before)
             }
-            None if self.held.len() > MOST_HEADER => Err(invalid("its header does not end")),
-            None => Ok(input.len()),
+            _ if self.held.len() > MOST_HEADER => Err(invalid("its header does not end")),
+            Header::Short | Header::InText => Ok(input.len()),
         }
     }
 
@@ -124,35 +133,51 @@ impl Gzip {
     }
 }
 
-/// Returns the length of the header at the start of `bytes`, if it is whole.
-fn header_length(bytes: &[u8]) -> io::Result<Option<usize>> {
-    let &[_, _, method, flags, ..] = bytes else {
-        return Ok(None);
-    };
-    if method != 8 || flags & 0xe0 != 0 {
-        return Err(invalid("its header is of another version"));
-    }
-    // The magic number, the method, flags, a time, and two more about the system.
-    let mut at = 10;
-    if flags & 4 != 0 {
-        let Some(length) = bytes.get(at..at + 2) else {
-            return Ok(None);
+/// A header at the start of some bytes.
+enum Header {
+    /// It has this length.
+    Whole(usize),
+    /// More bytes are needed.
+    Short,
+    /// A zero is needed.
+    InText,
+}
+
+impl Header {
+    fn at_start_of(bytes: &[u8]) -> io::Result<Header> {
+        let &[_, _, method, flags, ..] = bytes else {
+            return Ok(Header::Short);
         };
-        at += 2 + usize::from(u16::from_le_bytes([length[0], length[1]]));
-    }
-    for text in [8, 16] {
-        if flags & text != 0 {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let Some(end) = rest.iter().position(|byte| *byte == 0) else {
-                return Ok(None);
-            };
-            at += end + 1;
+        if method != 8 || flags & 0xe0 != 0 {
+            return Err(invalid("its header is of another version"));
         }
+        // The magic number, the method, flags, a time, and two more about the system.
+        let mut at = 10;
+        if flags & 4 != 0 {
+            let Some(length) = bytes.get(at..at + 2) else {
+                return Ok(Header::Short);
+            };
+            at += 2 + usize::from(u16::from_le_bytes([length[0], length[1]]));
+        }
+        for text in [8, 16] {
+            if flags & text != 0 {
+                let Some(rest) = bytes.get(at..) else {
+                    return Ok(Header::Short);
+                };
+                let Some(end) = rest.iter().position(|byte| *byte == 0) else {
+                    return Ok(Header::InText);
+                };
+                at += end + 1;
+            }
+        }
+        if flags & 2 != 0 {
+            at += 2;
+        }
+        Ok(match at <= bytes.len() {
+            true => Header::Whole(at),
+            false => Header::Short,
+        })
     }
-    if flags & 2 != 0 {
-        at += 2;
-    }
-    Ok((at <= bytes.len()).then_some(at))
 }
 
 fn invalid(text: &str) -> io::Error {

@@ -234,3 +234,12 @@ fn unhex(text: &str) -> Vec<u8> {
     let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     pairs.map(byte).collect()
 }
+
+#[test]
+fn a_long_name_in_a_header_that_comes_byte_by_byte_is_passed_over() {
+    let plain = gzip(b"text");
+    let name = vec![b'n'; 250 * 1024];
+    let head = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03";
+    let body = [&head[..], &name, b"\0", &plain[10..]].concat();
+    assert_eq!(decode(&["gzip"], &body, &[1], 1 << 20).unwrap(), b"text");
+}
