@@ -2,9 +2,10 @@
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use switchboard_net::Listener;
 
 /// Listens at `path`, in place of a socket file that no process listens on.
@@ -21,8 +22,14 @@ pub(crate) fn listen(path: &Path) -> io::Result<Listener> {
 /// Returns whether there is a socket file at `path` that no process listens on.
 fn is_stale(path: &Path) -> bool {
     let socket = std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
-    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    socket && UnixStream::connect(path).is_err_and(refused)
+    socket && connect(path) == Err(Errno::CONNREFUSED)
+}
+
+/// Connects, without waiting for a server whose queue is full.
+fn connect(path: &Path) -> Result<(), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
 }
 
 /// A socket file that this process made.
@@ -54,4 +61,26 @@ impl SocketFile {
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let data = std::fs::symlink_metadata(path).ok()?;
     Some((data.dev(), data.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use rustix::net::{bind, listen, socket};
+
+    use super::*;
+
+    #[test]
+    fn a_server_whose_queue_is_full_is_no_stale_one() {
+        let path = std::env::temp_dir().join(format!("unix-socket-{}", std::process::id()));
+        let server = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        bind(&server, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        assert!(is_stale(&path), "nobody listens yet");
+        listen(&server, 0).unwrap();
+        let _queued = UnixStream::connect(&path).unwrap();
+        assert_eq!(connect(&path), Err(Errno::AGAIN));
+        assert!(!is_stale(&path));
+        std::fs::remove_file(&path).unwrap();
+    }
 }
