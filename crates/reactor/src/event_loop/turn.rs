@@ -139,7 +139,7 @@ impl Loop {
         if self.0.remote.inbox().was_notified() {
             self.receive(|request| request(self));
         }
-        self.0.hooks.borrow().turn(&report);
+        self.hooks().turn(&report);
         waited
     }
 

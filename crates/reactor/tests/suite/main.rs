@@ -125,7 +125,8 @@ macro_rules! for_each_driver {
                     a_run_within_a_run_panics
                     a_waker_of_block_on_wakes_it
                     a_turn_waits_no_longer_than_its_limit
-                    the_loop_that_runs_is_the_current_one;
+                    the_loop_that_runs_is_the_current_one
+                    hooks_can_replace_themselves_at_the_end_of_a_turn;
                 signals:
                     signals_run_the_reader_of_their_pipe
                     signals_of_other_threads_arrive

@@ -10,10 +10,10 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use switchboard_reactor::Loop;
 use switchboard_reactor::plumbing::Sockets;
+use switchboard_reactor::{Hooks, Loop, TurnReport};
 
-use crate::support::{Fixture, Log, lock, send, unix_pair, yield_now};
+use crate::support::{Fixture, Log, Recorder, lock, send, unix_pair, yield_now};
 
 const SOON: Duration = Duration::from_millis(2);
 const FAR: Duration = Duration::from_secs(1000);
@@ -219,4 +219,20 @@ pub(crate) fn the_loop_that_runs_is_the_current_one(fixture: &Fixture) {
     log.add(seen.expect("the run succeeds"));
     assert_eq!(log.all(), [Some(fixture.id()); 2]);
     assert!(Loop::current().is_none());
+}
+
+pub(crate) fn hooks_can_replace_themselves_at_the_end_of_a_turn(fixture: &Fixture) {
+    struct Replaces(Arc<Recorder>);
+    impl Hooks for Replaces {
+        fn turn(&self, _: &TurnReport) {
+            let lp = Loop::current().expect("a loop runs");
+            lp.set_hooks(self.0.clone());
+        }
+    }
+    fixture.set_hooks(Arc::new(Replaces(fixture.recorder.clone())));
+    let lp = fixture.lp.clone();
+    // A second turn, of which the new hooks are told.
+    fixture.call_soon(move || drop(lp.call_soon(|| ())));
+    fixture.run_to_the_end();
+    assert!(fixture.recorder.turns() > 0);
 }
