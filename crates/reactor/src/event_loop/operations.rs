@@ -208,13 +208,17 @@ impl Sockets for Loop {
     }
 
     fn replace_waker(&self, timer: TimerKey, waker: &Waker) -> bool {
-        match self.0.timers.borrow_mut().get_mut(timer) {
-            Some(TimerEvent::Wake(old)) => {
-                old.clone_from(waker);
-                true
-            }
-            _ => false,
+        let mut timers = self.0.timers.borrow_mut();
+        let Some(TimerEvent::Wake(armed)) = timers.get_mut(timer) else {
+            return false;
+        };
+        if !armed.will_wake(waker) {
+            let old = std::mem::replace(armed, waker.clone());
+            // The drop of a waker may run code that uses the timers.
+            drop(timers);
+            drop(old);
         }
+        true
     }
 
     fn cancel_wake(&self, timer: TimerKey) {

@@ -57,6 +57,7 @@ macro_rules! for_each_driver {
                     a_timer_repeating_in_the_past_starves_no_timer
                     the_longest_delay_is_accepted
                     a_timer_wakes_the_waker_that_was_set_last
+                    a_waker_that_is_replaced_may_use_the_timers
                     ten_thousand_timers_can_be_cancelled;
                 fd_callbacks:
                     a_reader_runs_until_its_descriptor_is_drained

@@ -1,6 +1,8 @@
 //! Timers of a loop.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use switchboard_reactor::Loop;
@@ -164,6 +166,29 @@ pub(crate) fn a_timer_wakes_the_waker_that_was_set_last(fixture: &Fixture) {
     assert!(fixture.now() >= due);
     assert_eq!([old, new, not].map(|flag| flag.count()), [0, 1, 0]);
     assert!(!fixture.replace_waker(timer, &new_waker));
+}
+
+pub(crate) fn a_waker_that_is_replaced_may_use_the_timers(fixture: &Fixture) {
+    struct UsesTimers;
+    impl Wake for UsesTimers {
+        fn wake(self: Arc<UsesTimers>) {}
+    }
+    impl Drop for UsesTimers {
+        fn drop(&mut self) {
+            let lp = Loop::current().expect("a loop runs");
+            let timer = lp.wake_at(lp.now(), Waker::noop().clone());
+            lp.cancel_wake(timer);
+        }
+    }
+    let (woken, waker) = WakeCounter::new();
+    let lp = fixture.lp.clone();
+    fixture.call_soon(move || {
+        let timer = lp.wake_at(lp.now() + SOON, Arc::new(UsesTimers).into());
+        assert!(lp.replace_waker(timer, &waker));
+    });
+    fixture.run_to_the_end();
+    assert!(lock(&fixture.recorder.panics).is_empty());
+    assert_eq!(woken.count(), 1);
 }
 
 pub(crate) fn ten_thousand_timers_can_be_cancelled(fixture: &Fixture) {

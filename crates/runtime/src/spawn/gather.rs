@@ -74,9 +74,12 @@ pub async fn gather<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::O
         .collect();
     let mut left = parts.len();
     poll_fn(|context| {
-        flow.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(context.waker());
+        let waker = context.waker().clone();
+        let mut woken = flow.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *woken, waker);
+        // The drop of a waker may run code that wakes a part.
+        drop(woken);
+        drop(old);
         for part in &mut parts {
             if !part.mark.woken.swap(false, Ordering::AcqRel) {
                 continue;
@@ -99,4 +102,54 @@ pub async fn gather<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::O
     })
     .await;
     parts.into_iter().filter_map(|part| part.output).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A waker that wakes another one as it is dropped.
+    struct WakesAsDropped(Arc<Mutex<Option<Waker>>>);
+
+    impl Wake for WakesAsDropped {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for WakesAsDropped {
+        fn drop(&mut self) {
+            let part = self.0.lock().unwrap().take();
+            part.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    #[test]
+    fn a_waker_that_is_replaced_may_wake_a_part() {
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let slot = Arc::new(Mutex::new(None));
+            let mut polls = 0;
+            let part = poll_fn(|context| {
+                polls += 1;
+                *slot.lock().unwrap() = Some(context.waker().clone());
+                Poll::<()>::Pending
+            });
+            {
+                let mut parts = pin!(gather([part]));
+                let first = Waker::from(Arc::new(WakesAsDropped(slot.clone())));
+                let polled = parts.as_mut().poll(&mut Context::from_waker(&first));
+                assert!(polled.is_pending());
+                drop(first);
+                let mut context = Context::from_waker(Waker::noop());
+                assert!(parts.as_mut().poll(&mut context).is_pending());
+            }
+            sender.send(polls).unwrap();
+        });
+        let polls = ended.recv_timeout(Duration::from_secs(30));
+        assert_eq!(polls, Ok(2), "the waker of the flow is locked");
+    }
 }

@@ -47,7 +47,10 @@ impl<T> ResultSlot<T> {
     pub(crate) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<T>> {
         let mut state = self.lock();
         if let SlotState::Running(waker) = &mut *state {
-            *waker = Some(context.waker().clone());
+            let old = waker.replace(context.waker().clone());
+            // The drop of a waker may run code that uses this slot.
+            drop(state);
+            drop(old);
             return Poll::Pending;
         }
         Poll::Ready(match std::mem::replace(&mut *state, SlotState::Taken) {

@@ -224,7 +224,9 @@ impl Channel {
 
     /// Sets the waker of the channel's task.
     pub(super) fn set_waker(&self, context: &Context<'_>) {
-        self.0.waker.borrow_mut().clone_from(context.waker());
+        let old = self.0.waker.replace(context.waker().clone());
+        // The drop of a waker may run code that wakes this channel, which is why none is borrowed here.
+        drop(old);
     }
 
     fn poll_stream_with<T>(
