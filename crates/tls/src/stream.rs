@@ -55,11 +55,17 @@ pub struct TlsStream {
     tls: Inner<First>,
     /// The same connection, which ends the waits of dropped futures.
     socket: Stream,
+    /// Whether the input has ended without the peer's telling.
+    is_cut: bool,
 }
 
 impl TlsStream {
     pub(crate) fn new(tls: Inner<First>, socket: Stream) -> TlsStream {
-        TlsStream { tls, socket }
+        TlsStream {
+            tls,
+            socket,
+            is_cut: false,
+        }
     }
 
     /// Waits for bytes and returns them in a chunk of the thread's pool; an empty chunk is the end of input, of
@@ -69,8 +75,12 @@ impl TlsStream {
     /// `UnexpectedEof` if the connection ends without that; `InvalidData` for bytes that are no TLS; those of
     /// [`Stream::recv`].
     pub async fn recv(&mut self) -> io::Result<Chunk> {
-        let TlsStream { tls, socket } = self;
-        let poll = |context: &mut Context<'_>| poll_recv(tls, context);
+        let TlsStream {
+            tls,
+            socket,
+            is_cut,
+        } = self;
+        let poll = |context: &mut Context<'_>| poll_recv(tls, is_cut, context);
         socket.operation(Direction::Read, poll).await
     }
 
@@ -84,8 +94,12 @@ impl TlsStream {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let TlsStream { tls, socket } = self;
-        let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_read(context, buffer);
+        let TlsStream {
+            tls,
+            socket,
+            is_cut,
+        } = self;
+        let poll = |context: &mut Context<'_>| poll_read(tls, is_cut, context, buffer);
         socket.operation(Direction::Read, poll).await
     }
 
@@ -109,7 +123,7 @@ impl TlsStream {
     /// # Errors
     /// Those of [`Stream::write`].
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let TlsStream { tls, socket } = self;
+        let TlsStream { tls, socket, .. } = self;
         let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_write(context, bytes);
         socket.operation(Direction::Write, poll).await
     }
@@ -119,7 +133,7 @@ impl TlsStream {
     /// # Errors
     /// Those of [`Stream::write`].
     pub async fn flush(&mut self) -> io::Result<()> {
-        let TlsStream { tls, socket } = self;
+        let TlsStream { tls, socket, .. } = self;
         let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_flush(context);
         socket.operation(Direction::Write, poll).await
     }
@@ -144,7 +158,7 @@ impl TlsStream {
     /// # Errors
     /// Those of [`Stream::write`].
     pub async fn shutdown_write(&mut self) -> io::Result<()> {
-        let TlsStream { tls, socket } = self;
+        let TlsStream { tls, socket, .. } = self;
         let poll = |context: &mut Context<'_>| Pin::new(&mut *tls).poll_close(context);
         socket.operation(Direction::Write, poll).await
     }
@@ -199,11 +213,33 @@ impl TlsStream {
     }
 }
 
-fn poll_recv(tls: &mut Inner<First>, context: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+/// Reads decrypted bytes. The session of a server tells of a cut by one error, and gives the end of input after that;
+/// here the error comes each time.
+fn poll_read(
+    tls: &mut Inner<First>,
+    is_cut: &mut bool,
+    context: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let read = ready!(Pin::new(tls).poll_read(context, buffer));
+    if let Err(error) = &read {
+        *is_cut |= error.kind() == io::ErrorKind::UnexpectedEof;
+    }
+    Poll::Ready(match read {
+        Ok(0) if *is_cut => Err(io::ErrorKind::UnexpectedEof.into()),
+        read => read,
+    })
+}
+
+fn poll_recv(
+    tls: &mut Inner<First>,
+    is_cut: &mut bool,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Chunk>> {
     // The buffer is taken, because the stream's own read may come here again.
     let mut buffer = BUFFER.take();
     buffer.resize(RECORD, 0);
-    let read = Pin::new(tls).poll_read(context, &mut buffer);
+    let read = poll_read(tls, is_cut, context, &mut buffer);
     let chunk = read.map_ok(|length| Chunk::from(&buffer[..length]));
     BUFFER.set(buffer);
     Poll::Ready(ready!(chunk))
@@ -225,7 +261,8 @@ impl AsyncRead for TlsStream {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        Pin::new(&mut self.tls).poll_read(context, buffer)
+        let TlsStream { tls, is_cut, .. } = &mut *self;
+        poll_read(tls, is_cut, context, buffer)
     }
 }
 

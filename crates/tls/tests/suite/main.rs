@@ -132,8 +132,21 @@ fn the_end_of_input_is_told_apart_from_a_cut(way: Way) {
         assert_eq!(&*client.recv().await.unwrap(), b"answer");
         // Dropped without telling the client.
         drop(server);
-        let cut = client.recv().await.unwrap_err();
-        assert_eq!(cut.kind(), ErrorKind::UnexpectedEof);
+        for _ in 0..2 {
+            let cut = client.recv().await.unwrap_err();
+            assert_eq!(cut.kind(), ErrorKind::UnexpectedEof);
+        }
+        let (mut client, mut server) = tls_pair().await;
+        server.write_all(b"answer").await.unwrap();
+        // The client has nothing left to read, which would make its end a reset.
+        assert_eq!(&*client.recv().await.unwrap(), b"answer");
+        drop(client);
+        for _ in 0..2 {
+            let cut = server.recv().await.unwrap_err();
+            assert_eq!(cut.kind(), ErrorKind::UnexpectedEof);
+            let cut = server.read(&mut [0]).await.unwrap_err();
+            assert_eq!(cut.kind(), ErrorKind::UnexpectedEof);
+        }
     });
 }
 
