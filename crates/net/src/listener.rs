@@ -16,6 +16,9 @@ use crate::stream::Stream;
 
 /// A listening TCP or Unix socket, for every model. A clone is the same socket.
 ///
+/// The last clone to be dropped closes it. Where the loop that owns it does not run on that thread at that moment, the loop
+/// closes it in its next turn, or as it is dropped: until then its address is in use.
+///
 /// ```
 /// use switchboard_net::Listener;
 /// use switchboard_runtime::Model;

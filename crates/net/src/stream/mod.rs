@@ -26,8 +26,9 @@ pub use weak::WeakStream;
 /// A TCP or Unix connection, for every model.
 ///
 /// A clone is the same connection: one flow may read while another writes. The last clone to be dropped
-/// closes it. Dropping a read or `write` future at any moment loses no byte. [`PlainStream`] is the same
-/// connection for plain functions.
+/// closes it. Where the loop that owns it does not run on that thread at that moment, the loop closes it in its next
+/// turn, or as it is dropped: until then the peer finds no end. Dropping a read or `write` future at any moment loses no
+/// byte. [`PlainStream`] is the same connection for plain functions.
 ///
 /// Flows may use clones on several loops and threads at once. The loop that used the connection last owns it,
 /// and using it on another one moves it there. If a flow waits on the first loop meanwhile, to read or to
