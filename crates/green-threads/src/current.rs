@@ -50,21 +50,32 @@ pub(crate) fn name() -> Option<(u64, &'static Location<'static>)> {
     (!running.is_null()).then(|| unsafe { ((*running).number, (*running).created_at) })
 }
 
-/// A guard that hides the running green thread until it is dropped.
+/// Runs `f` while the green thread that runs here, if one does, is hidden.
 ///
-/// An event loop that runs inside a green thread holds one: code on that loop must not suspend the
-/// stack on which the loop itself runs. Green threads that the loop resumes are current as usual.
-#[derive(Debug)]
-pub struct HideCurrent(*const Running);
+/// An event loop that runs inside a green thread is run so: code on that loop must not suspend the stack on
+/// which the loop itself runs. Green threads that the loop resumes are current as usual.
+///
+/// ```
+/// use futures_lite::future::block_on;
+/// use switchboard_green_threads::{self as green, Green};
+///
+/// let thread = Green::new(|| (green::hide_current(green::is_current), green::is_current()))?;
+/// assert_eq!(block_on(thread), (false, true));
+/// # std::io::Result::Ok(())
+/// ```
+pub fn hide_current<T>(f: impl FnOnce() -> T) -> T {
+    let _hidden = HideCurrent::new();
+    f()
+}
+
+/// A guard that hides the running green thread until it is dropped. It must be dropped on the stack on which it was
+/// made: it makes the green thread of that stack current again.
+pub(crate) struct HideCurrent(*const Running);
 
 impl HideCurrent {
     /// Hides the green thread that runs here, if one does.
-    #[expect(
-        clippy::new_without_default,
-        reason = "the constructor changes the thread's state"
-    )]
     #[inline]
-    pub fn new() -> HideCurrent {
+    pub(crate) fn new() -> HideCurrent {
         HideCurrent(CURRENT.replace(null()))
     }
 }

@@ -47,6 +47,6 @@ mod overflow;
 mod stacks;
 mod thread;
 
-pub use current::{HideCurrent, is_current, is_unwinding};
+pub use current::{hide_current, is_current, is_unwinding};
 pub use stacks::{Stats, set_stack_size, stats};
 pub use thread::{Green, NotGreen, block_on};

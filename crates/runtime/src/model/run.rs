@@ -67,11 +67,11 @@ impl Model {
     pub fn run_on<F: Future>(self, lp: &Loop, future: F) -> io::Result<F::Output> {
         self.check_may_run()?;
         let _entered = self.enter();
-        let _hidden = (blocking::HideCurrent::new(), green::HideCurrent::new());
-        match self.wait() {
+        let _hidden = blocking::HideCurrent::new();
+        green::hide_current(|| match self.wait() {
             Wait::Stack => lp.block_on(as_green_thread(future)?),
             Wait::Task | Wait::Blocking => lp.block_on(future),
-        }
+        })
     }
 
     /// Runs turns of `lp` under this model until it has no callback, timer, task or registration left, and
@@ -82,8 +82,8 @@ impl Model {
     pub fn run_until_empty(self, lp: &Loop) -> io::Result<()> {
         self.check_may_run()?;
         let _entered = self.enter();
-        let _hidden = (blocking::HideCurrent::new(), green::HideCurrent::new());
-        lp.run_until_empty()
+        let _hidden = blocking::HideCurrent::new();
+        green::hide_current(|| lp.run_until_empty())
     }
 
     /// Checks that this model has a loop, and that none runs on this thread: a second loop would hold the
