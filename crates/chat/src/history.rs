@@ -142,11 +142,17 @@ impl History {
         entries.map(|kept| (kept.offset, &kept.parcel))
     }
 
-    /// Returns at most `limit` entries and `bytes` bytes before `offset`, but one at least if there is one, the oldest
-    /// first; and whether none are kept before them.
-    pub(crate) fn before(&self, offset: u64, limit: usize, bytes: usize) -> (Vec<Parcel>, bool) {
+    /// Returns at most `limit` entries and `bytes` bytes before `offset`, but `least` entries whatever their bytes are, the
+    /// oldest first; and whether none are kept before them.
+    pub(crate) fn before(
+        &self,
+        offset: u64,
+        limit: usize,
+        bytes: usize,
+        least: usize,
+    ) -> (Vec<Parcel>, bool) {
         let end = self.index(offset);
-        let least = limit.min(end).min(1);
+        let least = least.min(limit).min(end);
         let start = end - self.fitting(end, limit, bytes).max(least);
         let entries = self.entries.range(start..end);
         let entries = entries.map(|kept| kept.parcel.clone());

@@ -182,6 +182,11 @@ impl Outbox {
         (self.limit / 4 * 3).saturating_sub(self.bytes()) / 3 * 2
     }
 
+    /// Returns whether half of the queue, or more, is waiting to be sent.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.bytes() >= self.limit / 2
+    }
+
     /// Returns how many bytes are queued.
     pub(crate) fn bytes(&self) -> usize {
         self.state().bytes

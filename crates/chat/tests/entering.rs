@@ -85,13 +85,13 @@ fn a_client_that_asks_for_older_entries_many_times_at_once_is_not_cut() {
     let (hub, now) = (hub(), Now::read());
     let mut ann = enter(&hub, "ann", now);
     command(&mut ann, r#"{"type":"join","room":"r"}"#, now);
-    let text = "x".repeat(400);
-    for _ in 0..100 {
+    let text = "x".repeat(5000);
+    for _ in 0..20 {
         let say = format!(r#"{{"type":"say","room":"r","text":"{text}"}}"#);
         command(&mut ann, &say, now);
         support::told(&mut ann);
     }
-    for _ in 0..10 {
+    for _ in 0..60 {
         command(&mut ann, r#"{"type":"history","room":"r"}"#, now);
     }
     let mut parcels = Vec::new();
@@ -102,10 +102,12 @@ fn a_client_that_asks_for_older_entries_many_times_at_once_is_not_cut() {
         told["messages"].as_array().unwrap().len()
     });
     let counts: Vec<_> = counts.collect();
-    assert_eq!(counts.len(), 10);
-    // The first has half of the queue, and the last one gets on.
-    assert!(counts[0] > 50, "{counts:?}");
-    assert_eq!(counts[9], 1, "{counts:?}");
+    assert_eq!(counts.len(), 60);
+    // The first has half of the queue, and the last one nothing before the client has read.
+    assert_eq!((counts[0], counts[59]), (6, 0), "{counts:?}");
+    command(&mut ann, r#"{"type":"history","room":"r","limit":1}"#, now);
+    let told = support::told(&mut ann);
+    assert!(told.contains(r#""offset":20,"#), "{told}");
 }
 
 #[test]

@@ -80,7 +80,9 @@ impl Room {
         let state = self.state();
         let (before, limit) = (before.unwrap_or(u64::MAX), limit.unwrap_or(RECOVERED));
         let (limit, bytes) = (limit.min(RECOVERED), outbox.room_for_entries());
-        let (messages, complete) = state.history.before(before, limit, bytes);
+        // A client that has read most of what it was sent gets on, however long a text is.
+        let least = usize::from(!outbox.is_half_full());
+        let (messages, complete) = state.history.before(before, limit, bytes, least);
         outbox.push(&Parcel::new(&Update::History {
             room: &self.name,
             epoch: state.epoch,

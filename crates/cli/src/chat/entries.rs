@@ -71,8 +71,9 @@ impl Client {
         entries.retain(|entry| entry.offset.is_some_and(|offset| offset >= hold.from));
         entries.append(&mut hold.older);
         hold.older = entries;
-        if let Some(first) = first.filter(|first| !complete && *first > hold.from) {
-            hold.before = first;
+        // No entry comes while too much waits for this client, which has read all of that when the answer is here.
+        if !complete && first.is_none_or(|first| first > hold.from) {
+            hold.before = first.unwrap_or(hold.before);
             return self.ask_missed(name);
         }
         let Some(hold) = room.hold.take() else { return };

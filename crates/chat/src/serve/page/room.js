@@ -126,13 +126,12 @@ export class Room {
       if (this.#learn(entry.offset)) this.#settle(entry, entry.offset);
     }
     const first = messages[0]?.offset ?? asked.before;
-    const nothing = complete || !messages.length;
     if (!asked.gap) {
-      this.complete = nothing;
+      this.complete = complete;
     } else if (first <= asked.gap.from) {
       this.remove(asked.gap);
     } else {
-      Object.assign(asked.gap, { place: first - 1, to: first - 1, lost: nothing });
+      Object.assign(asked.gap, { place: first - 1, to: first - 1, lost: complete });
     }
   }
 
