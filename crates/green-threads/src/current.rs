@@ -15,6 +15,8 @@ pub(crate) type Polled = NonNull<Context<'static>>;
 pub(crate) struct Running {
     pub(crate) yielder: *const Yielder<Polled, ()>,
     pub(crate) context: Cell<Polled>,
+    /// How often the stack was resumed.
+    pub(crate) resumed: Cell<u64>,
     pub(crate) number: u64,
     /// Where the program created the green thread.
     pub(crate) created_at: &'static Location<'static>,

@@ -11,7 +11,7 @@ use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
@@ -76,6 +76,7 @@ impl<'a, T: 'a> Green<'a, T> {
             let running = Running {
                 yielder,
                 context: Cell::new(context),
+                resumed: Cell::new(0),
                 number,
                 created_at,
             };
@@ -154,30 +155,29 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, NotGreen> {
     let mut future = pin!(future);
     // SAFETY: `running` lies further up on the stack that runs this call. Its context is that of the poll
     // which resumed the stack last; that poll does not return before the next switch, and there is none
-    // while the waker is compared and cloned.
-    let newer_than = |waker: &Waker| unsafe {
-        let newest = (*running).context.get().as_ref().waker();
-        (!waker.will_wake(newest)).then(|| newest.clone())
+    // while the waker is cloned.
+    let newest = || unsafe {
+        let waker = (*running).context.get().as_ref().waker().clone();
+        (waker, (*running).resumed.get())
     };
     // The future gets a waker that lies on this stack: where plain code within its poll waits, the poll
     // that resumed the stack returns, and what that one has lent is gone when the code goes on.
-    let mut waker = Waker::noop().clone();
     loop {
-        if let Some(newest) = newer_than(&waker) {
-            waker = newest;
-        }
+        let (waker, before) = newest();
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         if let Poll::Ready(output) = polled {
             return Ok(output);
         }
         // After such a wait the future may not have the waker of the poll that runs now.
-        if newer_than(&waker).is_some() {
+        // SAFETY: as above.
+        if unsafe { (*running).resumed.get() } != before {
             continue;
         }
         // SAFETY: as above, and the yielder lives as long as its stack runs.
         unsafe {
             let context = (*(*running).yielder).suspend(());
             (*running).context.set(context);
+            (*running).resumed.update(|count| count + 1);
         }
         // Other green threads ran on this thread meanwhile.
         current::set(running);
