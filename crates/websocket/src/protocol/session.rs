@@ -53,14 +53,13 @@ impl Session {
         }
     }
 
-    /// Cuts the connection once the limit of a close has passed.
+    /// Cuts the connection once the limit of a close has passed, counted from the first call.
     pub(super) fn cut_later(&self) {
-        let (transport, limit) = (self.0.transport.clone(), self.0.close_limit);
-        let cut = Loop::current().map(|lp| lp.call_later(limit, move || transport.abort()));
-        // A timer that is left keeps its loop from ending.
-        if let Some(earlier) = self.0.cut.replace(cut) {
-            earlier.cancel();
-        }
+        let armed = self.0.cut.take().or_else(|| {
+            let (transport, limit) = (self.0.transport.clone(), self.0.close_limit);
+            Loop::current().map(|lp| lp.call_later(limit, move || transport.abort()))
+        });
+        self.0.cut.set(armed);
     }
 
     /// Returns the subprotocol that both sides have agreed on.
