@@ -126,7 +126,7 @@ impl Feed {
     /// the body. What would be sent of it later would be within the final answer.
     pub(super) fn settle_interim(&mut self, out: &mut Vec<u8>) {
         let has_begun = self.interim.len() < CONTINUE.len();
-        if has_begun || self.feeder.has_reader() {
+        if has_begun || (!self.ended && self.feeder.has_reader()) {
             out.extend_from_slice(mem::take(&mut self.interim));
             self.interim_unflushed = false;
         }
