@@ -68,6 +68,9 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// HEAD leaves out is told by its length, if that is known.
 pub(super) fn has_no_body<B: HttpBody>(response: &mut Response<B>, is_head: bool) -> bool {
     let status = response.status();
+    if status == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return true;
     }
