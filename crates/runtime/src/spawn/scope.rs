@@ -5,10 +5,12 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_channel::Receiver;
 use futures_lite::FutureExt;
+use futures_lite::future::CatchUnwind;
+use pin_project_lite::pin_project;
 use switchboard_green_threads::is_unwinding;
 
 use crate::event::Event;
@@ -27,12 +29,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Completes with the result of `future` or its panic. The unwinding of a green thread that was cancelled while
-/// plain code within `future` waited is none, and goes on.
-async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {
-    match AssertUnwindSafe(future).catch_unwind().await {
-        Err(payload) if is_unwinding() => resume_unwind(payload),
-        result => result,
+pin_project! {
+    /// Completes with the result of a future or its panic. The unwinding of a green thread that was cancelled while
+    /// plain code within the future waited is none, and goes on.
+    // An async function would hold the future twice.
+    struct Caught<F> {
+        #[pin]
+        future: CatchUnwind<AssertUnwindSafe<F>>,
+    }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = std::thread::Result<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match ready!(self.project().future.poll(context)) {
+            Err(payload) if is_unwinding() => resume_unwind(payload),
+            result => result,
+        })
+    }
+}
+
+fn caught<F: Future>(future: F) -> Caught<F> {
+    Caught {
+        future: AssertUnwindSafe(future).catch_unwind(),
     }
 }
 
