@@ -30,8 +30,8 @@ struct State {
     epoch: u32,
     history: History,
     topic: Arc<str>,
-    /// In the order in which they came, which is about that of their connections: clients whose memory lies side by
-    /// side are told one after another.
+    /// In about the order in which they came, and in which their connections were opened: clients whose memory lies side
+    /// by side are told one after another. The last one takes the place of one that leaves.
     members: IndexMap<Name, Member>,
     /// The members that other nodes have.
     remote: HashMap<Name, Away>,
