@@ -255,10 +255,11 @@ fn target(method: &Method, text: &str) -> Result<Uri, Refusal> {
         (_, &Method::CONNECT) => uri.scheme().is_none() && uri.port().is_some(),
         (b'/', _) => true,
         (b'*', method) => text == "*" && method == Method::OPTIONS,
-        _ => matches!(uri.scheme_str(), Some("http" | "https")),
+        _ if matches!(uri.scheme_str(), Some("http" | "https")) => return with_path(uri),
+        _ => false,
     };
     match fits {
-        true => with_path(uri),
+        true => Ok(uri),
         false => Err(BAD_TARGET),
     }
 }

@@ -90,31 +90,20 @@ where
         let checked = head::check(&mut request, &limits);
         let response = checked.map(|()| handler(request.map(|body| request_body(body, &limits))));
         async move {
-            let response = match response {
-                Ok(response) => response.await,
-                Err(refusal) => {
-                    let mut answer = head::answer(&refusal);
-                    if head::has_no_body(&mut answer, is_head) {
-                        *answer.body_mut() = crate::Body::empty();
+            let mut response = match response {
+                Ok(response) => match response.await {
+                    Ok(response) => response.map(|body| Either::Left(Adapted { body })),
+                    Err(error) => {
+                        running.failed();
+                        return Err(error);
                     }
-                    return Ok(answer.map(|body| running.answered(Either::Right(body))));
-                }
+                },
+                Err(refusal) => head::answer(&refusal).map(Either::Right),
             };
-            match response {
-                Ok(mut response) => {
-                    let has_none = head::has_no_body(&mut response, is_head);
-                    Ok(response.map(|body| {
-                        running.answered(match has_none {
-                            true => Either::Right(crate::Body::empty()),
-                            false => Either::Left(Adapted { body }),
-                        })
-                    }))
-                }
-                Err(error) => {
-                    running.failed();
-                    Err(error)
-                }
+            if head::has_no_body(&mut response, is_head) {
+                *response.body_mut() = Either::Right(crate::Body::empty());
             }
+            Ok(response.map(|body| running.answered(body)))
         }
     });
     let mut streams = Streams::new();
