@@ -74,12 +74,13 @@ pub async fn gather<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::O
         .collect();
     let mut left = parts.len();
     poll_fn(|context| {
-        let waker = context.waker().clone();
-        let mut woken = flow.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *woken, waker);
-        // The drop of a waker may run code that wakes a part.
-        drop(woken);
-        drop(old);
+        let replaced = {
+            let mut woken = flow.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_another = !woken.will_wake(context.waker());
+            is_another.then(|| std::mem::replace(&mut *woken, context.waker().clone()))
+        };
+        // The drop of a waker may run code that wakes a part, which locks `flow`.
+        drop(replaced);
         for part in &mut parts {
             if !part.mark.woken.swap(false, Ordering::AcqRel) {
                 continue;
