@@ -33,7 +33,7 @@ impl Deref for Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // To close it is not enough: a child process has it open too, until it runs its own program.
+        // Closing the file does not unlock it while a child process that was forked has a duplicate of the descriptor.
         let _ = self.0.unlock();
     }
 }
@@ -51,7 +51,7 @@ mod tests {
             Locked::lock(open()),
             Err(TryLockError::WouldBlock)
         ));
-        // What a child inherits is a duplicate, as this is.
+        // A child process inherits a duplicate of the descriptor, and this is one too.
         let inherited = locked.try_clone().unwrap();
         drop(locked);
         assert!(Locked::lock(open()).is_ok());

@@ -133,13 +133,13 @@ impl Gzip {
     }
 }
 
-/// A header at the start of some bytes.
+/// What some bytes have of the header that they begin with.
 enum Header {
-    /// It has this length.
+    /// The header is whole, and has this many bytes.
     Whole(usize),
-    /// More bytes are needed.
+    /// The header needs more bytes, whatever they are.
     Short,
-    /// A zero is needed.
+    /// The header needs a zero, which ends the text that has begun.
     InText,
 }
 
