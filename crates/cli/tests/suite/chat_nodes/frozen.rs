@@ -38,7 +38,12 @@ impl Room {
     async fn until(&mut self, what: &str, holds: impl Fn(&Member) -> bool) -> io::Result<()> {
         let end = Instant::now() + Duration::from_secs(60);
         while !self.0.iter().all(|(member, _)| holds(member)) {
-            assert!(Instant::now() < end, "not within a minute: {what}");
+            let told = || self.0.iter().map(|(member, _)| member.rooms["tea"].offset);
+            let told = told().collect::<Vec<_>>();
+            assert!(
+                Instant::now() < end,
+                "not within a minute: {what}; told up to {told:?}"
+            );
             for (member, socket) in &mut self.0 {
                 let read = runtime::timeout(Duration::from_millis(20), member.read(socket)).await;
                 read.unwrap_or(Ok(()))?;
@@ -47,13 +52,14 @@ impl Room {
         Ok(())
     }
 
-    /// Waits until all have said what they had to say, and have seen the same up to the same end.
+    /// Waits until all have said what they had to say, and have seen all of it.
     async fn settle(&mut self) -> io::Result<()> {
         self.until("all is acknowledged", |member| {
             !member.is_away && !member.has_unsaid()
         })
         .await?;
-        let newest = self.0.iter().map(|(member, _)| member.rooms["tea"].offset);
+        // What a member was told may not have this entry yet: `said` can overtake it.
+        let newest = self.0.iter().map(|(member, _)| member.rooms["tea"].said);
         let newest = newest.max().unwrap_or(0);
         self.until("all are told all", |member| {
             member.rooms["tea"].offset == newest

@@ -38,6 +38,8 @@ pub(super) struct Seen {
     pub(super) from: u64,
     /// The newest offset that it has seen, or knows to be lost.
     pub(super) offset: u64,
+    /// The newest offset at which a text of its own is kept.
+    pub(super) said: u64,
     pub(super) entries: BTreeMap<u64, String>,
     /// The first and the last offset of each gap that it was told.
     pub(super) gaps: Vec<(u64, u64)>,
@@ -212,7 +214,10 @@ impl Member {
                 seen.gaps.push((number("from"), number("to")));
                 seen.offset = number("to");
             }
-            ("said", _) => {
+            ("said", seen) => {
+                if let Some(seen) = seen {
+                    seen.said = seen.said.max(number("offset"));
+                }
                 let at = self.unsaid.iter().position(|(_, said)| said == text("id"));
                 self.acknowledged
                     .extend(at.and_then(|at| self.unsaid.remove(at)));
