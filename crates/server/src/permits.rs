@@ -98,7 +98,10 @@ mod tests {
         permits.take();
         let own = permits.clone();
         let other = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(20));
+            // Cleared when the pause begins.
+            while own.returned.is_set() {
+                std::thread::yield_now();
+            }
             own.give_back();
         });
         let start = Instant::now();
