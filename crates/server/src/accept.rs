@@ -1,5 +1,6 @@
 //! The accept loop: one for all models.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -30,10 +31,12 @@ pub(crate) struct NewConnection {
 }
 
 /// Accepts until `halt` completes, and hands each connection to `start`, which must not wait for it
-/// unless the model serves one at a time.
+/// unless the model serves one at a time. Then waits for the headers that are missing, until the server cuts its
+/// connections.
 pub(crate) async fn accept_loop(
     shared: &Arc<Shared>,
     listener: &Listener,
+    headers: &Headers,
     halt: impl Future<Output = ()>,
     start: impl FnMut(NewConnection),
 ) -> io::Result<()> {
@@ -44,7 +47,7 @@ pub(crate) async fn accept_loop(
     let mut accepting = Accepting {
         shared,
         incoming: Incoming::new(listener.clone()),
-        headers: Headers::default(),
+        headers,
         notices: Notices::default(),
         start,
     };
@@ -57,7 +60,7 @@ pub(crate) async fn accept_loop(
 struct Accepting<'a, S> {
     shared: &'a Arc<Shared>,
     incoming: Incoming,
-    headers: Headers,
+    headers: &'a Headers,
     notices: Notices,
     start: S,
 }
@@ -93,12 +96,12 @@ impl<S: FnMut(NewConnection)> Accepting<'_, S> {
     /// Waits for a connection, once there is room for one, or for the header of a proxy. A connection whose header is
     /// missing holds a permit, so headers are read while there is no room, too.
     async fn next(&mut self) -> Step {
-        let (shared, incoming, headers) = (self.shared, &mut self.incoming, &mut self.headers);
+        let (shared, incoming, headers) = (self.shared, &mut self.incoming, self.headers);
         let accepted = async {
             shared.permits.below(shared.capacity.connections).await;
             Step::Accepted(incoming.next().await)
         };
-        match headers.0.is_empty() {
+        match headers.are_empty() {
             true => accepted.await,
             false => race(async { Step::Header(headers.next().await) }, accepted).await,
         }
@@ -110,10 +113,15 @@ impl<S: FnMut(NewConnection)> Accepting<'_, S> {
         while let Some(stream) = self.incoming.last().await {
             self.take(stream, None);
         }
-        while !self.headers.0.is_empty() {
-            let with = self.headers.next().await;
-            self.take_header(with);
-        }
+        let shared = self.shared;
+        let headers = async {
+            while !self.headers.are_empty() {
+                let with = self.headers.next().await;
+                self.take_header(with);
+            }
+        };
+        race(shared.is_cut.wait(), headers).await;
+        self.headers.close();
     }
 
     /// Takes in a connection that was accepted.
@@ -212,11 +220,11 @@ struct WithHeader {
 
 /// The connections whose proxies have not said yet who their clients are.
 #[derive(Default)]
-struct Headers(Vec<Pin<Box<dyn Future<Output = WithHeader>>>>);
+pub(crate) struct Headers(RefCell<Vec<Pin<Box<dyn Future<Output = WithHeader>>>>>);
 
 impl Headers {
-    fn add(&mut self, stream: Stream, admission: Admission) {
-        self.0.push(Box::pin(async move {
+    fn add(&self, stream: Stream, admission: Admission) {
+        self.0.borrow_mut().push(Box::pin(async move {
             let client = proxies::read_header(&stream).await;
             WithHeader {
                 stream,
@@ -226,12 +234,22 @@ impl Headers {
         }));
     }
 
+    fn are_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Closes the connections, in this process only.
+    pub(crate) fn close(&self) {
+        drop(self.0.take());
+    }
+
     /// Waits for the next one that has. May be dropped and called again.
-    async fn next(&mut self) -> WithHeader {
+    async fn next(&self) -> WithHeader {
         poll_fn(|context| {
-            for at in 0..self.0.len() {
-                if let Poll::Ready(with) = self.0[at].as_mut().poll(context) {
-                    drop(self.0.swap_remove(at));
+            let mut headers = self.0.borrow_mut();
+            for at in 0..headers.len() {
+                if let Poll::Ready(with) = headers[at].as_mut().poll(context) {
+                    drop(headers.swap_remove(at));
                     return Poll::Ready(with);
                 }
             }

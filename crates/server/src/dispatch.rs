@@ -8,7 +8,7 @@ use std::sync::Arc;
 use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Dispatch, race};
 
-use crate::accept::{NewConnection, accept_loop};
+use crate::accept::{Headers, NewConnection, accept_loop};
 use crate::connection::{connection, isolated};
 use crate::counts::Count;
 use crate::output::HandlerOutput;
@@ -36,7 +36,8 @@ where
     };
     let start = |new| start(&shared, &handler, pool.as_ref(), new);
     let accept = async {
-        accept_loop(&shared, &listener, stop.wait(), start).await?;
+        let headers = Headers::default();
+        accept_loop(&shared, &listener, &headers, stop.wait(), start).await?;
         drop(listener);
         if let Some(pool) = &pool {
             pool.stop();

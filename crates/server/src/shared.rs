@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use switchboard_net::{Addr, Stream, WeakStream};
 use switchboard_reactor::{Closed, Ending, Name, Traffic};
-use switchboard_runtime::{Activity, Dispatch, Hooks, Model};
+use switchboard_runtime::{Activity, Dispatch, Event, Hooks, Model};
 
 use crate::addresses::{Addresses, Refuse};
 use crate::capacity::Capacity;
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     /// is observed.
     open: Mutex<Slab<Open>>,
     is_observed: bool,
+    /// Set when the connections that block threads are cut.
+    pub(crate) is_cut: Event,
     pub(crate) lag: LagSamples,
     started_at: Instant,
 }
@@ -56,6 +58,7 @@ impl Shared {
             permits: Permits::new(),
             open: Mutex::new(Slab::new()),
             is_observed: setup.settings.observed,
+            is_cut: Event::new(),
             lag: LagSamples::default(),
             started_at: Instant::now(),
         })
@@ -85,6 +88,7 @@ impl Shared {
         if self.model.has_loop() {
             return;
         }
+        self.is_cut.set();
         let cut: Vec<Open> = self
             .open()
             .iter_mut()
@@ -179,8 +183,12 @@ impl Open {
     }
 }
 
-/// A connection that was accepted and that nothing handles yet. Dropped, it was refused.
-pub(crate) struct Admission(Option<Permit>);
+/// A connection that was accepted and that nothing handles yet. Dropped, it was refused, or cut if the hooks do
+/// not know of it yet.
+pub(crate) struct Admission {
+    permit: Option<Permit>,
+    is_told: bool,
+}
 
 impl Admission {
     /// Takes a permit for a connection that was accepted, and numbers the connection.
@@ -188,23 +196,30 @@ impl Admission {
         static IDS: AtomicU64 = AtomicU64::new(1);
         add(&shared.counts.accepted);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        Admission(Some(Permit::take(shared, id)))
+        Admission {
+            permit: Some(Permit::take(shared, id)),
+            is_told: false,
+        }
     }
 
-    /// Adds the connection to the list.
+    /// Adds the connection to the list, before the hooks are told of it.
     pub(crate) fn enlist(&mut self, stream: &mut Stream) {
-        if let Some(permit) = &mut self.0 {
+        self.is_told = true;
+        if let Some(permit) = &mut self.permit {
             permit.entry = permit.shared.enlist(stream, permit.id, permit.accepted_at);
         }
     }
 
     pub(crate) fn id(&self) -> u64 {
-        self.0.as_ref().map_or(0, |permit| permit.id)
+        self.permit.as_ref().map_or(0, |permit| permit.id)
     }
 
     /// Returns the admission of the same connection in the process that was forked to handle it.
     pub(crate) fn in_child(&self) -> Admission {
-        Admission(self.0.as_ref().map(Permit::again))
+        Admission {
+            permit: self.permit.as_ref().map(Permit::again),
+            is_told: self.is_told,
+        }
     }
 
     /// Returns the permit of a connection that its address may not have, of which the hooks are not told: a
@@ -217,7 +232,7 @@ impl Admission {
 
     /// Returns the permit of a connection whose handler, or whose process, starts.
     pub(crate) fn start(mut self) -> Permit {
-        match self.0.take() {
+        match self.permit.take() {
             Some(permit) => permit,
             None => unreachable!("only this call takes the permit"),
         }
@@ -226,8 +241,10 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if let Some(permit) = &mut self.0 {
-            permit.close(Ending::Refused);
+        match &mut self.permit {
+            Some(permit) if self.is_told => permit.close(Ending::Refused),
+            Some(permit) => add(&permit.shared.counts.cut),
+            None => {}
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use switchboard_runtime::Model;
 
+use crate::ending::{read_until, signal};
 use crate::served::{Served, round_trip, run};
 
 /// Returns the options of every model but `blocking`, which serves one client at a time, and of worker
@@ -186,6 +188,43 @@ fn a_full_server_closes_proxies_that_send_no_header() {
         assert!(log.contains("no whole PROXY header in 5 s"), "{log}");
     }
     drop(silent);
+}
+
+/// A process of a connection has copies of the sockets of others.
+#[test]
+fn a_proxy_that_sends_no_header_is_closed_while_others_go_on() {
+    let options = ["--proxy-protocol", "127.0.0.1", "--model", "processes"];
+    let served = Served::echo(&options);
+    let mut silent = served.connect();
+    let mut other = connect_as(&served, "PROXY UNKNOWN\r\n");
+    round_trip(&mut other);
+    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+    round_trip(&mut other);
+    drop((silent, other));
+    served.stop();
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_headers_of_proxies() {
+    let options = ["--proxy-protocol", "127.0.0.1", "--drain", "600"];
+    for row in rows() {
+        let mut served = Served::echo(&[&row[..], &options].concat());
+        let silent = served.connect();
+        let mut other = connect_as(&served, "PROXY UNKNOWN\r\n");
+        round_trip(&mut other);
+        signal(&served, Signal::TERM);
+        read_until(&mut served, "draining ", &row);
+        // One that comes at once is the same request to stop.
+        while served.child.try_wait().unwrap().is_none() {
+            signal(&served, Signal::TERM);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut log = String::new();
+        served.stderr.read_to_string(&mut log).unwrap();
+        let cut = log.contains("cut 2,") && !log.contains("PROXY header");
+        assert!(cut, "{row:?}: {log}");
+        drop((silent, other));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A process for each connection.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,9 +13,9 @@ use switchboard_process::{
     ignore_signals, kill_with_parent,
 };
 use switchboard_reactor::Ending;
-use switchboard_runtime::{self as runtime, Model, race};
+use switchboard_runtime::{self as runtime, Event, Model, race};
 
-use crate::accept::{NewConnection, accept_loop};
+use crate::accept::{Headers, NewConnection, accept_loop};
 use crate::caught::Signals;
 use crate::connection::{End, connection, isolated};
 use crate::counts::{Report, add};
@@ -51,6 +51,7 @@ where
     let connections = Connections {
         shared: Shared::new(&setup, 0),
         children: RefCell::default(),
+        headers: Headers::default(),
         stop: setup.stop.clone(),
         server,
         writer: Cell::new(Some(writer)),
@@ -60,39 +61,31 @@ where
     let child_ended = Signals::new(&[SIGCHLD])?;
     let listing = Listing::new(&setup.settings, &observer, &mut setup.caught);
     triggers.manager.ready();
-    let serving = async {
-        let halt = async { drop(triggers.wait().await) };
+    let (listener, shared) = (setup.listeners[0].clone(), &connections.shared);
+    let (stopped, all_accepted) = (Event::new(), Event::new());
+    let accepting = async {
+        let halt = async {
+            drop(triggers.wait().await);
+            stopped.set();
+        };
         let start = |new| connections.start(&handler, new);
-        let accepting = accept_loop(&connections.shared, &setup.listeners[0], halt, start);
-        let reaping = async {
-            loop {
-                child_ended.wait().await?;
-                connections.reap();
-            }
-        };
-        race(accepting, reaping).await?;
-        drop(connections.writer.take());
-        let start = Instant::now();
-        setup.close();
-        connections.reap();
-        let open = connections.children.borrow().len();
-        notice_drain(&setup.settings, setup.supervised.as_ref(), open);
-        let all_ended = async {
-            while !connections.children.borrow().is_empty() {
-                child_ended.wait().await?;
-                connections.reap();
-            }
-            io::Result::Ok(())
-        };
-        let drained = async { runtime::timeout(setup.settings.drain, all_ended).await.ok() };
-        let cut = async {
-            // Without the signals, a server ends all the same.
-            let _ = triggers.wait_for_cut(start).await;
-            None
-        };
-        let drained = race(drained, cut).await;
-        drained.unwrap_or_else(|| connections.cut())
+        accept_loop(shared, &listener, &connections.headers, halt, start).await?;
+        drop(listener);
+        stopped.set();
+        all_accepted.set();
+        pending().await
     };
+    let reaping = async {
+        loop {
+            child_ended.wait().await?;
+            connections.reap();
+        }
+    };
+    let draining = async {
+        stopped.wait().await;
+        connections.drain(&mut setup, triggers, &all_accepted).await
+    };
+    let serving = race(race(accepting, reaping), draining);
     Model::Processes.run(race(serving, listing.answer()))??;
     Ok(connections.shared.report())
 }
@@ -101,6 +94,7 @@ where
 struct Connections {
     shared: Arc<Shared>,
     children: RefCell<Children<Permit>>,
+    headers: Headers,
     stop: Stop,
     /// The pipe whose end stops the handlers in the processes.
     server: StopReader,
@@ -110,6 +104,35 @@ struct Connections {
 }
 
 impl Connections {
+    /// Stops the handlers, and waits until all connections have ended or are cut, and `all_accepted` is set.
+    async fn drain(
+        &self,
+        setup: &mut Setup,
+        triggers: &StopTriggers,
+        all_accepted: &Event,
+    ) -> io::Result<()> {
+        drop(self.writer.take());
+        let start = Instant::now();
+        setup.close();
+        self.reap();
+        let (settings, permits) = (&setup.settings, &self.shared.permits);
+        notice_drain(settings, setup.supervised.as_ref(), permits.taken());
+        let all_ended = async {
+            all_accepted.wait().await;
+            permits.below(1).await;
+        };
+        let drained = async { runtime::timeout(settings.drain, all_ended).await.is_ok() };
+        let cut = async {
+            // Without the signals, a server ends all the same.
+            let _ = triggers.wait_for_cut(start).await;
+            false
+        };
+        match race(drained, cut).await {
+            true => Ok(()),
+            false => self.cut(),
+        }
+    }
+
     /// Forks the process of a connection.
     fn start<H, F>(&self, handler: &H, new: NewConnection)
     where
@@ -132,6 +155,7 @@ impl Connections {
         let forked = fork_with_setup(signals, || {
             kill_with_parent(server);
             drop(self.writer.take());
+            self.headers.close();
             self.stop.follow(&self.server);
             let admission = admission.in_child();
             let run = span.around(async { connection(handler, stream, admission).await });
@@ -173,11 +197,12 @@ impl Connections {
         }
     }
 
-    /// Kills the processes of the connections that are still open, and reaps them.
+    /// Closes the connections that have no process yet, kills the processes of the others, and reaps them.
     ///
     /// # Errors
     /// The first of reaping them. All connections are counted and closed all the same.
     fn cut(&self) -> io::Result<()> {
+        self.headers.close();
         self.reap();
         let killed = self.children.borrow_mut().kill();
         let mut outcome = Ok(());
