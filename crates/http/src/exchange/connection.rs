@@ -116,8 +116,7 @@ impl ClientConnection {
         let mut pump = None;
         let failed = |phase| move |error| ExchangeError { phase, error };
         match body.length() {
-            Some(0) => io
-                .send(head.bytes())
+            Some(0) => send_head(&mut io, head, limits)
                 .await
                 .map_err(failed(ExchangePhase::Send))?,
             _ => pump = Some(Box::new(Pump::new(head.bytes(), body))),
@@ -140,6 +139,17 @@ impl fmt::Debug for ClientConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientConnection({:?})", self.io.any_socket())
     }
+}
+
+/// Sends a request without a body.
+async fn send_head(io: &mut Io, head: &RequestHead, limits: &ExchangeLimits) -> io::Result<()> {
+    let sending = io.send(head.bytes());
+    let late = |_| {
+        let text = format!("not taken within {:?}", limits.first_byte);
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    };
+    let sent = runtime::timeout(limits.first_byte, sending).await;
+    sent.unwrap_or_else(late)
 }
 
 /// Returns the answer that ends HTTP, with the connection.

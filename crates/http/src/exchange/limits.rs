@@ -11,8 +11,8 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeLimits {
-    /// Time from the last byte that was sent to the end of the answer's head: 60 s. It does not run while the
-    /// request's body is waited for, which is its source's to bound.
+    /// Time for sending a request that has no body, and from the last byte that was sent to the end of the answer's
+    /// head: 60 s. It does not run while the request's body is waited for, which is its source's to bound.
     pub first_byte: Duration,
     /// Time between two pieces of the answer's body, or of the request's while that goes on: 60 s.
     pub body_idle: Duration,

@@ -63,6 +63,31 @@ fn a_back_end_that_does_not_answer_in_time_is_given_up() {
 }
 
 #[test]
+fn a_back_end_that_does_not_take_a_head_in_time_is_given_up() {
+    let path = SocketPath::new("full");
+    let listener = path.listen();
+    let (proxy, notices) = proxy(http_settings(&path));
+    simulated(async {
+        // More than the buffers of a socket hold.
+        let request = (0..100).fold(Request::builder().uri("/"), |request, at| {
+            request.header(format!("x-{at}"), "a".repeat(20_000))
+        });
+        let request = request.body(Body::empty()).unwrap();
+        let begin = runtime::now();
+        let asking = proxy.respond(Sender::default(), false, request);
+        let (answer, _accepted) = join(asking, listener.accept()).await;
+        let lasted = runtime::now() - begin;
+        assert_eq!(answer.status(), 504);
+        assert!((60..=61).contains(&lasted.as_secs()), "{lasted:?}");
+    });
+    let notices = notices.take();
+    assert!(
+        notices[0].ends_with(": send: not taken within 60s"),
+        "{notices:?}"
+    );
+}
+
+#[test]
 fn an_answer_that_takes_long_between_its_pieces_is_cut() {
     let (answer, _, lasted) = asked("stalling", |stream| async {
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
