@@ -142,8 +142,12 @@ impl ClientConnection {
     }
 
     /// Waits until another request can be sent, after a response was read to its end; false if the
-    /// connection has ended.
+    /// connection has ended, or if the response came before the server had taken the request.
     pub(crate) async fn is_reusable(&mut self) -> bool {
+        // hyper waits for the rest of the request, for which the server may let it wait for ever, or forgets it.
+        if !self.is_two() && self.recorder.is_full() {
+            return false;
+        }
         let ready = match &mut self.sender {
             Sender::One(sender) => drive(&mut self.driven, sender.ready()).await,
             Sender::Two(sender) => drive(&mut self.driven, sender.ready()).await,

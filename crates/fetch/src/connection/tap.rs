@@ -1,5 +1,5 @@
-//! The bytes of a connection: those of the heads are kept where a request wants them, and what a server has sent is read
-//! to its end although it takes no more.
+//! The bytes of a connection: those of the heads are kept where a request wants them, what a server has sent is read
+//! to its end although it takes no more, and it is known whether it has taken all that was to be sent.
 
 use std::io;
 use std::pin::Pin;
@@ -23,6 +23,8 @@ pub(super) struct Tap {
 #[derive(Default)]
 pub(super) struct Recorder {
     on: AtomicBool,
+    /// Whether bytes wait until the server takes more.
+    is_full: AtomicBool,
     /// What was sent, and what was received.
     kept: Mutex<(Vec<u8>, Vec<u8>)>,
 }
@@ -62,6 +64,12 @@ impl Recorder {
         // Once for all, since a server may send very many of them.
         received.drain(..at);
         (sent, received)
+    }
+
+    /// Returns whether bytes wait until the server takes more. Bytes of a request whose answer has come are among them
+    /// if the server has not read it to its end.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
     }
 
     fn keep(&self, bytes: &[u8], which: impl Fn(&mut (Vec<u8>, Vec<u8>)) -> &mut Vec<u8>) {
@@ -141,6 +149,8 @@ impl AsyncWrite for Tap {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let is_full = !matches!(written, Poll::Ready(Ok(length)) if length == bytes.len());
+        self.recorder.is_full.store(is_full, Ordering::Relaxed);
         if let Poll::Ready(Ok(length)) = written {
             self.recorder.keep(&bytes[..length], |kept| &mut kept.0);
         }
@@ -152,6 +162,9 @@ impl AsyncWrite for Tap {
             return Poll::Ready(Ok(()));
         }
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        // hyper flushes once everything was written.
+        let is_full = flushed.is_pending();
+        self.recorder.is_full.store(is_full, Ordering::Relaxed);
         self.heard(flushed, ())
     }
 

@@ -1,6 +1,7 @@
 //! Requests: methods, fields and bodies, redirects, credentials, cookies.
 
 use std::io::Write as _;
+use std::sync::{Mutex, mpsc};
 
 use switchboard_fetch::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue};
 use switchboard_fetch::{Client, Method, Phase, Request, StatusCode, Version};
@@ -301,6 +302,37 @@ fn an_answer_that_comes_before_the_body_was_sent_is_read() {
         let response = Client::new().send(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(response.bytes(10).await.unwrap(), b"large");
+        peer.requests().await;
+    });
+}
+
+/// The server keeps the connection, and reads no more of it.
+#[test]
+fn a_connection_whose_request_was_not_taken_is_not_used_again() {
+    everywhere(|| async {
+        let (done, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(Some(wait));
+        let peer = Peer::serving(2, move |at, stream| {
+            let request = head(stream);
+            let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge";
+            stream.write_all(answer).unwrap();
+            if at == 0 {
+                // The stream is kept by a thread until the second request was answered.
+                let (wait, kept) = (wait.lock().unwrap().take(), stream.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = wait.unwrap().recv();
+                    drop(kept);
+                });
+            }
+            vec![request]
+        });
+        let client = Client::new();
+        let request = Request::new(Method::POST, peer.url("/")).body(vec![0; 20_000_000]);
+        let response = client.send(request).await.unwrap();
+        assert_eq!(response.bytes(10).await.unwrap(), b"large");
+        let response = client.get(&peer.url("/again")).await.unwrap();
+        assert_eq!(response.bytes(10).await.unwrap(), b"large");
+        drop(done);
         peer.requests().await;
     });
 }
