@@ -77,7 +77,8 @@ fn a_task_makes_two_system_calls_in_a_round_trip() {
     let each = all as f64 / trips as f64;
     println!("tasks/epoll: {each:.3} system calls a round trip over {trips}: {calls:?}");
     assert!(trips > 1000, "{trips} round trips are too few to measure");
-    assert!(each <= 2.1, "{each:.3} calls a round trip: {calls:?}");
+    // The start of the server and of the connections makes some 700, however few round trips follow.
+    assert!(all <= trips * 21 / 10 + 1000, "{all} calls: {calls:?}");
     let registered = of(&calls, &["epoll_ctl"]);
     // Each connection is registered once and deregistered once.
     assert!(
@@ -91,9 +92,12 @@ fn a_thread_makes_two_system_calls_in_a_round_trip() {
     let Some((trips, calls)) = traced(&["--model", "threads"]) else {
         return;
     };
-    let moved = of(&calls, &["recvfrom", "sendto"]) as f64 / trips as f64;
-    println!("threads: {moved:.3} calls to move bytes a round trip over {trips}: {calls:?}");
-    assert!((1.9..2.1).contains(&moved), "{moved:.3}: {calls:?}");
+    let moved = of(&calls, &["recvfrom", "sendto"]);
+    let each = moved as f64 / trips as f64;
+    println!("threads: {each:.3} calls to move bytes a round trip over {trips}: {calls:?}");
+    // Each connection makes up to three more: its end, and the trip that the load does not wait for.
+    let expected = trips * 19 / 10..trips * 21 / 10 + 150;
+    assert!(expected.contains(&moved), "{moved}: {calls:?}");
     let polls = of(&calls, &["poll", "ppoll", "select", "pselect6"]);
     assert!(polls < 200, "{polls} polls: a thread waits in its recv");
 }
