@@ -8,6 +8,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap,
     HeaderValue, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, Method, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -101,7 +102,7 @@ impl Client {
             Ok::<_, hyper::Error>(match (keeps, form) {
                 (false, _) => (connection.send(head).await?, None),
                 (true, Form::Two) => {
-                    let sent = written(&head, target);
+                    let sent = written(&head);
                     let response = connection.send(head).await?;
                     let received = answered(&response);
                     (response, Some(Heads { sent, received }))
@@ -139,12 +140,16 @@ impl Client {
     ) -> http::Result<http::Request<Full<Bytes>>> {
         let host = target.host();
         let path = target.path_and_query();
-        let whole = || format!("{}://{host}{path}", target.url.scheme());
+        let whole = |host: &str| format!("{}://{host}{path}", target.url.scheme());
         let builder = http::Request::builder().method(request.method.clone());
         let builder = match form {
             Form::Origin => builder.uri(path),
-            Form::Absolute => builder.uri(whole()),
-            Form::Two => builder.uri(whole()).version(Version::HTTP_2),
+            Form::Absolute => builder.uri(whole(&host)),
+            Form::Two => {
+                let own = request.headers.get(HOST).map(HeaderValue::as_bytes);
+                let authority = String::from_utf8_lossy(own.unwrap_or(host.as_bytes()));
+                builder.uri(whole(&authority)).version(Version::HTTP_2)
+            }
         };
         let builder = match request.old {
             true => builder.version(Version::HTTP_10),
@@ -195,7 +200,8 @@ impl Client {
     }
 }
 
-/// Returns whether a field of the caller is sent: the lengths are the client's, and HTTP/2 has no fields of connections.
+/// Returns whether a field of the caller is sent: the lengths are the client's, and HTTP/2 has no fields of connections,
+/// and the host in the URI.
 fn may_be_sent(name: &HeaderName, form: Form) -> bool {
     let lengths = [CONTENT_LENGTH, TRANSFER_ENCODING];
     let of_connections = [HOST, CONNECTION, UPGRADE, TE];
@@ -203,9 +209,11 @@ fn may_be_sent(name: &HeaderName, form: Form) -> bool {
 }
 
 /// Returns a request of HTTP/2 as HTTP/1 would write it.
-fn written(head: &http::Request<Full<Bytes>>, target: &Target) -> Vec<u8> {
-    let (method, path) = (head.method(), target.path_and_query());
-    let line = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", target.host());
+fn written(head: &http::Request<Full<Bytes>>) -> Vec<u8> {
+    let (method, uri) = (head.method(), head.uri());
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let host = uri.authority().map_or("", Authority::as_str);
+    let line = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n");
     with_fields(line, head.headers())
 }
 

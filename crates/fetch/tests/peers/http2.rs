@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use switchboard_fetch::header::HOST;
+use switchboard_fetch::header::{HOST, HeaderValue};
 use switchboard_fetch::{Client, Method, Request, Version};
 use switchboard_http::{Body, Response, serve_stream};
 use switchboard_net::Listener;
@@ -76,9 +76,9 @@ async fn answer(request: switchboard_http::Request) -> Result<Response<Body>, In
         request.method(),
         request.uri().path(),
         request
-            .headers()
-            .get(HOST)
-            .map_or("-", |host| host.to_str().unwrap())
+            .uri()
+            .authority()
+            .map_or("-", |authority| authority.as_str())
     );
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let large = "x".repeat(if line.contains("/large") {
@@ -106,6 +106,14 @@ fn a_server_that_chooses_http_2_is_asked_in_it() {
             let text = String::from_utf8(response.bytes(1000).await.unwrap()).unwrap();
             assert!(text.starts_with(&format!("HTTP/2.0 GET /{n} ")), "{text}");
         }
+        let request =
+            Request::get(format!("{url}/own")).header(HOST, HeaderValue::from_static("virtual:81"));
+        let response = client.send(request.keep_heads()).await.unwrap();
+        let sent = String::from_utf8(response.heads().unwrap().sent.clone()).unwrap();
+        let begin = "GET /own HTTP/1.1\r\nhost: virtual:81\r\n";
+        assert!(sent.starts_with(begin), "{sent}");
+        let text = String::from_utf8(response.bytes(1000).await.unwrap()).unwrap();
+        assert!(text.starts_with("HTTP/2.0 GET /own virtual:81 "), "{text}");
         let body = "y".repeat(1_000_000);
         let post = Request::new(Method::POST, format!("{url}/large"))
             .body(body)
