@@ -21,11 +21,10 @@ impl Rate {
         }
     }
 
-    /// Notes bytes that were received, and waits until they are paid for. What is not read meanwhile fills the socket, and so
-    /// the server sends no faster.
-    pub(crate) async fn receive(&self, bytes: usize) {
-        let until = self.note(bytes, runtime::now());
-        runtime::Sleep::until(until).await;
+    /// Notes bytes that were received, and returns when they are paid for. What is not read until then fills the socket,
+    /// and so the server sends no faster.
+    pub(crate) fn receive(&self, bytes: usize) -> Instant {
+        self.note(bytes, runtime::now())
     }
 
     fn note(&self, bytes: usize, now: Instant) -> Instant {

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::HeaderMap;
 use http::response::Parts;
 use http::{Response, StatusCode, Version};
 use hyper::body::Incoming;
+use switchboard_runtime as runtime;
 use url::Url;
 
 use crate::coding::Decoder;
@@ -30,6 +31,8 @@ pub struct ClientResponse {
     heads: Option<Heads>,
     reuse: Reuse,
     waits: Waits,
+    /// When the last piece is paid for, if it was not waited for yet.
+    paid: Option<Instant>,
     note: Option<Box<dyn Fn(usize) + Send + Sync>>,
 }
 
@@ -89,6 +92,7 @@ impl ClientResponse {
             heads,
             reuse,
             waits,
+            paid: None,
             note: None,
         }
     }
@@ -131,13 +135,22 @@ impl ClientResponse {
         self.heads.as_ref()
     }
 
-    /// Waits for the next bytes as they were sent, in their content codings; `None` at the end.
+    /// Waits for the next bytes as they were sent, in their content codings; `None` at the end. Under a limit of the rate,
+    /// waits first until the bytes before are paid for. Dropping the future loses nothing.
     ///
     /// # Errors
     /// [`Phase::Body`] if the body ends too early or takes too long.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let Waits { piece, total, rate } = &self.waits;
+        if let Some(until) = self.paid {
+            let paid = async {
+                runtime::Sleep::until(until).await;
+                Ok::<_, std::io::Error>(())
+            };
+            total.within(Duration::MAX, Phase::Body, paid).await?;
+            self.paid = None;
+        }
         loop {
-            let Waits { piece, total, rate } = &self.waits;
             let connection = &mut self.reuse.connection;
             let frame = async { connection.frame(&mut self.body).await.transpose() };
             let frame = total.within(*piece, Phase::Body, frame).await?;
@@ -148,13 +161,7 @@ impl ClientResponse {
                 if let Some(note) = &self.note {
                     note(data.len());
                 }
-                if let Some(rate) = rate {
-                    let paid = async {
-                        rate.receive(data.len()).await;
-                        Ok::<_, std::io::Error>(())
-                    };
-                    total.within(Duration::MAX, Phase::Body, paid).await?;
-                }
+                self.paid = rate.as_ref().map(|rate| rate.receive(data.len()));
                 return Ok(Some(data));
             }
         }

@@ -100,6 +100,28 @@ fn a_rate_holds_bodies_back() {
 }
 
 #[test]
+fn a_piece_that_is_not_waited_for_to_the_end_is_not_lost() {
+    everywhere(|| async {
+        let peer = Peer::new(&[&page("ten bytes.")]);
+        let rate = NonZeroU64::new(100).unwrap();
+        let client = Client::builder().limit_rate(rate).build();
+        let mut response = client.get(&peer.url("/")).await.unwrap();
+        let mut body = Vec::new();
+        loop {
+            let chunk = runtime::timeout(Duration::from_millis(1), response.chunk()).await;
+            match chunk.map(Result::unwrap) {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(_) => {}
+            }
+        }
+        assert_eq!(body, b"ten bytes.");
+        drop(response);
+        peer.requests().await;
+    });
+}
+
+#[test]
 fn the_time_for_all_ends_the_wait_for_a_rate() {
     everywhere(|| async {
         let peer = Peer::new(&[&page("ten bytes.")]);
