@@ -1,71 +1,40 @@
 //! The body of a request, whose bytes must keep coming.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use switchboard_runtime::{self as runtime, Sleep};
 
 use crate::server::ServerLimits;
+use crate::server::pace::{Pace, Phase};
 
-/// Returns the fewest bytes that count as moving within `span`.
-pub(super) fn least(limits: &ServerLimits, span: Duration) -> u64 {
-    limits.min_rate.saturating_mul(span.as_secs()).max(1)
-}
-
-/// A body that fails if its handler waits and the client sends less than the least rate.
-pub(super) struct Paced {
-    body: Incoming,
+/// A body that fails if its handler waits and the client sends too slowly, or too much.
+pub(super) struct Paced<B = Incoming> {
+    body: B,
     limits: Arc<ServerLimits>,
     /// Bytes so far.
     whole: u64,
-    /// The timer, which stays armed; none before the first wait.
-    look: Option<Sleep>,
-    /// Bytes since the last look.
-    bytes: u64,
-    /// Whether the last poll found nothing.
-    waits: bool,
+    pace: Pace,
 }
 
-impl Paced {
-    pub(super) fn new(body: Incoming, limits: Arc<ServerLimits>) -> Paced {
+impl<B> Paced<B> {
+    pub(super) fn new(body: B, limits: Arc<ServerLimits>) -> Paced<B> {
         Paced {
             body,
             limits,
             whole: 0,
-            look: None,
-            bytes: 0,
-            waits: false,
+            pace: Pace::new(),
         }
-    }
-
-    /// Looks at what has come whenever the timer fires.
-    fn poll_look(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let span = self.limits.body_idle;
-        let look = self.look.get_or_insert_with(|| runtime::sleep(span));
-        while Pin::new(&mut *look).poll(context).is_ready() {
-            // A handler that was busy meanwhile has left the client no room to send.
-            if self.waits && self.bytes < least(&self.limits, span) {
-                let text = format!(
-                    "the client sent {} bytes of its request in {span:?}",
-                    self.bytes
-                );
-                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, text));
-            }
-            self.bytes = 0;
-            look.reset(runtime::now() + span);
-        }
-        self.waits = true;
-        Poll::Pending
     }
 }
 
-impl Body for Paced {
+impl<B> Body for Paced<B>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+{
     type Data = Bytes;
     type Error = io::Error;
 
@@ -73,16 +42,20 @@ impl Body for Paced {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-            return self.poll_look(context).map(|error| Some(Err(error)));
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            let late = this.pace.poll(Phase::Body, &this.limits, context);
+            return late.map(|()| {
+                let text = "the client sends its request too slowly";
+                Some(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+            });
         };
-        self.waits = false;
         if let Some(Ok(frame)) = &frame {
-            let length = frame.data_ref().map_or(1, |data| data.len() as u64);
-            self.bytes += length;
-            self.whole += length;
-            if self.whole > self.limits.body_bytes {
-                let text = format!("a body of more than {} bytes", self.limits.body_bytes);
+            let length = frame.data_ref().map_or(1, |data| data.len());
+            this.pace.received(length);
+            this.whole += length as u64;
+            if this.whole > this.limits.body_bytes {
+                let text = format!("a body of more than {} bytes", this.limits.body_bytes);
                 let error = io::Error::new(io::ErrorKind::FileTooLarge, text);
                 return Poll::Ready(Some(Err(error)));
             }
@@ -96,5 +69,61 @@ impl Body for Paced {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use futures_lite::stream::unfold;
+    use http_body_util::{BodyExt, StreamBody};
+    use switchboard_runtime::{self as runtime, Driver, Model};
+
+    use super::*;
+
+    /// Reads a body of pieces of so many bytes that come so many seconds after each other. The handler is busy
+    /// for a time after each. Returns the bytes that came and for how many seconds that took.
+    fn read(pieces: &'static [(u64, usize)], busy: u64) -> (io::Result<usize>, u64) {
+        let body = async {
+            let start = runtime::now();
+            let body = unfold((start, pieces.iter()), |(last, mut pieces)| async move {
+                let (after, length) = pieces.next()?;
+                let due = last + Duration::from_secs(*after);
+                runtime::Sleep::until(due).await;
+                let frame = Frame::data(Bytes::from(vec![0; *length]));
+                Some((Ok::<_, Infallible>(frame), (due, pieces)))
+            });
+            let body = StreamBody::new(Box::pin(body));
+            let mut body = Paced::new(body, Arc::new(ServerLimits::default()));
+            let mut whole = 0;
+            let result = loop {
+                match body.frame().await {
+                    Some(Ok(frame)) => whole += frame.data_ref().map_or(0, Bytes::len),
+                    Some(Err(error)) => break Err(error),
+                    None => break Ok(whole),
+                }
+                runtime::sleep(Duration::from_secs(busy)).await;
+            };
+            (result, (runtime::now() - start).as_secs())
+        };
+        Model::Tasks.run_with(Driver::Sim, body).unwrap()
+    }
+
+    #[test]
+    fn only_time_that_the_server_waits_counts() {
+        let (whole, _) = read(&[(1, 1000), (61, 1000), (61, 1000)], 59);
+        assert_eq!(whole.unwrap(), 3000);
+        // The grace of 20 s is less than the time between two pieces.
+        let (error, after) = read(&[(1, 1000), (100, 1000)], 0);
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(after, 20);
+        // 512 bytes a second.
+        let (error, after) = read(&[(2, 1024); 30], 0);
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(after, 20);
+        let (whole, _) = read(&[(2, 4096); 30], 0);
+        assert_eq!(whole.unwrap(), 30 * 4096);
     }
 }

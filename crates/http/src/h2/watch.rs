@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use switchboard_runtime::{self as runtime, Sleep};
 
-use super::paced::least;
 use super::tally::Tally;
 use crate::server::ServerLimits;
 
@@ -158,6 +157,11 @@ impl Watch {
         let (before, looked) = std::mem::replace(&mut self.idle_look, (written, now));
         written - before >= least(limits, now.saturating_duration_since(looked))
     }
+}
+
+/// Returns the fewest bytes that count as moving within `span`.
+fn least(limits: &ServerLimits, span: Duration) -> u64 {
+    limits.min_rate.saturating_mul(span.as_secs()).max(1)
 }
 
 /// A wait that is as good as none.

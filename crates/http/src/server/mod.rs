@@ -18,7 +18,7 @@ mod connection;
 mod feed;
 mod intake;
 mod limits;
-mod pace;
+pub(crate) mod pace;
 mod refuse;
 mod step;
 pub(crate) mod transport;

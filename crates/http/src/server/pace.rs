@@ -16,7 +16,7 @@ const HANG_UP_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Nothing.
     None,
     /// The first byte of a connection.
@@ -33,7 +33,7 @@ pub(super) enum Phase {
     Write,
 }
 
-pub(super) struct Pace {
+pub(crate) struct Pace {
     timer: Option<Sleep>,
     /// The waker that the timer has.
     waker: Option<Waker>,
@@ -64,7 +64,7 @@ impl Moved {
 }
 
 impl Pace {
-    pub(super) fn new() -> Pace {
+    pub(crate) fn new() -> Pace {
         Pace {
             timer: None,
             waker: None,
@@ -89,7 +89,7 @@ impl Pace {
     }
 
     /// Notes that bytes of a request's body came.
-    pub(super) fn received(&mut self, bytes: usize) {
+    pub(crate) fn received(&mut self, bytes: usize) {
         self.body.bytes += bytes as u64;
         if self.phase == Phase::Body {
             self.body.waited += runtime::now().saturating_duration_since(self.since);
@@ -132,7 +132,7 @@ impl Pace {
     }
 
     /// Waits in `phase`; completes once that has taken too long.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         phase: Phase,
         limits: &ServerLimits,

@@ -38,10 +38,9 @@ fn a_body_must_keep_coming_while_its_handler_waits() {
         for (stream, whole, text) in [(1, true, "3000"), (3, false, "TimedOut")] {
             let fields = fields(POST, "/body");
             let flags = if whole { END_STREAM } else { 0 };
-            served
-                .client
-                .send(&frame(HEADERS, END_HEADERS, stream, &fields));
-            served.client.send(&frame(DATA, flags, stream, &[0; 3000]));
+            let head = frame(HEADERS, END_HEADERS, stream, &fields);
+            let body = frame(DATA, flags, stream, &[0; 3000]);
+            served.client.send(&[head, body].concat());
             assert_eq!(answer(&mut served.client, stream), text.as_bytes());
         }
     }
