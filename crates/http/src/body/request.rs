@@ -73,6 +73,9 @@ impl RequestBody {
         }
         let mut state = self.shared.lock();
         if let Some(frame) = state.frame.take() {
+            let reader = state.reader.take();
+            drop(state);
+            drop(reader);
             if let (Some(left), Ok(frame)) = (&mut self.left, &frame) {
                 *left -= frame.data_ref().map_or(0, |data| data.len() as u64);
             }
@@ -82,12 +85,14 @@ impl RequestBody {
             return Poll::Ready(None);
         }
         state.wanted = true;
-        match &mut state.reader {
-            Some(reader) => reader.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
+        let own = |reader: &Waker| reader.will_wake(context.waker());
+        let replaced = match state.reader.as_ref().is_some_and(own) {
+            true => None,
+            false => state.reader.replace(context.waker().clone()),
+        };
         let connection = state.connection.take();
         drop(state);
+        drop(replaced);
         connection.into_iter().for_each(Waker::wake);
         Poll::Pending
     }
@@ -148,14 +153,22 @@ impl Feeder {
         Feeder::wake(state, context);
     }
 
+    /// Wakes the reader, unless it is a part of the connection's flow, which most likely polls it next.
     fn wake(mut state: MutexGuard<'_, State>, context: &mut Context<'_>) {
         state.wanted = false;
-        let reader = state.reader.take();
+        let is_other = |reader: &mut Waker| !reader.will_wake(context.waker());
+        let reader = state.reader.take_if(is_other);
         drop(state);
-        // The connection polls its own flow's reader next.
-        if let Some(reader) = reader.filter(|reader| !reader.will_wake(context.waker())) {
-            reader.wake();
-        }
+        reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes a reader that is a part of the connection's flow and was not polled since something came for it.
+    pub(crate) fn wake_unpolled(&self) {
+        let mut state = self.0.lock();
+        let has_come = state.frame.is_some() || state.ended;
+        let reader = state.reader.take_if(|_| has_come);
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -240,7 +240,10 @@ pub(super) async fn drive<T: Transport, R>(
             let Some(feed) = feed else { break };
             match ready!(feed.poll(wire, input, context)) {
                 Ok(Demand::Wanted) => {}
-                Ok(Demand::Later | Demand::Never) => break,
+                Ok(Demand::Later | Demand::Never) => {
+                    feed.feeder.wake_unpolled();
+                    break;
+                }
                 Err(failure @ Failure::Refused(..)) => {
                     let Poll::Ready(output) = poll(context) else {
                         return Poll::Ready(Err(failure));
@@ -268,6 +271,8 @@ pub(super) async fn finish<T: Transport>(
     let mut discarded = 0;
     poll_fn(|context| {
         loop {
+            // Nothing below polls a reader.
+            feed.feeder.wake_unpolled();
             if feed.is_finished() {
                 return Poll::Ready(Ok(true));
             }

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Bytes;
 use switchboard_http::{Body, Request, Response, serve_connection};
-use switchboard_runtime as runtime;
+use switchboard_net::Stream;
+use switchboard_runtime::{self as runtime, Driver, Model};
 
 use crate::support::{exchange, models_and_drivers, run, statuses};
 
@@ -210,5 +212,53 @@ fn the_end_of_a_whole_body_is_no_error_after_the_connection() {
         client.shutdown(std::net::Shutdown::Write).unwrap();
         client.read_to_end(&mut Vec::new()).unwrap();
         server.join().unwrap();
+    }
+}
+
+/// The reader is woken although the flow that has a frame for it is its own.
+#[test]
+fn a_body_is_read_beside_its_connection_in_one_flow() {
+    let head = "POST / HTTP/1.1\r\nhost: here\r\n";
+    let length = ("content-length: 5\r\n\r\n", ["hel", "lo"]);
+    let chunks = "transfer-encoding: chunked\r\n\r\n";
+    let chunks = (chunks, ["5\r\nhello\r\n", "0\r\n\r\n"]);
+    for (framing, pieces) in [length, chunks] {
+        let read = Model::Tasks.run_with(Driver::Sim, async {
+            let (client, server) = Stream::pair().unwrap();
+            let (sender, receiver) = runtime::channel::<Request>(1);
+            let handler = |request| {
+                let sender = sender.clone();
+                async move {
+                    sender.send(request).await.unwrap();
+                    Ok::<_, Infallible>(Response::new(Body::empty()))
+                }
+            };
+            let start = runtime::now();
+            let reader = async {
+                let request = receiver.recv().await.unwrap();
+                let body = request.into_body().bytes(100).await.unwrap();
+                (body, runtime::now() - start)
+            };
+            let serving = async {
+                serve_connection(server, handler).await.unwrap();
+                unreachable!("the client keeps the connection open");
+            };
+            let client = async move {
+                client.write_all(head.as_bytes()).await.unwrap();
+                client.write_all(framing.as_bytes()).await.unwrap();
+                for piece in pieces {
+                    runtime::sleep(Duration::from_millis(10)).await;
+                    client.write_all(piece.as_bytes()).await.unwrap();
+                }
+                std::future::pending::<()>().await
+            };
+            // In a flow of its own, so that it does not wake the one of both others.
+            let _client = runtime::spawn_local(client);
+            runtime::race(reader, serving).await
+        });
+        let (read, lasted) = read.unwrap();
+        assert_eq!(&read[..], b"hello");
+        // No timer of the connection was what polled it again.
+        assert!(lasted < Duration::from_millis(100), "{lasted:?}");
     }
 }
