@@ -126,11 +126,11 @@ impl Outbox {
 
     /// Waits for something to send or the end.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state();
+        let state = self.state();
         if state.is_ready() {
             return Poll::Ready(());
         }
-        state.wait(context, false);
+        wait(state, context, false);
         Poll::Pending
     }
 
@@ -141,7 +141,7 @@ impl Outbox {
             state.clear();
             return Poll::Ready(bye);
         }
-        state.wait(context, true);
+        wait(state, context, true);
         Poll::Pending
     }
 
@@ -197,6 +197,18 @@ impl Outbox {
     }
 }
 
+/// Has the flow woken once there is something for it.
+fn wait(mut state: MutexGuard<'_, State>, context: &Context<'_>, for_the_end: bool) {
+    state.for_the_end = for_the_end;
+    let is_own = |waker: &Waker| waker.will_wake(context.waker());
+    if !state.waker.as_ref().is_some_and(is_own) {
+        let replaced = state.waker.replace(context.waker().clone());
+        // The drop of a waker may run code.
+        drop(state);
+        drop(replaced);
+    }
+}
+
 /// Wakes the flow if it waits for what is queued, or if the connection ends.
 fn wake_if_waiting(state: MutexGuard<'_, State>) {
     if !state.for_the_end || state.end.is_some() {
@@ -216,14 +228,6 @@ fn wake(mut state: MutexGuard<'_, State>) {
 impl State {
     fn is_ready(&self) -> bool {
         !self.queue.is_empty() || self.end.is_some() || self.nudged
-    }
-
-    fn wait(&mut self, context: &Context<'_>, for_the_end: bool) {
-        self.for_the_end = for_the_end;
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
     }
 
     fn pop(&mut self) -> Option<Parcel> {
