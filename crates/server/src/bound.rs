@@ -18,7 +18,7 @@ use crate::settings::Workers;
 use crate::setup::Setup;
 use crate::stop::Stop;
 use crate::unix_socket::SocketFile;
-use crate::{processes, registry, workers};
+use crate::{processes, workers};
 
 /// A server that listens and does not accept yet.
 ///
@@ -185,22 +185,21 @@ impl Bound {
         let Bound {
             mut setup,
             observer,
-            socket_file,
+            mut socket_file,
         } = self;
+        if let Some(socket_file) = &mut socket_file {
+            socket_file.own();
+        }
         setup.handler = Location::caller();
         let (model, addr) = (setup.settings.model, &setup.addr);
         let span = info_span!(target: "switchboard", "server", %model, %addr);
         let _entered = span.enter();
-        let result = match setup.settings.workers {
+        match setup.settings.workers {
             Workers::Processes(_) => processes::supervise(setup, handler, |setup, handler| {
                 workers::run(setup, Observer::default(), handler)
             }),
             Workers::Threads(_) => workers::run(setup, observer, handler),
-        };
-        if let Some(socket_file) = socket_file.filter(|_| !registry::is_handed_over()) {
-            socket_file.remove();
         }
-        result
     }
 }
 

@@ -19,7 +19,7 @@ use crate::passed;
 use crate::reload::Reload;
 use crate::settings::{FirstBytes, Settings, Workers};
 use crate::setup::Setup;
-use crate::unix_socket;
+use crate::unix_socket::{self, SocketFile};
 
 /// A builder of a server: its model, its capacity, and what ends it.
 ///
@@ -289,20 +289,23 @@ impl Server {
     }
 
     /// Listens on a Unix socket at `path`; its workers share one queue. A socket file there that no
-    /// process listens on is replaced, and this one is removed when the server ends.
+    /// process listens on is replaced, and this one is removed when the server ends or is dropped.
     ///
     /// # Errors
     /// As [`bind`](Server::bind).
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Bound> {
         let path = path.as_ref();
         let name = format!("unix {}", path.display());
-        let sockets = match passed::take(&name)? {
-            none if none.is_empty() => vec![unix_socket::listen(path)?],
-            passed => passed,
+        let passed = passed::take(&name)?;
+        let is_new = passed.is_empty();
+        let sockets = match is_new {
+            true => vec![unix_socket::listen(path)?],
+            false => passed,
         };
+        let socket_file = SocketFile::new(path, is_new);
         let listeners = divide(sockets, self.0.workers.count())?;
         let setup = Setup::new(self.0, listeners, &name)?;
-        Ok(Bound::new(setup, unix_socket::SocketFile::new(path)))
+        Ok(Bound::new(setup, socket_file))
     }
 }
 

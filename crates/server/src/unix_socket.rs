@@ -1,4 +1,4 @@
-//! The file of a Unix socket: replaced if a server left it behind, removed when this one ends.
+//! The file of a Unix socket: replaced if a server left it behind, removed when this one ends, or does not begin.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use switchboard_net::Listener;
+
+use crate::registry;
 
 /// Listens at `path`, in place of a socket file that no process listens on.
 pub(crate) fn listen(path: &Path) -> io::Result<Listener> {
@@ -32,28 +34,38 @@ fn connect(path: &Path) -> Result<(), Errno> {
     rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
 }
 
-/// A socket file that this process made.
+/// The file of a socket. Dropped, it is removed, unless another process has the socket.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode, because another server may put a file of its own there.
     identity: (u64, u64),
+    /// Whether no other process serves it: this one made it, or serves it now.
+    is_own: bool,
 }
 
 impl SocketFile {
-    /// Returns the file at `path`; `None` if it is gone.
-    pub(crate) fn new(path: &Path) -> Option<SocketFile> {
+    /// Returns the file at `path`, which this process made or whose socket it was passed; `None` if it is gone.
+    pub(crate) fn new(path: &Path, is_own: bool) -> Option<SocketFile> {
         Some(SocketFile {
             path: path.to_owned(),
             identity: identity(path)?,
+            is_own,
         })
     }
 
-    /// Removes the file if it is still the same one.
-    pub(crate) fn remove(self) {
-        if identity(&self.path) == Some(self.identity) {
+    /// Notes that this process serves the socket.
+    pub(crate) fn own(&mut self) {
+        self.is_own = true;
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_own = self.is_own && !registry::is_handed_over();
+        if is_own && identity(&self.path) == Some(self.identity) {
             // The file may have been removed meanwhile.
-            let _ = std::fs::remove_file(self.path);
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -82,5 +94,14 @@ mod tests {
         assert_eq!(connect(&path), Err(Errno::AGAIN));
         assert!(!is_stale(&path));
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn the_file_of_a_server_that_does_not_begin_is_removed() {
+        let path = std::env::temp_dir().join(format!("unix-unserved-{}", std::process::id()));
+        let bound = crate::Server::new().bind_unix(&path).unwrap();
+        assert!(identity(&path).is_some());
+        drop(bound);
+        assert_eq!(identity(&path), None);
     }
 }
