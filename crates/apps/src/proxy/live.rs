@@ -36,6 +36,9 @@ struct Live {
     hooks: Arc<dyn Hooks>,
     own: Mutex<Option<Addr>>,
     /// How the proxy names itself in `Via`: unlike every other one, so that it knows its own requests.
+    /// The name in `Via`, which no other proxy has.
+    name: String,
+    /// The field of an answer, which has come by HTTP/1.1.
     via: HeaderValue,
     /// The process that has a thread for the checks; a forked one has none.
     checks_in: AtomicU32,
@@ -59,13 +62,16 @@ impl Proxy {
     pub fn with_hooks(settings: Settings, hooks: Arc<dyn Hooks>) -> io::Result<Proxy> {
         let clock = Clock::new();
         let setup = Setup::new(settings, None, clock, &hooks)?;
+        let name = format!("switchboard-{:08x}", fastrand::u32(..));
+        let via = HeaderValue::try_from(format!("1.1 {name}"));
         Ok(Proxy(Arc::new(Live {
             setup: Mutex::new(Arc::new(setup)),
             changed: Notify::new(),
             clock,
             hooks,
             own: Mutex::new(None),
-            via: own_name(),
+            name,
+            via: via.unwrap_or(HeaderValue::from_static("1.1 switchboard")),
             checks_in: AtomicU32::new(0),
             has_thread: AtomicBool::new(false),
         })))
@@ -252,6 +258,10 @@ impl Proxy {
         spawned.map(drop)
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
     pub(super) fn via(&self) -> &HeaderValue {
         &self.0.via
     }
@@ -264,12 +274,6 @@ impl Proxy {
     pub(crate) fn setup(&self) -> Arc<Setup> {
         lock(&self.0.setup).clone()
     }
-}
-
-/// Returns a name for `Via` that no other proxy has.
-fn own_name() -> HeaderValue {
-    let name = format!("1.1 switchboard-{:08x}", fastrand::u32(..));
-    HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("1.1 switchboard"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

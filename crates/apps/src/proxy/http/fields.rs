@@ -3,11 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use http::HeaderValue;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
     PROXY_AUTHORIZATION, VIA,
 };
+use http::{HeaderValue, Version};
 use switchboard_http::{ConnectionFields, RequestHead};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -69,7 +69,6 @@ pub(super) fn write(
     given_host: Option<&str>,
     host: &str,
     peer: &Peer,
-    via: &str,
 ) {
     let mut of_connection = ConnectionFields::default();
     for value in headers.get_all(CONNECTION) {
@@ -91,12 +90,21 @@ pub(super) fn write(
         }
     }
     write_forwarded(head, headers, given_host, peer);
+}
+
+/// Writes the way that a request has come, with the version of HTTP in which it came here.
+pub(super) fn write_via(head: &mut RequestHead, headers: &HeaderMap, version: Version, name: &str) {
+    let version = match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    };
     let earlier = Earlier {
         headers,
         name: &VIA,
         kept: true,
     };
-    head.field_fmt("via", format_args!("{earlier}{via}"));
+    head.field_fmt("via", format_args!("{earlier}{version} {name}"));
 }
 
 /// Returns whether a field is passed on as it is: none that concerns the connection only, that the proxy writes
@@ -204,14 +212,8 @@ mod tests {
             has_tls: false,
         };
         let mut head = RequestHead::new(&Method::GET, "/");
-        write(
-            &mut head,
-            &headers,
-            host,
-            host.unwrap_or("back"),
-            &peer,
-            "1.1 me",
-        );
+        write(&mut head, &headers, host, host.unwrap_or("back"), &peer);
+        write_via(&mut head, &headers, Version::HTTP_11, "me");
         head.finish(&Body::empty());
         let text = String::from_utf8(head.bytes().to_vec()).unwrap();
         let lines = text.trim_end().split("\r\n").skip(1);
@@ -230,6 +232,19 @@ mod tests {
     #[test]
     fn a_request_says_where_it_came_from() {
         assert_eq!(passed(&[("host", "here")], false), PLAIN);
+    }
+
+    #[test]
+    fn the_version_in_which_a_request_has_come_is_told() {
+        for (version, text) in [
+            (Version::HTTP_10, "via: 1.0 me"),
+            (Version::HTTP_2, "via: 2 me"),
+        ] {
+            let mut head = RequestHead::new(&Method::GET, "/");
+            write_via(&mut head, &HeaderMap::new(), version, "me");
+            let head = String::from_utf8(head.bytes().to_vec()).unwrap();
+            assert_eq!(head.lines().nth(1), Some(text));
+        }
     }
 
     #[test]

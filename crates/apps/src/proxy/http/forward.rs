@@ -26,7 +26,8 @@ pub(super) struct Job<'a> {
     pub(super) pool: Arc<Pool>,
     pub(super) head: &'a Parts,
     pub(super) peer: &'a Peer,
-    pub(super) via: &'a str,
+    /// The name of this proxy in `Via`.
+    pub(super) name: &'a str,
     /// The protocols that the client would go on with, if it has asked for any.
     pub(super) protocols: Option<Vec<u8>>,
     /// Whether the answer says how it was passed on.
@@ -144,7 +145,7 @@ async fn send(
         pool,
         head,
         peer,
-        via,
+        name,
         ..
     } = job;
     let timeouts = &job.setup.settings.timeouts;
@@ -160,7 +161,8 @@ async fn send(
     let given = given_host(head);
     let kept = given.filter(|_| !pool.settings().rewrite_host);
     let host = kept.unwrap_or(backend.to().authority());
-    fields::write(&mut request, &head.headers, given, host, peer, via);
+    fields::write(&mut request, &head.headers, given, host, peer);
+    fields::write_via(&mut request, &head.headers, head.version, name);
     if let Some(protocols) = &job.protocols {
         request.upgrade(protocols);
     }

@@ -108,8 +108,7 @@ pub(super) async fn answer(
         has_tls: from.has_tls,
     };
     let (head, body) = request.into_parts();
-    let via = proxy.via().to_str().unwrap_or_default();
-    let mut response = match pass(&setup, &peer, via, tells, &head, body).await {
+    let mut response = match pass(&setup, &peer, proxy.name(), tells, &head, body).await {
         Ok(response) => response,
         Err((refused, line)) => {
             if refused.is_told {
@@ -127,7 +126,7 @@ pub(super) async fn answer(
 async fn pass(
     setup: &Setup,
     peer: &Peer,
-    via: &str,
+    name: &str,
     tells: bool,
     head: &Parts,
     body: Body,
@@ -142,8 +141,7 @@ async fn pass(
         let text = "this server is no forward proxy";
         return Err(failed(Refused::new(StatusCode::METHOD_NOT_ALLOWED, text)));
     }
-    let token = via.split(' ').nth(1).unwrap_or(via);
-    let is_loop = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(token));
+    let is_loop = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(name));
     if head.headers.get_all(VIA).iter().any(is_loop) {
         let text = "the request has come through this proxy before";
         return Err(failed(Refused::new(StatusCode::LOOP_DETECTED, text)));
@@ -170,7 +168,7 @@ async fn pass(
         pool: Arc::clone(pool),
         head,
         peer,
-        via,
+        name,
         protocols: upgrade::asked(head, &body),
         tells,
         key,

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::io;
 
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use switchboard_http::{Body, Response};
 
 use crate::proxy::backend::Backend;
 use crate::proxy::pool::Pool;
 use crate::proxy::throttle::Throttle;
+
+/// The methods that are passed on, and all others but CONNECT.
+const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH";
 
 /// A request that is answered by the proxy itself.
 #[derive(Debug)]
@@ -84,6 +87,10 @@ impl Refused {
         *response.status_mut() = self.status;
         let kind = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, kind);
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            let methods = HeaderValue::from_static(METHODS);
+            response.headers_mut().insert(ALLOW, methods);
+        }
         response
     }
 }

@@ -158,6 +158,7 @@ fn requests_go_by_their_host_and_path(way: Way) {
     assert_eq!(looped.head[0], "HTTP/1.1 508 Loop Detected");
     let connect = client.ask("CONNECT a.org:443 HTTP/1.1\r\nhost: a.org\r\n\r\n");
     assert_eq!(connect.head[0], "HTTP/1.1 405 Method Not Allowed");
+    assert!(connect.field("allow").unwrap().starts_with("GET, HEAD, "));
     client.end();
     serving.join().unwrap().unwrap();
 }
