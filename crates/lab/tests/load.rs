@@ -299,14 +299,14 @@ fn a_freeze_shows_in_the_tail_for_each_request_that_was_due_in_it() {
         most >= froze - SLOW / 2 && tail >= froze - SLOW,
         "{most:?} {tail:?} of {froze:?}"
     );
-    let due = RATE * outcome.elapsed.as_secs_f64();
+    let due = RATE * (FREEZE * 3).as_secs_f64();
     let counted = (outcome.round_trips + outcome.unanswered) as f64;
     assert!((counted - due).abs() <= 5.0, "{counted} of {due}");
     // Those that were due up to 100 ms before its end waited for at least so long.
     let expected = RATE * (froze - SLOW).as_secs_f64();
     let found = slower_than(&outcome, SLOW) as f64;
     assert!(
-        (expected * 0.97..=expected * 1.3).contains(&found),
+        (expected * 0.97..=expected * 2.0).contains(&found),
         "{found} of {expected}"
     );
 }

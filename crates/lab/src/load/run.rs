@@ -159,9 +159,11 @@ impl Run {
         while self.alive > 0 {
             let now = Instant::now();
             if now >= end {
+                // Those that were due by the end count, however late this is.
+                self.release(end, now);
                 break;
             }
-            let next = self.release(now).map_or(end, |next| next.min(end));
+            let next = self.release(now, now).map_or(end, |next| next.min(end));
             let wait = next.saturating_duration_since(Instant::now());
             // The driver waits for whole milliseconds, rounded up. What is due sooner is polled for.
             let wait = match self.tally.open {
@@ -187,11 +189,11 @@ impl Run {
         Ok(())
     }
 
-    /// Hands out the requests that are due, one connection after another, and returns when the next is due.
-    fn release(&mut self, now: Instant) -> Option<Instant> {
+    /// Hands out the requests that are due by `end`, one connection after another, and returns when the next is due.
+    fn release(&mut self, end: Instant, now: Instant) -> Option<Instant> {
         let mut schedule = self.schedule.take()?;
         let count = self.clients.len();
-        while schedule.next() <= now {
+        while schedule.next() <= end {
             let due = schedule.pass(now);
             let index = (schedule.made - 1) as usize % count;
             if let Some(client) = &mut self.clients[index] {
