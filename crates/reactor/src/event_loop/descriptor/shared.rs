@@ -31,11 +31,17 @@ impl Descriptor {
             .map(|(_, registration)| *registration)
     }
 
-    /// Adds the registration of another loop to this shared descriptor.
+    /// Adds the registration of another loop to this shared descriptor, and removes those of loops that were dropped.
     #[cold]
     pub(super) fn share_with(&self, id: u32, registration: Registration) {
+        let all = table().shared.get(&self.address()).cloned();
+        let dropped = |id: &u32| Remote::of(*id).is_none();
+        let loops = all.into_iter().flatten().map(|(id, _)| id);
+        // Without the lock of the table, since the last handle of a loop may end here.
+        let dropped: Vec<u32> = loops.filter(dropped).collect();
         let mut table = table();
         let all = table.shared.entry(self.address()).or_default();
+        all.retain(|(id, _)| !dropped.contains(id));
         all.push((id, registration));
     }
 
@@ -82,5 +88,33 @@ impl Descriptor {
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use switchboard_driver::Driver;
+
+    use super::*;
+
+    #[test]
+    fn registrations_of_loops_that_were_dropped_are_forgotten() {
+        let (stream, _peer) = UnixStream::pair().unwrap();
+        let descriptor = Arc::new(Descriptor::new(OwnedFd::from(stream)));
+        descriptor
+            .owner
+            .store(SHARED | BY_READINESS, Ordering::Release);
+        let kept = Loop::new(Driver::Poll).unwrap();
+        descriptor.register_on(&kept).unwrap();
+        for _ in 0..100 {
+            let lp = Loop::new(Driver::Poll).unwrap();
+            descriptor.register_on(&lp).unwrap();
+        }
+        let loops = table().shared[&descriptor.address()].len();
+        assert_eq!(loops, 2, "the one that is kept, and the last one");
+        assert!(descriptor.registered_on(&kept).is_some());
     }
 }
