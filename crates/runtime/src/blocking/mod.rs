@@ -60,7 +60,9 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&BlockingFlow>) -> R) -> R {
     if !BLOCKING.get() {
         return f(None);
     }
-    CURRENT.with(|current| f(current.borrow().as_deref()))
+    // A waker of another executor, which `f` may call or drop, may start a flow within this one.
+    let flow = CURRENT.with(|current| current.borrow().clone());
+    f(flow.as_deref())
 }
 
 /// Returns whether a blocking flow runs on this thread.
@@ -150,5 +152,40 @@ impl Drop for RestoreCurrent {
     fn drop(&mut self) {
         BLOCKING.set(self.0.is_some());
         CURRENT.replace(self.0.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+    use crate::pipe::pipe;
+
+    /// Runs a flow when it is woken.
+    struct Runs;
+
+    impl Wake for Runs {
+        fn wake(self: Arc<Self>) {
+            assert_eq!(Model::Blocking.run(async { 7 }).unwrap(), 7);
+        }
+    }
+
+    #[test]
+    fn a_waker_may_run_a_flow_within_the_one_that_calls_it() {
+        let (reader, _writer) = pipe().unwrap();
+        let waker = Waker::from(Arc::new(Runs));
+        let flow = async {
+            let mut buffer = [0; 1];
+            let mut read = Box::pin(reader.read(&mut buffer));
+            assert!(
+                read.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            // Others that wait for the same are woken.
+            drop(read);
+        };
+        Model::Blocking.run(flow).unwrap();
     }
 }
