@@ -241,7 +241,10 @@ impl Loop {
                     .borrow_mut()
                     .callback(event.token, direction);
                 if let Some((callback, name)) = callback {
-                    self.run_named(name, || callback.borrow_mut()(event.ready));
+                    // In a turn within the callback itself, it is passed over; the next turn tells it again.
+                    if let Ok(mut callback) = callback.try_borrow_mut() {
+                        self.run_named(name, || callback(event.ready));
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendFlags};
 use switchboard_reactor::plumbing::Sockets;
@@ -74,6 +75,28 @@ pub(crate) fn a_callback_removed_in_the_same_turn_does_not_run(fixture: &Fixture
     fixture
         .remove(registrations.take()[first])
         .expect("the callback is there");
+    fixture.run_to_the_end();
+}
+
+pub(crate) fn a_turn_within_a_callback_does_not_call_it_again(fixture: &Fixture) {
+    let (here, there) = unix_pair();
+    let (log, lp) = (Log::new(), fixture.lp.clone());
+    let (watched, within) = (
+        here.try_clone().expect("the descriptor is duplicated"),
+        log.clone(),
+    );
+    let registration = fixture.add_reader(&here, move |_| {
+        within.add("begin");
+        lp.turn(Some(Duration::ZERO)).expect("a turn succeeds");
+        within.add("end");
+        take(&watched, 1);
+    });
+    send(&there);
+    fixture.run_turns_until(|| log.len() == 8);
+    // Four bytes were sent, and each call takes one.
+    assert_eq!(log.all(), ["begin", "end"].repeat(4));
+    let registration = registration.expect("adding a reader succeeds");
+    fixture.remove(registration).expect("the callback is there");
     fixture.run_to_the_end();
 }
 

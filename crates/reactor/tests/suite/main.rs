@@ -62,6 +62,7 @@ macro_rules! for_each_driver {
                 fd_callbacks:
                     a_reader_runs_until_its_descriptor_is_drained
                     a_callback_removed_in_the_same_turn_does_not_run
+                    a_turn_within_a_callback_does_not_call_it_again
                     an_event_of_an_ended_registration_is_ignored
                     a_writer_runs_while_its_descriptor_is_writable
                     each_direction_of_a_descriptor_has_a_callback
