@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use switchboard_fetch::header::{HOST, HeaderValue};
+use switchboard_fetch::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use switchboard_fetch::{Client, Method, Request, Version};
 use switchboard_http::{Body, Response, serve_stream};
 use switchboard_net::Listener;
@@ -114,6 +114,12 @@ fn a_server_that_chooses_http_2_is_asked_in_it() {
         assert!(sent.starts_with(begin), "{sent}");
         let text = String::from_utf8(response.bytes(1000).await.unwrap()).unwrap();
         assert!(text.starts_with("HTTP/2.0 GET /own virtual:81 "), "{text}");
+        let head = Request::new(Method::HEAD, format!("{url}/own"));
+        let response = client.send(head).await.unwrap();
+        let expected = format!("HTTP/2.0 HEAD /own localhost:{port} 0").len();
+        let length = response.headers()[CONTENT_LENGTH].to_str().unwrap();
+        assert_eq!(length, expected.to_string());
+        assert_eq!(response.bytes(1000).await.unwrap(), b"");
         let body = "y".repeat(1_000_000);
         let post = Request::new(Method::POST, format!("{url}/large"))
             .body(body)
