@@ -1,6 +1,8 @@
 //! The newest entries of a room.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Parcel;
 use crate::entry::{Entry, Identity};
@@ -16,7 +18,46 @@ pub(crate) struct History {
     numbered: HashMap<Identity, u64>,
     /// Of these, the ones that are kept no longer and may be sent again, the oldest first.
     said: VecDeque<Said>,
+    weight: Weight,
 }
+
+/// The bytes that all histories of a hub have together.
+#[derive(Clone, Default)]
+pub(crate) struct TotalBytes(Arc<AtomicUsize>);
+
+/// The bytes of one history, which count among those of all until it is dropped.
+#[derive(Default)]
+struct Weight {
+    own: usize,
+    all: TotalBytes,
+}
+
+impl TotalBytes {
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Weight {
+    fn add(&mut self, bytes: usize) {
+        self.own += bytes;
+        self.all.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.own -= bytes;
+        self.all.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        self.remove(self.own);
+    }
+}
+
+/// What an entry counts for beside its parcel, in bytes: its place, its number, and its part of the room.
+const ENTRY: usize = 256;
 
 /// The most entries that are known of a room though they are kept no longer.
 pub(crate) const MOST_SAID: usize = 16_384;
@@ -28,13 +69,36 @@ struct Kept {
     identity: Option<Identity>,
 }
 
+impl Kept {
+    fn weight(&self) -> usize {
+        self.parcel.weight() + ENTRY
+    }
+}
+
 impl History {
-    /// Returns a history whose next entry is the one behind `last`.
-    pub(crate) fn after(last: u64) -> History {
+    /// Returns a history without entries, whose bytes count among `all`.
+    pub(crate) fn new(all: &TotalBytes) -> History {
+        let (own, all) = (0, all.clone());
         History {
-            last,
+            weight: Weight { own, all },
             ..History::default()
         }
+    }
+
+    /// Forgets everything: the next entry is the one behind `last`.
+    pub(crate) fn begin(&mut self, last: u64) {
+        *self = History::new(&self.weight.all);
+        self.last = last;
+    }
+
+    /// Returns when the newest entry that is kept was said, in milliseconds since 1970; 0 if none is.
+    pub(crate) fn newest_time(&self) -> u64 {
+        self.entries.back().map_or(0, |kept| kept.time)
+    }
+
+    /// Returns how many bytes the entries have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.weight.own
     }
 
     /// Notes an entry that is kept no longer, and may be sent again. Later ones come later.
@@ -56,12 +120,14 @@ impl History {
         if let Some(identity) = identity.clone() {
             self.numbered.insert(identity, self.last);
         }
-        self.entries.push_back(Kept {
+        let kept = Kept {
             offset: self.last,
             parcel,
             time,
             identity,
-        });
+        };
+        self.weight.add(kept.weight());
+        self.entries.push_back(kept);
         // It is the newest: its time is about the present.
         self.trim(options.history, oldest, options.repeats_since(time));
     }
@@ -72,19 +138,38 @@ impl History {
         while let Some(first) = self.entries.front()
             && (self.entries.len() > most || first.time < oldest)
         {
-            let forgotten = self.entries.pop_front();
-            let said = forgotten.and_then(|kept| {
-                let (from, id) = kept.identity?;
-                let (offset, time) = (kept.offset, kept.time);
-                Some(Said {
-                    offset,
-                    from,
-                    id,
-                    time,
-                })
-            });
-            self.said.extend(said);
+            self.forget_first();
         }
+        self.trim_said(repeated);
+    }
+
+    /// Forgets the oldest entries beyond so many bytes.
+    pub(crate) fn lighten(&mut self, bytes: usize, repeated: u64) {
+        while self.bytes() > bytes {
+            self.forget_first();
+        }
+        self.entries.shrink_to_fit();
+        self.trim_said(repeated);
+    }
+
+    /// Forgets the oldest entry. That it was said is still known.
+    fn forget_first(&mut self) {
+        let Some(kept) = self.entries.pop_front() else {
+            return;
+        };
+        self.weight.remove(kept.weight());
+        if let Some((from, id)) = kept.identity {
+            let (offset, time) = (kept.offset, kept.time);
+            self.said.push_back(Said {
+                offset,
+                from,
+                id,
+                time,
+            });
+        }
+    }
+
+    fn trim_said(&mut self, repeated: u64) {
         while let Some(first) = self.said.front()
             && (self.said.len() > MOST_SAID || first.time < repeated)
         {

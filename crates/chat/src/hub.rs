@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::accounts::Accounts;
 use crate::connection::Connection;
+use crate::history::TotalBytes;
 use crate::holders::Holders;
 use crate::log::Log;
 use crate::room::Room;
@@ -56,20 +57,21 @@ struct Contents {
     stopped: AtomicBool,
     /// When all rooms were looked at last, in milliseconds since 1970.
     swept: AtomicU64,
+    total: TotalBytes,
 }
 
 impl Hub {
     /// Returns a hub whose entries `log` keeps, with the rooms that it has kept. Blocks while they are read.
     pub fn new(options: HubOptions, log: impl Log) -> Hub {
-        let stored = log.stored();
+        let (stored, total) = (log.stored(), TotalBytes::default());
         let rooms = stored.iter().map(|stored| {
-            let room = Room::restored(stored, &options);
+            let room = Room::restored(stored, &options, &total);
             (stored.room.clone(), Arc::new(room))
         });
         let rooms = rooms.collect();
         let accounts = log.accounts().filter(|_| options.secret.is_none());
         let accounts = accounts.map(Accounts::new);
-        Hub::with(options, Box::new(log), None, (rooms, accounts))
+        Hub::with(options, Box::new(log), None, (rooms, accounts, total))
     }
 
     /// Returns a hub whose rooms other nodes have too.
@@ -78,7 +80,7 @@ impl Hub {
         S: SharedStore + Log + Clone,
     {
         let log = Box::new(store.clone());
-        let none = (HashMap::new(), None);
+        let none = (HashMap::new(), None, TotalBytes::default());
         Hub::with(options, log, Some(Box::new(store)), none)
     }
 
@@ -86,7 +88,7 @@ impl Hub {
         options: HubOptions,
         log: Box<dyn Log>,
         shared: Option<Box<dyn SharedStore>>,
-        (rooms, accounts): (HashMap<Name, Arc<Room>>, Option<Accounts>),
+        (rooms, accounts, total): (HashMap<Name, Arc<Room>>, Option<Accounts>, TotalBytes),
     ) -> Hub {
         Hub(Arc::new(Contents {
             options: Arc::new(options),
@@ -98,6 +100,7 @@ impl Hub {
             holders: Holders::default(),
             stopped: AtomicBool::new(false),
             swept: AtomicU64::new(0),
+            total,
         }))
     }
 
@@ -131,6 +134,30 @@ impl Hub {
         if now.unix.saturating_sub(swept) >= SWEEP {
             self.0.swept.store(now.unix, Ordering::Relaxed);
             self.sweep(now);
+        }
+        if self.0.total.bytes() > self.options().memory {
+            self.lighten(now);
+        }
+    }
+
+    /// Has the largest histories forget their oldest entries, until all have three quarters of what they may. Of those
+    /// that are large alike, the ones in which nothing was said for the longest time are the first.
+    fn lighten(&self, now: Now) {
+        let weighed = |room: Arc<Room>| {
+            let (bytes, newest) = room.weight();
+            (newest, bytes, room)
+        };
+        let mut rooms: Vec<_> = self.all_rooms().into_iter().map(weighed).collect();
+        let mut weights: Vec<usize> = rooms.iter().map(|(_, bytes, _)| *bytes).collect();
+        let all = self.options().memory / 4 * 3;
+        let most = level(&mut weights, all);
+        rooms.retain(|(_, bytes, _)| *bytes > most);
+        rooms.sort_by_key(|(newest, ..)| *newest);
+        for (_, _, room) in rooms {
+            if self.0.total.bytes() <= all {
+                break;
+            }
+            room.lighten(most, now, self.options());
         }
     }
 
@@ -242,7 +269,7 @@ impl Hub {
         let mut rooms = self.0.rooms.write().unwrap_or_else(PoisonError::into_inner);
         let room = rooms.entry(name.clone());
         let new = || match self.shared() {
-            Some(_) => Room::closed(name.clone()),
+            Some(_) => Room::closed(name.clone(), &self.0.total),
             None => {
                 let (position, topic) = (self.log().position(name), self.log().topic(name));
                 let new = || Position {
@@ -250,7 +277,8 @@ impl Hub {
                     offset: 0,
                 };
                 let position = position.unwrap_or_else(new);
-                Room::new(name.clone(), position, topic.unwrap_or_default())
+                let topic = topic.unwrap_or_default();
+                Room::new(name.clone(), position, topic, &self.0.total)
             }
         };
         room.or_insert_with(|| Arc::new(new())).clone()
@@ -271,6 +299,21 @@ impl WeakHub {
     pub(crate) fn upgrade(&self) -> Option<Hub> {
         self.0.upgrade().map(Hub)
     }
+}
+
+/// Returns the most that each of `weights` may be so that all of them together are no more than `all`.
+fn level(weights: &mut [usize], mut all: usize) -> usize {
+    weights.sort_unstable();
+    let mut left = weights.len();
+    for weight in weights {
+        let share = all / left;
+        if *weight > share {
+            return share;
+        }
+        all -= *weight;
+        left -= 1;
+    }
+    usize::MAX
 }
 
 /// How many rooms stay that have nothing but a topic, where no log keeps topics.

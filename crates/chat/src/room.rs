@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indexmap::IndexMap;
 
 use crate::entry::{Entry, EntryKind, Identity};
-use crate::history::History;
+use crate::history::{History, TotalBytes};
 use crate::log::Stored;
 use crate::outbox::Outbox;
 use crate::update::{Parcel, Presence, Present};
@@ -78,27 +78,27 @@ const RECOVERED: usize = 300;
 
 impl Room {
     /// Returns a room whose history goes on behind `position`.
-    pub(crate) fn new(name: Name, position: Position, topic: Arc<str>) -> Room {
-        let mut room = Room::with(name, position.epoch, Phase::Open);
+    pub(crate) fn new(name: Name, position: Position, topic: Arc<str>, total: &TotalBytes) -> Room {
+        let mut room = Room::with(name, position.epoch, Phase::Open, total);
         let state = room.state_mut();
-        state.history = History::after(position.offset);
+        state.history.begin(position.offset);
         state.topic = topic;
         room
     }
 
     /// Returns a room whose history other nodes have, and which is to be opened.
-    pub(crate) fn closed(name: Name) -> Room {
-        Room::with(name, 0, Phase::Closed)
+    pub(crate) fn closed(name: Name, total: &TotalBytes) -> Room {
+        Room::with(name, 0, Phase::Closed, total)
     }
 
-    fn with(name: Name, epoch: u32, phase: Phase) -> Room {
+    fn with(name: Name, epoch: u32, phase: Phase, total: &TotalBytes) -> Room {
         Room {
             name,
             state: Mutex::new(State {
                 phase,
                 shared: phase == Phase::Closed,
                 epoch,
-                history: History::default(),
+                history: History::new(total),
                 topic: "".into(),
                 members: IndexMap::new(),
                 remote: HashMap::new(),
@@ -111,13 +111,13 @@ impl Room {
     }
 
     /// Returns a room with the history that was kept of it.
-    pub(crate) fn restored(stored: &Stored, options: &HubOptions) -> Room {
+    pub(crate) fn restored(stored: &Stored, options: &HubOptions, total: &TotalBytes) -> Room {
         let offset = stored.last.saturating_sub(stored.entries.len() as u64);
         let position = Position {
             epoch: stored.epoch,
             offset,
         };
-        let mut room = Room::new(stored.room.clone(), position, stored.topic.clone());
+        let mut room = Room::new(stored.room.clone(), position, stored.topic.clone(), total);
         let state = room.state_mut();
         for said in &stored.said {
             state.history.note(said.clone());
@@ -269,6 +269,18 @@ impl Room {
             && state.history.is_empty()
             && state.sending.is_empty()
             && state.early.is_empty()
+    }
+
+    /// Returns how many bytes the history has, and when its newest entry was said.
+    pub(crate) fn weight(&self) -> (usize, u64) {
+        let state = self.state();
+        (state.history.bytes(), state.history.newest_time())
+    }
+
+    /// Forgets the oldest entries of the history beyond so many bytes.
+    pub(crate) fn lighten(&self, bytes: usize, now: Now, options: &HubOptions) {
+        let repeated = options.repeats_since(now.unix);
+        self.state().history.lighten(bytes, repeated);
     }
 
     fn state_mut(&mut self) -> &mut State {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{Phase, Room, State};
 use crate::entry::Entry;
-use crate::history::History;
 use crate::update::{Parcel, Presence};
 use crate::{HubOptions, Name, Position, Said};
 
@@ -80,7 +79,7 @@ impl Room {
             state.phase = Phase::Closed;
             state.epoch = 0;
             state.topic = "".into();
-            state.history = History::default();
+            state.history.begin(0);
             state.remote = HashMap::new();
             state.early.clear();
             state.changes = Vec::new();
@@ -109,7 +108,7 @@ impl Room {
             .entries
             .first()
             .map_or(loaded.last + 1, |(at, _)| *at);
-        state.history = History::after(first.saturating_sub(1));
+        state.history.begin(first.saturating_sub(1));
         for said in loaded.said {
             state.history.note(said);
         }

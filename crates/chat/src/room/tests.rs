@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::{Loaded, Room};
 use crate::entry::{Entry, EntryKind};
+use crate::history::TotalBytes;
 use crate::outbox::Outbox;
 use crate::{Bye, HubOptions, Name, Overflow, Position};
 
@@ -33,7 +34,7 @@ fn entry(text: &str) -> Entry {
 
 /// Returns a room that other nodes have too, with the entries 1 to `last` of the epoch 7.
 fn shared(last: u64, options: &HubOptions) -> Room {
-    let room = Room::closed(Name::stored("tea"));
+    let room = Room::closed(Name::stored("tea"), &TotalBytes::default());
     let entries = (1..=last).map(|offset| (offset, entry("hello")));
     let loaded = Loaded {
         epoch: 7,

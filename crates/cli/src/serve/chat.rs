@@ -57,6 +57,9 @@ pub(crate) struct ChatArgs {
     /// How long a message is kept
     #[arg(long, default_value = "86400", value_name = "SECONDS", value_parser = seconds)]
     history_age: Duration,
+    /// The bytes of memory of all messages that are kept, above which the largest rooms forget their oldest ones
+    #[arg(long, default_value_t = 1024 * 1024 * 1024, value_name = "BYTES")]
+    history_memory: usize,
     /// The most bytes that wait for a client
     #[arg(long, default_value_t = 1024 * 1024, value_name = "BYTES")]
     outbox: usize,
@@ -163,6 +166,7 @@ impl ChatArgs {
         let options = HubOptions {
             history: self.history,
             history_age: self.history_age,
+            memory: self.history_memory,
             outbox: self.outbox,
             overflow: self.overflow,
             text: self.text,
