@@ -59,13 +59,13 @@ fn a_oneshot_message_wakes_its_flow(way: Way) {
 fn a_oneshot_receive_that_loses_a_race_loses_nothing(way: Way) {
     way.run(async {
         let (sender, mut receiver) = oneshot::channel();
+        let (start, lost) = oneshot::channel();
         let other = beside(way, async move {
-            runtime::sleep(3 * MS).await;
+            lost.await.unwrap();
             sender.send(7).unwrap();
         });
-        let mut turns = 0;
+        let (mut start, mut losses) = (Some(start), 0);
         let got = loop {
-            turns += 1;
             let message = async { Some((&mut receiver).await) };
             let tick = async {
                 runtime::sleep(MS).await;
@@ -74,8 +74,14 @@ fn a_oneshot_receive_that_loses_a_race_loses_nothing(way: Way) {
             if let Some(got) = race(tick, message).await {
                 break got;
             }
+            losses += 1;
+            if losses == 3
+                && let Some(start) = start.take()
+            {
+                start.send(()).unwrap();
+            }
         };
-        assert!(got == Ok(7) && turns > 1, "{got:?} {turns}");
+        assert!(got == Ok(7) && losses >= 3, "{got:?} {losses}");
         other.await.unwrap();
     });
 }
@@ -126,16 +132,12 @@ fn a_watch_shows_the_latest_value(way: Way) {
 fn a_dropped_wait_for_a_change_loses_no_change(way: Way) {
     way.run(async {
         let (sender, mut receiver) = watch::channel(0);
-        let other = beside(way, async move {
-            runtime::sleep(2 * MS).await;
-            sender.send(7).unwrap();
-            sender
-        });
         {
             let mut lost = pin!(receiver.changed());
             assert_eq!(poll_once(lost.as_mut()).await, None);
+            let other = beside(way, async move { sender.send(7).map(|()| sender) });
             // Notified, and dropped before it is polled again.
-            other.await.unwrap();
+            other.await.unwrap().unwrap();
         }
         assert!(receiver.has_changed());
         assert_eq!(receiver.changed().await, Ok(()));
