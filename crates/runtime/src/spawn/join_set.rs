@@ -18,10 +18,11 @@ use super::spawn;
 ///
 /// ```
 /// use std::time::Duration;
-/// use switchboard_runtime::{self as runtime, JoinSet, Model};
+/// use switchboard_runtime::{self as runtime, Driver, JoinSet, Model};
 ///
-/// for model in [Model::Threads, Model::Tasks, Model::Green] {
-///     let ended = model.run(async {
+/// // Simulated time, in which the delays are exact however busy the machine is.
+/// for model in [Model::Tasks, Model::Green] {
+///     let ended = model.run_with(Driver::Sim, async {
 ///         let mut set = JoinSet::new();
 ///         for delay in [40, 1, 20] {
 ///             set.spawn(async move {
