@@ -84,13 +84,17 @@ fn a_semaphore_limits_flows(way: Way) {
     way.run(async {
         let (permits, most) = (Arc::new(Semaphore::new(3)), Arc::new(AtomicUsize::new(0)));
         let running = Arc::new(AtomicUsize::new(0));
+        let meet = Arc::new(Barrier::new(3));
         let flows: Vec<_> = (0..12)
             .map(|_| {
                 let (permits, most, running) = (permits.clone(), most.clone(), running.clone());
+                let meet = meet.clone();
                 beside(way, async move {
                     let _permit = permits.acquire().await;
                     let now = running.fetch_add(1, Ordering::SeqCst) + 1;
                     most.fetch_max(now, Ordering::SeqCst);
+                    meet.wait().await;
+                    // A flow beyond the limit would be counted meanwhile.
                     runtime::sleep(MS).await;
                     running.fetch_sub(1, Ordering::SeqCst);
                 })
