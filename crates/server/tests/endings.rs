@@ -51,9 +51,13 @@ fn client(addr: &str, server: rustix::process::Pid) -> i32 {
     0
 }
 
+/// The time to drain where nothing is left to be cut.
+const LONG: Duration = Duration::from_secs(600);
+
 /// Serves one client and returns whether the server told exactly `told`, and counted it as `counted` says.
 fn ends<H, F>(
     model: Model,
+    drain: Duration,
     handler: impl Fn(&Bound) -> H,
     told: &str,
     counted: impl Fn(&Report) -> u64,
@@ -67,7 +71,7 @@ where
         // Silences the messages of panics.
         std::panic::set_hook(Box::new(|_| {}));
         let writer = writer.try_clone().expect("a descriptor");
-        let server = Server::new().model(model).drain(Duration::from_millis(100));
+        let server = Server::new().model(model).drain(drain);
         let server = server.on_signals(true).hooks(Arc::new(Lines(writer)));
         let server = server.bind("127.0.0.1:0").expect("a free port");
         let (addr, parent) = (server.local_addr().to_string(), rustix::process::getpid());
@@ -98,14 +102,15 @@ fn a_handler_that_ends_its_process_is_closed_once() -> bool {
     let with =
         |status: i32| move |_: &Bound| move |_: Stream| async move { std::process::exit(status) };
     let model = Model::Processes;
-    ends(model, with(0), "finished", |_| 0)
+    ends(model, LONG, with(0), "finished", |_| 0)
         && ends(
             model,
+            LONG,
             with(1),
             "failed: its process exited with status 1",
             |report| report.failed,
         )
-        && ends(model, with(101), "panicked", |report| report.panicked)
+        && ends(model, LONG, with(101), "panicked", |report| report.panicked)
 }
 
 /// The handler's call panics. It has stopped the server, so a loop does not poll the connection again.
@@ -119,7 +124,7 @@ fn a_panic_of_the_call_is_counted_once(model: Model) -> bool {
             panic!("as asked")
         }
     };
-    ends(model, handler, "panicked", |report| report.panicked)
+    ends(model, LONG, handler, "panicked", |report| report.panicked)
 }
 
 /// A cut ends the handler's read, which is no other ending of the connection.
@@ -131,7 +136,8 @@ fn a_cut_connection_is_counted_once(model: Model) -> bool {
             Err(io::Error::other("the read ended"))
         }
     };
-    ends(model, handler, "cut", |report| report.cut)
+    let drain = Duration::from_millis(100);
+    ends(model, drain, handler, "cut", |report| report.cut)
 }
 
 fn main() -> ExitCode {
