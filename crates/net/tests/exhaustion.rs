@@ -4,7 +4,7 @@
 //! A test binary of its own with one test, because the limit is the whole process's.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use switchboard_net::{Accepted, Incoming, Listener};
@@ -49,7 +49,7 @@ async fn accepts(incoming: &mut Incoming) {
     assert!(matches!(accepted, Accepted::Connection(..)), "{accepted:?}");
 }
 
-async fn check(mut incoming: Incoming, addr: SocketAddr) {
+async fn check(mut incoming: Incoming, addr: SocketAddr, driver: Driver) {
     let first = TcpStream::connect(addr).unwrap();
     // The loop's registration, if there is one, has its descriptors from here on.
     accepts(&mut incoming).await;
@@ -61,14 +61,19 @@ async fn check(mut incoming: Incoming, addr: SocketAddr) {
     assert!(runtime::now() - start >= Duration::from_millis(50));
 
     // The caller ends the pause; the next one is twice as long all the same.
-    let start = Instant::now();
+    let start = runtime::now();
     incoming.retry_now();
     assert_eq!(backs_off(&mut incoming).await, Duration::from_millis(200));
-    assert!(start.elapsed() < Duration::from_millis(100));
+    // Simulated time passes only in waits; a busy machine takes any time.
+    assert!(driver != Driver::Sim || runtime::now() - start < Duration::from_millis(100));
 
     // A step that is given up does not shorten the pause.
     let given_up = runtime::timeout(Duration::from_millis(1), incoming.next()).await;
-    assert!(given_up.is_err(), "{given_up:?}");
+    if let Ok(accepted) = given_up {
+        // This flow was stalled until the pause was over.
+        assert!(matches!(accepted, Accepted::BackOff { .. }), "{accepted:?}");
+        assert!(runtime::now() - start >= Duration::from_millis(200));
+    }
 
     // The connection is still in the queue, and comes when a descriptor is free.
     drop(none);
@@ -94,7 +99,7 @@ fn accepting_pauses_while_no_descriptor_is_left() {
         println!("{model} with {driver}");
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap().as_tcp().unwrap();
-        let check = check(Incoming::new(listener), addr);
+        let check = check(Incoming::new(listener), addr, driver);
         match model.has_loop() {
             true => model.run_with(driver, check).unwrap(),
             false => model.run(check).unwrap(),
