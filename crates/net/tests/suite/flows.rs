@@ -258,7 +258,9 @@ fn blocking_work_beyond_the_pool_is_queued(way: Way) {
     let done = way.run(async { gather(works).await });
     let done: Vec<usize> = done.into_iter().map(Result::unwrap).collect();
     assert_eq!(done, (0..300).collect::<Vec<_>>());
-    assert!(runtime::offload_stats().threads <= 64);
+    let stats = runtime::offload_stats();
+    // A job that gets no CPU time is a stall too, after which the pool has one more thread.
+    assert!(stats.threads as u64 <= 64 + stats.stalls, "{stats:?}");
 }
 
 fn a_sleep_is_never_shorter_than_asked(way: Way) {
