@@ -201,12 +201,12 @@ fn a_group_receives_a_multicast_datagram(way: Way) {
 
 fn a_datagram_to_nobody_is_refused_later(way: Way) {
     let here = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let gone = UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // It takes datagrams of its own only, and keeps the port from the tests beside this one.
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = other.local_addr().unwrap();
     way.run(async {
-        here.connect(gone).await.unwrap();
+        other.connect(nobody).await.unwrap();
+        here.connect(nobody).await.unwrap();
         here.send(b"anybody?").await.unwrap();
         let refused = here.recv(&mut [0]).await.unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);

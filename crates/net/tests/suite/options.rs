@@ -42,12 +42,17 @@ fn what_waits_unsent_in_an_accepted_socket_is_limited() {
 
 #[test]
 fn only_v6_leaves_the_port_to_v4() {
-    let Ok(six) = BindOptions::new().only_v6(true).bind("[::]:0") else {
+    if BindOptions::new().only_v6(true).bind("[::]:0").is_err() {
         println!("skip: IPv6: this machine has none");
         return;
-    };
-    let port = six.local_addr().unwrap().as_tcp().unwrap().port();
-    BindOptions::new().bind(("0.0.0.0", port)).unwrap();
+    }
+    // A test beside this one may listen on a port of IPv4 that is free for IPv6.
+    let is_left = (0..20).any(|_| {
+        let six = BindOptions::new().only_v6(true).bind("[::]:0").unwrap();
+        let port = six.local_addr().unwrap().as_tcp().unwrap().port();
+        BindOptions::new().bind(("0.0.0.0", port)).is_ok()
+    });
+    assert!(is_left);
 }
 
 #[test]

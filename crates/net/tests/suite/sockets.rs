@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::net::SendFlags;
+use socket2::{Domain, Socket, Type};
 use switchboard_net::{Listener, Stream, connect_any};
 use switchboard_runtime::{self as runtime, Driver};
 
@@ -169,22 +170,23 @@ fn a_stream_dropped_on_another_thread_closes(way: Way) {
     });
 }
 
-/// Returns an address that no socket listens on.
-fn unused_addr() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+/// Returns an address that no socket listens on, and the socket that keeps it from the tests beside this one.
+fn silent() -> (SocketAddr, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    let addr = socket.local_addr().unwrap().as_socket().unwrap();
+    (addr, socket)
 }
 
 fn the_next_address_is_tried_when_one_fails(way: Way) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
+    let ((first, _first), (last, _last)) = (silent(), silent());
     way.run(async {
-        let stream = connect_any(&[unused_addr(), unused_addr(), addr])
-            .await
-            .unwrap();
+        let stream = connect_any(&[first, last, addr]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap().as_tcp(), Some(addr));
-        let last = unused_addr();
-        let error = connect_any(&[unused_addr(), last]).await.unwrap_err();
+        let error = connect_any(&[first, last]).await.unwrap_err();
         assert!(error.to_string().contains(&last.to_string()), "{error}");
         assert!(connect_any(&[]).await.is_err());
     });
@@ -196,7 +198,7 @@ fn an_address_that_never_answers_is_overtaken(way: Way) {
         return;
     }
     // A listener whose queue is full keeps further clients waiting.
-    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     full.bind(&any.into()).unwrap();
     full.listen(0).unwrap();
