@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use switchboard_net::PlainStream;
+use switchboard_runtime::sync::Barrier;
 use switchboard_runtime::{self as runtime, Driver, Event, JoinError, Model, green};
 
 use crate::{Dropped, Way, pair};
@@ -121,11 +122,16 @@ fn a_pool_runs_no_more_than_its_size(way: Way) {
     let (now, most) = run(way, || {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let pool = green::Pool::new(3);
-        for _ in 0..20 {
-            let (now, most) = (now.clone(), most.clone());
+        let meet = Arc::new(Barrier::new(2));
+        for n in 0..20 {
+            let (now, most, meet) = (now.clone(), most.clone(), meet.clone());
             pool.spawn(move || {
                 let running = now.fetch_add(1, Ordering::SeqCst) + 1;
                 most.fetch_max(running, Ordering::SeqCst);
+                if n < 2 {
+                    // Two run at a time, however late each starts.
+                    green::block_on(meet.wait()).unwrap();
+                }
                 green::sleep(Duration::from_micros(200)).unwrap();
                 now.fetch_sub(1, Ordering::SeqCst);
             })
