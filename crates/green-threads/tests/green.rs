@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 use futures_lite::future::{block_on, poll_once, yield_now, zip};
 use switchboard_green_threads::{self as green, Green, NotGreen};
@@ -68,11 +67,13 @@ fn thousands_of_green_threads_on_a_loop_wake_each_other() {
         });
         lp.spawn(green.unwrap()).detach();
     }
+    // Polled after all of them.
     let first = wakers.clone();
-    lp.call_later(Duration::from_millis(1), move || {
+    lp.spawn(async move {
         let first = first.borrow_mut()[0].take();
         first.unwrap().wake();
-    });
+    })
+    .detach();
     lp.run_until_empty().unwrap();
     assert_eq!(woken.get(), THREADS as u32);
 }
