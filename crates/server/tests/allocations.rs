@@ -105,14 +105,18 @@ fn a_connection_allocates_its_socket_and_its_task() {
     let client = std::thread::spawn(move || {
         // Tables and pools find their sizes first.
         (0..1000).for_each(|_| visit(addr));
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        (0..1000).for_each(|_| visit(addr));
-        let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        // An allocation of another thread, such as the test harness's, shows in one part only.
+        let least = (0..3).map(|_| {
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            (0..1000).for_each(|_| visit(addr));
+            ALLOCATIONS.load(Ordering::Relaxed) - before
+        });
+        let least = least.min();
         stop.stop();
-        allocated
+        least
     });
-    assert_eq!(bound.serve(echo).unwrap().accepted, 2000);
-    let allocated = client.join().unwrap();
+    assert_eq!(bound.serve(echo).unwrap().accepted, 4000);
+    let allocated = client.join().unwrap().unwrap();
     println!("{allocated} for 1000 connections");
     assert!(allocated <= 2 * 1000, "{allocated} for 1000 connections");
 }
