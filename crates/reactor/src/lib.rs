@@ -16,10 +16,10 @@
 //! use switchboard_reactor::Loop;
 //!
 //! let lp = Loop::new(switchboard_driver::Driver::best())?;
-//! let seen = Rc::new(RefCell::new(Vec::new()));
+//! let (seen, start) = (Rc::new(RefCell::new(Vec::new())), lp.now());
 //! for (delay, word) in [(2, "world"), (1, "hello")] {
-//!     let seen = seen.clone();
-//!     lp.call_later(Duration::from_millis(delay), move || seen.borrow_mut().push(word));
+//!     let (seen, due) = (seen.clone(), start + Duration::from_millis(delay));
+//!     lp.call_at(due, move || seen.borrow_mut().push(word));
 //! }
 //! lp.run_until_empty()?;
 //! assert_eq!(*seen.borrow(), ["hello", "world"]);
