@@ -221,7 +221,7 @@ fn replacing_workers_leaks_no_descriptor_or_process() {
             let fork_server: i32 = pool.run("parent", &()).await.unwrap();
             let here = i32::try_from(std::process::id()).unwrap();
             // The first wait with a time limit opens a descriptor for wake-ups.
-            let sleep = pool.run::<(), _>("sleep", &60_000u64);
+            let sleep = pool.run::<(), _>("sleep", &3_600_000u64);
             let soon = runtime::timeout(Duration::from_millis(2), sleep).await;
             assert!(soon.is_err());
             gather((0..2).map(|_| pool.run::<i32, _>("pid", &()))).await;
@@ -230,7 +230,7 @@ fn replacing_workers_leaks_no_descriptor_or_process() {
                 if n % 2 == 0 {
                     pool.run::<(), _>("crash", &()).await.unwrap_err();
                 } else {
-                    let sleep = pool.run::<(), _>("sleep", &60_000u64);
+                    let sleep = pool.run::<(), _>("sleep", &3_600_000u64);
                     let soon = runtime::timeout(Duration::from_millis(2), sleep).await;
                     assert!(soon.is_err());
                 }
