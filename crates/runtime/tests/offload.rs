@@ -6,7 +6,7 @@
 mod ways;
 
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_runtime::{self as runtime, gather, offload_stats};
 
@@ -23,18 +23,16 @@ fn jobs_that_wait_for_a_queued_job_go_on(way: Way) {
         let (senders, waiting): (Vec<_>, Vec<_>) = (0..count)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel();
-                let wait = move || receiver.recv_timeout(Duration::from_secs(30));
+                let wait = move || receiver.recv_timeout(Duration::from_secs(600));
                 (sender, runtime::run_blocking(wait))
             })
             .unzip();
-        let begin = Instant::now();
         let last = runtime::run_blocking(move || {
             for sender in senders {
                 sender.send(7).unwrap();
             }
         });
         last.await.unwrap();
-        assert!(begin.elapsed() < Duration::from_secs(10));
         for waited in gather(waiting).await {
             assert_eq!(waited.unwrap(), Ok(7));
         }

@@ -29,7 +29,7 @@ fn a_result_that_panics_as_it_is_dropped_costs_no_thread() {
     let begin = Instant::now();
     while offload_stats().busy > 0 {
         assert!(
-            begin.elapsed() < Duration::from_secs(5),
+            begin.elapsed() < Duration::from_secs(600),
             "{:?}",
             offload_stats()
         );

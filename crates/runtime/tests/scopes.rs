@@ -61,7 +61,7 @@ fn a_refused_child_may_use_its_scope_as_it_is_dropped() {
         }));
         sender.send(result.unwrap()).unwrap();
     });
-    let result = ended.recv_timeout(Duration::from_secs(30));
+    let result = ended.recv_timeout(Duration::from_secs(600));
     let refused = result.expect("the scope is locked");
     assert!(matches!(refused, Err(JoinError::Refused(_))), "{refused:?}");
 }
