@@ -13,13 +13,18 @@ pub(crate) fn a_zero_timeout_does_not_block(driver: Driver) {
     let mut fixture = Fixture::new(driver);
     let (here, there) = unix();
     fixture.register(&here, A, Interest::READ);
-    let start = (Instant::now(), fixture.poller.now());
-    for _ in 0..100 {
-        assert_eq!(fixture.wait(Duration::ZERO), []);
-    }
-    assert!(start.0.elapsed() < Duration::from_secs(5));
+    let start = fixture.poller.now();
+    // A busy machine may be slow, but not each time.
+    let is_quick = (0..10).any(|_| {
+        let start = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(fixture.wait(Duration::ZERO), []);
+        }
+        start.elapsed() < Duration::from_secs(5)
+    });
+    assert!(is_quick);
     if driver == Driver::Sim {
-        assert_eq!(fixture.poller.now(), start.1);
+        assert_eq!(fixture.poller.now(), start);
     }
     send(&there);
     while fixture.wait(Duration::ZERO).is_empty() {}
