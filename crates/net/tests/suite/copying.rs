@@ -194,7 +194,7 @@ fn an_answer_before_the_end_of_input_is_not_lost_by_a_reset(way: Way) {
         // Under `sim` time leaps, and the limit would run out.
         match way.1 {
             Driver::Sim => while !stream.recv().await.unwrap().is_empty() {},
-            _ => stream.close().await.unwrap(),
+            _ => stream.linger_close(Duration::from_secs(600)).await.unwrap(),
         }
     });
     assert_eq!(client.join().unwrap(), "no");

@@ -92,7 +92,7 @@ fn a_reset_ends_the_wait_for_an_urgent_byte(way: Way) {
                 runtime::yield_now().await;
                 Stream::from(peer).reset_on_close().unwrap();
             };
-            let wait = runtime::timeout(Duration::from_secs(10), stream.recv_urgent());
+            let wait = runtime::timeout(Duration::from_secs(600), stream.recv_urgent());
             let (waited, ()) = runtime::join(wait, reset).await;
             let error = waited.expect("the wait ends").unwrap_err();
             use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
