@@ -43,7 +43,8 @@ fn settings() -> (TlsClient, TlsServer) {
         let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let client = TlsClient::with_roots(pem.as_bytes()).unwrap();
         let server = TlsServer::from_pem(pem.as_bytes(), key.as_bytes()).unwrap();
-        (client, server)
+        // A busy machine may be slow.
+        (client, server.handshake_limit(Duration::from_secs(600)))
     };
     MADE.get_or_init(make).clone()
 }
