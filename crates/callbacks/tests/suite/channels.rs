@@ -147,7 +147,7 @@ fn two_flows_may_wait_until_empty(driver: Driver) {
         channels.until_empty().await;
         other.await.unwrap();
     };
-    let limit = runtime::timeout(Duration::from_secs(20), waiting);
+    let limit = runtime::timeout(Duration::from_secs(600), waiting);
     Model::Callbacks.run_with(driver, limit).unwrap().unwrap();
 }
 

@@ -56,9 +56,9 @@ pub(crate) fn until_empty(driver: Driver, channels: &Channels) {
         // The simulated time would leap past the limit.
         return channels.run_until_empty(driver).unwrap();
     }
-    let limit = runtime::timeout(Duration::from_secs(20), channels.until_empty());
+    let limit = runtime::timeout(Duration::from_secs(600), channels.until_empty());
     let ended = Model::Callbacks.run_with(driver, limit).unwrap();
-    assert!(ended.is_ok(), "{channels:?} after 20 s");
+    assert!(ended.is_ok(), "{channels:?} after 600 s");
 }
 
 /// Returns a stream over TCP and its peer, which belongs to no loop.

@@ -174,7 +174,7 @@ fn a_thread_can_run_a_connection(_: Driver) {
     let served = std::thread::spawn(move || {
         Model::Threads.run(async {
             let served = Connection::new(stream, Echo(Log::default()));
-            runtime::timeout(Duration::from_secs(20), served).await
+            runtime::timeout(Duration::from_secs(600), served).await
         })
     });
     let bytes = vec![5; 600_000];
