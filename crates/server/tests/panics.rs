@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use switchboard_callbacks::{Protocol, Transport};
 use switchboard_process::{self as process, ExitStatus};
@@ -60,6 +61,7 @@ fn one(model: Model) -> i32 {
     let server = Server::new()
         .model(model)
         .on_signals(true)
+        .drain(Duration::from_secs(600))
         .hooks(Arc::new(Quiet));
     let server = server.bind("127.0.0.1:0").expect("a free port");
     let addr = server.local_addr().to_string();
