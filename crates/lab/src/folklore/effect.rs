@@ -22,8 +22,10 @@ pub(crate) enum Claim {
 /// A quotient of two figures, and what the saying claims of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Effect {
-    /// What is compared: `threads ÷ tasks, 50 clients`.
+    /// What is compared: `threads ÷ tasks, 50 clients`. Nothing that was found is in it, so that two reports have the same.
     pub(crate) name: String,
+    /// What the quotient is of, where that says more than it: `15,861 ÷ 19,995`.
+    pub(crate) counts: Option<String>,
     /// The quotient of each round.
     pub(crate) figure: Figure,
     /// What the saying claims.
@@ -45,6 +47,7 @@ impl Effect {
         let pairs = above.samples().iter().zip(below.samples());
         Some(Effect {
             name: name.into(),
+            counts: None,
             figure: Figure::of(pairs.map(|(above, below)| above / below).collect())?,
             claim,
             least,
@@ -100,6 +103,14 @@ impl Effect {
         }
     }
 
+    /// Returns the same effect with what its quotient is of.
+    pub(crate) fn of_counts(self, counts: String) -> Effect {
+        Effect {
+            counts: Some(counts),
+            ..self
+        }
+    }
+
     /// Returns the effect in words: `threads ÷ tasks, 50 clients: 1.53 (1.48–1.60)`.
     fn sentence(&self) -> String {
         let interval = self.figure.interval();
@@ -108,8 +119,10 @@ impl Effect {
             value if value >= 10.0 => format!("{value:.1}"),
             value => format!("{value:.2}"),
         };
+        let counts = self.counts.as_deref();
+        let counts = counts.map_or_else(String::new, |counts| format!("{counts} = "));
         format!(
-            "{}: {} ({}–{})",
+            "{}: {counts}{} ({}–{})",
             self.name,
             digits(self.figure.median()),
             digits(interval.low),
@@ -162,6 +175,7 @@ mod tests {
     fn effect(samples: &[f64], claim: Claim) -> Effect {
         Effect {
             name: "a ÷ b".to_owned(),
+            counts: None,
             figure: Figure::of(samples.to_vec()).unwrap(),
             claim,
             least: 0.05,
@@ -214,10 +228,11 @@ mod tests {
             effect(&[2.0, 2.2], Claim::More),
             effect(&[1.0, 1.0], Claim::More),
         );
+        let no = no.of_counts("8 ÷ 8".to_owned());
         let text = judge("s", "h", &[yes, no]).effect;
         assert_eq!(
             text,
-            "holds for a ÷ b: 2.10 (2.00–2.20); does not hold for a ÷ b: 1.00 (1.00–1.00)"
+            "holds for a ÷ b: 2.10 (2.00–2.20); does not hold for a ÷ b: 8 ÷ 8 = 1.00 (1.00–1.00)"
         );
     }
 

@@ -25,6 +25,12 @@ const CASES: [&str; 3] = [
     "sockets with all descriptors that may be had",
 ];
 
+/// What threads are compared with.
+const EFFECTS: [&str; 2] = [
+    "soft limit of descriptors, threads ÷ sockets",
+    "hard limit of descriptors, threads ÷ sockets",
+];
+
 /// The most of each, whatever the limits are: what this many take stays small.
 const MOST: usize = 40_000;
 
@@ -75,8 +81,14 @@ impl Saying for ThreadsBeforeSockets {
             .into_iter()
             .map(|at| {
                 let [threads, sockets] = [ends(0), ends(at)].map(unit::number);
-                let name = format!("{threads} threads ÷ {sockets} {}", CASES[at]);
-                effect(name, &figures[0][0], &figures[at][0], Claim::Less, MATTERS)
+                let effect = effect(
+                    EFFECTS[at - 1],
+                    &figures[0][0],
+                    &figures[at][0],
+                    Claim::Less,
+                    MATTERS,
+                )?;
+                Ok(effect.of_counts(format!("{threads} ÷ {sockets}")))
             })
             .collect()
     }
