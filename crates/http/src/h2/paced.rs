@@ -2,11 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use switchboard_runtime as runtime;
 
 use crate::server::ServerLimits;
 use crate::server::pace::{Pace, Phase};
@@ -18,6 +20,21 @@ pub(super) struct Paced<B = Incoming> {
     /// Bytes so far.
     whole: u64,
     pace: Pace,
+    /// What the next frame wakes, if one was waited for.
+    arrival: Option<Arc<Arrival>>,
+}
+
+/// Notes when a frame came, which its handler may take much later.
+struct Arrival {
+    handler: Waker,
+    time: OnceLock<Instant>,
+}
+
+impl Wake for Arrival {
+    fn wake(self: Arc<Self>) {
+        self.time.get_or_init(runtime::now);
+        self.handler.wake_by_ref();
+    }
 }
 
 impl<B> Paced<B> {
@@ -27,7 +44,37 @@ impl<B> Paced<B> {
             limits,
             whole: 0,
             pace: Pace::new(),
+            arrival: None,
         }
+    }
+}
+
+impl<B: Body + Unpin> Paced<B> {
+    /// Polls the body, and has the arrival of a frame noted that is not there yet.
+    fn poll_noted(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let waits = |it: &mut Arc<Arrival>| {
+            it.time.get().is_none() && it.handler.will_wake(context.waker())
+        };
+        let waits = self.arrival.take_if(waits);
+        let arrival = match waits {
+            Some(arrival) => arrival,
+            None => {
+                self.arrival = None;
+                // Most frames are there already.
+                if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+                    return Poll::Ready(frame);
+                }
+                let (handler, time) = (context.waker().clone(), OnceLock::new());
+                Arc::new(Arrival { handler, time })
+            }
+        };
+        let waker = Waker::from(arrival.clone());
+        let frame = Pin::new(&mut self.body).poll_frame(&mut Context::from_waker(&waker));
+        self.arrival = frame.is_pending().then_some(arrival);
+        frame
     }
 }
 
@@ -43,7 +90,8 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+        let came = this.arrival.as_ref().and_then(|it| it.time.get().copied());
+        let Poll::Ready(frame) = this.poll_noted(context) else {
             let late = this.pace.poll(Phase::Body, &this.limits, context);
             return late.map(|()| {
                 let text = "the client sends its request too slowly";
@@ -52,7 +100,8 @@ where
         };
         if let Some(Ok(frame)) = &frame {
             let length = frame.data_ref().map_or(1, |data| data.len());
-            this.pace.received(length);
+            this.pace
+                .received_at(length, came.unwrap_or_else(runtime::now));
             this.whole += length as u64;
             if this.whole > this.limits.body_bytes {
                 let text = format!("a body of more than {} bytes", this.limits.body_bytes);
@@ -83,20 +132,27 @@ mod tests {
 
     use super::*;
 
-    /// Reads a body of pieces of so many bytes that come so many seconds after each other. The handler is busy
-    /// for a time after each. Returns the bytes that came and for how many seconds that took.
+    /// Returns a body of pieces of so many bytes that come so many seconds after each other.
+    fn paced(
+        pieces: std::slice::Iter<'static, (u64, usize)>,
+    ) -> impl Body<Data = Bytes, Error = io::Error> + Unpin {
+        let body = unfold((runtime::now(), pieces), |(last, mut pieces)| async move {
+            let (after, length) = pieces.next()?;
+            let due = last + Duration::from_secs(*after);
+            runtime::Sleep::until(due).await;
+            let frame = Frame::data(Bytes::from(vec![0; *length]));
+            Some((Ok::<_, Infallible>(frame), (due, pieces)))
+        });
+        let body = StreamBody::new(Box::pin(body));
+        Paced::new(body, Arc::new(ServerLimits::default()))
+    }
+
+    /// Reads a body. The handler is busy for a time after each piece. Returns the bytes that came and for how many
+    /// seconds that took.
     fn read(pieces: &'static [(u64, usize)], busy: u64) -> (io::Result<usize>, u64) {
         let body = async {
             let start = runtime::now();
-            let body = unfold((start, pieces.iter()), |(last, mut pieces)| async move {
-                let (after, length) = pieces.next()?;
-                let due = last + Duration::from_secs(*after);
-                runtime::Sleep::until(due).await;
-                let frame = Frame::data(Bytes::from(vec![0; *length]));
-                Some((Ok::<_, Infallible>(frame), (due, pieces)))
-            });
-            let body = StreamBody::new(Box::pin(body));
-            let mut body = Paced::new(body, Arc::new(ServerLimits::default()));
+            let mut body = paced(pieces.iter());
             let mut whole = 0;
             let result = loop {
                 match body.frame().await {
@@ -109,6 +165,21 @@ mod tests {
             (result, (runtime::now() - start).as_secs())
         };
         Model::Tasks.run_with(Driver::Sim, body).unwrap()
+    }
+
+    #[test]
+    fn a_wait_that_is_given_up_counts_until_the_bytes_come() {
+        let pieces = [(2, 1000), (34, 1000)].iter();
+        let body = async {
+            let mut body = paced(pieces);
+            let second = Duration::from_secs(1);
+            runtime::timeout(second, body.frame()).await.unwrap_err();
+            // The first piece comes while the handler does something else.
+            runtime::sleep(30 * second).await;
+            body.collect().await.map(|body| body.to_bytes().len())
+        };
+        let whole = Model::Tasks.run_with(Driver::Sim, body).unwrap();
+        assert_eq!(whole.unwrap(), 2000);
     }
 
     #[test]

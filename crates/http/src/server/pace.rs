@@ -89,10 +89,15 @@ impl Pace {
     }
 
     /// Notes that bytes of a request's body came.
-    pub(crate) fn received(&mut self, bytes: usize) {
+    pub(super) fn received(&mut self, bytes: usize) {
+        self.received_at(bytes, runtime::now());
+    }
+
+    /// Notes that bytes of a request's body came at `time`, until which the server has waited for them if it did.
+    pub(crate) fn received_at(&mut self, bytes: usize, time: Instant) {
         self.body.bytes += bytes as u64;
         if self.phase == Phase::Body {
-            self.body.waited += runtime::now().saturating_duration_since(self.since);
+            self.body.waited += time.saturating_duration_since(self.since);
             self.end();
         }
     }
