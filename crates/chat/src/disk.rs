@@ -259,7 +259,7 @@ impl Writer {
         if self.database.is_none() {
             let database = Database::create(&self.path)?;
             // What was written when it failed may be in the file all the same.
-            let there = places(&tables::read(&database)?);
+            let there = places(&tables::read(&database, usize::MAX, 0)?);
             let mut places = lock(&self.places);
             for (room, place) in &there {
                 let (last, known) = (place.position.offset, places.get(room));
@@ -335,5 +335,6 @@ fn prepare(database: &Database, options: &HubOptions) -> Result<(u32, Vec<Stored
     tables.prune(options.history as u64, oldest, repeated)?;
     drop(tables);
     transaction.commit()?;
-    Ok((epoch, tables::read(database)?))
+    let stored = tables::read(database, options.history_memory, repeated)?;
+    Ok((epoch, stored))
 }

@@ -9,7 +9,6 @@ use crate::entry::{Entry, Identity};
 use crate::{HubOptions, Said};
 
 /// Entries in the order of their offsets, the newest last. Offsets are left out where entries were lost.
-#[derive(Default)]
 pub(crate) struct History {
     entries: VecDeque<Kept>,
     /// The offset of the newest entry, also if it is kept no longer.
@@ -26,7 +25,6 @@ pub(crate) struct History {
 pub(crate) struct TotalBytes(Arc<AtomicUsize>);
 
 /// The bytes of one history, which count among those of all until it is dropped.
-#[derive(Default)]
 struct Weight {
     own: usize,
     all: TotalBytes,
@@ -56,8 +54,50 @@ impl Drop for Weight {
     }
 }
 
-/// What an entry counts for beside its parcel, in bytes: its place, its number, and its part of the room.
+/// What an entry counts for beside its JSON, in bytes: its place, its number, and its part of the room. Other forms of it,
+/// which are made once a client wants them, are not counted.
 const ENTRY: usize = 256;
+
+/// Returns about what an entry will count for.
+pub(crate) fn weight_of(entry: &Entry) -> usize {
+    entry.text.len() + 2 * ENTRY
+}
+
+/// Has the largest histories shortened, until all have no more than `most` bytes. Of those that are large alike, the ones in
+/// which nothing was said for the longest time are the first. Each is given by the time of its newest entry, its bytes, and
+/// what `shorten` gets with the bytes that may stay; it returns those that do.
+pub(crate) fn shorten_largest<H>(
+    mut histories: Vec<(u64, usize, H)>,
+    most: usize,
+    mut shorten: impl FnMut(H, usize) -> usize,
+) {
+    let mut all: Vec<usize> = histories.iter().map(|(_, bytes, _)| *bytes).collect();
+    let mut total: usize = all.iter().sum();
+    let level = level(&mut all, most);
+    histories.retain(|(_, bytes, _)| *bytes > level);
+    histories.sort_by_key(|(newest, ..)| *newest);
+    for (_, bytes, history) in histories {
+        if total <= most {
+            break;
+        }
+        total = total - bytes + shorten(history, level);
+    }
+}
+
+/// Returns the most bytes that each history may have so that all of them together have no more than `most`.
+fn level(all: &mut [usize], mut most: usize) -> usize {
+    all.sort_unstable();
+    let mut left = all.len();
+    for bytes in all {
+        let share = most / left;
+        if *bytes > share {
+            return share;
+        }
+        most -= *bytes;
+        left -= 1;
+    }
+    usize::MAX
+}
 
 /// The most entries that are known of a room though they are kept no longer.
 pub(crate) const MOST_SAID: usize = 16_384;
@@ -65,14 +105,10 @@ pub(crate) const MOST_SAID: usize = 16_384;
 struct Kept {
     offset: u64,
     parcel: Parcel,
+    /// What it counts for, in bytes.
+    weight: usize,
     time: u64,
     identity: Option<Identity>,
-}
-
-impl Kept {
-    fn weight(&self) -> usize {
-        self.parcel.weight() + ENTRY
-    }
 }
 
 impl History {
@@ -80,8 +116,11 @@ impl History {
     pub(crate) fn new(all: &TotalBytes) -> History {
         let (own, all) = (0, all.clone());
         History {
+            entries: VecDeque::new(),
+            last: 0,
+            numbered: HashMap::new(),
+            said: VecDeque::new(),
             weight: Weight { own, all },
-            ..History::default()
         }
     }
 
@@ -120,14 +159,15 @@ impl History {
         if let Some(identity) = identity.clone() {
             self.numbered.insert(identity, self.last);
         }
-        let kept = Kept {
+        let weight = parcel.weight() + ENTRY;
+        self.weight.add(weight);
+        self.entries.push_back(Kept {
             offset: self.last,
             parcel,
+            weight,
             time,
             identity,
-        };
-        self.weight.add(kept.weight());
-        self.entries.push_back(kept);
+        });
         // It is the newest: its time is about the present.
         self.trim(options.history, oldest, options.repeats_since(time));
     }
@@ -157,7 +197,7 @@ impl History {
         let Some(kept) = self.entries.pop_front() else {
             return;
         };
-        self.weight.remove(kept.weight());
+        self.weight.remove(kept.weight);
         if let Some((from, id)) = kept.identity {
             let (offset, time) = (kept.offset, kept.time);
             self.said.push_back(Said {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::accounts::Accounts;
 use crate::connection::Connection;
-use crate::history::TotalBytes;
+use crate::history::{self, TotalBytes};
 use crate::holders::Holders;
 use crate::log::Log;
 use crate::room::Room;
@@ -64,9 +64,10 @@ impl Hub {
     /// Returns a hub whose entries `log` keeps, with the rooms that it has kept. Blocks while they are read.
     pub fn new(options: HubOptions, log: impl Log) -> Hub {
         let (stored, total) = (log.stored(), TotalBytes::default());
-        let rooms = stored.iter().map(|stored| {
-            let room = Room::restored(stored, &options, &total);
-            (stored.room.clone(), Arc::new(room))
+        // Each is dropped as soon as its room has it.
+        let rooms = stored.into_iter().map(|stored| {
+            let room = Room::restored(&stored, &options, &total);
+            (stored.room, Arc::new(room))
         });
         let rooms = rooms.collect();
         let accounts = log.accounts().filter(|_| options.secret.is_none());
@@ -135,30 +136,20 @@ impl Hub {
             self.0.swept.store(now.unix, Ordering::Relaxed);
             self.sweep(now);
         }
-        if self.0.total.bytes() > self.options().memory {
+        if self.0.total.bytes() > self.options().history_memory {
             self.lighten(now);
         }
     }
 
-    /// Has the largest histories forget their oldest entries, until all have three quarters of what they may. Of those
-    /// that are large alike, the ones in which nothing was said for the longest time are the first.
+    /// Has the largest histories forget their oldest entries, until all have three quarters of what they may.
     fn lighten(&self, now: Now) {
-        let weighed = |room: Arc<Room>| {
-            let (bytes, newest) = room.weight();
-            (newest, bytes, room)
-        };
-        let mut rooms: Vec<_> = self.all_rooms().into_iter().map(weighed).collect();
-        let mut weights: Vec<usize> = rooms.iter().map(|(_, bytes, _)| *bytes).collect();
-        let all = self.options().memory / 4 * 3;
-        let most = level(&mut weights, all);
-        rooms.retain(|(_, bytes, _)| *bytes > most);
-        rooms.sort_by_key(|(newest, ..)| *newest);
-        for (_, _, room) in rooms {
-            if self.0.total.bytes() <= all {
-                break;
-            }
-            room.lighten(most, now, self.options());
-        }
+        let rooms = self.all_rooms().into_iter();
+        let rooms = rooms.map(|room| (room.newest_time(), room.bytes(), room));
+        let most = self.options().history_memory / 4 * 3;
+        history::shorten_largest(rooms.collect(), most, |room, bytes| {
+            room.lighten(bytes, now, self.options());
+            room.bytes()
+        });
     }
 
     /// Ends all connections, whose clients come back elsewhere or later.
@@ -299,21 +290,6 @@ impl WeakHub {
     pub(crate) fn upgrade(&self) -> Option<Hub> {
         self.0.upgrade().map(Hub)
     }
-}
-
-/// Returns the most that each of `weights` may be so that all of them together are no more than `all`.
-fn level(weights: &mut [usize], mut all: usize) -> usize {
-    weights.sort_unstable();
-    let mut left = weights.len();
-    for weight in weights {
-        let share = all / left;
-        if *weight > share {
-            return share;
-        }
-        all -= *weight;
-        left -= 1;
-    }
-    usize::MAX
 }
 
 /// How many rooms stay that have nothing but a topic, where no log keeps topics.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::accounts::{Account, PendingAccount};
 use crate::entry::{Entry, EntryKind, Identity};
+use crate::history::weight_of;
 use crate::outbox::Outbox;
 use crate::room::Room;
 use crate::update::{ErrorCode, Parcel, Update};
@@ -65,6 +66,43 @@ pub struct Stored {
     pub entries: Vec<Entry>,
     /// The entries before those whose clients may send them again, the oldest first.
     pub said: Vec<Said>,
+}
+
+impl Stored {
+    /// Returns about how many bytes the entries have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.iter().map(weight_of).sum()
+    }
+
+    /// Returns when the newest entry was said, in milliseconds since 1970; 0 if there is none.
+    pub(crate) fn newest_time(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.time)
+    }
+
+    /// Forgets the oldest entries beyond so many bytes, and notes what was said since `repeated`.
+    pub(crate) fn shorten(&mut self, bytes: usize, repeated: u64) {
+        let (mut left, mut count) = (self.bytes(), 0);
+        for entry in &self.entries {
+            if left <= bytes {
+                break;
+            }
+            left -= weight_of(entry);
+            count += 1;
+        }
+        let first = self.last + 1 - self.entries.len() as u64;
+        for (offset, entry) in (first..).zip(self.entries.drain(..count)) {
+            if let Some(id) = entry.id.filter(|_| entry.time >= repeated) {
+                let (from, time) = (entry.from, entry.time);
+                self.said.push(Said {
+                    offset,
+                    from,
+                    id,
+                    time,
+                });
+            }
+        }
+        self.entries.shrink_to_fit();
+    }
 }
 
 /// What tells a repeated entry from a new one, of an entry that is kept no longer.

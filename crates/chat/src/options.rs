@@ -19,8 +19,9 @@ pub struct HubOptions {
     /// How long an entry is kept. Default 24 hours.
     pub history_age: Duration,
     /// The bytes of all histories together, in memory, above which the largest of them forget their oldest entries.
-    /// They are looked at each [`TICK`](crate::Hub::TICK). Default 1 GiB.
-    pub memory: usize,
+    /// They are looked at each [`TICK`](crate::Hub::TICK). An entry counts for its JSON and 288 bytes; it has up to three
+    /// times as many if clients want it compressed or as lines. Default 1 GiB.
+    pub history_memory: usize,
     /// The most bytes of a client's queue. Default 1 MiB.
     pub outbox: usize,
     /// What happens to a client whose queue is full. Default [`Overflow::Cut`].
@@ -50,7 +51,7 @@ impl Default for HubOptions {
         HubOptions {
             history: 100,
             history_age: Duration::from_secs(24 * 60 * 60),
-            memory: 1024 * 1024 * 1024,
+            history_memory: 1024 * 1024 * 1024,
             outbox: 1024 * 1024,
             overflow: Overflow::Cut,
             text: 16 * 1024,

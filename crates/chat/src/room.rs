@@ -271,10 +271,14 @@ impl Room {
             && state.early.is_empty()
     }
 
-    /// Returns how many bytes the history has, and when its newest entry was said.
-    pub(crate) fn weight(&self) -> (usize, u64) {
-        let state = self.state();
-        (state.history.bytes(), state.history.newest_time())
+    /// Returns how many bytes the history has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.state().history.bytes()
+    }
+
+    /// Returns when the newest entry that is kept was said, in milliseconds since 1970; 0 if none is.
+    pub(crate) fn newest_time(&self) -> u64 {
+        self.state().history.newest_time()
     }
 
     /// Forgets the oldest entries of the history beyond so many bytes.

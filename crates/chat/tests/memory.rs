@@ -1,21 +1,23 @@
 //! Histories that have more bytes than a hub may keep.
 
+mod support;
+
 use std::time::Duration;
 
 use serde_json::Value;
+use support::file::File;
 use switchboard_chat::{Connection, Hub, HubOptions, InMemory, Now, Parcel};
 
 const MEMORY: usize = 100_000;
 
-fn hub() -> Hub {
-    let options = HubOptions {
+fn options(history_memory: usize) -> HubOptions {
+    HubOptions {
         history: 1000,
-        memory: MEMORY,
+        history_memory,
         rate: u32::MAX,
         burst: u32::MAX,
         ..HubOptions::default()
-    };
-    Hub::new(options, InMemory)
+    }
 }
 
 /// Sends a command, and returns what the client is told.
@@ -49,7 +51,9 @@ fn say(hub: &Hub, room: &str, count: usize, now: Now) -> Value {
     let text = "x".repeat(1000);
     for id in 1..=count {
         let say = format!(r#"{{"type":"say","room":"{room}","id":"{id}","text":"{text}"}}"#);
-        command(&mut ann, &say, now);
+        ann.receive(say.as_bytes(), now);
+        // A file keeps it a little later.
+        support::told_until(&mut ann, |told| told.contains(r#""type":"said""#));
     }
     leave(ann, now);
     joined[0]["epoch"].clone()
@@ -67,7 +71,7 @@ fn come_back(hub: &Hub, room: &str, epoch: &Value, offset: u64, now: Now) -> (bo
 
 #[test]
 fn the_largest_histories_forget_their_oldest_entries() {
-    let (hub, now) = (hub(), Now::read());
+    let (hub, now) = (Hub::new(options(MEMORY), InMemory), Now::read());
     let (loud, quiet) = (say(&hub, "loud", 300, now), say(&hub, "quiet", 3, now));
     let all = (true, (1..=300).collect());
     assert_eq!(come_back(&hub, "loud", &loud, 0, now), all);
@@ -92,7 +96,7 @@ fn the_largest_histories_forget_their_oldest_entries() {
 #[test]
 fn many_rooms_with_little_in_each_are_bounded_too() {
     const ROOMS: usize = 200;
-    let (hub, now) = (hub(), Now::read());
+    let (hub, now) = (Hub::new(options(MEMORY), InMemory), Now::read());
     let later = |n| now.after(Duration::from_millis(n as u64));
     let say = |n| say(&hub, &format!("r{n}"), 1, later(n));
     let epochs: Vec<_> = (0..ROOMS).map(say).collect();
@@ -113,4 +117,26 @@ fn many_rooms_with_little_in_each_are_bounded_too() {
     assert!((MEMORY / 4..MEMORY / 4 * 3).contains(&(count * 1000)));
     // In the others, nothing was said for longer.
     assert!(kept.is_sorted());
+}
+
+#[test]
+fn no_more_of_a_file_is_kept_in_memory() {
+    let (file, now) = (File::new(), Now::read());
+    let hub = file.hub(options(usize::MAX));
+    let (loud, quiet) = (say(&hub, "loud", 300, now), say(&hub, "quiet", 3, now));
+    drop(hub);
+    let hub = file.hub(options(MEMORY));
+    let (recovered, offsets) = come_back(&hub, "loud", &loud, 0, now);
+    assert!(!recovered && offsets.iter().copied().eq(offsets[0]..=300));
+    let bytes = offsets.len() * 1000;
+    assert!((MEMORY / 4..MEMORY).contains(&bytes), "{bytes}");
+    let quiet = come_back(&hub, "quiet", &quiet, 0, now);
+    assert_eq!(quiet, (true, vec![1, 2, 3]));
+    let (mut ann, _) = enter(&hub, "loud", "", now);
+    let again = r#"{"type":"say","room":"loud","id":"1","text":"again"}"#;
+    let told = command(&mut ann, again, now);
+    assert_eq!(
+        (&told[0]["type"], &told[0]["offset"]),
+        (&"said".into(), &1.into())
+    );
 }

@@ -7,6 +7,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, Wr
 use serde::{Deserialize, Serialize};
 
 use crate::history::MOST_SAID;
+use crate::history::shorten_largest;
 use crate::{Account, Entry, EntryKind, Name, Said, Stored};
 
 /// Of each room, the epoch and the offset of the newest entry.
@@ -170,14 +171,19 @@ pub(super) fn epoch(transaction: &WriteTransaction) -> Result<u32, redb::Error> 
     Ok(epoch)
 }
 
-/// Reads the rooms and their entries.
-pub(super) fn read(database: &Database) -> Result<Vec<Stored>, redb::Error> {
+/// Reads the rooms and their entries. Where those have more than `memory` bytes, the oldest ones of the largest rooms are
+/// left out, but it is known what was said since `repeated`.
+pub(super) fn read(
+    database: &Database,
+    memory: usize,
+    repeated: u64,
+) -> Result<Vec<Stored>, redb::Error> {
     let transaction = database.begin_read()?;
     let rooms = transaction.open_table(ROOMS)?;
     let entries = transaction.open_table(ENTRIES)?;
     let said = transaction.open_table(SAID)?;
     let topics = transaction.open_table(TOPICS)?;
-    let mut stored = Vec::new();
+    let (mut stored, mut bytes): (Vec<Stored>, usize) = (Vec::new(), 0);
     for room in rooms.iter()? {
         let (name, place) = room?;
         let (epoch, last) = place.value();
@@ -203,6 +209,16 @@ pub(super) fn read(database: &Database) -> Result<Vec<Stored>, redb::Error> {
             entries: entries.collect::<Result<_, redb::Error>>()?,
             said: said.collect::<Result<_, redb::Error>>()?,
         });
+        bytes += stored.last().map_or(0, Stored::bytes);
+        if bytes > memory {
+            let rooms = stored.iter_mut();
+            let rooms = rooms.map(|room| (room.newest_time(), room.bytes(), room));
+            shorten_largest(rooms.collect(), memory / 4 * 3, |room, bytes| {
+                room.shorten(bytes, repeated);
+                room.bytes()
+            });
+            bytes = stored.iter().map(Stored::bytes).sum();
+        }
     }
     Ok(stored)
 }

@@ -166,7 +166,7 @@ impl ChatArgs {
         let options = HubOptions {
             history: self.history,
             history_age: self.history_age,
-            memory: self.history_memory,
+            history_memory: self.history_memory,
             outbox: self.outbox,
             overflow: self.overflow,
             text: self.text,
