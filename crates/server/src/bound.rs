@@ -185,11 +185,9 @@ impl Bound {
         let Bound {
             mut setup,
             observer,
-            mut socket_file,
+            // Its drop, at the end, removes the file.
+            socket_file: _socket_file,
         } = self;
-        if let Some(socket_file) = &mut socket_file {
-            socket_file.own();
-        }
         setup.handler = Location::caller();
         let (model, addr) = (setup.settings.model, &setup.addr);
         let span = info_span!(target: "switchboard", "server", %model, %addr);

@@ -16,6 +16,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use listenfd::ListenFd;
@@ -42,6 +43,8 @@ const LISTENER: u8 = b'L';
 const MORE: u8 = b'M';
 const END: u8 = b'E';
 const READY: u8 = b'R';
+
+static SUCCEEDED: AtomicBool = AtomicBool::new(false);
 
 /// What was passed to this process and not taken yet.
 #[derive(Default)]
@@ -91,7 +94,13 @@ pub(crate) fn tell_ready() -> io::Result<bool> {
         return Ok(false);
     };
     rustix::net::send(predecessor, &[READY], SendFlags::NOSIGNAL)?;
+    SUCCEEDED.store(true, Ordering::SeqCst);
     Ok(true)
+}
+
+/// Returns whether this process has told its predecessor that it accepts, so that the other one ends.
+pub(crate) fn has_succeeded() -> bool {
+    SUCCEEDED.load(Ordering::SeqCst)
 }
 
 fn passed() -> io::Result<MutexGuard<'static, Passed>> {

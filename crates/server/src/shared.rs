@@ -97,13 +97,7 @@ impl Shared {
                 open.clone()
             })
             .collect();
-        for open in cut {
-            add(&self.counts.cut);
-            if let Some(stream) = open.stream.upgrade() {
-                // The peer may have ended the connection.
-                let _ = stream.shutdown();
-            }
-        }
+        cut.iter().for_each(|open| open.end(&self.counts));
     }
 
     /// Returns the open connections as they are now.
@@ -126,15 +120,24 @@ impl Shared {
             // Nothing else has the stream yet.
             stream.observe(activity.clone());
         }
-        let stream = stream.downgrade();
-        Some(self.open().insert(Open {
+        let mut open = Open {
             id,
             accepted_at,
             activity,
             peer,
-            stream,
+            stream: stream.downgrade(),
             is_cut: false,
-        }))
+        };
+        let mut list = self.open();
+        // A cut that has looked at the list does not find it there.
+        open.is_cut = self.is_cut.is_set();
+        let late = open.is_cut.then(|| open.clone());
+        let entry = list.insert(open);
+        drop(list);
+        if let Some(open) = late {
+            open.end(&self.counts);
+        }
+        Some(entry)
     }
 
     /// Removes a connection from the list, and adds its traffic to the sum if that was observed.
@@ -175,6 +178,15 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    /// Ends a connection that is cut.
+    fn end(&self, counts: &Counts) {
+        add(&counts.cut);
+        if let Some(stream) = self.stream.upgrade() {
+            // The peer may have ended the connection.
+            let _ = stream.shutdown();
+        }
+    }
+
     pub(crate) fn traffic(&self) -> Option<Traffic> {
         self.activity.as_ref().map(|activity| Traffic {
             received: activity.received(),

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use switchboard_net::Listener;
 
-use crate::registry;
+use crate::{passed, registry};
 
 /// Listens at `path`, in place of a socket file that no process listens on.
 pub(crate) fn listen(path: &Path) -> io::Result<Listener> {
@@ -40,29 +40,24 @@ pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode, because another server may put a file of its own there.
     identity: (u64, u64),
-    /// Whether no other process serves it: this one made it, or serves it now.
-    is_own: bool,
+    /// Whether this process made it; else another one has passed the socket.
+    is_new: bool,
 }
 
 impl SocketFile {
     /// Returns the file at `path`, which this process made or whose socket it was passed; `None` if it is gone.
-    pub(crate) fn new(path: &Path, is_own: bool) -> Option<SocketFile> {
+    pub(crate) fn new(path: &Path, is_new: bool) -> Option<SocketFile> {
         Some(SocketFile {
             path: path.to_owned(),
             identity: identity(path)?,
-            is_own,
+            is_new,
         })
-    }
-
-    /// Notes that this process serves the socket.
-    pub(crate) fn own(&mut self) {
-        self.is_own = true;
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let is_own = self.is_own && !registry::is_handed_over();
+        let is_own = (self.is_new || passed::has_succeeded()) && !registry::is_handed_over();
         if is_own && identity(&self.path) == Some(self.identity) {
             // The file may have been removed meanwhile.
             let _ = std::fs::remove_file(&self.path);

@@ -36,9 +36,8 @@ struct Live {
     hooks: Arc<dyn Hooks>,
     own: Mutex<Option<Addr>>,
     /// How the proxy names itself in `Via`: unlike every other one, so that it knows its own requests.
-    /// The name in `Via`, which no other proxy has.
     name: String,
-    /// The field of an answer, which has come by HTTP/1.1.
+    /// The field of an answer.
     via: HeaderValue,
     /// The process that has a thread for the checks; a forked one has none.
     checks_in: AtomicU32,

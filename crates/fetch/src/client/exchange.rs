@@ -200,8 +200,8 @@ impl Client {
     }
 }
 
-/// Returns whether a field of the caller is sent: the lengths are the client's, and HTTP/2 has no fields of connections,
-/// and the host in the URI.
+/// Returns whether a field of the caller is sent: the lengths are the client's. HTTP/2 has no fields of connections, and
+/// has the host in the URI.
 fn may_be_sent(name: &HeaderName, form: Form) -> bool {
     let lengths = [CONTENT_LENGTH, TRANSFER_ENCODING];
     let of_connections = [HOST, CONNECTION, UPGRADE, TE];

@@ -144,7 +144,8 @@ impl ClientConnection {
     /// Waits until another request can be sent, after a response was read to its end; false if the
     /// connection has ended, or if the response came before the server had taken the request.
     pub(crate) async fn is_reusable(&mut self) -> bool {
-        // hyper waits for the rest of the request, for which the server may let it wait for ever, or forgets it.
+        // hyper would wait until the server takes the rest of the request, which may be never, or would send the next
+        // request behind that rest.
         if !self.is_two() && self.recorder.is_full() {
             return false;
         }

@@ -163,7 +163,7 @@ impl AsyncWrite for Tap {
         }
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         // hyper flushes once everything was written.
-        let is_full = flushed.is_pending();
+        let is_full = !matches!(flushed, Poll::Ready(Ok(())));
         self.recorder.is_full.store(is_full, Ordering::Relaxed);
         self.heard(flushed, ())
     }

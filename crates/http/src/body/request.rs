@@ -3,7 +3,7 @@
 //! ```text
 //!   the handler, or another flow                       the connection's flow
 //!   poll_frame ── wanted ───────────────────────────►  reads, decodes
-//!              ◄────────────────────────── a frame ──  wakes the reader, if that is another flow
+//!              ◄────────────────────────── a frame ──  wakes the reader, unless it is polled next
 //! ```
 
 use std::io;
@@ -82,19 +82,28 @@ impl RequestBody {
             return Poll::Ready(Some(frame));
         }
         if state.ended {
+            let reader = state.reader.take();
+            drop(state);
+            drop(reader);
             return Poll::Ready(None);
         }
         state.wanted = true;
-        let own = |reader: &Waker| reader.will_wake(context.waker());
-        let replaced = match state.reader.as_ref().is_some_and(own) {
-            true => None,
-            false => state.reader.replace(context.waker().clone()),
-        };
+        let replaced = replace(&mut state.reader, context.waker());
         let connection = state.connection.take();
         drop(state);
         drop(replaced);
         connection.into_iter().for_each(Waker::wake);
         Poll::Pending
+    }
+}
+
+/// Puts a clone of `waker` in a place, unless it has one already. Returns the one before, for which no lock may be held
+/// as it is dropped: that may run code.
+fn replace(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    let is_same = |before: &Waker| before.will_wake(waker);
+    match place.as_ref().is_some_and(is_same) {
+        true => None,
+        false => place.replace(waker.clone()),
     }
 }
 
@@ -127,7 +136,9 @@ impl Feeder {
             (true, _) => Demand::Never,
             (false, true) => Demand::Wanted,
             (false, false) => {
-                state.connection = Some(context.waker().clone());
+                let replaced = replace(&mut state.connection, context.waker());
+                drop(state);
+                drop(replaced);
                 Demand::Later
             }
         }

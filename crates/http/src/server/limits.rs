@@ -13,9 +13,8 @@ use crate::h1::head::HeadLimits;
 /// In HTTP/2 the head of a request has 16 KiB at most, or [`head_bytes`](ServerLimits::head_bytes) if that is
 /// less: its fields without compression, each counted with 32 bytes more. A head that exceeds a limit is
 /// answered with the same status, and the connection goes on. A body that exceeds a limit fails in its handler.
-/// Rates are looked at once in [`body_idle`](ServerLimits::body_idle) and
-/// [`write_idle`](ServerLimits::write_idle), and the bytes that a client takes are counted for all answers of
-/// its connection together. Clients that take back most of their requests, begin heads that have no end, or
+/// The bytes that a client takes are counted for all answers of its connection together, and looked at once in
+/// [`write_idle`](ServerLimits::write_idle). Clients that take back most of their requests, begin heads that have no end, or
 /// send frames that carry nothing are cut off: bytes of such frames and of the answers to them may be 1 MiB in a
 /// minute, and 8 times the bytes of those that carry requests and answers.
 ///

@@ -9,13 +9,15 @@ fn cpu_time() -> Duration {
 }
 
 /// Returns whether there is a second, of sixty, in which the process uses less than `limit` of a core. Threads that
-/// start late on a busy machine use CPU time in the first ones; a flow that spins does so in all.
+/// start late on a busy machine use CPU time in the first ones; a flow that spins does so in all in which the machine
+/// has time for this process, as it has if this thread goes on in time.
 pub(crate) fn is_idle(limit: f64) -> bool {
     (0..60).any(|_| {
         let (start, before) = (Instant::now(), cpu_time());
         std::thread::sleep(Duration::from_secs(1));
-        let share = (cpu_time() - before).as_secs_f64() / start.elapsed().as_secs_f64();
+        let (used, lasted) = (cpu_time() - before, start.elapsed());
+        let share = used.as_secs_f64() / lasted.as_secs_f64();
         println!("{:.2} % of a core", 100.0 * share);
-        share < limit
+        share < limit && lasted < Duration::from_millis(1200)
     })
 }

@@ -13,7 +13,8 @@ use crate::event_loop::registry::{CallbackKey, Direction, FdCallback, gone};
 use crate::event_loop::sockets::Sockets;
 
 /// Callbacks of descriptors. They are level-triggered: a callback runs in every turn in which its descriptor
-/// is ready, until the callback is removed; but not in a turn within itself. The descriptor must stay open until then.
+/// is ready, until the callback is removed. The descriptor must stay open until then. A turn that a callback runs itself
+/// passes it over, and does not wait while its descriptor is ready.
 ///
 /// Each direction of a descriptor has its own callback and registration. The second and third direction
 /// are registered with the driver by a duplicate of the descriptor, which is closed with its registration.

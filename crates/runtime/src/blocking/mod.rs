@@ -162,19 +162,22 @@ mod tests {
     use super::*;
     use crate::pipe::pipe;
 
-    /// Runs a flow when it is woken.
-    struct Runs;
+    /// Runs a flow when it is woken, and keeps what that returns.
+    #[derive(Default)]
+    struct Runs(AtomicU64);
 
     impl Wake for Runs {
         fn wake(self: Arc<Self>) {
-            assert_eq!(Model::Blocking.run(async { 7 }).unwrap(), 7);
+            let output = Model::Blocking.run(async { 7 }).unwrap();
+            self.0.store(output, Ordering::Relaxed);
         }
     }
 
     #[test]
     fn a_waker_may_run_a_flow_within_the_one_that_calls_it() {
         let (reader, _writer) = pipe().unwrap();
-        let waker = Waker::from(Arc::new(Runs));
+        let runs = Arc::<Runs>::default();
+        let waker = Waker::from(runs.clone());
         let flow = async {
             let mut buffer = [0; 1];
             let mut read = Box::pin(reader.read(&mut buffer));
@@ -187,5 +190,6 @@ mod tests {
             drop(read);
         };
         Model::Blocking.run(flow).unwrap();
+        assert_eq!(runs.0.load(Ordering::Relaxed), 7);
     }
 }

@@ -11,7 +11,7 @@ use crate::proxy::backend::Backend;
 use crate::proxy::pool::Pool;
 use crate::proxy::throttle::Throttle;
 
-/// The methods that are passed on, and all others but CONNECT.
+/// The common methods that are passed on. Every other one is, too, except CONNECT.
 const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH";
 
 /// A request that is answered by the proxy itself.
