@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Held {
     descriptors: usize,
     threads: usize,
-    /// In KiB, shared pages by share.
+    /// In KiB, without the pages of files: each process that runs this program changes the share of those.
     memory: usize,
 }
 
@@ -30,7 +30,7 @@ impl Held {
         let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
         let line = rollup
             .lines()
-            .find_map(|line| line.strip_prefix("Pss:"))
+            .find_map(|line| line.strip_prefix("Anonymous:"))
             .unwrap();
         let mut all = Held {
             descriptors: count("fd"),
