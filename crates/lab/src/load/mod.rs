@@ -184,8 +184,7 @@ impl Load {
         }
         run.run_until(Instant::now() + self.warm_up)?;
         at_start();
-        run.start_measuring();
-        let start = Instant::now();
+        let start = run.start_measuring();
         run.run_until(start + self.duration)?;
         let elapsed = start.elapsed();
         at_end();

@@ -117,12 +117,15 @@ impl Run {
         }
     }
 
-    pub(super) fn start_measuring(&mut self) {
-        self.tally.measured_from = Some(Instant::now());
+    /// Begins the measured time, and returns when that was.
+    pub(super) fn start_measuring(&mut self) -> Instant {
+        let start = Instant::now();
+        self.tally.measured_from = Some(start);
         self.idle = Duration::ZERO;
         if let Some(schedule) = &mut self.schedule {
             schedule.late = Duration::ZERO;
         }
+        start
     }
 
     pub(super) fn into_outcome(mut self, elapsed: Duration) -> Outcome {
