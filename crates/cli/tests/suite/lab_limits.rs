@@ -3,7 +3,6 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,12 +23,12 @@ impl Limited {
         let folder = std::env::temp_dir().join(&mark);
         fs::create_dir_all(&folder).unwrap();
         let script = format!("#!/bin/sh\nexport LAB_MARK={mark}\n{before} {BINARY} \"$@\"\n");
-        fs::write(folder.join("switchboard"), script).unwrap();
-        fs::set_permissions(
-            folder.join("switchboard"),
-            fs::Permissions::from_mode(0o755),
-        )
-        .unwrap();
+        // Written by another process: a child that another test forks meanwhile would have the file open for writing
+        // until its own exec, and what is open for writing cannot be executed.
+        let write = r#"printf %s "$1" > "$0" && chmod 755 "$0""#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", write]).arg(folder.join("switchboard"));
+        assert!(shell.arg(script).status().unwrap().success());
         Limited { folder, mark }
     }
 
