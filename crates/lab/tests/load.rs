@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::RwLock;
+use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -250,12 +250,13 @@ fn messages_of_no_bytes_are_refused() {
 
 const FREEZE: Duration = Duration::from_secs(1);
 
-/// Runs a load of three seconds against a server that freezes in its middle; returns how long it froze, too.
+/// Runs a load of three seconds against a server that is frozen at its begin; returns how long it was at least, too.
 fn run_frozen(way: &Way) -> (Outcome, Duration) {
-    let lock: &RwLock<()> = Box::leak(Box::default());
+    let (lock, is_over): &(Mutex<bool>, Condvar) = Box::leak(Box::default());
     let addr = serve(move |stream| {
         echo(stream, |_| {
-            drop(lock.read().unwrap());
+            let is_frozen = lock.lock().unwrap();
+            drop(is_over.wait_while(is_frozen, |is_frozen| *is_frozen));
             true
         });
     });
@@ -264,19 +265,25 @@ fn run_frozen(way: &Way) -> (Outcome, Duration) {
         duration: FREEZE * 3,
         ..load(addr, 64)
     };
-    let mut freezer = None;
-    let freeze = move || {
-        thread::sleep(FREEZE / 2);
-        let held = lock.write().unwrap();
-        let start = Instant::now();
+    let thaw = || {
         thread::sleep(FREEZE);
-        drop(held);
-        start.elapsed()
+        // Before the server goes on, however late that is.
+        let end = Instant::now();
+        *lock.lock().unwrap() = false;
+        is_over.notify_all();
+        end
     };
-    let at_start = || freezer = Some(thread::spawn(freeze));
-    let outcome = load.run_by(way, at_start, || ()).unwrap();
+    let (mut thawing, mut ended) = (None, None);
+    let at_start = || {
+        *lock.lock().unwrap() = true;
+        thawing = Some(thread::spawn(thaw));
+    };
+    let at_end = || ended = Some(Instant::now());
+    let outcome = load.run_by(way, at_start, at_end).unwrap();
     assert_eq!(outcome.errors, Vec::<String>::new());
-    (outcome, freezer.unwrap().join().unwrap())
+    // The measured time began then or before.
+    let began = ended.unwrap() - outcome.elapsed;
+    (outcome, thawing.unwrap().join().unwrap() - began)
 }
 
 fn slower_than(outcome: &Outcome, least: Duration) -> u64 {
@@ -305,10 +312,7 @@ fn a_freeze_shows_in_the_tail_for_each_request_that_was_due_in_it() {
     // Those that were due up to 100 ms before its end waited for at least so long; those in a stall of the machine do, too.
     let expected = RATE * (froze - SLOW).as_secs_f64();
     let found = slower_than(&outcome, SLOW) as f64;
-    assert!(
-        (expected * 0.97..=expected * 2.0).contains(&found),
-        "{found} of {expected}"
-    );
+    assert!(found >= expected * 0.97, "{found} of {expected}");
 }
 
 /// The reason for open loops.
