@@ -3,6 +3,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketType};
+
 use super::counts::Tally;
 use super::{Crowd, Group, Pace, Says};
 
@@ -116,9 +118,12 @@ fn requests_of_a_server_that_never_answers_are_all_counted() {
 
 #[test]
 fn a_server_that_is_not_there_fails_every_request() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    drop(listener);
+    // A socket that is bound and does not listen keeps its port, where every connection is refused.
+    let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+    let closed = rustix::net::socket(family, kind, None).unwrap();
+    rustix::net::bind(&closed, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let addr = rustix::net::getsockname(&closed).unwrap();
+    let addr = addr.try_into().unwrap();
     let every = Duration::from_millis(20);
     let mut crowd = Crowd::new(vec![group(addr, 2, Pace::Every(every))], false).unwrap();
     crowd.measure(every * 5, every, false, || ()).unwrap();
