@@ -151,6 +151,8 @@ fn idle_clients_come_in_wait_and_are_asked_again() {
     let mut crowd = Crowd::new(vec![group(addr, 8, Pace::Idle)], false).unwrap();
     crowd.gather(0, 2, LONG).unwrap();
     assert_eq!(crowd.held(0), 2);
+    crowd.gather(0, 3, LONG).unwrap();
+    assert_eq!(crowd.held(0), 3);
     let start = Instant::now();
     crowd.gather(0, 8, Duration::from_millis(500)).unwrap();
     assert_eq!(crowd.held(0), 3);
