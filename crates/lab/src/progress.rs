@@ -226,7 +226,7 @@ mod tests {
         let progress = Progress::new(Duration::ZERO);
         progress.plan(&[
             ("io", Duration::from_secs(12)),
-            ("echo", Duration::from_secs(40)),
+            ("echo", Duration::from_secs(3_600)),
             ("http", Duration::from_secs(150)),
         ]);
         progress.enter("io");
@@ -237,7 +237,7 @@ mod tests {
         let text = progress.change(|table| table.text());
         let expected = "\
 ✔ io    11 s  tasks/epoll 105 ms
-▶ echo  threads, round 2  (about 40 s left)
+▶ echo  threads, round 2  (about 60 min left)
 · http  about 3 min
   next: pool
   best so far: tasks/epoll 81,000/s";
