@@ -235,20 +235,25 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn clocks_are_finer_than_ticks_and_agree_with_them() {
-        let me = std::process::id();
-        let before = tree_clock(me).unwrap();
-        let mut child = shell("while :; do :; done");
-        while tree_clock(child.id()).unwrap() < Duration::from_millis(30) {}
-        let (user, system) = tree_cpu(child.id()).unwrap();
-        let clock = tree_clock(child.id()).unwrap();
+        // The parent waits until its stdin ends.
+        let mut parent = shell("while :; do :; done & read _; kill $!; wait");
+        let child = loop {
+            if let [_, child] = tree(parent.id())[..] {
+                break child;
+            }
+        };
+        while tree_clock(child).unwrap() < Duration::from_millis(30) {}
+        let (user, system) = tree_cpu(child).unwrap();
+        let clock = tree_clock(child).unwrap();
         assert!(
             clock + Duration::from_millis(20) >= user + system,
             "{clock:?}"
         );
-        assert!(tree_clock(me).unwrap() >= before + Duration::from_millis(30));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(tree_clock(child.id()), None);
+        // The child is part of its parent's tree.
+        assert!(tree_clock(parent.id()).unwrap() >= clock);
+        drop(parent.stdin.take());
+        parent.wait().unwrap();
+        assert_eq!(tree_clock(parent.id()), None);
     }
 
     #[test]
