@@ -20,6 +20,9 @@ const KILLED: Duration = Duration::from_millis(300);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How long the rest of its stderr is waited for after its end, where a process that it has started has it open too.
+const REST: Duration = Duration::from_secs(10);
+
 /// Lines of its stderr that are kept.
 const LINES: usize = 20;
 
@@ -97,7 +100,7 @@ impl OwnServer {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 // All that it said is there once its end of the pipe is closed; its children may have another.
-                let end = Instant::now() + LOOK * 20;
+                let end = Instant::now() + REST;
                 while self.reader.as_ref().is_some_and(|it| !it.is_finished())
                     && Instant::now() < end
                 {
