@@ -83,8 +83,9 @@ fn a_host_that_has_enough_is_asked_more_slowly_and_nothing_is_lost() {
         gaps[3] >= Duration::from_millis(990),
         "after the fourth request: {gaps:?}"
     );
+    // With the gap before, since the client's clock counts from a request that the server may have seen late.
     assert!(
-        gaps[4] >= Duration::from_millis(200),
+        gaps[3] + gaps[4] >= Duration::from_millis(1_240),
         "then slower than before: {gaps:?}"
     );
     assert_eq!(report.ended, Ended::Complete);

@@ -96,8 +96,9 @@ fn a_host_that_has_enough_is_left_alone_by_all() {
         gaps[8] >= Duration::from_millis(990),
         "after the ninth request: {gaps:?}"
     );
+    // With the gap before, since the clients' clocks count from a request that the server may have seen late.
     assert!(
-        gaps[9] >= Duration::from_millis(200),
+        gaps[8] + gaps[9] >= Duration::from_millis(1_240),
         "then slower than before: {gaps:?}"
     );
     let counts = site.seen.counts();
