@@ -21,10 +21,22 @@ fn ticks(pid: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
+/// Reads the log until the server is full, and returns how many connections it has then.
+fn full_at(served: &mut Served) -> usize {
+    let mut line = String::new();
+    while !line.contains("full at ") {
+        line.clear();
+        assert_ne!(served.stderr.read_line(&mut line).unwrap(), 0);
+        assert!(!line.contains("cannot accept"), "{line}");
+    }
+    let number = line.split_once("full at ").unwrap().1;
+    number.split(' ').next().unwrap().parse().unwrap()
+}
+
 /// Connects more clients than the server has descriptors. Connected clients are served, the others wait in
 /// the queue, and the server does not spin.
 fn assert_full_server_waits(arguments: &[&str]) {
-    let served = Served::start(
+    let mut served = Served::start(
         &[&["echo", "--listen", "127.0.0.1:0"], arguments].concat(),
         Some(256),
     );
@@ -32,21 +44,15 @@ fn assert_full_server_waits(arguments: &[&str]) {
     for client in &mut clients {
         client.write_all(b"hello").unwrap();
     }
-    // The server accepts clients in the order in which they connected.
-    let mut accepted = 0;
-    for client in &mut clients {
-        client
-            .set_read_timeout(Some(Duration::from_millis(300)))
-            .unwrap();
-        if client.read_exact(&mut [0; 5]).is_err() {
-            break;
-        }
-        accepted += 1;
-    }
+    let accepted = full_at(&mut served);
     assert!(
         (100..256).contains(&accepted),
-        "{accepted} of 1,000 were served under {arguments:?}"
+        "{accepted} of 1,000 are served under {arguments:?}"
     );
+    // The server accepts clients in the order in which they connected.
+    for client in &mut clients[..accepted] {
+        client.read_exact(&mut [0; 5]).unwrap();
+    }
 
     let (before, start) = (ticks(served.child.id()), Instant::now());
     while start.elapsed() < Duration::from_secs(1) {
@@ -58,15 +64,20 @@ fn assert_full_server_waits(arguments: &[&str]) {
         "{arguments:?}: {accepted} of 1,000 accepted; {:.1} % CPU while full",
         share * 100.0
     );
-    assert!(share < 0.05, "{:.1} % CPU while full", share * 100.0);
+    // One that spins takes nearly all of a processor. Time in which a virtual one is taken away counts as well.
+    assert!(share < 0.3, "{:.1} % CPU while full", share * 100.0);
+    for client in &mut clients[accepted..] {
+        client.set_nonblocking(true).unwrap();
+        assert!(client.read(&mut [0]).is_err(), "one more is served");
+        client.set_nonblocking(false).unwrap();
+    }
 
     // One client leaves, so the first one in the queue is next.
     drop(clients.swap_remove(0));
-    let next = clients.get_mut(accepted).unwrap();
-    next.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let left = Instant::now();
-    next.read_exact(&mut [0; 5])
-        .expect("the next client is served within a second");
+    clients[accepted]
+        .read_exact(&mut [0; 5])
+        .expect("the next client is served");
     println!(
         "{arguments:?}: served the next client {:?} after one left",
         left.elapsed()
@@ -134,7 +145,7 @@ fn a_server_recovers_when_descriptors_are_available_again() {
         }
         let spent = ticks(pid) - ticks_before;
         assert!(
-            spent < 5,
+            spent < 30,
             "{model}: {spent} % CPU while nothing can be accepted"
         );
         queued.set_nonblocking(true).unwrap();
