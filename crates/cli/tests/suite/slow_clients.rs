@@ -97,15 +97,16 @@ fn a_stop_ends_connections_without_a_thread_as_others() {
     for layout in LAYOUTS {
         let served = site(&[layout, &["--drain", "60"]].concat());
         let mut clients: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
-        let mut last = served.connect();
-        last.write_all(REQUEST).unwrap();
-        assert!(answer(&mut last).starts_with("HTTP/1.1 200"));
-        // The listeners' queues are short, and all are accepted by now.
-        std::thread::sleep(Duration::from_millis(300));
+        // So many reach each worker, which has accepted those that came before them by then.
+        for _ in 0..40 {
+            let mut later = served.connect();
+            later.write_all(REQUEST).unwrap();
+            assert!(answer(&mut later).starts_with("HTTP/1.1 200"));
+        }
         let start = Instant::now();
         let stderr = served.stop();
         assert!(start.elapsed() < Duration::from_secs(30), "{layout:?}");
-        assert!(stderr.contains("accepted 21"), "{layout:?}: {stderr}");
+        assert!(stderr.contains("accepted 60"), "{layout:?}: {stderr}");
         assert!(stderr.contains("refused 0, cut 0"), "{layout:?}: {stderr}");
         for client in &mut clients {
             assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
@@ -116,17 +117,19 @@ fn a_stop_ends_connections_without_a_thread_as_others() {
 #[test]
 fn connections_without_a_thread_drain_and_are_cut_as_others() {
     for layout in LAYOUTS {
-        let served = pool("echo", &[layout, &["--drain", "0.2"]].concat());
+        let served = pool("echo", &[layout, &["--drain", "1"]].concat());
         let mut clients: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
-        let mut last = served.connect();
-        round_trip(&mut last);
-        drop(last);
-        // The listeners' queues are short, and all are accepted by now.
-        std::thread::sleep(Duration::from_millis(300));
+        // So many reach each worker, which has accepted those that came before them by then.
+        for _ in 0..40 {
+            let mut later = served.connect();
+            round_trip(&mut later);
+            later.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(later.read(&mut [0]).unwrap(), 0);
+        }
         let start = Instant::now();
         let stderr = served.stop();
         assert!(start.elapsed() < Duration::from_secs(8), "{layout:?}");
-        assert!(stderr.contains("accepted 21"), "{layout:?}: {stderr}");
+        assert!(stderr.contains("accepted 60"), "{layout:?}: {stderr}");
         assert!(stderr.contains("cut 20"), "{layout:?}: {stderr}");
         for client in &mut clients {
             assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
