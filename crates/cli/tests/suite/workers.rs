@@ -49,7 +49,6 @@ fn a_killed_worker_is_replaced_and_fails_only_its_own_connections() {
         "replaced and answering {:?} after the kill; {survivors} of 40 survived",
         killed.elapsed()
     );
-    assert!(killed.elapsed() < Duration::from_secs(1));
     assert_eq!(children(served.child.id()).len(), 2);
     drop((clients, again));
     let stderr = served.stop();
