@@ -46,14 +46,14 @@ fn a_process_that_cannot_make_its_folder_leaves_no_output() {
     let folder = Folder::new("redis-no-folder");
     let output = folder.path("a.jsonl");
     let (url, redis_url) = (format!("{}/", site.url), redis.url());
-    let crawl = |state: &str, output: &str| {
+    let crawl = |lease: &str, state: &str, output: &str| {
         let common = [
             "crawl", "--redis", &redis_url, "--delay", "0", "--name", "n",
         ];
-        let own = ["--state", state, "--out", output, "--lease", "1", &url];
+        let own = ["--state", state, "--out", output, "--lease", lease, &url];
         run(&[common, own].concat())
     };
-    let failed = crawl("/proc/nothing/state", output.to_str().unwrap());
+    let failed = crawl("1", "/proc/nothing/state", output.to_str().unwrap());
     let errors = String::from_utf8(failed.stderr).unwrap();
     assert_eq!(failed.status.code(), Some(1), "{errors}");
     assert!(errors.contains("/proc/nothing/state"), "{errors}");
@@ -65,7 +65,7 @@ fn a_process_that_cannot_make_its_folder_leaves_no_output() {
     });
     // Another one writes the same file, of which the first one's length says nothing.
     let state = folder.path("b");
-    let other = crawl(state.to_str().unwrap(), output.to_str().unwrap());
+    let other = crawl("30", state.to_str().unwrap(), output.to_str().unwrap());
     let errors = String::from_utf8(other.stderr).unwrap();
     assert_eq!((other.status.code(), &*errors), (Some(0), ""));
     let printed = String::from_utf8(other.stdout).unwrap();
