@@ -118,7 +118,7 @@ fn a_crawl_that_is_interrupted_says_how_to_go_on_and_does() {
     let url = format!("http://{}/", served.addr);
     let (state, out) = (folder.path("state"), folder.path("pages.jsonl"));
     let begin = [
-        "crawl", &url, "--delay", "50ms", "--state", &state, "--out", &out,
+        "crawl", &url, "--delay", "2s", "--state", &state, "--out", &out,
     ];
     let child = Command::new(BINARY)
         .args(begin)
@@ -126,7 +126,7 @@ fn a_crawl_that_is_interrupted_says_how_to_go_on_and_does() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The crawl takes three seconds; it has begun once it has an output.
+    // The crawl takes two minutes; it has begun once it has an output.
     while std::fs::metadata(&out).map_or(0, |file| file.len()) == 0 {
         std::thread::yield_now();
     }
