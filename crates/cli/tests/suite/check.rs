@@ -6,6 +6,8 @@ mod site;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::planted::{Plan, plant};
 use self::site::{Answer, Site, html};
@@ -287,7 +289,13 @@ fn the_folders_of_crawls_and_checks_refuse_each_other_and_wrong_usage_is_told() 
 #[test]
 fn a_check_that_is_killed_goes_on_and_tells_the_same() {
     let Plan { pages, broken } = plant(7, 10, 100);
+    let is_killed = Arc::new(AtomicBool::new(false));
+    let killed = is_killed.clone();
     let site = Site::start(move |path| {
+        // The check that is killed never has all pages.
+        while path == "/page6" && !killed.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         let found = pages.iter().find(|page| page.path == path);
         found.map_or(Answer::status(404), |page| {
             Answer::new(&page.content_type, page.bytes.clone())
@@ -308,6 +316,7 @@ fn a_check_that_is_killed_goes_on_and_tells_the_same() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    is_killed.store(true, Ordering::SeqCst);
     let output = check(&state, &[&url]);
     let errors = text(&output).1;
     assert!(errors.contains("go on with --resume"), "{errors}");
