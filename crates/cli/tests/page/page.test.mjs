@@ -203,7 +203,8 @@ test('older messages come when they are looked for', async () => {
 });
 
 test('a server that has lost its history is told of', async () => {
-  let other = await serve();
+  // Clients that connect to a port of this address never get that port themselves, so that it stays free.
+  let other = await serve('127.0.0.2:0');
   const ida = await people.open(other.url, 'ida');
   await ida.says('before the crash');
   await ida.sees('before the crash');
@@ -363,7 +364,7 @@ const visit = async url => {
 
 test('a name is kept by a password', async context => {
   const options = ['--data', file('accounts', context)];
-  let other = await serve('127.0.0.1:0', ...options);
+  let other = await serve('127.0.0.2:0', ...options);
   const ann = await people.open(other.url, 'ann');
   const { page } = ann;
   await ann.shows('#keep', 'Keep this name');

@@ -154,7 +154,8 @@ fn another_interrupt_ends_a_crawl_at_once_and_it_goes_on_later() {
     let folder = Folder::new();
     write_site(&folder.0.join("site"));
     // A peer that takes a request, and does not answer it as long as the crawl lives.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Clients that connect to a port of this address never get that port themselves, so that it stays free.
+    let silent = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
     let state = folder.path("state");
     let mut child = Command::new(BINARY)

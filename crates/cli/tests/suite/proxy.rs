@@ -18,9 +18,12 @@ fn proxy(to: &[&str], arguments: &[&str]) -> Served {
     Served::start(&all, None)
 }
 
-/// An address at which nothing listens.
-fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// An address at which nothing listens; its port is none of those that the system gives.
+const NOWHERE: &str = "127.0.0.1:1";
+
+/// Returns an address at which one may listen. Few tests use it, and no client gets one of its ports.
+fn free() -> String {
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
@@ -51,7 +54,7 @@ fn every_model_that_can_passes_connections_on() {
         &["--workers", "2", "--workers-as", "processes"],
     ];
     for way in ways {
-        let proxy = proxy(&[&nowhere(), &echo.addr], way);
+        let proxy = proxy(&[NOWHERE, &echo.addr], way);
         for _ in 0..4 {
             round_trip(&mut proxy.connect());
         }
@@ -62,7 +65,8 @@ fn every_model_that_can_passes_connections_on() {
 
 #[test]
 fn a_back_end_that_goes_down_is_told_of_and_clients_are_refused() {
-    let echo = Served::echo(&[]);
+    // Clients that connect to a port of this address never get that port themselves, so that it stays free.
+    let echo = Served::start(&["echo", "--listen", "127.0.0.2:0"], None);
     let mut proxy = proxy(&[&echo.addr], &["--check-interval", "0.05"]);
     round_trip(&mut proxy.connect());
     let addr = echo.addr.clone();
@@ -247,7 +251,7 @@ fn assert_refused(arguments: &[&str], status: i32, parts: &[&str]) {
 
 #[test]
 fn wrong_input_is_refused_with_one_line() {
-    let free = nowhere();
+    let free = free();
     let port = free.rsplit(':').next().unwrap();
     assert_refused(
         &["--to", &free, "--listen", &free],
