@@ -2,13 +2,13 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use support::graph::Graph;
 use support::{Answer, Folder, MODELS, Site, crawl, rows, settings};
-use switchboard_crawl::{Address, Crawl, Ended, Fate, Settings, explain};
+use switchboard_crawl::{Address, Crawl, Ended, Fate, Handle, Settings, explain};
 use switchboard_runtime::Model;
 
 #[test]
@@ -90,22 +90,23 @@ fn no_more_pages_are_fetched_than_asked_for_and_more_can_be_later() {
 #[test]
 fn a_crawl_that_was_stopped_goes_on_under_another_model() {
     let graph = Graph(400);
-    let site = Site::start(Duration::from_millis(1), move |path| graph.answer(path));
+    let handle = Arc::new(OnceLock::<Handle>::new());
+    let (stops, count) = (handle.clone(), AtomicUsize::new(0));
+    // The crawl is stopped at the fiftieth request, however busy the machine is.
+    let site = Site::start(Duration::from_millis(1), move |path| {
+        if count.fetch_add(1, Ordering::Relaxed) == 50 {
+            stops.wait().stop();
+        }
+        graph.answer(path)
+    });
     let folder = Folder::new("stop");
     let settings = Settings {
         out: vec![folder.path("pages.jsonl")],
         ..settings(&site, &folder)
     };
     let crawl = Crawl::open(settings.clone()).unwrap();
-    let handle = crawl.handle();
-    let stopper = std::thread::spawn(move || {
-        while handle.progress().counts.of(Fate::Fetched) < 50 {
-            std::thread::yield_now();
-        }
-        handle.stop();
-    });
+    assert!(handle.set(crawl.handle()).is_ok());
     let report = crawl.run().unwrap();
-    stopper.join().unwrap();
     assert_eq!(report.ended, Ended::Stopped);
     assert!(report.counts.of(Fate::Pending) > 0);
     let report = self::crawl(Settings {
@@ -122,7 +123,16 @@ fn a_crawl_that_was_stopped_goes_on_under_another_model() {
 #[test]
 fn a_crawl_that_is_stopped_very_often_ends() {
     let graph = Graph(3000);
-    let site = Site::start(Duration::ZERO, move |path| graph.answer(path));
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let (stopped, count) = (is_stopped.clone(), AtomicUsize::new(0));
+    // The first answers are given before it is stopped, and the others after it.
+    let site = Site::start(Duration::ZERO, move |path| {
+        let is_first = count.fetch_add(1, Ordering::Relaxed) < 20;
+        while !is_first && !stopped.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        graph.answer(path)
+    });
     let folder = Folder::new("often");
     let crawl = Crawl::open(settings(&site, &folder)).unwrap();
     let handle = crawl.handle();
@@ -135,6 +145,7 @@ fn a_crawl_that_is_stopped_very_often_ends() {
             }
             while !ended.load(Ordering::Relaxed) {
                 handle.stop();
+                is_stopped.store(true, Ordering::Relaxed);
             }
         }
     });
