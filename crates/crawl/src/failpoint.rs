@@ -20,6 +20,12 @@ pub(crate) fn hit(name: &str) {
     }
 }
 
+/// Whether a test holds this process at a place. Then commits come by the size of what they have, and not by its age.
+#[cfg(debug_assertions)]
+pub(crate) fn is_held() -> bool {
+    std::env::var_os("SWITCHBOARD_CRAWL_HOLD").is_some()
+}
+
 /// Returns what stands behind the place and the time in a variable, if that is this place and time.
 #[cfg(debug_assertions)]
 fn is_wanted(variable: &str, name: &str, hits: &AtomicUsize) -> Option<String> {
@@ -36,3 +42,9 @@ fn is_wanted(variable: &str, name: &str, hits: &AtomicUsize) -> Option<String> {
 /// Does nothing: release builds have no such places.
 #[cfg(not(debug_assertions))]
 pub(crate) fn hit(_name: &str) {}
+
+/// Returns `false`: release builds have no such places.
+#[cfg(not(debug_assertions))]
+pub(crate) fn is_held() -> bool {
+    false
+}

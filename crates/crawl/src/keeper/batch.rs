@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::check::Checked;
+use crate::failpoint;
 use crate::output::Fetched;
 use crate::store::{Entry, Record};
 
@@ -72,9 +73,10 @@ impl Batch {
         self.since.is_none()
     }
 
-    /// Returns when it has to be committed.
+    /// Returns when it has to be committed, whatever its size.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.since.map(|since| since + AGE)
+        let since = self.since.filter(|_| !failpoint::is_held())?;
+        Some(since + AGE)
     }
 
     /// Whether it has to be committed whatever its age, if so many requests are sent at once.
