@@ -120,16 +120,19 @@ impl Threads {
     /// Joins the threads that have ended, and adds up their reports.
     fn join(self) -> io::Result<Report> {
         let all = self.ended.count() == self.threads.len();
-        for thread in self.threads {
+        let mut report = Report::default();
+        for (thread, shared) in self.threads.into_iter().zip(self.shared) {
             // A thread that is stuck in its handler is left to the end of the process.
-            if all || thread.is_finished() {
+            let has_ended = all || thread.is_finished();
+            if has_ended {
                 let panicked = |_| Err(io::Error::other("a worker panicked"));
                 thread.join().unwrap_or_else(panicked)?;
             }
-        }
-        let mut report = Report::default();
-        for shared in self.shared {
             report.add(shared.report());
+            if !has_ended && shared.model.has_loop() {
+                // Its loop has not dropped them yet. Those of other models were counted as they were cut.
+                report.cut += shared.permits.taken() as u64;
+            }
         }
         Ok(report)
     }
@@ -216,5 +219,42 @@ impl Drop for EndedGuard {
     fn drop(&mut self) {
         *self.0.lock() += 1;
         self.0.0.1.set();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpStream;
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::Server;
+
+    #[test]
+    fn connections_of_a_loop_that_is_stuck_are_counted_as_cut() {
+        let server = Server::new().model(Model::Tasks);
+        let server = server.bind("127.0.0.1:0").unwrap();
+        let (addr, stop) = (server.local_addr().to_string(), server.stop_handle());
+        let client = std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+            stop.stop_now();
+            stream
+        });
+        let gate = Arc::new(Barrier::new(2));
+        let held = gate.clone();
+        let report = server.serve(move |stream| {
+            let held = held.clone();
+            async move {
+                stream.write_all(b"!").await?;
+                held.wait();
+                io::Result::Ok(())
+            }
+        });
+        let report = report.unwrap();
+        gate.wait();
+        assert_eq!((report.accepted, report.cut), (1, 1));
+        drop(client.join().unwrap());
     }
 }
