@@ -316,8 +316,10 @@ fn bind_each(addr: impl ToSocketAddrs + Debug, count: usize) -> io::Result<Vec<L
     let Some(addr) = first.local_addr()?.as_tcp().filter(|_| count > 1) else {
         return Ok(vec![first]);
     };
-    drop(first);
-    (0..count).map(|_| Listener::bind_shared(addr)).collect()
+    // The first socket stays, so that nobody else gets its port meanwhile.
+    rustix::net::sockopt::set_socket_reuseport(&first, true)?;
+    let others = (1..count).map(|_| Listener::bind_shared(addr));
+    std::iter::once(Ok(first)).chain(others).collect()
 }
 
 /// Returns a listener for each of `count` workers, which share the sockets evenly: a worker has one of them.
