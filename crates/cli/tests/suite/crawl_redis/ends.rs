@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::time::Duration;
 
 use super::FAST;
+use super::gate::Gate;
 use super::process::{Crawler, reports, union};
 use super::support::graph::Graph;
 use super::support::{Folder, Site};
@@ -23,6 +24,7 @@ const PLACES: [&str; 5] = [
 
 struct Stage {
     redis: Server,
+    gate: Gate,
     site: Site,
     folder: Folder,
     url: String,
@@ -30,11 +32,22 @@ struct Stage {
 
 impl Stage {
     fn set(keeps: Keeps, pause: u64) -> Option<Stage> {
+        Stage::gated(keeps, pause, usize::MAX)
+    }
+
+    /// Sets one whose site gives so many answers until its gate is opened.
+    fn gated(keeps: Keeps, pause: u64, answers: usize) -> Option<Stage> {
         let redis = Server::start(keeps)?;
-        let site = Site::start(Duration::from_millis(pause), move |path| GRAPH.answer(path));
+        let gate = Gate::new(answers);
+        let way = gate.clone();
+        let site = Site::start(Duration::from_millis(pause), move |path| {
+            way.pass();
+            GRAPH.answer(path)
+        });
         Some(Stage {
             url: format!("{}/", site.url),
             redis,
+            gate,
             site,
             folder: Folder::new("redis-ends"),
         })
@@ -107,6 +120,8 @@ fn a_process_that_was_killed_at_any_step_comes_back_and_cuts_its_output() {
             return;
         };
         let doomed = stage.doomed("doomed", &format!("{place}:2"));
+        // Its second commit has robots.txt then, however fast the other one is.
+        until("it has begun", || stage.site.seen.requests() > 0);
         let other = stage.start("other", &[]);
         assert_eq!(doomed.end().0, None, "{place}");
         let again = stage.start("doomed", &["--resume"]);
@@ -146,7 +161,7 @@ fn kills_at_any_time_lose_nothing() {
 
 #[test]
 fn a_process_that_was_stopped_past_its_lease_is_refused_and_goes_on() {
-    let Some(stage) = Stage::set(Keeps::Nothing, 10) else {
+    let Some(stage) = Stage::gated(Keeps::Nothing, 10, 60) else {
         return;
     };
     let stopped = stage.start("stopped", &[]);
@@ -161,6 +176,7 @@ fn a_process_that_was_stopped_past_its_lease_is_refused_and_goes_on() {
         stage.redis.ask(&["ZSCORE", &sessions, &first]).is_null()
     });
     stopped.signal("CONT");
+    stage.gate.open();
     let (code, _, errors) = stopped.end();
     assert_eq!(code, Some(0), "{errors}");
     assert!(
@@ -173,16 +189,21 @@ fn a_process_that_was_stopped_past_its_lease_is_refused_and_goes_on() {
 
 #[test]
 fn a_redis_that_is_restarted_with_all_it_had_is_waited_for() {
-    let Some(mut stage) = Stage::set(Keeps::All, 8) else {
+    let Some(mut stage) = Stage::gated(Keeps::All, 8, 60) else {
         return;
     };
     let names = ["a", "b", "c"];
     let crawlers = names.map(|name| stage.start(name, &[]));
+    let processes = stage.key("processes");
+    until("all have joined", || {
+        stage.redis.ask(&["SCARD", &processes]) == 3
+    });
     let requests = |stage: &Stage| stage.site.seen.requests();
     until("the crawl has begun", || requests(&stage) > 60);
     stage.redis.kill();
     let before = requests(&stage);
     stage.redis.start_again();
+    stage.gate.open();
     until("the crawl goes on", || requests(&stage) > before + 30);
     for crawler in crawlers {
         let (code, report, errors) = crawler.end();
@@ -195,7 +216,7 @@ fn a_redis_that_is_restarted_with_all_it_had_is_waited_for() {
 
 #[test]
 fn outputs_follow_a_redis_that_comes_back_with_an_older_state() {
-    let Some(mut stage) = Stage::set(Keeps::Nothing, 8) else {
+    let Some(mut stage) = Stage::gated(Keeps::Nothing, 8, 60) else {
         return;
     };
     let names = ["a", "b", "c"];
@@ -214,8 +235,10 @@ fn outputs_follow_a_redis_that_comes_back_with_an_older_state() {
     until("there are rows", || lengths(&stage) > 0);
     assert_eq!(stage.redis.ask(&["SAVE"]), "OK");
     let saved = lengths(&stage);
+    stage.gate.set(200);
     until("there are more", || lengths(&stage) > saved + 4000);
     stage.redis.kill();
+    stage.gate.open();
     stage.redis.start_again();
     reports(crawlers);
     let counts = stage.site.seen.counts();
@@ -227,7 +250,7 @@ fn outputs_follow_a_redis_that_comes_back_with_an_older_state() {
 
 #[test]
 fn a_redis_that_stays_away_ends_the_crawl_with_one_line_and_keeps_what_was_fetched() {
-    let Some(mut stage) = Stage::set(Keeps::All, 8) else {
+    let Some(mut stage) = Stage::gated(Keeps::All, 8, 60) else {
         return;
     };
     let crawler = stage.start("a", &["--patience", "1"]);
@@ -235,6 +258,7 @@ fn a_redis_that_stays_away_ends_the_crawl_with_one_line_and_keeps_what_was_fetch
         std::fs::metadata(stage.folder.path("a.jsonl")).is_ok_and(|file| file.len() > 0)
     });
     stage.redis.kill();
+    stage.gate.open();
     let (code, report, errors) = crawler.end();
     assert_eq!((code, &*report), (Some(1), ""), "{errors}");
     let last = errors.lines().last().unwrap();
@@ -257,7 +281,7 @@ fn a_redis_that_stays_away_ends_the_crawl_with_one_line_and_keeps_what_was_fetch
 
 #[test]
 fn a_redis_that_has_lost_the_crawl_ends_it_with_one_line() {
-    let Some(mut stage) = Stage::set(Keeps::Nothing, 8) else {
+    let Some(mut stage) = Stage::gated(Keeps::Nothing, 8, 60) else {
         return;
     };
     let crawler = stage.start("a", &[]);
@@ -265,6 +289,7 @@ fn a_redis_that_has_lost_the_crawl_ends_it_with_one_line() {
         std::fs::metadata(stage.folder.path("a.jsonl")).is_ok_and(|file| file.len() > 0)
     });
     stage.redis.kill();
+    stage.gate.open();
     stage.redis.start_again();
     let (code, _, errors) = crawler.end();
     assert_eq!(code, Some(1), "{errors}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
+use super::gate::Gate;
 use super::process::{Crawler, reports, union};
 use super::proxy::{Proxy, Rule};
 use super::support::graph::Graph;
@@ -141,7 +142,10 @@ fn rules_that_cannot_be_asked_for_again_stay() {
     let graph = Graph(300);
     let is_down = Arc::new(AtomicBool::new(false));
     let down = is_down.clone();
+    let gate = Gate::new(20);
+    let way = gate.clone();
     let site = Site::start(Duration::from_millis(10), move |path| {
+        way.pass();
         match path == "/robots.txt" && down.load(Ordering::Relaxed) {
             true => Answer::status(500),
             false => graph.answer(path),
@@ -157,6 +161,7 @@ fn rules_that_cannot_be_asked_for_again_stay() {
     is_down.store(true, Ordering::Relaxed);
     let host = format!("{{crawl:n}}:h:{}", site.url);
     redis.ask(&["HSET", &host, "until", "0"]);
+    gate.open();
     reports(crawlers);
     let asked = site.seen.counts()["/robots.txt"];
     assert_eq!(asked, 2, "once more, which counts for a while");
