@@ -38,8 +38,10 @@ test('two browsers talk', async () => {
   await ann.shows('#members-list', 'bob');
   await ann.says('Has anybody seen the kettle?');
   await bob.sees('Has anybody seen the kettle?');
+  // It is shown for five seconds only.
+  const writing = ann.shows('#typing', 'bob is writing');
   await bob.page.locator('#text').pressSequentially('It is at https://example.org/kettle_(blue).');
-  await ann.shows('#typing', 'bob is writing');
+  await writing;
   await bob.page.press('#text', 'Shift+Enter');
   await bob.page.locator('#text').pressSequentially('Next to the tea.');
   await bob.page.press('#text', 'Enter');
