@@ -316,10 +316,20 @@ fn bind_each(addr: impl ToSocketAddrs + Debug, count: usize) -> io::Result<Vec<L
     let Some(addr) = first.local_addr()?.as_tcp().filter(|_| count > 1) else {
         return Ok(vec![first]);
     };
-    // The first socket stays, so that nobody else gets its port meanwhile.
-    rustix::net::sockopt::set_socket_reuseport(&first, true)?;
-    let others = (1..count).map(|_| Listener::bind_shared(addr));
-    std::iter::once(Ok(first)).chain(others).collect()
+    // On Linux a socket that is bound can become shared, so that nobody else gets its port meanwhile.
+    let first = match cfg!(target_os = "linux") {
+        true => {
+            rustix::net::sockopt::set_socket_reuseport(&first, true)?;
+            Some(first)
+        }
+        false => {
+            drop(first);
+            None
+        }
+    };
+    let others = count - usize::from(first.is_some());
+    let others = (0..others).map(|_| Listener::bind_shared(addr));
+    first.map(Ok).into_iter().chain(others).collect()
 }
 
 /// Returns a listener for each of `count` workers, which share the sockets evenly: a worker has one of them.
