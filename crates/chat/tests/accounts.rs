@@ -350,7 +350,7 @@ fn an_operator_lists_and_removes_accounts() {
         "{open}"
     );
     drop((ann, hub));
-    let names: Vec<_> = Disk::accounts_in(&file.0).unwrap();
+    let names: Vec<_> = file.free(Disk::accounts_in);
     assert_eq!(
         names.iter().map(|name| &**name).collect::<Vec<_>>(),
         ["Ann"]
