@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,19 +19,28 @@ use support::{echo, exchange, models_and_drivers, run, statuses};
 
 mod support;
 
+/// Each test that looks at a limit of time makes that one short, so that none of the others ends its connection.
 const SMALL: ServerLimits = ServerLimits {
-    head_time: Duration::from_millis(50),
+    head_time: HOUR,
     head_bytes: 1_000,
     fields: 50,
     uri_bytes: 100,
     body_bytes: 20,
-    body_idle: Duration::from_millis(50),
-    write_idle: Duration::from_millis(50),
+    body_idle: HOUR,
+    write_idle: HOUR,
     min_rate: 0,
     rate_grace: Duration::ZERO,
-    keep_alive_idle: Duration::from_millis(50),
+    keep_alive_idle: HOUR,
     requests: 3,
     streams: 3,
+};
+const HOUR: Duration = Duration::from_secs(3_600);
+const SHORT: Duration = Duration::from_millis(50);
+
+const SHORT_HEADS: ServerLimits = ServerLimits {
+    head_time: SHORT,
+    keep_alive_idle: SHORT,
+    ..SMALL
 };
 
 #[test]
@@ -109,12 +119,13 @@ fn wait(limits: ServerLimits, bytes: &str, check: impl Fn(&str, std::io::Result<
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
         let http = HttpServer::new(limits);
+        // Before the server's time begins.
+        client.write_all(bytes.as_bytes()).unwrap();
         let server = std::thread::spawn(move || {
             run(model, driver, async {
                 http.serve(stream.into(), echo).await
             })
         });
-        client.write_all(bytes.as_bytes()).unwrap();
         let mut text = String::new();
         client.read_to_string(&mut text).unwrap();
         drop(client);
@@ -124,11 +135,11 @@ fn wait(limits: ServerLimits, bytes: &str, check: impl Fn(&str, std::io::Result<
 
 #[test]
 fn a_client_that_sends_no_request_or_a_part_of_one_is_ended() {
-    wait(SMALL, "", |text, served| {
+    wait(SHORT_HEADS, "", |text, served| {
         assert_eq!(text, "");
         assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
     });
-    wait(SMALL, "GET / HTTP/1.1\r\nho", |text, served| {
+    wait(SHORT_HEADS, "GET / HTTP/1.1\r\nho", |text, served| {
         assert_eq!(statuses(text), ["408"]);
         assert_eq!(
             served.unwrap_err().to_string(),
@@ -139,14 +150,17 @@ fn a_client_that_sends_no_request_or_a_part_of_one_is_ended() {
 
 #[test]
 fn a_client_that_sends_a_part_of_a_body_is_ended() {
+    let idle = ServerLimits {
+        body_idle: SHORT,
+        ..SMALL
+    };
     let rated = ServerLimits {
-        body_idle: Duration::from_secs(3_600),
         min_rate: 1_000,
-        rate_grace: Duration::from_millis(50),
+        rate_grace: SHORT,
         ..SMALL
     };
     let head = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhel";
-    for limits in [SMALL, rated] {
+    for limits in [idle, rated] {
         wait(limits, head, |text, served| {
             assert_eq!(statuses(text), ["408"]);
             assert_eq!(served.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -156,26 +170,30 @@ fn a_client_that_sends_a_part_of_a_body_is_ended() {
 
 #[test]
 fn an_idle_connection_is_closed() {
-    wait(
-        SMALL,
-        "GET / HTTP/1.1\r\nhost: here\r\n\r\n",
-        |text, served| {
-            served.unwrap();
-            assert_eq!(statuses(text), ["200"]);
-        },
-    );
+    let limits = ServerLimits {
+        keep_alive_idle: SHORT,
+        ..SMALL
+    };
+    let request = "GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+    wait(limits, request, |text, served| {
+        served.unwrap();
+        assert_eq!(statuses(text), ["200"]);
+    });
 }
 
 #[test]
 fn a_client_that_reads_nothing_is_ended() {
     // The rate is high, because the bytes that the system takes for the client count as well.
     let rated = ServerLimits {
-        write_idle: Duration::from_secs(3_600),
         min_rate: 1 << 30,
-        rate_grace: Duration::from_millis(50),
+        rate_grace: SHORT,
         ..SMALL
     };
-    for limits in [SMALL, rated] {
+    let idle = ServerLimits {
+        write_idle: SHORT,
+        ..SMALL
+    };
+    for limits in [idle, rated] {
         stall(limits);
     }
 }
@@ -242,16 +260,28 @@ fn a_client_that_reads_slowly_is_served() {
 
 #[test]
 fn a_handler_may_take_longer_than_every_limit() {
-    let request = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
-    for way in models_and_drivers() {
+    let limits = ServerLimits {
+        head_time: SHORT,
+        body_idle: SHORT,
+        write_idle: SHORT,
+        keep_alive_idle: SHORT,
+        ..SMALL
+    };
+    for (model, driver) in models_and_drivers() {
         let handler = |_request: Request| async {
-            runtime::sleep(Duration::from_millis(150)).await;
+            runtime::sleep(SHORT * 3).await;
             Ok::<_, Infallible>(Response::new(Body::from("late")))
         };
-        let http = HttpServer::new(SMALL);
-        let (text, served) = exchange(way, request, |stream| http.serve(stream, handler));
-        served.unwrap();
-        assert_eq!(statuses(&text), ["200"]);
+        let (mut client, stream) = UnixStream::pair().unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+            .unwrap();
+        let http = HttpServer::new(limits);
+        let serve = async { http.serve(stream.into(), handler).await };
+        run(model, driver, serve).unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert_eq!(statuses(&text), ["200"], "{model} with {driver}");
     }
 }
 
@@ -262,7 +292,7 @@ struct Slow {
     sleep: Sleep,
 }
 
-/// Less than each limit of time in `SMALL`.
+/// Less than the limit of time.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl AsyncRead for Slow {
@@ -307,7 +337,7 @@ fn send_slowly(pieces: &[Vec<u8>], check: impl Fn(&str, io::Result<()>)) {
                 pieces: pieces.iter().cloned().collect(),
                 sleep: Sleep::until(runtime::now() + PAUSE),
             };
-            HttpServer::new(SMALL).serve_stream_until(slow, echo, pending())
+            HttpServer::new(SHORT_HEADS).serve_stream_until(slow, echo, pending())
         });
         check(&text, served);
     }
