@@ -57,13 +57,7 @@ fn fetch(responses: &[Vec<u8>], check: impl Fn(Result<String, Error>)) {
     for model in [Model::Blocking, Model::Tasks] {
         let (url, server) = serve_responses(responses.to_vec());
         let result = model.run(async {
-            let client = Client::with(
-                Limits {
-                    first_byte: Duration::from_millis(200),
-                    ..Limits::default()
-                },
-                None,
-            );
+            let client = Client::new();
             client.get(&url).await?.text(100_000).await
         });
         check(result.unwrap());
