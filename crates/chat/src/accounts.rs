@@ -1,5 +1,7 @@
 //! Names that are held for good, by a password.
 
+#[cfg(test)]
+pub(crate) mod held;
 mod pending;
 
 use std::collections::hash_map::Entry;

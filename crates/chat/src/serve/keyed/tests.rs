@@ -1,38 +1,48 @@
 //! Looks at connections while something is decided.
 
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
+use switchboard_runtime::Model;
+
 use super::connection::Keyed;
+use crate::accounts::held;
 use crate::serve::ServiceOptions;
-use crate::{Disk, Hub, HubOptions, Now};
+use crate::{Hub, HubOptions, InMemory, Now};
 
 #[test]
 fn a_client_whose_password_waits_is_not_late() {
-    let name = format!("switchboard-late-{}.redb", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    let options = HubOptions::default();
-    let disk = Disk::open(&path, &options).unwrap();
-    let (hub, now) = (Hub::new(options, disk), Now::read());
-    let hello = br#"{"type":"hello","nick":"ann","password":"correct horse"}"#;
-    // These are checked before.
-    let mut others: Vec<_> = (0..16).map(|_| hub.connect(now)).collect();
-    for other in &mut others {
-        other.receive(hello, now);
-    }
-    let keyed = Keyed::new(hub.connect(now), now.instant);
-    assert!(keyed.receive(None, hello, now));
+    let ((hub, held), now) = (held::hub(), Now::read());
+    let keyed = Arc::new(Keyed::new(hub.connect(now), now.instant));
+    let hello = format!(
+        r#"{{"type":"hello","nick":"ann","password":"{}"}}"#,
+        held::PASSWORD
+    );
+    assert!(keyed.receive(None, hello.as_bytes(), now));
     let options = ServiceOptions::default();
     keyed.look(now.after(options.hello), &options);
     assert!(keyed.receive(None, b"", now), "it was ended");
-    // One that has said nothing.
+    drop(held);
+    // It is checked only now.
+    let Ok(mut reader) = keyed.read(0) else {
+        panic!("nothing was read before");
+    };
+    let next = Model::Blocking.run(poll_fn(|context| reader.poll_next(context)));
+    let batch = next.unwrap();
+    assert!(batch.end.is_none(), "{:?}", batch.end);
+    let welcome = batch.parcels[0].json();
+    assert!(welcome.starts_with(br#"{"type":"welcome","nick":"ann""#));
+}
+
+#[test]
+fn a_client_that_says_nothing_is_late() {
+    let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
     let silent = Keyed::new(hub.connect(now), now.instant);
-    silent.look(
-        now.after(options.hello - Duration::from_millis(1)),
-        &options,
-    );
+    let options = ServiceOptions::default();
+    let before = options.hello - Duration::from_millis(1);
+    silent.look(now.after(before), &options);
     assert!(silent.receive(None, b"", now));
     silent.look(now.after(options.hello), &options);
     assert!(!silent.receive(None, b"", now));
-    drop((others, keyed, hub));
-    std::fs::remove_file(path).unwrap();
 }
