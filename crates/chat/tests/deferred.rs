@@ -40,32 +40,6 @@ fn commands_wait_for_the_hello_before_them() {
 }
 
 #[test]
-fn what_waits_for_a_name_is_bounded_in_bytes() {
-    let (file, now) = (File::new(), Now::read());
-    let hub = file.hub(HubOptions::default());
-    register(&hub, now);
-    // The check of the second one's password waits for that of the first one's.
-    let hello = br#"{"type":"hello","nick":"ann","password":"correct horse"}"#;
-    let mut clients = [(); 2].map(|()| hub.connect(now));
-    for client in &mut clients {
-        client.receive(hello, now);
-    }
-    let [.., last] = &mut clients;
-    let text = "x".repeat(16_000);
-    let say = format!(r#"{{"type":"say","room":"tea","text":"{text}"}}"#);
-    for _ in 0..4 {
-        last.receive(say.as_bytes(), now);
-    }
-    assert_eq!(last.take(usize::MAX, &mut Vec::new()), None);
-    last.receive(say.as_bytes(), now);
-    assert_eq!(
-        last.take(usize::MAX, &mut Vec::new()),
-        Some(Bye::Flood),
-        "five texts wait"
-    );
-}
-
-#[test]
 fn a_connection_that_has_ended_takes_no_name() {
     let (file, now) = (File::new(), Now::read());
     let hub = file.hub(HubOptions::default());
