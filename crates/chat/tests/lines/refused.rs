@@ -15,7 +15,7 @@ stamp_all! {
     a_token_that_has_expired_ends_the_connection
     a_name_that_is_taken_is_refused
     a_name_that_does_not_come_ends_the_connection
-    a_client_with_a_name_may_be_silent
+    a_client_that_never_says_its_name_is_ended
     a_web_request_is_refused
     a_web_request_with_a_long_address_is_refused
     a_flood_is_ended
@@ -116,15 +116,14 @@ fn a_name_that_does_not_come_ends_the_connection(way: Way) {
     });
 }
 
-/// Who writes other lines has more time for a name, but not for ever; who has one is not bound by that.
-fn a_client_with_a_name_may_be_silent(way: Way) {
+/// Who writes other lines has more time for a name, but not for ever.
+fn a_client_that_never_says_its_name_is_ended(way: Way) {
     let options = LineOptions {
         hello: Duration::from_millis(50),
         ..LineOptions::default()
     };
     let service = LineService::new(Hub::new(unlimited(), InMemory), options);
-    run(way, &service, async |[mut ann, mut other]| {
-        ann.say("/name ann\n").await;
+    run(way, &service, async |[mut other]| {
         let mut told = String::new();
         while !told.contains("* bye") {
             // It may have been ended meanwhile.
@@ -133,8 +132,6 @@ fn a_client_with_a_name_may_be_silent(way: Way) {
             told = std::mem::take(&mut other.heard);
         }
         assert!(told.contains("* bye 4004 again=yes: "), "{told}");
-        ann.say("/ping\n").await;
-        ann.until("* pong").await;
     });
 }
 

@@ -36,6 +36,39 @@ fn who_leaves_and_reads_nothing_is_let_go_in_time() {
     assert!(!hub.holders().has(&"ann".parse().unwrap()));
 }
 
+#[test]
+fn a_client_with_a_name_may_be_silent() {
+    let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
+    let hello = LineOptions::default().hello;
+    let just_before = |limit: Duration| now.after(limit - Duration::from_millis(1));
+    let (mut ann, mut other, mut silent) = (
+        converse(&hub, now),
+        converse(&hub, now),
+        converse(&hub, now),
+    );
+    ann.receive(b"/name ann\n", just_before(hello));
+    // Who writes other lines has more time.
+    other.receive(b"/ping\n", just_before(hello));
+    for conversation in [&mut ann, &mut other, &mut silent] {
+        conversation.check(now.after(hello));
+    }
+    assert!(heard(&mut silent).0.contains("* bye 4004 "));
+    assert!(!heard(&mut other).1);
+    // But not for ever.
+    for times in 2..=PATIENCE {
+        other.receive(b"/ping\n", just_before(hello * times));
+        other.check(just_before(hello * times));
+    }
+    assert!(!heard(&mut other).1);
+    other.check(now.after(hello * PATIENCE));
+    assert!(heard(&mut other).0.contains("* bye 4004 "));
+    let later = now.after(hello * PATIENCE * 2);
+    assert_eq!(ann.check(later), RARELY);
+    ann.receive(b"/ping\n", later);
+    let (lines, is_last) = heard(&mut ann);
+    assert!(lines.contains("* pong\n") && !is_last, "{lines}");
+}
+
 /// Keeps nothing, and says later that it has.
 struct Later(std::sync::Mutex<Vec<Pending>>);
 
