@@ -67,19 +67,25 @@ fn a_token_that_has_expired_ends_the_connection(way: Way) {
         let nick = "ann".parse().unwrap();
         sign(SECRET, &nick, Now::read(), Duration::from_secs(life))
     };
-    run(way, &service, async |[mut none, mut old, mut ann]| {
+    run(way, &service, async |[mut none, mut old]| {
         none.say("/name ann\n").await;
         let ended = none.rest().await;
         assert!(ended.contains("* bye 4500 again=no: "), "{ended}");
         old.say(format!("/name ann {}\n", token(0))).await;
         let ended = old.rest().await;
         assert!(ended.contains("* bye 4501 again=no: "), "{ended}");
-        // It is good at first.
-        ann.say(format!("/name ann {}\n", token(2))).await;
-        ann.until("* welcome ann").await;
-        let ended = ann.rest().await;
-        assert!(ended.contains("* bye 4501 again=no: "), "{ended}");
     });
+    // One that is good at first: where the server sees it too late, one that lives longer is.
+    let is_welcome = |life| {
+        let mut ended = String::new();
+        run(way, &service, async |[mut ann]| {
+            ann.say(format!("/name ann {}\n", token(life))).await;
+            ended = ann.rest().await;
+        });
+        assert!(ended.contains("* bye 4501 again=no: "), "{ended}");
+        ended.contains("* welcome ann")
+    };
+    assert!([2, 8, 32].into_iter().any(is_welcome));
 }
 
 fn a_name_that_is_taken_is_refused(way: Way) {
