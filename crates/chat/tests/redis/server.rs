@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -52,23 +52,28 @@ impl Server {
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let server = Server::with(|port, folder| {
             std::fs::write(folder.join("cert"), &certificate).unwrap();
-            std::fs::write(folder.join("key"), key).unwrap();
+            std::fs::write(folder.join("key"), &key).unwrap();
             let tls = format!(
                 "--port 0 --tls-port {port} --tls-cert-file cert --tls-key-file key --tls-auth-clients no"
             );
             tls.split(' ').map(str::to_owned).collect()
         })?;
-        let port = server.port;
-        until("Redis listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
         Some((server, certificate))
     }
 
-    fn with(options: impl FnOnce(u16, &std::path::Path) -> Vec<String>) -> Option<Server> {
+    fn with(options: impl Fn(u16, &Path) -> Vec<String>) -> Option<Server> {
         if is_missing() {
             return None;
         }
+        loop {
+            let mut server = Server::try_with(&options);
+            if server.listens() {
+                return Some(server);
+            }
+        }
+    }
+
+    fn try_with(options: impl Fn(u16, &Path) -> Vec<String>) -> Server {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -76,12 +81,24 @@ impl Server {
         std::fs::create_dir_all(&folder).unwrap();
         let mut all = vec!["--save".to_owned(), String::new()];
         all.extend(options(port, &folder));
-        Some(Server {
+        Server {
             port,
             child: spawn(port, &folder, &all),
             folder,
             options: all,
-        })
+        }
+    }
+
+    /// Waits until the server listens. It has ended instead if another program has taken its port meanwhile, maybe the
+    /// Redis of another test.
+    fn listens(&mut self) -> bool {
+        let mut has_ended = false;
+        until("Redis listens", || {
+            let log = std::fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
+            has_ended = self.child.try_wait().unwrap().is_some();
+            has_ended || log.contains("Ready to accept connections")
+        });
+        !has_ended
     }
 
     pub(crate) fn url(&self) -> String {
@@ -123,7 +140,10 @@ impl Server {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.folder, &self.options);
+        until("the port is free", || {
+            self.child = spawn(self.port, &self.folder, &self.options);
+            self.listens()
+        });
     }
 
     /// Stops the server where it is, or lets it go on.
@@ -142,10 +162,17 @@ impl Drop for Server {
     }
 }
 
-fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
+/// What the server writes of itself.
+const LOG: &str = "log";
+
+fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
+    // One that has ended has said that it listens.
+    let _ = std::fs::remove_file(folder.join(LOG));
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
         .arg(folder)
+        .arg("--logfile")
+        .arg(folder.join(LOG))
         .args(options)
         .stdout(Stdio::null())
         .spawn()
