@@ -131,9 +131,15 @@ fn the_time_for_all_ends_the_wait_for_a_rate() {
         };
         let client = Client::builder().limits(limits);
         let client = client.limit_rate(NonZeroU64::MIN).build();
-        let response = client.get(&peer.url("/")).await.unwrap();
-        let error = response.bytes(100).await.unwrap_err();
-        assert_eq!(error.phase(), Phase::Body);
+        let error = match client.get(&peer.url("/")).await {
+            Ok(response) => {
+                let error = response.bytes(100).await.unwrap_err();
+                assert_eq!(error.phase(), Phase::Body);
+                error
+            }
+            // The head may be late too, where the machine is busy.
+            Err(error) => error,
+        };
         assert!(error.to_string().contains("1s allowed"), "{error}");
         peer.requests().await;
     });
