@@ -220,6 +220,7 @@ impl Drop for Busy {
 mod tests {
     use std::net::TcpListener;
 
+    use rustix::net::{AddressFamily, SocketType};
     use switchboard_net::{BindOptions, Listener};
     use switchboard_runtime::{Driver, Model};
 
@@ -236,9 +237,14 @@ mod tests {
         backend
     }
 
+    /// Returns an address at which nothing listens while this process lives.
     fn nowhere() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
+        // A socket that is bound and does not listen keeps its port.
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let addr = rustix::net::getsockname(&socket).unwrap();
+        std::mem::forget(socket);
+        addr.try_into().unwrap()
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustix::net::{AddressFamily, SocketType};
 use switchboard_apps::proxy::{Check, Mode, Proxy, Settings, To};
 use switchboard_runtime::Hooks;
 use switchboard_tls::TlsServer;
@@ -89,9 +90,14 @@ pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
-/// Returns an address at which nothing listens.
+/// Returns an address at which nothing listens while this process lives.
 pub(crate) fn nowhere() -> SocketAddr {
-    listen().1
+    // A socket that is bound and does not listen keeps its port.
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let addr = rustix::net::getsockname(&socket).unwrap();
+    std::mem::forget(socket);
+    addr.try_into().unwrap()
 }
 
 /// Has the proxy serve one client, and returns the client's end.
