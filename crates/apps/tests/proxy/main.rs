@@ -15,6 +15,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::net::{AddressFamily, SocketType};
@@ -65,6 +66,14 @@ pub(crate) fn http_settings(to: &[SocketAddr]) -> Settings {
         mode: Mode::Http,
         ..settings(to)
     }
+}
+
+/// Has back ends that fail be left out for longer than a test may take.
+pub(crate) fn ejecting(mut settings: Settings) -> Settings {
+    let rules = &mut settings.pools[0].rules;
+    rules.ejection = Duration::from_secs(3600);
+    rules.longest_ejection = rules.ejection;
+    settings
 }
 
 /// Returns a proxy, and what it says.

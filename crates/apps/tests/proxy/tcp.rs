@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use fastrand::Rng;
 
 use crate::bytes::{bytes, check_reset, exchange, receive, send_and_receive};
-use crate::{Way, listen, nowhere, proxy, serve_one, settings};
+use crate::{Way, ejecting, listen, nowhere, proxy, serve_one, settings};
 
 crate::stamp!(
     bytes_and_half_closes_pass_both_ways
@@ -77,11 +77,7 @@ fn another_back_end_is_tried_where_connecting_fails(way: Way) {
 fn a_back_end_that_fails_is_left_out(way: Way) {
     let (back_end, addr) = listen();
     let down = nowhere();
-    let mut settings = settings(&[down, addr]);
-    // Longer than the test may take.
-    settings.pools[0].rules.ejection = std::time::Duration::from_secs(3600);
-    settings.pools[0].rules.longest_ejection = settings.pools[0].rules.ejection;
-    let (proxy, notices) = proxy(settings);
+    let (proxy, notices) = proxy(ejecting(settings(&[down, addr])));
     for _ in 0..12 {
         let (client, serving) = serve_one(way, &proxy);
         drop((back_end.accept().unwrap(), client));
@@ -99,7 +95,7 @@ fn a_back_end_that_fails_is_left_out(way: Way) {
 }
 
 fn clients_are_refused_where_no_back_end_answers(way: Way) {
-    let (proxy, notices) = proxy(settings(&[nowhere(), nowhere()]));
+    let (proxy, notices) = proxy(ejecting(settings(&[nowhere(), nowhere()])));
     let mut texts = Vec::new();
     for _ in 0..5 {
         let (mut client, serving) = serve_one(way, &proxy);

@@ -3,7 +3,7 @@
 use std::io::{BufReader, ErrorKind, Read, Write};
 
 use super::peers::{BackEnd, Client, GET, Message, answer};
-use crate::{Way, http_settings, listen, nowhere, proxy, serve_one};
+use crate::{Way, ejecting, http_settings, listen, nowhere, proxy, serve_one};
 
 crate::stamp!(
     a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe
@@ -81,7 +81,7 @@ fn failures_are_answered_and_say_in_the_log_where_they_were(way: Way) {
         ),
     ];
     for (addr, status, line) in cases {
-        let (proxy, notices) = proxy(http_settings(&[addr]));
+        let (proxy, notices) = proxy(ejecting(http_settings(&[addr])));
         let (client, serving) = serve_one(way, &proxy);
         let mut client = Client::new(client);
         for _ in 0..3 {
@@ -97,7 +97,7 @@ fn failures_are_answered_and_say_in_the_log_where_they_were(way: Way) {
         let told = notices.take();
         assert!(told[0].starts_with(&line), "{told:?}");
         assert!(
-            told.iter().any(|it| it.contains("is left out for 1s")),
+            told.iter().any(|it| it.contains("is left out for 3600s")),
             "{told:?}"
         );
         let answer = client.ask(GET);
