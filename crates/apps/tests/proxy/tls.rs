@@ -86,6 +86,7 @@ fn back_ends_by_tls_are_checked_by_tls() {
     settings.pools[0].to = vec![format!("https://localhost:{port}").parse().unwrap()];
     settings.pools[0].check = Check::Http("/health".to_owned());
     settings.pools[0].check_interval = Duration::from_millis(1);
+    settings.pools[0].check_timeout = Duration::from_secs(3600);
     let (proxy, notices) = crate::proxy(settings);
     let answering = async {
         // The second check comes when the first one has found the back end up.
