@@ -76,6 +76,9 @@ pub(crate) fn ejecting(mut settings: Settings) -> Settings {
     settings
 }
 
+/// How long a connection to a back end waits for its next request.
+pub(crate) const IDLE: Duration = Duration::from_secs(4);
+
 /// Returns a proxy, and what it says.
 pub(crate) fn proxy(settings: Settings) -> (Proxy, Notices) {
     let notices = Notices::default();

@@ -1,9 +1,10 @@
 //! Back ends that cannot be reached, or end before their answers do.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
+use std::time::Instant;
 
 use super::peers::{BackEnd, Client, GET, Message, answer};
-use crate::{Way, ejecting, http_settings, listen, nowhere, proxy, serve_one};
+use crate::{IDLE, Way, ejecting, http_settings, listen, nowhere, proxy, serve_one};
 
 crate::stamp!(
     a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe
@@ -13,6 +14,7 @@ crate::stamp!(
 );
 
 fn a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe(way: Way) {
+    let start = Instant::now();
     // Each connection serves one request, and dies at the second one.
     let (listener, addr) = listen();
     let back_end = std::thread::spawn(move || {
@@ -31,7 +33,12 @@ fn a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe(way: Wa
         assert_eq!(client.ask(GET).body, b"hello");
     }
     let post = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 1\r\n\r\n!";
-    assert_eq!(client.ask(post).head[0], "HTTP/1.1 502 Bad Gateway");
+    let answer = client.ask(post);
+    if start.elapsed() >= IDLE {
+        // One that has waited for too long is not asked.
+        return a_request_on_a_connection_that_has_died_is_sent_again_if_that_is_safe(way);
+    }
+    assert_eq!(answer.head[0], "HTTP/1.1 502 Bad Gateway");
     let notices = notices.take();
     let expected = format!("POST /: 502: back end {addr}: first byte: ");
     assert!(notices[0].starts_with(&expected), "{notices:?}");

@@ -1,6 +1,7 @@
 //! What is passed on, and where to.
 
 use std::sync::mpsc;
+use std::time::Instant;
 
 use http::{Request, Version};
 use switchboard_apps::proxy::{PoolSettings, Route, Sender, Settings};
@@ -8,7 +9,7 @@ use switchboard_http::Body;
 use switchboard_runtime::Model;
 
 use super::peers::{BackEnd, Client, GET, Message, answer};
-use crate::{Way, http_settings, proxy, serve_one};
+use crate::{IDLE, Way, http_settings, proxy, serve_one};
 
 crate::stamp!(
     requests_share_one_connection_to_the_back_end
@@ -23,6 +24,7 @@ fn requests_share_one_connection_to_the_back_end(way: Way) {
     let (proxy, notices) = proxy(http_settings(&[back_end.addr]));
     let (client, serving) = serve_one(way, &proxy);
     let mut client = Client::new(client);
+    let start = Instant::now();
     for _ in 0..20 {
         let answer = client.ask(GET);
         assert_eq!(answer.head[0], "HTTP/1.1 200 OK");
@@ -35,7 +37,9 @@ fn requests_share_one_connection_to_the_back_end(way: Way) {
         (head.field("content-length"), head.body.len()),
         (Some("5"), 0)
     );
-    assert_eq!(back_end.connections(), 1);
+    // One that has waited for too long is followed by another.
+    let most = 1 + (start.elapsed().as_secs() / IDLE.as_secs()) as usize;
+    assert!((1..=most).contains(&back_end.connections()));
     client.end();
     serving.join().unwrap().unwrap();
     assert_eq!(notices.take(), [""; 0]);
