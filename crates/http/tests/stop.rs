@@ -37,6 +37,9 @@ impl Served {
         println!("{model} with {driver}");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        // An end would not show while the test has the server's socket too.
+        let late = Duration::from_secs(60);
+        client.set_read_timeout(Some(late)).unwrap();
         client.write_all(bytes).unwrap();
         let (stream, _) = listener.accept().unwrap();
         let socket = stream.try_clone().unwrap();
