@@ -24,6 +24,8 @@ pub(super) struct Paced<B = Incoming> {
     arrival: Option<Arc<Arrival>>,
 }
 
+type FrameOf<B> = Result<Frame<<B as Body>::Data>, <B as Body>::Error>;
+
 /// Notes when a frame came, which its handler may take much later.
 struct Arrival {
     handler: Waker,
@@ -51,10 +53,7 @@ impl<B> Paced<B> {
 
 impl<B: Body + Unpin> Paced<B> {
     /// Polls the body, and has the arrival of a frame noted that is not there yet.
-    fn poll_noted(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_noted(&mut self, context: &mut Context<'_>) -> Poll<Option<FrameOf<B>>> {
         let waits = |it: &mut Arc<Arrival>| {
             it.time.get().is_none() && it.handler.will_wake(context.waker())
         };
