@@ -10,7 +10,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use switchboard_fetch::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use switchboard_fetch::{Client, Method, Request, Version};
 use switchboard_http::{Body, Response, serve_stream};
-use switchboard_net::Listener;
+use switchboard_net::{Listener, Stream};
 use switchboard_runtime::{self as runtime, Model};
 use switchboard_tls::TlsServer;
 
@@ -218,7 +218,12 @@ fn what_a_server_sends_before_it_goes_away_is_read() {
                 if !early {
                     tls.write_all(&going).unwrap();
                 }
-                // It goes at once, whatever the client has to say.
+                // A reset throws away what the client's system has not taken yet.
+                let socket = Stream::from(stream.try_clone().unwrap());
+                while socket.unacknowledged().unwrap() > 0 {
+                    std::thread::yield_now();
+                }
+                // It goes then, whatever the client has to say.
                 Vec::new()
             });
             let client = Client::builder().roots(pem.clone()).build();
