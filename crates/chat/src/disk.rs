@@ -259,7 +259,7 @@ impl Writer {
         if self.database.is_none() {
             let database = Database::create(&self.path)?;
             // What was written when it failed may be in the file all the same.
-            let there = places(&tables::read(&database, usize::MAX, 0)?);
+            let there = tables::places(&database)?;
             let mut places = lock(&self.places);
             for (room, place) in &there {
                 let (last, known) = (place.position.offset, places.get(room));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::accounts::{Account, PendingAccount};
 use crate::entry::{Entry, EntryKind, Identity};
-use crate::history::weight_of;
+use crate::history::{MOST_SAID, weight_of};
 use crate::outbox::Outbox;
 use crate::room::Room;
 use crate::update::{ErrorCode, Parcel, Update};
@@ -102,6 +102,8 @@ impl Stored {
             }
         }
         self.entries.shrink_to_fit();
+        let beyond = self.said.len().saturating_sub(MOST_SAID);
+        self.said.drain(..beyond);
     }
 }
 

@@ -94,7 +94,7 @@ fn a_crawl_that_was_stopped_goes_on_under_another_model() {
     let (stops, count) = (handle.clone(), AtomicUsize::new(0));
     // The crawl is stopped at the fiftieth request, however busy the machine is.
     let site = Site::start(Duration::from_millis(1), move |path| {
-        if count.fetch_add(1, Ordering::Relaxed) == 50 {
+        if count.fetch_add(1, Ordering::Relaxed) == 49 {
             stops.wait().stop();
         }
         graph.answer(path)

@@ -182,6 +182,8 @@ impl Stat {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use std::io::{Read, Write};
     use std::process::{Child, Command, Stdio};
@@ -237,10 +239,12 @@ mod tests {
     fn clocks_are_finer_than_ticks_and_agree_with_them() {
         // The parent waits until its stdin ends.
         let mut parent = shell("while :; do :; done & read _; kill $!; wait");
+        let start = Instant::now();
         let child = loop {
             if let [_, child] = tree(parent.id())[..] {
                 break child;
             }
+            assert!(start.elapsed() < Duration::from_secs(60), "no child");
         };
         while tree_clock(child).unwrap() < Duration::from_millis(30) {}
         let (user, system) = tree_cpu(child).unwrap();

@@ -339,25 +339,32 @@ fn slower_than(outcome: &Outcome, least: Duration) -> u64 {
 #[test]
 fn a_freeze_shows_in_the_tail_for_each_request_that_was_due_in_it() {
     const RATE: f64 = 500.0;
-    const SLOW: Duration = Duration::from_millis(100);
     let way = Way {
         rate: Some(RATE),
         ..Way::default()
     };
-    let (outcome, froze) = run_frozen(&way);
+    // In the quietest of three, few others are slow.
+    assert!((0..3).any(|_| is_charged_to_those_in_it(&way, RATE)));
+}
+
+/// Returns whether few requests are slow that were not due in a freeze, after it was checked that all of those are.
+fn is_charged_to_those_in_it(way: &Way, rate: f64) -> bool {
+    const SLOW: Duration = Duration::from_millis(100);
+    let (outcome, froze) = run_frozen(way);
     let most = Duration::from_nanos(outcome.latencies.max());
     let tail = Duration::from_nanos(outcome.latencies.value_at_quantile(0.999));
     assert!(
         most >= froze - SLOW / 2 && tail >= froze - SLOW,
         "{most:?} {tail:?} of {froze:?}"
     );
-    let due = RATE * (FREEZE * 3).as_secs_f64();
+    let due = rate * (FREEZE * 3).as_secs_f64();
     let counted = (outcome.round_trips + outcome.unanswered) as f64;
     assert!((counted - due).abs() <= 5.0, "{counted} of {due}");
     // Those that were due up to 100 ms before its end waited for at least so long; those in a stall of the machine do, too.
-    let expected = RATE * (froze - SLOW).as_secs_f64();
+    let expected = rate * (froze - SLOW).as_secs_f64();
     let found = slower_than(&outcome, SLOW) as f64;
     assert!(found >= expected * 0.97, "{found} of {expected}");
+    found <= expected * 1.3
 }
 
 /// The reason for open loops.

@@ -92,6 +92,7 @@ impl Shared {
         let cut: Vec<Open> = self
             .open()
             .iter_mut()
+            .filter(|(_, open)| !open.is_cut)
             .map(|(_, open)| {
                 open.is_cut = true;
                 open.clone()

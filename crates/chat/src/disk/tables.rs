@@ -1,14 +1,15 @@
 //! The tables of the file.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use crate::history::MOST_SAID;
-use crate::history::shorten_largest;
-use crate::{Account, Entry, EntryKind, Name, Said, Stored};
+use super::Place;
+use crate::history::{MOST_SAID, shorten_largest};
+use crate::{Account, Entry, EntryKind, Name, Position, Said, Stored};
 
 /// Of each room, the epoch and the offset of the newest entry.
 const ROOMS: TableDefinition<'_, &str, (u32, u64)> = TableDefinition::new("rooms");
@@ -169,6 +170,24 @@ pub(super) fn epoch(transaction: &WriteTransaction) -> Result<u32, redb::Error> 
     let epoch = fastrand::u32(1..);
     table.insert((), epoch)?;
     Ok(epoch)
+}
+
+/// Reads where the history of each room ends, and its topic.
+pub(super) fn places(database: &Database) -> Result<HashMap<Name, Place>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let rooms = transaction.open_table(ROOMS)?;
+    let topics = transaction.open_table(TOPICS)?;
+    let places = rooms.iter()?.map(|room| {
+        let (name, place) = room?;
+        let (epoch, offset) = place.value();
+        let topic = topics.get(name.value())?;
+        let place = Place {
+            position: Position { epoch, offset },
+            topic: topic.map_or_else(|| Arc::from(""), |topic| topic.value().into()),
+        };
+        Ok((Name::stored(name.value()), place))
+    });
+    places.collect()
 }
 
 /// Reads the rooms and their entries. Where those have more than `memory` bytes, the oldest ones of the largest rooms are

@@ -96,6 +96,8 @@ impl Server {
         until("Redis listens", || {
             let log = std::fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
             has_ended = self.child.try_wait().unwrap().is_some();
+            let is_taken = log.contains("Address already in use");
+            assert!(!has_ended || is_taken, "Redis has ended: {log}");
             has_ended || log.contains("Ready to accept connections")
         });
         !has_ended
@@ -166,7 +168,7 @@ impl Drop for Server {
 const LOG: &str = "log";
 
 fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
-    // One that has ended has said that it listens.
+    // The log of the server before says that it listens.
     let _ = std::fs::remove_file(folder.join(LOG));
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])

@@ -21,6 +21,21 @@ fn ticks(pid: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
+/// Returns whether a server whose client asks now and then uses less than 5 % of a processor in one of ten seconds. Time
+/// in which a virtual one is taken away counts as well.
+fn is_calm(server: u32, client: &mut TcpStream) -> bool {
+    (0..10).any(|_| {
+        let (before, start) = (ticks(server), Instant::now());
+        while start.elapsed() < Duration::from_secs(1) {
+            round_trip(client);
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        let share = (ticks(server) - before) as f64 / 100.0 / start.elapsed().as_secs_f64();
+        println!("{:.1} % CPU", share * 100.0);
+        share < 0.05
+    })
+}
+
 /// Reads the log until the server is full, and returns how many connections it has then.
 fn full_at(served: &mut Served) -> usize {
     let mut line = String::new();
@@ -54,18 +69,8 @@ fn assert_full_server_waits(arguments: &[&str]) {
         client.read_exact(&mut [0; 5]).unwrap();
     }
 
-    let (before, start) = (ticks(served.child.id()), Instant::now());
-    while start.elapsed() < Duration::from_secs(1) {
-        round_trip(&mut clients[0]);
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    let share = (ticks(served.child.id()) - before) as f64 / 100.0 / start.elapsed().as_secs_f64();
-    println!(
-        "{arguments:?}: {accepted} of 1,000 accepted; {:.1} % CPU while full",
-        share * 100.0
-    );
-    // One that spins takes nearly all of a processor. Time in which a virtual one is taken away counts as well.
-    assert!(share < 0.3, "{:.1} % CPU while full", share * 100.0);
+    let calm = is_calm(served.child.id(), &mut clients[0]);
+    assert!(calm, "{arguments:?}: spins with {accepted} of 1,000");
     for client in &mut clients[accepted..] {
         client.set_nonblocking(true).unwrap();
         assert!(client.read(&mut [0]).is_err(), "one more is served");
@@ -138,16 +143,8 @@ fn a_server_recovers_when_descriptors_are_available_again() {
         kill_process(process.unwrap(), Signal::HUP).unwrap();
         let mut queued = served.connect();
         queued.write_all(b"hello").unwrap();
-        let (ticks_before, start) = (ticks(pid), Instant::now());
-        while start.elapsed() < Duration::from_secs(1) {
-            round_trip(&mut connected);
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
-        let spent = ticks(pid) - ticks_before;
-        assert!(
-            spent < 30,
-            "{model}: {spent} % CPU while nothing can be accepted"
-        );
+        let calm = is_calm(pid, &mut connected);
+        assert!(calm, "{model}: spins while nothing can be accepted");
         queued.set_nonblocking(true).unwrap();
         assert!(queued.read(&mut [0]).is_err(), "{model}: it was accepted");
         queued.set_nonblocking(false).unwrap();

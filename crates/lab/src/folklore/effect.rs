@@ -22,7 +22,8 @@ pub(crate) enum Claim {
 /// A quotient of two figures, and what the saying claims of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Effect {
-    /// What is compared: `threads ÷ tasks, 50 clients`. Nothing that was found is in it, so that two reports have the same.
+    /// What is compared: `threads ÷ tasks, 50 clients`. Nothing that was found is in it, so that two reports
+    /// have the same names.
     pub(crate) name: String,
     /// What the quotient is of, where that says more than it: `15,861 ÷ 19,995`.
     pub(crate) counts: Option<String>,

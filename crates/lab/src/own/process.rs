@@ -99,9 +99,10 @@ impl OwnServer {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
-                // All that it said is there once its end of the pipe is closed; its children may have another.
+                // What it said is there once its end of the pipe is closed; its children may have another.
                 let end = Instant::now() + REST;
-                while self.reader.as_ref().is_some_and(|it| !it.is_finished())
+                while self.first_line().is_none()
+                    && self.reader.as_ref().is_some_and(|it| !it.is_finished())
                     && Instant::now() < end
                 {
                     std::thread::park_timeout(LOOK);
