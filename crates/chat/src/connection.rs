@@ -219,6 +219,10 @@ impl Connection {
             return;
         };
         let options = self.hub.options();
+        if self.hub.has_stopped() {
+            // The others hear of the stop, and not of those who go because of it.
+            self.hub.holders().all_are_told();
+        }
         for room in &rooms {
             room.away(&nick, &self.outbox, options);
             self.hub.stir(room);

@@ -207,6 +207,11 @@ impl Holders {
             .for_each(|outbox| outbox.end(Bye::Restart));
     }
 
+    /// Waits until [`end_all`](Holders::end_all) has told all, if it has begun to.
+    pub(crate) fn all_are_told(&self) {
+        drop(self.state());
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

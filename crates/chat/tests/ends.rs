@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use support::file::File;
@@ -43,6 +46,52 @@ fn a_connection_that_was_replaced_does_nothing_more() {
         "{heard}"
     );
     assert_eq!(old.take(usize::MAX, &mut Vec::new()), Some(Bye::Replaced));
+}
+
+/// Closes a connection, by a thread of its own, when that is told of its end.
+struct Closes(Mutex<Option<Connection>>, Now);
+
+impl Wake for Closes {
+    fn wake(self: Arc<Closes>) {
+        let connection = self.0.lock().unwrap().take().unwrap();
+        let (close, closed) = mpsc::channel();
+        thread::spawn(move || {
+            connection.close(self.1);
+            close.send(())
+        });
+        // It may have to wait for whoever calls this.
+        let _ = closed.recv_timeout(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_stop_is_told_to_all_before_anybody_is_told_who_has_gone() {
+    // Clients are told in the order of a hash.
+    (0..5).for_each(|_| stop_while_one_goes());
+}
+
+fn stop_while_one_goes() {
+    let (hub, now) = (Hub::new(HubOptions::default(), InMemory), Now::read());
+    let mut ann = enter(&hub, "ann", now);
+    join(&mut ann, now);
+    let mut others: Vec<_> = (0..40)
+        .map(|n| enter(&hub, &format!("ben{n}"), now))
+        .collect();
+    others.iter_mut().for_each(|other| join(other, now));
+    for connection in others.iter_mut().chain([&mut ann]) {
+        told(connection);
+    }
+    let closes = Arc::new(Closes(Mutex::default(), now));
+    let waker = Waker::from(closes.clone());
+    let ready = ann.poll_ready(&mut Context::from_waker(&waker));
+    assert!(ready.is_pending());
+    *closes.0.lock().unwrap() = Some(ann);
+    hub.stop();
+    for other in &mut others {
+        let mut parcels = Vec::new();
+        assert_eq!(other.take(usize::MAX, &mut parcels), Some(Bye::Restart));
+        assert!(parcels.is_empty(), "{parcels:?}");
+    }
 }
 
 #[test]
