@@ -27,6 +27,17 @@ fn free() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
+/// Returns a port at which one may listen on all addresses. It is below those that the system gives, of which the clients
+/// of other tests take ten thousand.
+fn free_everywhere() -> u16 {
+    loop {
+        let port = fastrand::u16(10_000..30_000);
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// Reads the log up to a line that has `part`.
 fn wait_for(served: &mut Served, part: &str) {
     let mut line = String::new();
@@ -252,15 +263,15 @@ fn assert_refused(arguments: &[&str], status: i32, parts: &[&str]) {
 #[test]
 fn wrong_input_is_refused_with_one_line() {
     let free = free();
-    let port = free.rsplit(':').next().unwrap();
     assert_refused(
         &["--to", &free, "--listen", &free],
         2,
         &[&free, "is this proxy itself", "another address"],
     );
-    let everywhere = format!("0.0.0.0:{port}");
+    let port = free_everywhere();
+    let (here, everywhere) = (format!("127.0.0.1:{port}"), format!("0.0.0.0:{port}"));
     assert_refused(
-        &["--to", &free, "--listen", &everywhere],
+        &["--to", &here, "--listen", &everywhere],
         2,
         &["is this proxy itself"],
     );
