@@ -95,7 +95,7 @@ export class Person {
     page.on('dialog', dialog => (this.wrong.push(`dialog: ${dialog.message()}`), dialog.dismiss()));
     page.on('console', message => {
       // Connections that fail while there is no server are no fault of the page.
-      if (message.type() === 'error' && !/WebSocket connection|ERR_(INTERNET|CONNECTION|EMPTY|INCOMPLETE|NETWORK)/.test(message.text())) this.wrong.push(message.text());
+      if (message.type() === 'error' && !/WebSocket connection|ERR_(INTERNET|CONNECTION|SOCKET|EMPTY|INCOMPLETE|NETWORK)/.test(message.text())) this.wrong.push(message.text());
     });
   }
 
