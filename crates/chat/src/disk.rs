@@ -105,10 +105,10 @@ impl Disk {
             })
         })?;
         let prepared = prepare(&database, options);
-        let (epoch, stored) = prepared.map_err(|error| wrong(error.to_string()))?;
+        let (epoch, places, stored) = prepared.map_err(|error| wrong(error.to_string()))?;
         let accounts =
             tables::read_accounts(&database).map_err(|error| wrong(error.to_string()))?;
-        let places = Places::new(Mutex::new(places(&stored)));
+        let places = Places::new(Mutex::new(places));
         let (sender, receiver) = sync_channel(QUEUED);
         let writer = Writer {
             path: path.to_owned(),
@@ -313,20 +313,11 @@ impl Writer {
     }
 }
 
-fn places(stored: &[Stored]) -> HashMap<Name, Place> {
-    let places = stored.iter().map(|room| {
-        let (epoch, offset) = (room.epoch, room.last);
-        let place = Place {
-            position: Position { epoch, offset },
-            topic: room.topic.clone(),
-        };
-        (room.room.clone(), place)
-    });
-    places.collect()
-}
+/// The epoch of new rooms, where all histories end, and the rooms with what is kept of them.
+type Prepared = (u32, HashMap<Name, Place>, Vec<Stored>);
 
-/// Removes what `options` do not keep, and reads the rest. Returns the epoch of new rooms too.
-fn prepare(database: &Database, options: &HubOptions) -> Result<(u32, Vec<Stored>), redb::Error> {
+/// Removes what `options` do not keep, and reads the rest.
+fn prepare(database: &Database, options: &HubOptions) -> Result<Prepared, redb::Error> {
     let now = Now::read();
     let transaction = database.begin_write()?;
     let epoch = tables::epoch(&transaction)?;
@@ -335,6 +326,7 @@ fn prepare(database: &Database, options: &HubOptions) -> Result<(u32, Vec<Stored
     tables.prune(options.history as u64, oldest, repeated)?;
     drop(tables);
     transaction.commit()?;
-    let stored = tables::read(database, options.history_memory, repeated)?;
-    Ok((epoch, stored))
+    let places = tables::places(database)?;
+    let stored = tables::read(database, &places, options.history_memory, repeated)?;
+    Ok((epoch, places, stored))
 }

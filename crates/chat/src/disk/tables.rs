@@ -190,23 +190,24 @@ pub(super) fn places(database: &Database) -> Result<HashMap<Name, Place>, redb::
     places.collect()
 }
 
-/// Reads the rooms and their entries. Where those have more than `memory` bytes, the oldest ones of the largest rooms are
+/// Reads the rooms at `places` with their entries. Where those have more than `memory` bytes, the oldest ones of the largest rooms are
 /// left out, but it is known what was said since `repeated`.
 pub(super) fn read(
     database: &Database,
+    places: &HashMap<Name, Place>,
     memory: usize,
     repeated: u64,
 ) -> Result<Vec<Stored>, redb::Error> {
     let transaction = database.begin_read()?;
-    let rooms = transaction.open_table(ROOMS)?;
     let entries = transaction.open_table(ENTRIES)?;
     let said = transaction.open_table(SAID)?;
-    let topics = transaction.open_table(TOPICS)?;
     let (mut stored, mut bytes): (Vec<Stored>, usize) = (Vec::new(), 0);
-    for room in rooms.iter()? {
-        let (name, place) = room?;
-        let (epoch, last) = place.value();
-        let all = (name.value(), 0)..=(name.value(), last);
+    for (room, place) in places {
+        let Position {
+            epoch,
+            offset: last,
+        } = place.position;
+        let all = (&**room, 0)..=(&**room, last);
         let entries = entries.range(all.clone())?;
         let entries = entries.map(|entry| parse(entry?.1.value()));
         let said = said.range(all)?.map(|row| {
@@ -219,12 +220,11 @@ pub(super) fn read(
                 time,
             })
         });
-        let topic = topics.get(name.value())?;
         stored.push(Stored {
-            room: Name::stored(name.value()),
+            room: room.clone(),
             epoch,
             last,
-            topic: topic.map_or_else(|| Arc::from(""), |topic| topic.value().into()),
+            topic: place.topic.clone(),
             entries: entries.collect::<Result<_, redb::Error>>()?,
             said: said.collect::<Result<_, redb::Error>>()?,
         });
