@@ -105,7 +105,7 @@ pub(crate) const MOST_SAID: usize = 16_384;
 struct Kept {
     offset: u64,
     parcel: Parcel,
-    /// What it counts for, in bytes.
+    /// The bytes that this entry adds to those of the history.
     weight: usize,
     time: u64,
     identity: Option<Identity>,

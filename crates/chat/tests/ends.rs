@@ -59,7 +59,7 @@ impl Wake for Closes {
             connection.close(self.1);
             close.send(())
         });
-        // It may have to wait for whoever calls this.
+        // The thread may have to wait for the stop, which calls this function.
         let _ = closed.recv_timeout(Duration::from_millis(200));
     }
 }

@@ -76,7 +76,7 @@ fn the_largest_histories_forget_their_oldest_entries() {
     let all = (true, (1..=300).collect());
     assert_eq!(come_back(&hub, "loud", &loud, 0, now), all);
     hub.tick(now);
-    // Whoever has missed more than is kept is not told that all came.
+    // A client that missed more than is kept is told `recovered: false`.
     let (recovered, offsets) = come_back(&hub, "loud", &loud, 0, now);
     assert!(!recovered && offsets.iter().copied().eq(offsets[0]..=300));
     let bytes = offsets.len() * 1000;
@@ -85,7 +85,7 @@ fn the_largest_histories_forget_their_oldest_entries() {
     assert_eq!(come_back(&hub, "loud", &loud, 294, now), newest);
     let quiet = come_back(&hub, "quiet", &quiet, 0, now);
     assert_eq!(quiet, (true, vec![1, 2, 3]));
-    // What was forgotten is known to have been said.
+    // The hub still knows that a forgotten message was said.
     let (mut ann, _) = enter(&hub, "loud", "", now);
     let again = r#"{"type":"say","room":"loud","id":"1","text":"again"}"#;
     let told = command(&mut ann, again, now);

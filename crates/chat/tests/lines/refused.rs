@@ -122,7 +122,7 @@ fn a_name_that_does_not_come_ends_the_connection(way: Way) {
     });
 }
 
-/// Who writes other lines has more time for a name, but not for ever.
+/// A client that writes other lines has more time for a name, but not without limit.
 fn a_client_that_never_says_its_name_is_ended(way: Way) {
     let options = LineOptions {
         hello: Duration::from_millis(50),

@@ -164,7 +164,7 @@ impl Drop for Server {
     }
 }
 
-/// What the server writes of itself.
+/// The name of the server's log file.
 const LOG: &str = "log";
 
 fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {

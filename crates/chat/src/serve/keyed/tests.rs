@@ -24,7 +24,7 @@ fn a_client_whose_password_waits_is_not_late() {
     keyed.look(now.after(options.hello), &options);
     assert!(keyed.receive(None, b"", now), "it was ended");
     drop(held);
-    // It is checked only now.
+    // The password is checked only now.
     let Ok(mut reader) = keyed.read(0) else {
         panic!("nothing was read before");
     };

@@ -47,7 +47,7 @@ fn a_client_with_a_name_may_be_silent() {
         converse(&hub, now),
     );
     ann.receive(b"/name ann\n", just_before(hello));
-    // Who writes other lines has more time.
+    // A client that writes other lines has more time for a name.
     other.receive(b"/ping\n", just_before(hello));
     for conversation in [&mut ann, &mut other, &mut silent] {
         conversation.check(now.after(hello));
