@@ -16,7 +16,6 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use listenfd::ListenFd;
@@ -44,14 +43,14 @@ const MORE: u8 = b'M';
 const END: u8 = b'E';
 const READY: u8 = b'R';
 
-static SUCCEEDED: AtomicBool = AtomicBool::new(false);
-
 /// What was passed to this process and not taken yet.
 #[derive(Default)]
 struct Passed {
     servers: Vec<PassedServer>,
     /// The process that waits until this one is ready.
     predecessor: Option<OwnedFd>,
+    /// Whether it was told that.
+    has_succeeded: bool,
 }
 
 /// The listening sockets of one server.
@@ -94,13 +93,13 @@ pub(crate) fn tell_ready() -> io::Result<bool> {
         return Ok(false);
     };
     rustix::net::send(predecessor, &[READY], SendFlags::NOSIGNAL)?;
-    SUCCEEDED.store(true, Ordering::SeqCst);
+    passed.has_succeeded = true;
     Ok(true)
 }
 
 /// Returns whether this process has told its predecessor that it accepts, so that the other one ends.
 pub(crate) fn has_succeeded() -> bool {
-    SUCCEEDED.load(Ordering::SeqCst)
+    passed().is_ok_and(|passed| passed.has_succeeded)
 }
 
 fn passed() -> io::Result<MutexGuard<'static, Passed>> {
@@ -136,6 +135,7 @@ impl Passed {
         Ok(Passed {
             servers,
             predecessor: Some(socket),
+            has_succeeded: false,
         })
     }
 
@@ -158,6 +158,7 @@ impl Passed {
                 .into_iter()
                 .collect(),
             predecessor: None,
+            has_succeeded: false,
         })
     }
 }
@@ -291,6 +292,7 @@ mod tests {
         let mut passed = Passed {
             servers: receive_servers(&to, |_| Ok(())).unwrap(),
             predecessor: None,
+            has_succeeded: false,
         };
         let mut ports = |name: &str| -> Vec<_> { passed.take(name).iter().map(addr).collect() };
         let expected = sockets.map(|socket| addr(&socket.into()));

@@ -317,19 +317,17 @@ fn bind_each(addr: impl ToSocketAddrs + Debug, count: usize) -> io::Result<Vec<L
         return Ok(vec![first]);
     };
     // On Linux a socket that is bound can become shared, so that nobody else gets its port meanwhile.
-    let first = match cfg!(target_os = "linux") {
-        true => {
-            rustix::net::sockopt::set_socket_reuseport(&first, true)?;
-            Some(first)
-        }
-        false => {
-            drop(first);
-            None
-        }
-    };
-    let others = count - usize::from(first.is_some());
-    let others = (0..others).map(|_| Listener::bind_shared(addr));
-    first.map(Ok).into_iter().chain(others).collect()
+    let mut all = Vec::with_capacity(count);
+    if cfg!(target_os = "linux") {
+        rustix::net::sockopt::set_socket_reuseport(&first, true)?;
+        all.push(first);
+    } else {
+        drop(first);
+    }
+    while all.len() < count {
+        all.push(Listener::bind_shared(addr)?);
+    }
+    Ok(all)
 }
 
 /// Returns a listener for each of `count` workers, which share the sockets evenly: a worker has one of them.

@@ -72,20 +72,15 @@ impl RequestBody {
             return Poll::Ready(None);
         }
         let mut state = self.shared.lock();
-        if let Some(frame) = state.frame.take() {
+        let frame = state.frame.take();
+        if frame.is_some() || state.ended {
             let reader = state.reader.take();
             drop(state);
             drop(reader);
-            if let (Some(left), Ok(frame)) = (&mut self.left, &frame) {
+            if let (Some(left), Some(Ok(frame))) = (&mut self.left, &frame) {
                 *left -= frame.data_ref().map_or(0, |data| data.len() as u64);
             }
-            return Poll::Ready(Some(frame));
-        }
-        if state.ended {
-            let reader = state.reader.take();
-            drop(state);
-            drop(reader);
-            return Poll::Ready(None);
+            return Poll::Ready(frame);
         }
         state.wanted = true;
         let replaced = replace(&mut state.reader, context.waker());
