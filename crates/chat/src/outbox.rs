@@ -200,13 +200,10 @@ impl Outbox {
 /// Has the flow woken once there is something for it.
 fn wait(mut state: MutexGuard<'_, State>, context: &Context<'_>, for_the_end: bool) {
     state.for_the_end = for_the_end;
-    let is_own = |waker: &Waker| waker.will_wake(context.waker());
-    if !state.waker.as_ref().is_some_and(is_own) {
-        let replaced = state.waker.replace(context.waker().clone());
-        // The drop of a waker may run code.
-        drop(state);
-        drop(replaced);
-    }
+    let replaced = state.waker.replace(context.waker().clone());
+    // The drop of a waker may run code that uses the queue.
+    drop(state);
+    drop(replaced);
 }
 
 /// Wakes the flow if it waits for what is queued, or if the connection ends.

@@ -83,22 +83,12 @@ impl RequestBody {
             return Poll::Ready(frame);
         }
         state.wanted = true;
-        let replaced = replace(&mut state.reader, context.waker());
+        let replaced = state.reader.replace(context.waker().clone());
         let connection = state.connection.take();
         drop(state);
         drop(replaced);
         connection.into_iter().for_each(Waker::wake);
         Poll::Pending
-    }
-}
-
-/// Puts a clone of `waker` in a place, unless it has one already. Returns the one before, for which no lock may be held
-/// as it is dropped: that may run code.
-fn replace(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
-    let is_same = |before: &Waker| before.will_wake(waker);
-    match place.as_ref().is_some_and(is_same) {
-        true => None,
-        false => place.replace(waker.clone()),
     }
 }
 
@@ -131,7 +121,8 @@ impl Feeder {
             (true, _) => Demand::Never,
             (false, true) => Demand::Wanted,
             (false, false) => {
-                let replaced = replace(&mut state.connection, context.waker());
+                let replaced = state.connection.replace(context.waker().clone());
+                // The drop of a waker may run code that uses the body.
                 drop(state);
                 drop(replaced);
                 Demand::Later
